@@ -1,0 +1,95 @@
+# Everything a developer or CI runs. `make` lists the targets; nothing but Python 3.11 need be installed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# A python that is 3.11, since the locks are for it; `make PYTHON=/path/to/python3.11` names one.
+PYTHON ?= $(shell for python in python3.11 python3 python; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && echo "$$python" && break; done)
+BIN := .venv/bin
+BENCH := var/bench-venv
+LOCKS := requirements/uv.txt requirements/build.txt requirements/dev.txt
+# The stamp's name carries the folder: a copied or moved environment is made anew, its scripts point elsewhere.
+STAMP := .venv/.set-up-$(shell pwd | cksum | cut -d' ' -f1)
+UV_LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --python-version 3.11 \
+	--custom-compile-command "make lock"
+
+# uv keeps a cache in the home; without a home that can be written it does without.
+ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo writable),writable)
+export UV_NO_CACHE := 1
+endif
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help setup demo test unit check docs bench crash simulate mutation lock clean distclean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+setup: $(STAMP) ## make .venv from the locks and fetch the broker's jars
+
+$(STAMP): $(LOCKS) pyproject.toml ops/broker/jars.sha256
+	@test -n "$(PYTHON)" || { echo "Python 3.11 was not found; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@if ! $(BIN)/python -c '' 2>/dev/null || ! grep -qF "$(CURDIR)/.venv" $(BIN)/activate; then \
+		echo "making .venv"; rm -rf .venv; "$(PYTHON)" -m venv .venv; fi
+	@rm -f .venv/.set-up-*
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(LOCKS)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m ops.broker fetch
+	@touch $@
+
+demo: $(STAMP) ## the whole pipeline on this machine in about a minute, with a worker killed in the middle
+	$(BIN)/walletstream demo
+
+test: $(STAMP) ## all tests, on a real Kafka
+	$(BIN)/python -m pytest
+
+unit: $(STAMP) ## the tests that need no broker and are quick
+	$(BIN)/python -m pytest -m "not kafka and not slow" --ignore=tests/simulation --ignore=tests/crash
+
+check: $(STAMP) ## style, format, types, and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(STAMP) ## write the reference pages in docs/reference from the code
+	$(BIN)/python -m ops.reference
+
+bench: $(STAMP) $(BENCH)/.made ## throughput, latency and restore beside other pipelines
+	$(BIN)/walletstream bench
+
+# Quix Streams wants older versions of what we use: an environment of its own.
+$(BENCH)/.made: requirements/bench.txt $(STAMP)
+	@mkdir -p var
+	"$(PYTHON)" -m venv --clear $(BENCH)
+	$(BIN)/uv pip sync --quiet --python $(BENCH)/bin/python --require-hashes requirements/bench.txt
+	@touch $@
+
+crash: $(STAMP) ## a hundred kill -9 at random moments on a real Kafka
+	$(BIN)/python -m tests.crash.campaign
+
+simulate: $(STAMP) ## ten thousand seeds of the deterministic simulation
+	$(BIN)/python -m tests.simulation.campaign
+
+mutation: $(STAMP) ## mutation testing of the pure modules
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
+
+lock: $(STAMP) ## write requirements/*.txt anew from pyproject.toml; UPGRADE=--upgrade takes newer versions
+	$(UV_LOCK) $(UPGRADE) requirements/uv.in -o requirements/uv.txt
+	$(UV_LOCK) $(UPGRADE) --extra dev pyproject.toml -o requirements/dev.txt
+	$(UV_LOCK) $(UPGRADE) requirements/build.in -c requirements/dev.txt -o requirements/build.txt
+	$(UV_LOCK) $(UPGRADE) --extra broker --extra plot pyproject.toml -c requirements/dev.txt -o requirements/run.txt
+	$(UV_LOCK) $(UPGRADE) pyproject.toml -c requirements/dev.txt -o requirements/worker.txt
+	$(UV_LOCK) $(UPGRADE) requirements/bench.in -o requirements/bench.txt
+
+clean: ## remove what runs, tests and builds leave, data of a local broker and of workers among it
+	rm -rf var build dist mutants .coverage coverage.xml
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -path ./.venv -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and remove .venv
+	rm -rf .venv

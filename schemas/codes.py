@@ -1,0 +1,93 @@
+"""Outcome codes, in order of precedence: where several apply, the first one here is the answer."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Code(StrEnum):
+    """Why a command was accepted or rejected. The order of the members is the order of precedence."""
+
+    OK = "ok"
+    MALFORMED = "malformed"
+    AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    KEY_MISMATCH = "key_mismatch"
+    IDEMPOTENCY_MISMATCH = "idempotency_mismatch"
+    WALLET_NOT_FOUND = "wallet_not_found"
+    WALLET_EXISTS = "wallet_exists"
+    SUB_WALLET_NOT_FOUND = "sub_wallet_not_found"
+    WALLET_QUARANTINED = "wallet_quarantined"
+    WALLET_CLOSED = "wallet_closed"
+    WALLET_DISABLED = "wallet_disabled"
+    WALLET_LOCKED = "wallet_locked"
+    ASSET_UNKNOWN = "asset_unknown"
+    ASSET_NOT_ENABLED = "asset_not_enabled"
+    RAIL_UNKNOWN = "rail_unknown"
+    TRANSACTION_NOT_FOUND = "transaction_not_found"
+    ILLEGAL_TRANSITION = "illegal_transition"
+    ILLEGAL_IN_BATCH = "illegal_in_batch"
+    HOLD_EXPIRED = "hold_expired"
+    LIMIT_EXCEEDED = "limit_exceeded"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    EXCEEDS_REMAINING = "exceeds_remaining"
+    RATE_UNAVAILABLE = "rate_unavailable"
+    RATE_MOVED = "rate_moved"
+    PAYEE_REFUSED = "payee_refused"
+    FOUR_EYES = "four_eyes"
+    INTERNAL_ERROR = "internal_error"
+
+
+#: Outcomes that are not frozen: the same idempotency key may be tried again and is decided anew.
+NOT_FROZEN: Final = frozenset(
+    {
+        Code.MALFORMED,
+        Code.KEY_MISMATCH,
+        Code.IDEMPOTENCY_MISMATCH,
+        Code.WALLET_NOT_FOUND,
+        Code.WALLET_QUARANTINED,
+        Code.RATE_UNAVAILABLE,
+        Code.INTERNAL_ERROR,
+    }
+)
+
+#: One paragraph for each code: what it means and what the caller does about it.
+MEANING: Final[dict[Code, str]] = {
+    Code.OK: "The command was accepted. `state` says how far the transaction has come; later changes of it "
+    "arrive as outcomes of kind `update`.",
+    Code.MALFORMED: "The record cannot be understood: not UTF-8 JSON, not an object, a wrong type, an unknown or "
+    "missing field, an unknown operation, a doubled or foreign `ce_*` header. It is answered with what can be "
+    "read and kept in `dead-letters` with its bytes untouched. Mend the producer and send it again under the "
+    "same key.",
+    Code.AMOUNT_OUT_OF_RANGE: "An amount is an integer, but 0, negative or beyond int64, or a balance would leave "
+    "int64. Nothing was posted.",
+    Code.KEY_MISMATCH: "The Kafka record's key is not the `wallet_id` in its value. Producers must key by wallet; "
+    "send it again with the right key.",
+    Code.IDEMPOTENCY_MISMATCH: "The idempotency key was used before for another command. `field` names the first "
+    "field that differs. Nothing moved; use a new key for a new command.",
+    Code.WALLET_NOT_FOUND: "No wallet has this id. Open it first; the same key may then be tried again.",
+    Code.WALLET_EXISTS: "`open_wallet` or `open_sub_wallet` names one that exists already.",
+    Code.SUB_WALLET_NOT_FOUND: "The wallet has no sub-wallet of this name. Open it with `open_sub_wallet`.",
+    Code.WALLET_QUARANTINED: "An internal error put the wallet under quarantine; an operator has to look at it "
+    "and release it. The same key may be tried again after that.",
+    Code.WALLET_CLOSED: "The wallet is closed for good.",
+    Code.WALLET_DISABLED: "The wallet is disabled: nothing new is accepted until an operator enables it.",
+    Code.WALLET_LOCKED: "The wallet is locked: money may come in, none may leave.",
+    Code.ASSET_UNKNOWN: "No asset of this code is known: neither ISO 4217 nor registered.",
+    Code.ASSET_NOT_ENABLED: "The wallet does not hold this asset. Enable it with `enable_asset`.",
+    Code.RAIL_UNKNOWN: "No rail of this name is configured.",
+    Code.TRANSACTION_NOT_FOUND: "The wallet has no transaction of this id, or it is past its retention.",
+    Code.ILLEGAL_TRANSITION: "The transaction's state does not allow this; nothing was posted. "
+    "`docs/reference/lifecycle.md` has the table of what is allowed.",
+    Code.ILLEGAL_IN_BATCH: "This operation posts outside the wallet or over a rail that is not instant.",
+    Code.HOLD_EXPIRED: "The authorization had expired at the record's time.",
+    Code.LIMIT_EXCEEDED: "A limit of the wallet or its tier would be exceeded; the message names it.",
+    Code.INSUFFICIENT_FUNDS: "The available balance, with the credit limit, does not cover the amount.",
+    Code.EXCEEDS_REMAINING: "More than what remains of the original transaction.",
+    Code.RATE_UNAVAILABLE: "No exchange rate is valid now; the same key may be tried again.",
+    Code.RATE_MOVED: "The exchange would give less than the least amount asked for.",
+    Code.PAYEE_REFUSED: "The payee's wallet could not take the money; everything was given back to the payer.",
+    Code.FOUR_EYES: "Requester and approver of an operator command are the same person.",
+    Code.INTERNAL_ERROR: "The ledger failed while deciding this record. Nothing was posted, the record is in "
+    "`dead-letters` and the wallet is under quarantine until an operator releases it.",
+}

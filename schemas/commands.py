@@ -1,0 +1,187 @@
+"""Commands: what producers and operators may ask for. Input contracts, strict and closed.
+
+Strict means: no coercion (`"10"` and `10.0` are not integers) and no unknown field. Amounts are checked
+for their type only; whether an integer is in range is the ledger's answer `amount_out_of_range`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+WalletId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Id of a wallet; the record's key.")]
+SubWalletName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$", description="Name of a sub-wallet.")]
+AssetCode = Annotated[str, Field(min_length=1, max_length=16, description="ISO 4217 code or a registered asset.")]
+IdempotencyKey = Annotated[
+    str,
+    Field(min_length=1, max_length=255, description="One key for each intent; resending it moves nothing twice."),
+]
+TransactionId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="As the outcome named it.")]
+Timestamp = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+        r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z$",
+        description="RFC 3339 in UTC.",
+    ),
+]
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+Metadata = Annotated[
+    dict[Text, Annotated[str, Field(max_length=200)]],
+    Field(max_length=20, description="The requester's own strings, kept with the transaction."),
+]
+AmountMinor = Annotated[int, Field(description="Integer of minor units (cents), 1 to 2^63 - 1; never a decimal.")]
+RailName = Annotated[Text, Field(description="Name of the rail that the money goes over.")]
+InstrumentRef = Annotated[Text, Field(description="The requester's reference to the card, account or wallet used.")]
+
+#: Fields that say nothing of what is asked for; they are left out of the fingerprint.
+NOT_FINGERPRINTED: Final = ("request_id", "occurred_at", "device")
+
+#: The one wallet id that no customer may have: it names the system accounts.
+RESERVED_WALLET_ID: Final = "system"
+
+
+class Contract(BaseModel):
+    """Base of every input contract."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class References(Contract):
+    """The requester's own names for what the transaction belongs to."""
+
+    order: Annotated[Text | None, Field(description="Order that the transaction pays for.")] = None
+    merchant: Annotated[Text | None, Field(description="Merchant as the requester names it.")] = None
+    user: Annotated[Text | None, Field(description="User as the requester names them.")] = None
+
+
+class Device(Contract):
+    """Where a request came from; read by fraud rules, not part of the fingerprint."""
+
+    fingerprint: Annotated[Text | None, Field(description="Fingerprint of the device.")] = None
+    ip: Annotated[str, Field(max_length=45, description="IPv4 or IPv6 address.")] | None = None
+    latitude: Annotated[float, Field(ge=-90, le=90, description="Degrees north.")] | None = None
+    longitude: Annotated[float, Field(ge=-180, le=180, description="Degrees east.")] | None = None
+
+
+class Command(Contract):
+    """What every command carries."""
+
+    operation: str
+    idempotency_key: IdempotencyKey
+    wallet_id: WalletId
+    sub_wallet: SubWalletName = "main"
+    request_id: Annotated[Text | None, Field(description="Comes back in the answer; default: the `ce_id`.")] = None
+    occurred_at: Annotated[Timestamp | None, Field(description="When it happened at the requester's.")] = None
+    partner_id: Annotated[Text | None, Field(description="Partner on whose behalf the request is made.")] = None
+    metadata: Metadata | None = None
+    references: Annotated[References | None, Field(description="What the transaction belongs to.")] = None
+    device: Annotated[Device | None, Field(description="Where the request came from.")] = None
+
+    #: Names of the fields that the fingerprint covers, in canonical order.
+    canonical_names: ClassVar[tuple[str, ...]] = ()
+
+    def canonical_fields(self) -> dict[str, Any]:
+        """The fields that the fingerprint covers: with defaults, without absent ones."""
+        values = self.__dict__
+        fields = {name: value for name in self.canonical_names if (value := values[name]) is not None}
+        if self.references is not None:
+            fields["references"] = {k: v for k, v in sorted(self.references.__dict__.items()) if v is not None}
+        return fields
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.canonical_names = tuple(sorted(set(cls.model_fields).difference(NOT_FINGERPRINTED)))
+
+
+class OpenWallet(Command):
+    """Open a wallet with its first assets."""
+
+    operation: Literal["open_wallet"]
+    owner_ref: Annotated[Text, Field(description="The requester's reference to who owns the wallet.")]
+    assets: Annotated[list[AssetCode], Field(min_length=1, max_length=64, description="Assets that it may hold.")]
+    kind: Annotated[Literal["customer", "merchant", "partner"], Field(description="Whose wallet it is.")] = "customer"
+
+
+class OpenSubWallet(Command):
+    """Open a sub-wallet of a wallet; an escrow names the only wallet it may pay."""
+
+    operation: Literal["open_sub_wallet"]
+    sub_wallet: SubWalletName
+    kind: Annotated[
+        Literal["main", "merchant", "loyalty", "escrow", "savings"], Field(description="What the sub-wallet is for.")
+    ]
+    payee_wallet_id: Annotated[WalletId | None, Field(description="The only wallet that an escrow may pay.")] = None
+
+
+class EnableAsset(Command):
+    """Let a wallet hold one more asset."""
+
+    operation: Literal["enable_asset"]
+    asset: AssetCode
+
+
+class Credit(Command):
+    """Money in over a rail."""
+
+    operation: Literal["credit"]
+    amount_minor: AmountMinor
+    asset: AssetCode
+    rail: RailName = "instant"
+    instrument_ref: InstrumentRef | None = None
+
+
+class Debit(Command):
+    """Money out over a rail."""
+
+    operation: Literal["debit"]
+    amount_minor: AmountMinor
+    asset: AssetCode
+    rail: RailName = "instant"
+    instrument_ref: InstrumentRef | None = None
+
+
+class Transfer(Command):
+    """Money from one wallet or sub-wallet to another."""
+
+    operation: Literal["transfer"]
+    amount_minor: AmountMinor
+    asset: AssetCode
+    to_wallet_id: Annotated[WalletId, Field(description="Id of the payee's wallet.")]
+    to_sub_wallet: Annotated[SubWalletName, Field(description="The payee's sub-wallet.")] = "main"
+
+
+class OperatorCommand(Command):
+    """What every operator command carries: who asked, who approved, and why."""
+
+    requested_by: Annotated[Text, Field(description="Operator who asks for it.")]
+    approved_by: Annotated[Text, Field(description="Operator who approves it: somebody else.")]
+    reason_code: Annotated[Text, Field(description="Why, as the operators' handbook names it.")]
+    evidence_ref: Annotated[Text | None, Field(description="Case or ticket with the evidence.")] = None
+
+
+class SetWalletState(OperatorCommand):
+    """Activate, lock, disable or close a wallet."""
+
+    operation: Literal["set_wallet_state"]
+    state: Annotated[Literal["active", "locked", "disabled", "closed"], Field(description="State that it shall have.")]
+
+
+class ReleaseQuarantine(OperatorCommand):
+    """Take a wallet out of quarantine and apply what was parked, in order."""
+
+    operation: Literal["release_quarantine"]
+
+
+TransactionRequest = Annotated[
+    OpenWallet | OpenSubWallet | EnableAsset | Credit | Debit | Transfer, Field(discriminator="operation")
+]
+OperatorRequest = Annotated[SetWalletState | ReleaseQuarantine, Field(discriminator="operation")]
+
+#: Input topic -> the contract of its records. A topic's writers may give these commands and no others.
+CONTRACTS: Final[dict[str, TypeAdapter[Any]]] = {
+    "transaction-requests": TypeAdapter(TransactionRequest),
+    "operator-commands": TypeAdapter(OperatorRequest),
+}

@@ -1,0 +1,156 @@
+"""Ledger events: the truth. Everything else is a projection of these.
+
+Written and read by ourselves at tens of thousands a second, hence msgspec structs: typed, checked on
+decoding, and unknown fields are ignored so that an older reader survives a newer writer.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One side of a posting: a debit or a credit of one account in one asset, in minor units."""
+
+    account: str
+    asset: str
+    debit_minor: int = 0
+    credit_minor: int = 0
+
+
+class AccountBalance(msgspec.Struct, frozen=True, gc=False):
+    """Balance (credits - debits) of an account in an asset, in minor units."""
+
+    account: str
+    asset: str
+    balance_minor: int
+
+
+class Counterparty(msgspec.Struct, frozen=True, gc=False):
+    """The other wallet of a transfer."""
+
+    wallet_id: str
+    sub_wallet: str
+
+
+class Source(msgspec.Struct, frozen=True, gc=False):
+    """Where a record came from: short topic name, partition, offset."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """The input record that an event answers, and the command's identity where it could be read."""
+
+    topic: str
+    partition: int
+    offset: int
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+    #: The record that the command first arrived as, where it was forwarded or parked on its way.
+    origin: Source | None = None
+
+
+class WalletFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an event says of a wallet: all fields of `wallet.opened`, else those that changed."""
+
+    owner_ref: str | None = None
+    kind: str | None = None
+    assets: tuple[str, ...] = ()
+    state: str | None = None
+    sub_wallet: str | None = None
+    sub_wallet_kind: str | None = None
+    payee_wallet_id: str | None = None
+
+
+class ParkedRecord(msgspec.Struct, frozen=True):
+    """A record kept for later because its wallet is under quarantine; the value is its JSON text."""
+
+    source: Source
+    value: str
+
+
+class LedgerEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One event of `ledger-events`. `sequence` is gapless within its partition and set by the runtime."""
+
+    sequence: int = -1
+    type: str
+    wallet_id: str | None = None
+    transaction_id: str | None = None
+    parent_transaction_id: str | None = None
+    leg: str | None = None
+    operation: str | None = None
+    from_state: str | None = None
+    to_state: str | None = None
+    path: tuple[str, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    balances: tuple[AccountBalance, ...] = ()
+    amount_minor: int | None = None
+    asset: str | None = None
+    rail: str | None = None
+    sub_wallet: str | None = None
+    counterparty: Counterparty | None = None
+    code: str | None = None
+    field: str | None = None
+    message: str | None = None
+    forced: bool = False
+    wallet: WalletFacts | None = None
+    parked: ParkedRecord | None = None
+    forwarded_to: int | None = None
+    occurred_at: str | None = None
+    device: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    references: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    metadata: dict[str, str] | None = None
+    #: The command as validated, in its canonical form: what the fingerprint is the hash of.
+    request: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    cause: Cause | None = None
+    recorded_at: str
+
+
+encode_event: Final = msgspec.json.Encoder().encode
+decode_event: Final = msgspec.json.Decoder(LedgerEvent).decode
+
+WALLET_OPENED: Final = "wallet.opened"
+SUB_WALLET_OPENED: Final = "wallet.sub_wallet_opened"
+ASSET_ENABLED: Final = "wallet.asset_enabled"
+WALLET_STATE_CHANGED: Final = "wallet.state_changed"
+WALLET_QUARANTINED: Final = "wallet.quarantined"
+WALLET_RELEASED: Final = "wallet.released"
+TRANSACTION_PROCESSED: Final = "transaction.processed"
+TRANSACTION_SETTLED: Final = "transaction.settled"
+TRANSACTION_FAILED: Final = "transaction.failed"
+TRANSFER_RECEIVED: Final = "transfer.received"
+TRANSFER_REFUSED: Final = "transfer.refused"
+REQUEST_REJECTED: Final = "request.rejected"
+REQUEST_REPLAYED: Final = "request.replayed"
+REQUEST_FORWARDED: Final = "request.forwarded"
+REQUEST_DEAD_LETTERED: Final = "request.dead_lettered"
+REQUEST_PARKED: Final = "request.parked"
+CLOCK_TICKED: Final = "clock.ticked"
+BATCH_SEALED: Final = "batch.sealed"
+
+EVENT_TYPES: Final = (
+    WALLET_OPENED,
+    SUB_WALLET_OPENED,
+    ASSET_ENABLED,
+    WALLET_STATE_CHANGED,
+    WALLET_QUARANTINED,
+    WALLET_RELEASED,
+    TRANSACTION_PROCESSED,
+    TRANSACTION_SETTLED,
+    TRANSACTION_FAILED,
+    TRANSFER_RECEIVED,
+    TRANSFER_REFUSED,
+    REQUEST_REJECTED,
+    REQUEST_REPLAYED,
+    REQUEST_FORWARDED,
+    REQUEST_DEAD_LETTERED,
+    REQUEST_PARKED,
+    CLOCK_TICKED,
+    BATCH_SEALED,
+)

@@ -1,0 +1,271 @@
+"""The topic catalogue: every topic in use, who writes it, who reads it, how long it is kept and how it is configured.
+
+A topic has a short name (`transaction-requests`), under which code, events and docs speak of it, and a full one on
+the broker: namespace, short name, version (`wallet.transaction-requests.v1`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Durability = Literal["replicated", "embedded"]
+
+VERSION: Final = "v1"
+DAY_MS: Final = 86_400_000
+INPUT_MAX_BYTES: Final = 1 << 20
+#: What holds a whole input record as JSON text: twice its bytes for escapes, and room for the envelope.
+ENVELOPE_MAX_BYTES: Final = 2 * INPUT_MAX_BYTES + (64 << 10)
+#: Retention frees whole segments, so that these bound how much longer than its retention a record may live.
+SEGMENT_MS: Final = DAY_MS
+IDEMPOTENCY_MARGIN_MS: Final = 7 * DAY_MS
+
+_REPLICAS: Final[dict[Durability, tuple[int, int]]] = {"replicated": (3, 2), "embedded": (1, 1)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """One entry of the catalogue."""
+
+    name: str
+    description: str
+    #: The only one who may write it, by access control: authority is the topic.
+    owner: str
+    readers: tuple[str, ...]
+    key: str
+    #: Contract of the value in words; its JSON Schema is `schemas/generated/<name>.v1.json` where `has_schema`.
+    value: str
+    has_schema: bool = True
+    #: An input contract: readers refuse unknown fields. Else they ignore them.
+    strict: bool = False
+    cleanup: Literal["delete", "compact"] = "delete"
+    #: None: kept for ever.
+    retention_ms: int | None
+    #: As many partitions as all other co-partitioned topics, the wallet deciding which; else a single one.
+    co_partitioned: bool = True
+    max_message_bytes: int = INPUT_MAX_BYTES
+    #: The broker stamps the records (`LogAppendTime`), not who writes them.
+    append_time: bool = False
+    #: A golden example, below `schemas/examples/`.
+    example: str | None
+
+    def partition_count(self, partitions: int) -> int:
+        """Partitions of this topic where co-partitioned topics have `partitions`."""
+        return partitions if self.co_partitioned else 1
+
+
+TRANSACTION_REQUESTS: Final = "transaction-requests"
+OPERATOR_COMMANDS: Final = "operator-commands"
+FRAUD_COMMANDS: Final = "fraud-commands"
+SETTLEMENT_UPDATES: Final = "settlement-updates"
+INTERNAL_COMMANDS: Final = "internal-commands"
+LEDGER_EVENTS: Final = "ledger-events"
+TRANSACTION_OUTCOMES: Final = "transaction-outcomes"
+WALLET_BALANCES: Final = "wallet-balances"
+DEAD_LETTERS: Final = "dead-letters"
+ASSETS: Final = "assets"
+RAILS: Final = "rails"
+
+#: The ledger's input topics, in the order in which it takes from them.
+INPUTS: Final = (INTERNAL_COMMANDS, SETTLEMENT_UPDATES, OPERATOR_COMMANDS, FRAUD_COMMANDS, TRANSACTION_REQUESTS)
+
+TOPICS: Final = (
+    Topic(
+        name=TRANSACTION_REQUESTS,
+        description="What customers' systems ask for: wallets to open, money to move.",
+        owner="upstream producers",
+        readers=("ledger",),
+        key="wallet id",
+        value="TransactionRequest",
+        strict=True,
+        retention_ms=7 * DAY_MS,
+        append_time=True,
+        example="transaction-requests.v1/transfer.json",
+    ),
+    Topic(
+        name=OPERATOR_COMMANDS,
+        description="What operators order after authorization and four eyes: wallet states, release of quarantine.",
+        owner="operators' tools",
+        readers=("ledger",),
+        key="wallet id",
+        value="OperatorRequest",
+        strict=True,
+        retention_ms=7 * DAY_MS,
+        append_time=True,
+        example="operator-commands.v1/set_wallet_state.json",
+    ),
+    Topic(
+        name=FRAUD_COMMANDS,
+        description="Orders of the fraud role. It has no command yet: the ledger answers every record `malformed`.",
+        owner="fraud",
+        readers=("ledger",),
+        key="wallet id",
+        value="none yet",
+        has_schema=False,
+        strict=True,
+        retention_ms=7 * DAY_MS,
+        append_time=True,
+        example=None,
+    ),
+    Topic(
+        name=SETTLEMENT_UPDATES,
+        description="What rails report. It has no command yet: the ledger answers every record `malformed`.",
+        owner="settlement",
+        readers=("ledger",),
+        key="wallet id",
+        value="none yet",
+        has_schema=False,
+        strict=True,
+        retention_ms=7 * DAY_MS,
+        append_time=True,
+        example=None,
+    ),
+    Topic(
+        name=INTERNAL_COMMANDS,
+        description="What one partition of the ledger tells another: transfer legs and their answers, forwarded "
+        "records, ticks.",
+        owner="ledger",
+        readers=("ledger",),
+        key="wallet id; none for ticks",
+        value="InternalCommand",
+        retention_ms=7 * DAY_MS,
+        max_message_bytes=ENVELOPE_MAX_BYTES,
+        append_time=True,
+        example="internal-commands.v1/transfer_credit.json",
+    ),
+    Topic(
+        name=LEDGER_EVENTS,
+        description="The truth: every decision with its journal, sealed batch by batch in a hash chain.",
+        owner="ledger",
+        readers=("ledger", "verify", "every projection"),
+        key="wallet id; none for seals and ticks",
+        value="LedgerEvent or Seal",
+        retention_ms=None,
+        max_message_bytes=ENVELOPE_MAX_BYTES,
+        example="ledger-events.v1/transaction.settled.json",
+    ),
+    Topic(
+        name=TRANSACTION_OUTCOMES,
+        description="Exactly one answer to each command record, and an update for each later change of its "
+        "transaction.",
+        owner="ledger",
+        readers=("upstream producers", "operators' tools"),
+        key="wallet id",
+        value="Outcome",
+        retention_ms=7 * DAY_MS,
+        example="transaction-outcomes.v1/accepted.json",
+    ),
+    Topic(
+        name=WALLET_BALANCES,
+        description="The latest balances of each wallet and of each partition's shards of the system accounts.",
+        owner="ledger",
+        readers=("views", "verify"),
+        key="wallet id; `system/<name>` for a system account's shard, in its own partition",
+        value="WalletBalances",
+        cleanup="compact",
+        retention_ms=None,
+        max_message_bytes=ENVELOPE_MAX_BYTES,
+        example="wallet-balances.v1/wallet.json",
+    ),
+    Topic(
+        name=DEAD_LETTERS,
+        description="Records that could not be handled: key, value and headers untouched, with `dlq.*` headers that "
+        "say why. The schema is of those headers; a value too large is replaced by a reference.",
+        owner="every role",
+        readers=("operators' tools",),
+        key="the record's own",
+        value="the record's own bytes; headers DeadLetterHeaders",
+        retention_ms=30 * DAY_MS,
+        max_message_bytes=ENVELOPE_MAX_BYTES,
+        append_time=True,
+        example="dead-letters.v1/malformed.json",
+    ),
+    Topic(
+        name=ASSETS,
+        description="Registered assets beyond ISO 4217: loyalty points, vouchers, other currencies.",
+        owner="operators' tools",
+        readers=("ledger", "views"),
+        key="asset code",
+        value="Asset",
+        strict=True,
+        cleanup="compact",
+        retention_ms=None,
+        co_partitioned=False,
+        append_time=True,
+        example="assets.v1/points.json",
+    ),
+    Topic(
+        name=RAILS,
+        description="The rails by which money enters and leaves, beyond the built-in `instant`.",
+        owner="operators' tools",
+        readers=("ledger", "settlement"),
+        key="rail name",
+        value="Rail",
+        strict=True,
+        cleanup="compact",
+        retention_ms=None,
+        co_partitioned=False,
+        append_time=True,
+        example="rails.v1/deferred.json",
+    ),
+)
+
+_BY_NAME: Final = {topic.name: topic for topic in TOPICS}
+
+
+def topic_named(name: str) -> Topic:
+    """The catalogue's entry of a short name.
+
+    Raises:
+        ValueError: the catalogue has no such topic.
+    """
+    try:
+        return _BY_NAME[name]
+    except KeyError:
+        raise ValueError(f"no topic {name!r} in the catalogue; there are {', '.join(_BY_NAME)}") from None
+
+
+def full_name(namespace: str, name: str) -> str:
+    """Name of a topic on the broker: `wallet.` and `rails` give `wallet.rails.v1`."""
+    return f"{namespace}{name}.{VERSION}"
+
+
+def short_name(namespace: str, full: str) -> str:
+    """Short name of a topic of the catalogue, the inverse of `full_name`.
+
+    Raises:
+        ValueError: the topic belongs to another namespace, version or product.
+    """
+    name = full.removeprefix(namespace).removesuffix(f".{VERSION}")
+    if name not in _BY_NAME or full_name(namespace, name) != full:
+        raise ValueError(f"topic {full!r} is not one of ours under the namespace {namespace!r}")
+    return name
+
+
+def replication_factor(durability: Durability) -> int:
+    """Replicas of every topic: 3, or 1 on the embedded broker."""
+    return _REPLICAS[durability][0]
+
+
+def topic_config(topic: Topic, durability: Durability) -> dict[str, str]:
+    """Kafka's configuration of a topic: what `topics apply` sets and `topics check` asks for."""
+    config = {
+        "cleanup.policy": topic.cleanup,
+        "max.message.bytes": str(topic.max_message_bytes),
+        "message.timestamp.type": "LogAppendTime" if topic.append_time else "CreateTime",
+        "min.insync.replicas": str(_REPLICAS[durability][1]),
+        "retention.bytes": "-1",
+        "retention.ms": "-1" if topic.retention_ms is None else str(topic.retention_ms),
+        "unclean.leader.election.enable": "false",
+    }
+    if topic.cleanup == "compact" or topic.retention_ms is not None:
+        config["segment.ms"] = str(SEGMENT_MS)
+    return config
+
+
+def idempotency_floor_ms() -> int:
+    """Least retention of idempotency keys: 7 days more than any input or dead letter is kept.
+
+    A record that outlived the memory of its key would be decided a second time when it is read or replayed.
+    """
+    return max(_BY_NAME[name].retention_ms or 0 for name in (*INPUTS, DEAD_LETTERS)) + IDEMPOTENCY_MARGIN_MS
