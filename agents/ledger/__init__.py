@@ -1,0 +1,1 @@
+"""The ledger: decides commands, keeps the books, answers every request exactly once."""

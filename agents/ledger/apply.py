@@ -1,0 +1,225 @@
+"""`apply`: fold one event into the state. Pure, and the only code that changes the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+import msgspec.structs
+
+from agents.ledger.accounts import holder_of
+from agents.ledger.answers import answer_of
+from agents.ledger.state import (
+    FirstAnswer,
+    LedgerState,
+    SubWallet,
+    Transaction,
+    Wallet,
+    leg_key,
+    parked_key,
+    scope,
+)
+from schemas import events as ev
+from schemas.clock import unix_ms
+from schemas.codes import NOT_FROZEN
+from schemas.events import Entry, LedgerEvent
+
+_NOT_FROZEN: Final = frozenset(code.value for code in NOT_FROZEN)
+
+
+class UnbalancedJournal(Exception):
+    """The debits of a journal do not equal its credits: a bug in `decide`. Nothing of it is kept."""
+
+
+def apply(state: LedgerState, event: LedgerEvent) -> bytes | None:
+    """Fold `event` into `state`. Returns the answer that it froze under an idempotency key, if it froze one.
+
+    Raises:
+        UnbalancedJournal: debits and credits differ in some asset.
+    """
+    if event.entries:
+        _post(state, event.entries)
+    change = _CHANGES.get(event.type)
+    if change is not None:
+        change(state, event)
+    cause = event.cause
+    if cause is None or cause.fingerprint is None or event.code in _NOT_FROZEN:
+        return None
+    return _freeze(state, event, cause, cause.fingerprint)
+
+
+def _post(state: LedgerState, entries: tuple[Entry, ...]) -> None:
+    """Add the entries to the balances of their accounts."""
+    _assert_balanced(entries)
+    balances = state.balances
+    for entry in entries:
+        key = f"{entry.account} {entry.asset}"
+        before = balances.get(key)
+        if before is None:
+            before = 0
+            holder = holder_of(entry.account)
+            state.accounts.put(holder, (*(state.accounts.get(holder) or ()), key))
+        balances.put(key, before + entry.credit_minor - entry.debit_minor)
+
+
+def _assert_balanced(entries: tuple[Entry, ...]) -> None:
+    if len(entries) == 2:
+        one, other = entries
+        if one.debit_minor == other.credit_minor and one.credit_minor == other.debit_minor and one.asset == other.asset:
+            return
+    sums: dict[str, int] = {}
+    for entry in entries:
+        sums[entry.asset] = sums.get(entry.asset, 0) + entry.credit_minor - entry.debit_minor
+    if any(sums.values()):
+        raise UnbalancedJournal(f"credits less debits: {sums}")
+
+
+def _freeze(state: LedgerState, event: LedgerEvent, cause: ev.Cause, fingerprint: str) -> bytes:
+    """Keep the first answer under its idempotency key."""
+    outcome = answer_of(event, cause)
+    topic = cause.topic if cause.origin is None else cause.origin.topic
+    state.idempotency.put(
+        scope(topic, event.wallet_id or "", cause.idempotency_key or ""),
+        FirstAnswer(fingerprint, bytes(event.request) if isinstance(event.request, msgspec.Raw) else b"", outcome),
+        unix_ms(event.recorded_at),
+    )
+    return outcome
+
+
+def _wallet_opened(state: LedgerState, event: LedgerEvent) -> None:
+    facts, wallet_id = event.wallet, event.wallet_id
+    assert facts is not None
+    assert wallet_id is not None
+    state.wallets.put(
+        wallet_id,
+        Wallet(facts.owner_ref or "", facts.kind or "customer", "active", facts.assets, {"main": SubWallet("main")}),
+    )
+
+
+def _change_wallet(ledger: LedgerState, event: LedgerEvent, **changes: object) -> Wallet:
+    """Put the event's wallet with some fields changed; returns it as it was."""
+    assert event.wallet_id is not None
+    wallet = ledger.wallets.get(event.wallet_id)
+    assert wallet is not None
+    ledger.wallets.put(event.wallet_id, msgspec.structs.replace(wallet, **changes))
+    return wallet
+
+
+def _sub_wallet_opened(state: LedgerState, event: LedgerEvent) -> None:
+    facts = event.wallet
+    assert facts is not None
+    assert facts.sub_wallet is not None
+    assert event.wallet_id is not None
+    wallet = state.wallets.get(event.wallet_id)
+    assert wallet is not None
+    opened = SubWallet(facts.sub_wallet_kind or "main", facts.payee_wallet_id)
+    _change_wallet(state, event, sub_wallets={**wallet.sub_wallets, facts.sub_wallet: opened})
+
+
+def _asset_enabled(state: LedgerState, event: LedgerEvent) -> None:
+    assert event.wallet is not None
+    _change_wallet(state, event, assets=event.wallet.assets)
+
+
+def _wallet_state_changed(state: LedgerState, event: LedgerEvent) -> None:
+    assert event.wallet is not None
+    _change_wallet(state, event, state=event.wallet.state)
+
+
+def _wallet_quarantined(state: LedgerState, event: LedgerEvent) -> None:
+    _change_wallet(state, event, quarantined=True)
+    if event.parked is not None:
+        _request_parked(state, event)
+
+
+def _wallet_released(state: LedgerState, event: LedgerEvent) -> None:
+    before = _change_wallet(state, event, quarantined=False, parked=0)
+    assert event.wallet_id is not None
+    for number in range(before.parked):
+        state.parked.delete(parked_key(event.wallet_id, number))
+
+
+def _request_parked(state: LedgerState, event: LedgerEvent) -> None:
+    assert event.wallet_id is not None
+    assert event.parked is not None
+    wallet = state.wallets.get(event.wallet_id)
+    assert wallet is not None
+    state.parked.put(parked_key(event.wallet_id, wallet.parked), event.parked)
+    _change_wallet(state, event, parked=wallet.parked + 1)
+
+
+def _transaction_opened(state: LedgerState, event: LedgerEvent) -> None:
+    """`transaction.processed`, and what settles or fails at once: a transaction that is new."""
+    _put_transaction(state, event, event.entries if event.to_state == "processed" else ())
+    if event.to_state == "processed":
+        _count_open(state, event, 1)
+
+
+def _put_transaction(state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...]) -> None:
+    cause, other = event.cause, event.counterparty
+    assert cause is not None
+    assert event.transaction_id is not None
+    opened_at_ms = unix_ms(event.recorded_at)
+    source = cause.origin or cause
+    transaction = Transaction(
+        event.operation or "",
+        event.to_state or "",
+        event.code or "ok",
+        event.wallet_id or "",
+        event.sub_wallet or "main",
+        event.asset or "",
+        event.amount_minor or 0,
+        opened_at_ms,
+        source.topic,
+        source.partition,
+        source.offset,
+        cause.request_id,
+        cause.idempotency_key,
+        None if other is None else other.wallet_id,
+        None if other is None else other.sub_wallet,
+        journal,
+    )
+    key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
+    state.transactions.put(key, transaction, opened_at_ms)
+
+
+def _transaction_moved(state: LedgerState, event: LedgerEvent) -> None:
+    """`transaction.settled` or `transaction.failed`: new, or a later move of one that was processed."""
+    if event.from_state is None:
+        _transaction_opened(state, event)
+        return
+    assert event.transaction_id is not None
+    before = state.transactions.get(event.transaction_id, unix_ms(event.recorded_at))
+    assert before is not None
+    after = msgspec.structs.replace(before, state=event.to_state, code=event.code, journal=())
+    state.transactions.put(event.transaction_id, after, before.opened_at_ms)
+    _count_open(state, event, -1)
+
+
+def _count_open(state: LedgerState, event: LedgerEvent, by: int) -> None:
+    assert event.wallet_id is not None
+    wallet = state.wallets.get(event.wallet_id)
+    assert wallet is not None
+    _change_wallet(state, event, open_transactions=wallet.open_transactions + by)
+
+
+def _leg_done(state: LedgerState, event: LedgerEvent) -> None:
+    """The payee's side of a transfer: kept, so that the same leg is never executed twice."""
+    _put_transaction(state, event, ())
+
+
+_CHANGES: Final[dict[str, Callable[[LedgerState, LedgerEvent], None]]] = {
+    ev.WALLET_OPENED: _wallet_opened,
+    ev.SUB_WALLET_OPENED: _sub_wallet_opened,
+    ev.ASSET_ENABLED: _asset_enabled,
+    ev.WALLET_STATE_CHANGED: _wallet_state_changed,
+    ev.WALLET_QUARANTINED: _wallet_quarantined,
+    ev.WALLET_RELEASED: _wallet_released,
+    ev.REQUEST_PARKED: _request_parked,
+    ev.TRANSACTION_PROCESSED: _transaction_opened,
+    ev.TRANSACTION_SETTLED: _transaction_moved,
+    ev.TRANSACTION_FAILED: _transaction_moved,
+    ev.TRANSFER_RECEIVED: _leg_done,
+    ev.TRANSFER_REFUSED: _leg_done,
+}

@@ -1,0 +1,66 @@
+"""Checks that many operations share, in the order of precedence of the outcome codes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from agents.ledger.draft import Draft
+from agents.ledger.state import Wallet
+from schemas.assets import AssetRegistry
+from schemas.codes import Code
+from schemas.events import LedgerEvent
+from schemas.rails import INSTANT
+
+Flow = Literal["in", "out", "none"]
+
+
+def refuse_wallet(draft: Draft, wallet: Wallet, flow: Flow) -> LedgerEvent | None:
+    """A rejection where the sub-wallet is missing or the wallet's state forbids this flow of money."""
+    command = draft.command
+    if command.sub_wallet not in wallet.sub_wallets:
+        return draft.reject(
+            Code.SUB_WALLET_NOT_FOUND, f"the wallet has no sub-wallet {command.sub_wallet!r}", "sub_wallet"
+        )
+    if wallet.quarantined:
+        return draft.reject(Code.WALLET_QUARANTINED, "the wallet is under quarantine until an operator releases it")
+    if wallet.state != "active":
+        return _refuse_state(draft, wallet.state, flow)
+    return None
+
+
+def _refuse_state(draft: Draft, state: str, flow: Flow) -> LedgerEvent | None:
+    if state == "closed":
+        return draft.reject(Code.WALLET_CLOSED, "the wallet is closed")
+    if state == "disabled":
+        return draft.reject(Code.WALLET_DISABLED, "the wallet is disabled")
+    if flow == "out":
+        return draft.reject(Code.WALLET_LOCKED, "the wallet is locked: money may come in, none may leave")
+    return None
+
+
+def refuse_asset(draft: Draft, wallet: Wallet, asset: str, assets: AssetRegistry) -> LedgerEvent | None:
+    """A rejection where the asset is unknown, or the wallet does not hold it."""
+    if asset in wallet.assets:
+        return None
+    if assets.get(asset) is None:
+        return draft.reject(Code.ASSET_UNKNOWN, f"no asset {asset!r} is known", "asset")
+    return draft.reject(Code.ASSET_NOT_ENABLED, f"the wallet does not hold {asset}", "asset")
+
+
+def refuse_rail(draft: Draft, rail: str) -> LedgerEvent | None:
+    """A rejection where the rail is not configured."""
+    if rail == INSTANT.name:
+        return None
+    return draft.reject(Code.RAIL_UNKNOWN, f"no rail {rail!r} is configured", "rail")
+
+
+def refuse_funds(draft: Draft, available_minor: int, amount_minor: int) -> LedgerEvent | None:
+    """A rejection where what is available does not cover the amount."""
+    if available_minor >= amount_minor:
+        return None
+    return draft.reject(Code.INSUFFICIENT_FUNDS, f"available {available_minor}, needed {amount_minor}", "amount_minor")
+
+
+def balance_overflow(draft: Draft) -> LedgerEvent:
+    """The rejection of a journal that no int64 balance could hold."""
+    return draft.reject(Code.AMOUNT_OUT_OF_RANGE, "a balance would leave int64", "amount_minor")

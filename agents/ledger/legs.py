@@ -1,0 +1,148 @@
+"""The legs of a transfer between partitions. Settling and compensating are unconditional.
+
+Payee's partition: transit -> available, or a refusal; either way an answer back.
+Payer's partition: the answer settles the transfer, or the exact inverse of its journal is posted.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agents.ledger.accounts import TRANSIT, available
+from agents.ledger.answers import OUTCOMES, update_of
+from agents.ledger.draft import Journal, inverse, post
+from agents.ledger.operations.transfer import why_payee_refuses
+from agents.ledger.state import leg_key
+from agents.ledger.turn import Turn
+from schemas.codes import Code
+from schemas.events import (
+    REQUEST_REPLAYED,
+    TRANSACTION_FAILED,
+    TRANSACTION_SETTLED,
+    TRANSFER_RECEIVED,
+    TRANSFER_REFUSED,
+    Cause,
+    LedgerEvent,
+)
+from schemas.internal import LegAnswer, TransferLeg, encode_internal
+from schemas.lifecycle import SETTLED_AT_ONCE, State
+from schemas.partitioning import partition_of
+
+CREDIT_LEG: Final = "credit"
+INTERNAL: Final = "internal-commands"
+
+
+def take_leg(turn: Turn, command: TransferLeg | LegAnswer, cause: Cause) -> None:
+    """Execute a leg or its answer, once."""
+    if isinstance(command, TransferLeg):
+        _credit_payee(turn, command, cause)
+    else:
+        _answer_payer(turn, command, cause)
+
+
+def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
+    state, context = turn.state, turn.context
+    done = state.transactions.get(leg_key(leg.transaction_id, CREDIT_LEG), context.recorded_at_ms)
+    if done is not None:
+        _replay(turn, leg.wallet_id, leg.transaction_id, done.code, cause)
+        _tell_payer(turn, leg, done.code)
+        return
+    reason = why_payee_refuses(state.wallets.get(leg.wallet_id), leg.sub_wallet, leg.asset)
+    if reason is not None:
+        refuse_leg(turn, leg, cause, reason)
+        return
+    journal = post(state, TRANSIT, available(leg.wallet_id, leg.sub_wallet), leg.asset, leg.amount_minor)
+    if journal is None:
+        refuse_leg(turn, leg, cause, Code.AMOUNT_OUT_OF_RANGE)
+        return
+    turn.write(_leg_event(turn, leg, cause, TRANSFER_RECEIVED, SETTLED_AT_ONCE, "ok", journal), leg.wallet_id.encode())
+    _tell_payer(turn, leg, "ok")
+
+
+def refuse_leg(turn: Turn, leg: TransferLeg, cause: Cause, reason: Code) -> None:
+    """The payee cannot take the money: post nothing here, let the payer's partition give it back."""
+    path = (State.INITIATED.value, State.FAILED.value)
+    event = _leg_event(turn, leg, cause, TRANSFER_REFUSED, path, reason.value, None)
+    turn.write(event, leg.wallet_id.encode())
+    _tell_payer(turn, leg, reason.value)
+
+
+def _leg_event(
+    turn: Turn, leg: TransferLeg, cause: Cause, type_: str, path: tuple[str, ...], code: str, journal: Journal | None
+) -> LedgerEvent:
+    return LedgerEvent(
+        type=type_,
+        wallet_id=leg.wallet_id,
+        transaction_id=leg.transaction_id,
+        leg=CREDIT_LEG,
+        operation="transfer",
+        to_state=path[-1],
+        path=path,
+        entries=journal.entries if journal else (),
+        balances=journal.balances if journal else (),
+        amount_minor=leg.amount_minor,
+        asset=leg.asset,
+        sub_wallet=leg.sub_wallet,
+        counterparty=leg.payer,
+        code=code,
+        occurred_at=leg.occurred_at,
+        references=leg.references,
+        metadata=leg.metadata,
+        cause=cause,
+        recorded_at=turn.context.recorded_at,
+    )
+
+
+def _tell_payer(turn: Turn, leg: TransferLeg, code: str) -> None:
+    payer = leg.payer.wallet_id
+    told = LegAnswer(
+        transaction_id=leg.transaction_id, wallet_id=payer, accepted=code == "ok", code=None if code == "ok" else code
+    )
+    owner = partition_of(payer, turn.context.partitions)
+    turn.send(INTERNAL, owner, payer.encode(), encode_internal(told))
+
+
+def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
+    state, context = turn.state, turn.context
+    transaction = state.transactions.get(told.transaction_id, context.recorded_at_ms)
+    if transaction is None or transaction.state != State.PROCESSED:
+        code = "transaction_not_found" if transaction is None else transaction.code
+        _replay(turn, told.wallet_id, told.transaction_id, code, cause)
+        return
+    journal = None if told.accepted else inverse(state, transaction.journal)
+    to_state = State.SETTLED if told.accepted else State.FAILED
+    event = LedgerEvent(
+        type=TRANSACTION_SETTLED if told.accepted else TRANSACTION_FAILED,
+        wallet_id=transaction.wallet_id,
+        transaction_id=told.transaction_id,
+        operation=transaction.operation,
+        from_state=State.PROCESSED.value,
+        to_state=to_state.value,
+        path=(State.PROCESSED.value, to_state.value),
+        entries=journal.entries if journal else (),
+        balances=journal.balances if journal else (),
+        amount_minor=transaction.amount_minor,
+        asset=transaction.asset,
+        sub_wallet=transaction.sub_wallet,
+        code="ok" if told.accepted else Code.PAYEE_REFUSED.value,
+        message=None if told.accepted else f"the payee's wallet answered {told.code}",
+        cause=cause,
+        recorded_at=context.recorded_at,
+    )
+    key = transaction.wallet_id.encode()
+    turn.write(event, key)
+    turn.send(OUTCOMES, context.partition, key, update_of(event, transaction))
+
+
+def _replay(turn: Turn, wallet_id: str, transaction_id: str, code: str, cause: Cause) -> None:
+    """The leg was executed before: nothing moves."""
+    event = LedgerEvent(
+        type=REQUEST_REPLAYED,
+        wallet_id=wallet_id,
+        transaction_id=transaction_id,
+        operation="transfer",
+        code=code,
+        cause=cause,
+        recorded_at=turn.context.recorded_at,
+    )
+    turn.write(event, wallet_id.encode())

@@ -1,0 +1,200 @@
+"""The ledger as a machine of the runtime: from a record to events and answers. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple, cast
+
+from agents.ledger.accounts import holder_of
+from agents.ledger.apply import apply
+from agents.ledger.decode import Malformed, decode, decode_told, read_what_can_be
+from agents.ledger.legs import refuse_leg, take_leg
+from agents.ledger.quarantine import park
+from agents.ledger.requests import take_request
+from agents.ledger.state import (
+    ACCOUNTS,
+    BALANCES,
+    DAY_MS,
+    PARKED,
+    TRANSACTIONS,
+    WALLETS,
+    LedgerState,
+    idempotency_table,
+)
+from agents.ledger.turn import Turn
+from agents.ledger.unread import INTERNAL, refuse_failed, refuse_malformed, refuse_oversized
+from schemas.assets import AssetRegistry
+from schemas.codes import Code
+from schemas.events import (
+    CLOCK_TICKED,
+    AccountBalance,
+    Cause,
+    LedgerEvent,
+    decode_event,
+)
+from schemas.internal import ForwardedRecord, Tick, TransferLeg
+from schemas.internal import encode_internal as encode_command
+from schemas.outcomes import WalletBalances, encode_balances
+from streams.machine import Context, Headers, InputRecord, Message, Output
+from streams.overlay import BucketedView, Overlay, Table
+
+BALANCES_TOPIC: Final = "wallet-balances"
+
+
+class _Arrived(NamedTuple):
+    """A forwarded record as it was where it first arrived, at the offset it has here."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class LedgerMachine:
+    """Decides the ledger's inputs. `retained_ms` is how long idempotency keys are remembered."""
+
+    def __init__(self, assets: AssetRegistry | None = None, retained_ms: int = 40 * DAY_MS):
+        self._assets = AssetRegistry() if assets is None else assets
+        self._idempotency = idempotency_table(retained_ms)
+        self.tables: tuple[Table[Any], ...] = (WALLETS, BALANCES, ACCOUNTS, PARKED, TRANSACTIONS, self._idempotency)
+
+    # ---- decide ----------------------------------------------------------------------------------
+
+    def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
+        """Decide one record: exactly one event answers it, more where parked records are released."""
+        turn = self._turn(state, context, out)
+        if context.topic == INTERNAL:
+            self._internal(turn, record)
+            return
+        command = decode(record, context.topic)
+        if isinstance(command, Malformed):
+            refuse_malformed(turn, record, command)
+        else:
+            take_request(turn, record, command, record.key, None)
+
+    def _internal(self, turn: Turn, record: InputRecord) -> None:
+        command = decode_told(record.value)
+        if isinstance(command, Malformed):
+            refuse_malformed(turn, record, command)
+            return
+        here = turn.here(record.offset)
+        cause = Cause(here.topic, here.partition, here.offset)
+        if isinstance(command, Tick):
+            turn.write(LedgerEvent(type=CLOCK_TICKED, cause=cause, recorded_at=turn.context.recorded_at), record.key)
+        elif isinstance(command, ForwardedRecord):
+            self._forwarded(turn, record, command)
+        else:
+            wallet = turn.state.wallets.get(command.wallet_id)
+            if wallet is not None and wallet.quarantined:
+                park(turn, command.wallet_id, record.value or b"", cause)
+            else:
+                take_leg(turn, command, cause)
+
+    def _forwarded(self, turn: Turn, record: InputRecord, forwarded: ForwardedRecord) -> None:
+        """A request that arrived in another partition: decided here, answered with its first source."""
+        arrived = _Arrived(
+            record.offset,
+            record.timestamp,
+            record.timestamp_type,
+            forwarded.key.encode(),
+            forwarded.value.encode(),
+            [(name, value.encode()) for name, value in forwarded.headers],
+        )
+        command = decode(arrived, forwarded.source.topic)
+        if isinstance(command, Malformed):
+            refuse_malformed(turn, record, command, forwarded.source)
+        else:
+            take_request(turn, record, command, arrived.key, forwarded.source)
+
+    # ---- what decide cannot ------------------------------------------------------------------------
+
+    def failed(self, state: Overlay, record: InputRecord, context: Context, error: Exception, out: Output) -> None:
+        """`step` raised: quarantine the wallet. A leg or an answer to one is kept, for money is under way."""
+        turn = self._turn(state, context, out)
+        if context.topic != INTERNAL:
+            refuse_failed(turn, record, _what_failed(record.value, error))
+            return
+        command = decode_told(record.value)
+        here = turn.here(record.offset)
+        cause = Cause(here.topic, here.partition, here.offset)
+        if isinstance(command, ForwardedRecord):
+            refuse_failed(turn, record, _what_failed(command.value.encode(), error), command.source)
+        elif isinstance(command, Malformed | Tick):
+            refuse_failed(turn, record, _what_failed(record.value, error))
+        elif turn.state.wallets.get(command.wallet_id) is not None:
+            park(turn, command.wallet_id, record.value or b"", cause, quarantine=True)
+        elif isinstance(command, TransferLeg):
+            refuse_leg(turn, command, cause, Code.INTERNAL_ERROR)
+        else:
+            refuse_failed(turn, record, _what_failed(record.value, error))
+
+    def oversized(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
+        """What the record leads to does not fit through the broker."""
+        turn = self._turn(state, context, out)
+        value, origin = record.value or b"", None
+        if context.topic == INTERNAL:
+            command = decode_told(value)
+            if isinstance(command, ForwardedRecord):
+                value, origin = command.value.encode(), command.source
+        read = read_what_can_be(value, "the record, or what it leads to, is too large for the broker")
+        refuse_oversized(turn, record, read, origin)
+
+    # ---- fold ------------------------------------------------------------------------------------
+
+    def fold(self, state: Overlay, value: bytes) -> None:
+        """Apply one event of the log."""
+        apply(self._turn_of(state).state, decode_event(value))
+
+    def finish(self, state: Overlay, context: Context, last_sequence: int) -> list[Message]:
+        """`wallet-balances`: all accounts of every holder that the batch has touched."""
+        ledger = self._turn_of(state).state
+        balances, accounts = ledger.balances, ledger.accounts
+        holders = dict.fromkeys([holder_of(key.rpartition(" ")[0]) for key in balances.changes])
+        messages = []
+        for holder in holders:
+            named = []
+            for key in accounts.get(holder) or ():
+                account, _, asset = key.rpartition(" ")
+                named.append(AccountBalance(account, asset, balances.get(key) or 0))
+            value = WalletBalances(
+                wallet_id=holder,
+                partition=context.partition,
+                sequence=last_sequence,
+                accounts=tuple(named),
+                recorded_at=context.recorded_at,
+            )
+            messages.append(Message(BALANCES_TOPIC, context.partition, holder.encode(), encode_balances(value)))
+        return messages
+
+    # ---- time ------------------------------------------------------------------------------------
+
+    def due_at_ms(self, state: Overlay) -> int | None:
+        """When the oldest bucket of keys or transactions has outlived its retention."""
+        due = [
+            (view.buckets[-1] + 1) * view.table.bucket_ms + view.table.retained_ms
+            for view in state.views
+            if isinstance(view, BucketedView) and view.buckets
+        ]
+        return min(due, default=None)
+
+    def tick(self, due_at_ms: int, partition: int) -> Message:
+        """The record that lets partition time reach `due_at_ms`."""
+        return Message(INTERNAL, partition, b"", encode_command(Tick(due_at_ms=due_at_ms)))
+
+    def _turn_of(self, state: Overlay) -> Turn:
+        turn = state.typed
+        if turn is None:
+            turn = state.typed = Turn(LedgerState(state, self._idempotency), self._assets)
+        return cast(Turn, turn)
+
+    def _turn(self, state: Overlay, context: Context, out: Output) -> Turn:
+        turn = self._turn_of(state)
+        turn.context = context
+        turn.out = out
+        return turn
+
+
+def _what_failed(value: bytes | None, error: Exception) -> Malformed:
+    """What can be read of a record that made `step` raise. The message names the error's class, never its data."""
+    return read_what_can_be(value or b"", f"the ledger failed on this record ({type(error).__name__})")

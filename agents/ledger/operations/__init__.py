@@ -1,0 +1,33 @@
+"""One small file for each operation: `decide_<operation>(state, wallet, command, draft, assets)` -> event.
+
+Every function is pure. It returns exactly one event: the accepted one, or a rejection. `OPERATIONS` is the
+one place that knows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from agents.ledger.draft import Draft
+from agents.ledger.operations.credit import decide_credit
+from agents.ledger.operations.debit import decide_debit
+from agents.ledger.operations.enable_asset import decide_enable_asset
+from agents.ledger.operations.open_sub_wallet import decide_open_sub_wallet
+from agents.ledger.operations.set_wallet_state import decide_set_wallet_state
+from agents.ledger.operations.transfer import decide_transfer
+from agents.ledger.state import LedgerState, Wallet
+from schemas.assets import AssetRegistry
+from schemas.events import LedgerEvent
+
+Decide = Callable[[LedgerState, Wallet, Any, Draft, AssetRegistry], LedgerEvent]
+
+#: Operations on a wallet that exists. `open_wallet` and `release_quarantine` are called apart.
+OPERATIONS: Final[dict[str, Decide]] = {
+    "credit": decide_credit,
+    "debit": decide_debit,
+    "transfer": decide_transfer,
+    "enable_asset": decide_enable_asset,
+    "open_sub_wallet": decide_open_sub_wallet,
+    "set_wallet_state": decide_set_wallet_state,
+}

@@ -1,0 +1,31 @@
+"""`debit`: money out over a rail. Instant rail: available -> rail, settled at once."""
+
+from __future__ import annotations
+
+from agents.ledger.accounts import RAIL_INSTANT, available
+from agents.ledger.draft import Draft, post
+from agents.ledger.guards import balance_overflow, refuse_asset, refuse_funds, refuse_rail, refuse_wallet
+from agents.ledger.state import LedgerState, Wallet
+from schemas.assets import AssetRegistry
+from schemas.commands import Debit
+from schemas.events import TRANSACTION_SETTLED, LedgerEvent
+from schemas.lifecycle import SETTLED_AT_ONCE
+
+
+def decide_debit(
+    state: LedgerState, wallet: Wallet, command: Debit, draft: Draft, assets: AssetRegistry
+) -> LedgerEvent:
+    """Debit the sub-wallet's available balance, as far as it is covered."""
+    account = available(command.wallet_id, command.sub_wallet)
+    refused = (
+        refuse_wallet(draft, wallet, "out")
+        or refuse_asset(draft, wallet, command.asset, assets)
+        or refuse_rail(draft, command.rail)
+        or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
+    )
+    if refused is not None:
+        return refused
+    journal = post(state, account, RAIL_INSTANT, command.asset, command.amount_minor)
+    if journal is None:
+        return balance_overflow(draft)
+    return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal, rail=command.rail)

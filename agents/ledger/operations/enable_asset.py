@@ -1,0 +1,24 @@
+"""`enable_asset`: let a wallet hold one more asset. Enabling what is enabled changes nothing and is accepted."""
+
+from __future__ import annotations
+
+from agents.ledger.draft import Draft
+from agents.ledger.guards import refuse_wallet
+from agents.ledger.state import LedgerState, Wallet
+from schemas.assets import AssetRegistry
+from schemas.codes import Code
+from schemas.commands import EnableAsset
+from schemas.events import ASSET_ENABLED, LedgerEvent, WalletFacts
+
+
+def decide_enable_asset(
+    _state: LedgerState, wallet: Wallet, command: EnableAsset, draft: Draft, assets: AssetRegistry
+) -> LedgerEvent:
+    """Add the asset to those of the wallet; the event names all that it holds afterwards."""
+    refused = refuse_wallet(draft, wallet, "none")
+    if refused is not None:
+        return refused
+    if assets.get(command.asset) is None:
+        return draft.reject(Code.ASSET_UNKNOWN, f"no asset {command.asset!r} is known", "asset")
+    enabled = tuple(dict.fromkeys((*wallet.assets, command.asset)))
+    return draft.event(ASSET_ENABLED, wallet=WalletFacts(assets=enabled))

@@ -1,0 +1,28 @@
+"""`open_sub_wallet`: another purse of the same wallet; an escrow names the only wallet it may pay."""
+
+from __future__ import annotations
+
+from agents.ledger.draft import Draft
+from agents.ledger.state import LedgerState, Wallet
+from schemas.assets import AssetRegistry
+from schemas.codes import Code
+from schemas.commands import OpenSubWallet
+from schemas.events import SUB_WALLET_OPENED, LedgerEvent, WalletFacts
+
+
+def decide_open_sub_wallet(
+    _state: LedgerState, wallet: Wallet, command: OpenSubWallet, draft: Draft, _assets: AssetRegistry
+) -> LedgerEvent:
+    """Open the sub-wallet, unless the wallet has one of this name or takes nothing new."""
+    if command.sub_wallet in wallet.sub_wallets:
+        return draft.reject(Code.WALLET_EXISTS, f"the wallet has a sub-wallet {command.sub_wallet!r}", "sub_wallet")
+    if wallet.quarantined:
+        return draft.reject(Code.WALLET_QUARANTINED, "the wallet is under quarantine until an operator releases it")
+    if wallet.state == "closed":
+        return draft.reject(Code.WALLET_CLOSED, "the wallet is closed")
+    if wallet.state == "disabled":
+        return draft.reject(Code.WALLET_DISABLED, "the wallet is disabled")
+    facts = WalletFacts(
+        sub_wallet=command.sub_wallet, sub_wallet_kind=command.kind, payee_wallet_id=command.payee_wallet_id
+    )
+    return draft.event(SUB_WALLET_OPENED, wallet=facts)

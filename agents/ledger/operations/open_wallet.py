@@ -1,0 +1,23 @@
+"""`open_wallet`: a wallet with its sub-wallet `main` and its first assets."""
+
+from __future__ import annotations
+
+from agents.ledger.draft import Draft
+from agents.ledger.state import Wallet
+from schemas.assets import AssetRegistry
+from schemas.codes import Code
+from schemas.commands import OpenWallet
+from schemas.events import WALLET_OPENED, LedgerEvent, WalletFacts
+
+
+def decide_open_wallet(wallet: Wallet | None, command: OpenWallet, draft: Draft, assets: AssetRegistry) -> LedgerEvent:
+    """Open the wallet, unless it exists or an asset is unknown."""
+    if wallet is not None:
+        return draft.reject(Code.WALLET_EXISTS, "a wallet of this id exists", "wallet_id")
+    for code in command.assets:
+        if assets.get(code) is None:
+            return draft.reject(Code.ASSET_UNKNOWN, f"no asset {code!r} is known", "assets")
+    facts = WalletFacts(
+        owner_ref=command.owner_ref, kind=command.kind, assets=tuple(dict.fromkeys(command.assets)), state="active"
+    )
+    return draft.event(WALLET_OPENED, wallet=facts)

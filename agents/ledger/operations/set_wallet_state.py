@@ -1,0 +1,43 @@
+"""`set_wallet_state`: operators activate, lock, disable or close a wallet, with four eyes."""
+
+from __future__ import annotations
+
+from agents.ledger.draft import Draft
+from agents.ledger.state import LedgerState, Wallet
+from schemas.assets import AssetRegistry
+from schemas.codes import Code
+from schemas.commands import OperatorCommand, SetWalletState
+from schemas.events import WALLET_STATE_CHANGED, LedgerEvent, WalletFacts
+
+
+def refuse_four_eyes(command: OperatorCommand, draft: Draft) -> LedgerEvent | None:
+    """A rejection where the same person asked and approved."""
+    if command.requested_by != command.approved_by:
+        return None
+    return draft.reject(Code.FOUR_EYES, "requested_by and approved_by are the same person", "approved_by")
+
+
+def decide_set_wallet_state(
+    state: LedgerState, wallet: Wallet, command: SetWalletState, draft: Draft, _assets: AssetRegistry
+) -> LedgerEvent:
+    """Change the state. A closed wallet stays closed; closing needs every balance zero and nothing under way."""
+    if wallet.state == "closed":
+        return draft.reject(Code.WALLET_CLOSED, "a closed wallet stays closed", "state")
+    if command.state == "closed" and (why := _why_not_empty(state, wallet, command.wallet_id)):
+        return draft.reject(Code.ILLEGAL_TRANSITION, why, "state")
+    refused = refuse_four_eyes(command, draft)
+    if refused is not None:
+        return refused
+    return draft.event(WALLET_STATE_CHANGED, wallet=WalletFacts(state=command.state))
+
+
+def _why_not_empty(state: LedgerState, wallet: Wallet, wallet_id: str) -> str | None:
+    if wallet.open_transactions:
+        return f"{wallet.open_transactions} transactions of the wallet are under way"
+    if wallet.parked:
+        return f"{wallet.parked} records wait for the end of its quarantine"
+    for key in state.accounts.get(wallet_id) or ():
+        balance_minor = state.balances.get(key)
+        if balance_minor:
+            return f"{key} holds {balance_minor}"
+    return None

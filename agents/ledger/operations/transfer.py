@@ -1,0 +1,111 @@
+"""`transfer`: between sub-wallets of one partition in one journal; to another partition as a saga.
+
+The saga: here available -> transit, and a command to the payee's partition; there transit -> available, and an
+answer back (`agents.ledger.legs`). Until the answer, only the answer moves the transfer.
+"""
+
+from __future__ import annotations
+
+from agents.ledger.accounts import TRANSIT, available
+from agents.ledger.draft import Draft, post
+from agents.ledger.guards import balance_overflow, refuse_asset, refuse_funds, refuse_wallet
+from agents.ledger.state import LedgerState, Wallet
+from schemas.assets import AssetRegistry
+from schemas.codes import Code
+from schemas.commands import Transfer
+from schemas.events import (
+    TRANSACTION_FAILED,
+    TRANSACTION_PROCESSED,
+    TRANSACTION_SETTLED,
+    Counterparty,
+    LedgerEvent,
+)
+from schemas.internal import TransferLeg, encode_internal
+from schemas.lifecycle import PROCESSED_AT_ONCE, SETTLED_AT_ONCE, State
+from schemas.partitioning import partition_of
+from streams.machine import Message
+
+_FAILED_AT_ONCE = (State.INITIATED.value, State.FAILED.value)
+
+
+def why_payee_refuses(wallet: Wallet | None, sub_wallet: str, asset: str) -> Code | None:
+    """The reason why a wallet cannot take money, or None where it can. A quarantined one is asked elsewhere."""
+    if wallet is None:
+        return Code.WALLET_NOT_FOUND
+    if sub_wallet not in wallet.sub_wallets:
+        return Code.SUB_WALLET_NOT_FOUND
+    if wallet.state == "closed":
+        return Code.WALLET_CLOSED
+    if wallet.state == "disabled":
+        return Code.WALLET_DISABLED
+    if asset not in wallet.assets:
+        return Code.ASSET_NOT_ENABLED
+    return None
+
+
+def decide_transfer(
+    state: LedgerState, wallet: Wallet, command: Transfer, draft: Draft, assets: AssetRegistry
+) -> LedgerEvent:
+    """Move the money at once where the payee lives here, else start the saga."""
+    account = available(command.wallet_id, command.sub_wallet)
+    refused = (
+        refuse_wallet(draft, wallet, "out")
+        or refuse_asset(draft, wallet, command.asset, assets)
+        or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
+    )
+    if refused is not None:
+        return refused
+    payee = state.wallets.get(command.to_wallet_id)
+    context = draft.context
+    if payee is None:
+        owner = partition_of(command.to_wallet_id, context.partitions)
+        if owner != context.partition:
+            return _start_saga(state, command, draft, account, owner)
+    return _move_at_once(state, payee, command, draft, account)
+
+
+def _move_at_once(
+    state: LedgerState, payee: Wallet | None, command: Transfer, draft: Draft, account: str
+) -> LedgerEvent:
+    counterparty = Counterparty(command.to_wallet_id, command.to_sub_wallet)
+    reason = why_payee_refuses(payee, command.to_sub_wallet, command.asset)
+    if reason is None and payee is not None and payee.quarantined:
+        reason = Code.WALLET_QUARANTINED
+    if reason is not None:
+        return draft.event(
+            TRANSACTION_FAILED,
+            path=_FAILED_AT_ONCE,
+            counterparty=counterparty,
+            code=Code.PAYEE_REFUSED.value,
+            message=f"the payee's wallet answered {reason.value}",
+        )
+    to_account = available(command.to_wallet_id, command.to_sub_wallet)
+    journal = post(state, account, to_account, command.asset, command.amount_minor)
+    if journal is None:
+        return balance_overflow(draft)
+    return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal, counterparty=counterparty)
+
+
+def _start_saga(state: LedgerState, command: Transfer, draft: Draft, account: str, owner: int) -> LedgerEvent:
+    journal = post(state, account, TRANSIT, command.asset, command.amount_minor)
+    if journal is None:
+        return balance_overflow(draft)
+    event = draft.event(
+        TRANSACTION_PROCESSED,
+        path=PROCESSED_AT_ONCE,
+        journal=journal,
+        counterparty=Counterparty(command.to_wallet_id, command.to_sub_wallet),
+    )
+    leg = TransferLeg(
+        transaction_id=draft.transaction_id,
+        wallet_id=command.to_wallet_id,
+        sub_wallet=command.to_sub_wallet,
+        amount_minor=command.amount_minor,
+        asset=command.asset,
+        payer=Counterparty(command.wallet_id, command.sub_wallet),
+        occurred_at=command.occurred_at,
+        references=event.references,
+        metadata=command.metadata,
+    )
+    draft.messages.append(Message("internal-commands", owner, command.to_wallet_id.encode(), encode_internal(leg)))
+    return event

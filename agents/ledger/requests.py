@@ -1,0 +1,153 @@
+"""A command's way: amount, key, partition, idempotency, wallet, operation. Exactly one event and one answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from agents.ledger.answers import OUTCOMES, answer_again, answer_of
+from agents.ledger.draft import Draft
+from agents.ledger.operations import OPERATIONS
+from agents.ledger.operations.open_wallet import decide_open_wallet
+from agents.ledger.quarantine import apply_parked, decide_release, parked_records
+from agents.ledger.state import FirstAnswer, Wallet, scope
+from agents.ledger.turn import Turn
+from schemas.canonical import canonical_json, fingerprint
+from schemas.codes import Code
+from schemas.commands import Command
+from schemas.events import (
+    REQUEST_FORWARDED,
+    REQUEST_REPLAYED,
+    WALLET_RELEASED,
+    Cause,
+    LedgerEvent,
+    Source,
+)
+from schemas.internal import ForwardedRecord, encode_internal
+from schemas.money import is_amount
+from schemas.outcomes import decode_outcome
+from schemas.partitioning import partition_of
+from streams.machine import Headers, InputRecord
+
+
+def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes | None, origin: Source | None) -> None:
+    """Decide one validated command; `origin` is where it first arrived if it was forwarded."""
+    state, context = turn.state, turn.context
+    wallet_id = command.wallet_id
+    wallet = state.wallets.get(wallet_id)
+    matches = key is not None and key == wallet_id.encode()
+    if wallet is None and matches and origin is None:
+        owner = partition_of(wallet_id, context.partitions)
+        if owner != context.partition:
+            _forward(turn, record, command, owner)
+            return
+    topic = context.topic if origin is None else origin.topic
+    canonical = canonical_json(command.canonical_fields())
+    digest = fingerprint(canonical)
+    first = None
+    if matches:
+        first = state.idempotency.get(scope(topic, wallet_id, command.idempotency_key), context.recorded_at_ms)
+        if first is not None and first.fingerprint == digest:
+            _replay(turn, record, command, first, origin)
+            return
+    cause = Cause(
+        context.topic,
+        context.partition,
+        record.offset,
+        command.request_id,
+        command.idempotency_key,
+        # Without its fingerprint an event freezes nothing: the key's first answer stands, or the key is not ours.
+        digest if matches and first is None else None,
+        origin,
+    )
+    draft = Draft(command, context, cause, topic, canonical)
+    event = _refuse_before_wallet(draft, matches, first) or _decide(turn, draft, wallet)
+    parked = parked_records(turn, wallet_id, wallet) if event.type == WALLET_RELEASED and wallet else ()
+    answer = turn.write(event, key) or answer_of(event, cause)
+    turn.send(OUTCOMES, context.partition, key, answer)
+    if draft.messages:
+        turn.out.messages += draft.messages
+    if parked:
+        apply_parked(turn, parked, cause)
+
+
+def _refuse_before_wallet(draft: Draft, matches: bool, first: FirstAnswer | None) -> LedgerEvent | None:
+    """What is answered without looking at any wallet, in order of precedence."""
+    command = draft.command
+    amount_minor = getattr(command, "amount_minor", 1)
+    if not is_amount(amount_minor):
+        return draft.reject(Code.AMOUNT_OUT_OF_RANGE, "an amount is between 1 and 2^63 - 1", "amount_minor")
+    if not matches:
+        return draft.reject(Code.KEY_MISMATCH, "the record's key is not its wallet_id", "wallet_id")
+    if first is not None:
+        name = first_difference(first.request, draft.canonical)
+        return draft.reject(Code.IDEMPOTENCY_MISMATCH, f"the key was used for another command; {name} differs", name)
+    return None
+
+
+def _decide(turn: Turn, draft: Draft, wallet: Wallet | None) -> LedgerEvent:
+    command: Any = draft.command
+    decide = OPERATIONS.get(command.operation)
+    if wallet is not None and decide is not None:
+        return decide(turn.state, wallet, command, draft, turn.assets)
+    if command.operation == "open_wallet":
+        return decide_open_wallet(wallet, command, draft, turn.assets)
+    if wallet is None:
+        return draft.reject(Code.WALLET_NOT_FOUND, "no wallet has this id", "wallet_id")
+    return decide_release(wallet, command, draft)
+
+
+def _replay(turn: Turn, record: InputRecord, command: Command, first: FirstAnswer, origin: Source | None) -> None:
+    """The same command again: nothing moves, the first answer is given again."""
+    context = turn.context
+    here = turn.here(record.offset)
+    outcome = decode_outcome(first.outcome)
+    now = None
+    if outcome.transaction_id is not None:
+        now = turn.state.transactions.get(outcome.transaction_id, context.recorded_at_ms)
+    key = command.wallet_id.encode()
+    event = LedgerEvent(
+        type=REQUEST_REPLAYED,
+        wallet_id=command.wallet_id,
+        transaction_id=outcome.transaction_id,
+        operation=command.operation,
+        code=outcome.code,
+        cause=Cause(here.topic, here.partition, here.offset, command.request_id, command.idempotency_key, None, origin),
+        recorded_at=context.recorded_at,
+    )
+    turn.write(event, key)
+    turn.send(OUTCOMES, context.partition, key, answer_again(outcome, now, command, origin or here))
+
+
+def _forward(turn: Turn, record: InputRecord, command: Command, owner: int) -> None:
+    """The wallet lives in another partition: hand the record over, unchanged, in the same transaction."""
+    here = turn.here(record.offset)
+    key = command.wallet_id.encode()
+    event = LedgerEvent(
+        type=REQUEST_FORWARDED,
+        wallet_id=command.wallet_id,
+        operation=command.operation,
+        forwarded_to=owner,
+        cause=Cause(here.topic, here.partition, here.offset, command.request_id, command.idempotency_key),
+        recorded_at=turn.context.recorded_at,
+    )
+    turn.write(event, key)
+    forwarded = ForwardedRecord(
+        source=here,
+        key=command.wallet_id,
+        value=(record.value or b"").decode(),
+        headers=_text_headers(record.headers),
+    )
+    turn.send("internal-commands", owner, key, encode_internal(forwarded))
+
+
+def _text_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
+    """The `ce_*` headers, which decoding has found to be text; others mean nothing to the ledger."""
+    return tuple((name, (value or b"").decode()) for name, value in headers if name.startswith("ce_"))
+
+
+def first_difference(before: bytes, after: bytes) -> str:
+    """Name of the first field, in canonical order, in which two canonical commands differ."""
+    a, b = orjson.loads(before), orjson.loads(after)
+    return next((name for name in sorted({*a, *b}) if a.get(name) != b.get(name)), "idempotency_key")

@@ -1,0 +1,132 @@
+"""The ledger's state: tables that are a fold of its events. `apply` alone changes them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.events import Entry, ParkedRecord, Source
+from streams.overlay import BucketedView, Overlay, Table, TableView
+
+DAY_MS: Final = 86_400_000
+
+
+class SubWallet(msgspec.Struct, frozen=True, array_like=True):
+    """A sub-wallet: its kind, and for an escrow the only wallet that it may pay."""
+
+    kind: str
+    payee_wallet_id: str | None = None
+
+
+class Wallet(msgspec.Struct, frozen=True, array_like=True):
+    """What is known of a wallet besides its balances."""
+
+    owner_ref: str
+    kind: str
+    state: str
+    assets: tuple[str, ...]
+    sub_wallets: dict[str, SubWallet]
+    quarantined: bool = False
+    #: Records that wait for the end of the quarantine.
+    parked: int = 0
+    #: Transactions that are neither settled nor failed.
+    open_transactions: int = 0
+
+
+class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A transaction as its owner's partition knows it; the payee's side of a transfer has one too."""
+
+    operation: str
+    state: str
+    code: str
+    wallet_id: str
+    sub_wallet: str
+    asset: str
+    amount_minor: int
+    opened_at_ms: int
+    topic: str
+    partition: int
+    offset: int
+    request_id: str | None = None
+    idempotency_key: str | None = None
+    counterparty_wallet_id: str | None = None
+    counterparty_sub_wallet: str | None = None
+    #: The journal that opened it, kept while a compensation may have to invert it.
+    journal: tuple[Entry, ...] = ()
+
+    @property
+    def source(self) -> Source:
+        """The record that asked for it."""
+        return Source(self.topic, self.partition, self.offset)
+
+
+class FirstAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What an idempotency key was answered the first time, and the command that it stood for."""
+
+    fingerprint: str
+    #: The command in its canonical form.
+    request: bytes
+    #: The outcome as it was written.
+    outcome: bytes
+
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+
+WALLETS: Final = Table[Wallet]("wallets", _pack, msgspec.msgpack.Decoder(Wallet).decode)
+#: `<account> <asset>` -> minor units.
+BALANCES: Final = Table[int]("balances", _pack, msgspec.msgpack.Decoder(int).decode)
+#: Holder -> keys of all its balances, in order of their first posting.
+ACCOUNTS: Final = Table[tuple[str, ...]]("accounts", _pack, msgspec.msgpack.Decoder(tuple[str, ...]).decode)
+PARKED: Final = Table[ParkedRecord]("parked", _pack, msgspec.msgpack.Decoder(ParkedRecord).decode, cached=False)
+TRANSACTIONS: Final = Table[Transaction](
+    "transactions",
+    _pack,
+    msgspec.msgpack.Decoder(Transaction).decode,
+    bucket_ms=60 * DAY_MS,
+    retained_ms=540 * DAY_MS,
+)
+
+
+def idempotency_table(retained_ms: int) -> Table[FirstAnswer]:
+    """The table of first answers; its buckets are a fifth of the retention, so that a miss asks few of them."""
+    return Table(
+        "idempotency",
+        _pack,
+        msgspec.msgpack.Decoder(FirstAnswer).decode,
+        bucket_ms=max(1, retained_ms // 5),
+        retained_ms=retained_ms,
+    )
+
+
+def scope(topic: str, wallet_id: str, idempotency_key: str) -> str:
+    """Where an idempotency key counts: one input topic, one wallet."""
+    return f"{topic}\0{wallet_id}\0{idempotency_key}"
+
+
+def leg_key(transaction_id: str, leg: str) -> str:
+    """Key of a leg in the table of transactions of the partition that executes it."""
+    return f"{transaction_id}/{leg}"
+
+
+def parked_key(wallet_id: str, number: int) -> str:
+    """Key of the `number`-th parked record of a wallet, from 0."""
+    return f"{wallet_id}\0{number:010d}"
+
+
+class LedgerState:
+    """The tables of an overlay, typed."""
+
+    __slots__ = ("accounts", "balances", "idempotency", "parked", "transactions", "wallets")
+
+    def __init__(self, overlay: Overlay, idempotency: Table[FirstAnswer]):
+        self.wallets: TableView[Wallet] = overlay.table(WALLETS)
+        self.balances: TableView[int] = overlay.table(BALANCES)
+        self.accounts: TableView[tuple[str, ...]] = overlay.table(ACCOUNTS)
+        self.parked: TableView[ParkedRecord] = overlay.table(PARKED)
+        self.transactions: BucketedView[Transaction] = overlay.bucketed(TRANSACTIONS)
+        self.idempotency: BucketedView[FirstAnswer] = overlay.bucketed(idempotency)
+
+    def balance_minor(self, account: str, asset: str) -> int:
+        """Credits less debits of an account in an asset, in minor units."""
+        return self.balances.get(f"{account} {asset}") or 0

@@ -1,0 +1,42 @@
+"""One input record's turn: the state it meets, the time, and what it leads to."""
+
+from __future__ import annotations
+
+from agents.ledger.apply import apply
+from agents.ledger.state import LedgerState
+from schemas.assets import AssetRegistry
+from schemas.events import LedgerEvent, Source, encode_event
+from streams.machine import Context, Output
+
+
+class Turn:
+    """Events are applied as they are written, so that what comes later in the same turn sees them.
+
+    One object serves all records of a state, one after the other; `context` and `out` are those of the record.
+    """
+
+    __slots__ = ("assets", "context", "out", "state")
+
+    context: Context
+    out: Output
+
+    def __init__(self, state: LedgerState, assets: AssetRegistry):
+        self.state = state
+        self.assets = assets
+
+    def write(self, event: LedgerEvent, key: bytes | None) -> bytes | None:
+        """Write an event and fold it into the state; returns the answer that it froze, if any."""
+        out = self.out
+        event.sequence = out.next_sequence()
+        answer = apply(self.state, event)
+        out.event(key, encode_event(event), (event.type, event.code))
+        return answer
+
+    def send(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
+        """Write another record in the same transaction."""
+        self.out.send(topic, partition, key, value)
+
+    def here(self, offset: int) -> Source:
+        """The record at `offset` of the input that this turn reads."""
+        context = self.context
+        return Source(context.topic, context.partition, offset)

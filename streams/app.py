@@ -1,0 +1,172 @@
+"""The Faust app of a role: one agent over all inputs that posts fetched batches to the partitions' processors."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from typing import Any, cast
+
+import faust
+from faust.app.base import BootStrategy
+from faust.types import TP
+from yarl import URL
+
+from schemas.topics import full_name
+from streams.box import Box
+from streams.kafka_group import KafkaGroup, KafkaInputs
+from streams.kafka_log import KafkaLogs
+from streams.observer import Observer
+from streams.ports import Ports, Stores
+from streams.processor import Limits, PartitionProcessor
+from streams.prometheus_observer import StepTimer
+from streams.rocks import StoreMemory
+from streams.rocks_stores import RocksStores
+from streams.role import Role
+from streams.settings import Settings
+from streams.supervisor import Supervisor
+from streams.transport import BatchConsumer, BatchTransport, TransportOptions
+
+#: How long after the group disowned a processor the rebalance may take that gives its partition to somebody.
+_ORPHAN_GRACE_S = 45.0
+
+
+class WorkerClock:
+    """The worker's own clock."""
+
+    def now_ms(self) -> int:
+        """Unix milliseconds."""
+        return time.time_ns() // 1_000_000
+
+
+class _WithoutProducer(BootStrategy):
+    """Faust's producer is not used: each partition has a transactional one of its own."""
+
+    enable_kafka_producer = False
+    enable_web = False
+
+
+class RoleApp(faust.App):
+    """A Faust app that supervises partition processors."""
+
+    BootStrategy = _WithoutProducer
+    #: Set by `create_app`.
+    processors: Supervisor
+
+    def _create_directories(self) -> None:
+        """Faust keeps nothing on disk here."""
+
+    def silence_s(self) -> float:
+        """Seconds since a broker last answered; 0 before the first answer."""
+        answered_at_ms = cast(BatchConsumer, self.consumer).thread.answered_at_ms()
+        return 0.0 if answered_at_ms is None else max(0.0, time.time() - answered_at_ms / 1000)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """A processor's bounds as the settings have them."""
+    return Limits(
+        batch_max_records=settings.batch_max_records,
+        batch_max_bytes=settings.batch_max_bytes,
+        commit_deadline_s=settings.commit_deadline_s,
+        clock_tolerance_ms=int(settings.clock_tolerance_s * 1000),
+        seal_interval_ms=int(settings.seal_interval_s * 1000),
+        max_failures=settings.max_failures,
+        cache_entries=settings.state_cache_entries,
+    )
+
+
+def create_app(settings: Settings, role: Role, observer: Observer | None = None) -> RoleApp:
+    """The app of one worker, to be made within the event loop that runs it.
+
+    Args:
+        settings: of this worker.
+        role: what it runs.
+        observer: is told what processors do.
+
+    Raises:
+        StoreError: the data directory cannot be used.
+    """
+    app = RoleApp(
+        role.group_id(settings),
+        broker=[URL(f"kafka://{server.strip()}") for server in settings.bootstrap_servers.split(",")],
+        autodiscover=False,
+        broker_check_crcs=True,
+        broker_heartbeat_interval=settings.session_timeout_s / 10,
+        broker_max_poll_interval=60.0,
+        broker_request_timeout=20.0,
+        broker_session_timeout=settings.session_timeout_s,
+        consumer_auto_offset_reset="earliest",
+        key_serializer="raw",
+        store="memory://",
+        stream_wait_empty=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        value_serializer="raw",
+        web_enabled=False,
+        web_tables_enabled=False,
+    )
+    names = role.input_names(settings)
+    short_names = {full: short for short, full in names.items()}
+    transport = BatchTransport(app.conf.broker_consumer, app)
+    transport.options = TransportOptions(settings, short_names.__getitem__)
+    app.transport = transport
+    stores = RocksStores(
+        settings.data_dir, settings.worker_id, StoreMemory(settings.store_cache_mb, settings.store_write_buffer_mb)
+    )
+    app.processors = Supervisor(
+        _processor_factory(app, settings, role, stores, observer or Observer()),
+        names,
+        role.owner_input,
+        revoke_grace_s=Limits().revoke_grace_s,
+        orphan_grace_s=_ORPHAN_GRACE_S,
+    )
+    _connect(app, names.values())
+    return app
+
+
+def _processor_factory(
+    app: RoleApp, settings: Settings, role: Role, stores: Stores, observer: Observer
+) -> Callable[[int], PartitionProcessor]:
+    names = role.input_names(settings)
+    logs = KafkaLogs(settings, role.name, role.event_log, lambda short: full_name(settings.namespace, short))
+    limits = limits_of(settings)
+
+    def make(partition: int) -> PartitionProcessor:
+        consumer = app.consumer
+        assert isinstance(consumer, BatchConsumer)
+        inputs = KafkaInputs(consumer.thread, partition, names)
+        ports = Ports(stores, logs, KafkaGroup(consumer.thread, names), inputs, WorkerClock())
+        return PartitionProcessor(
+            partition,
+            settings.partitions,
+            role.machine(settings),
+            role.event_log,
+            Box(role.inputs, settings.box_max_records, settings.box_max_bytes),
+            ports,
+            limits,
+            observer,
+            at_step=StepTimer(),
+        )
+
+    return make
+
+
+def _connect(app: RoleApp, topics: Collection[str]) -> None:
+    """The agent and the callbacks of rebalances; all of them only post."""
+    processors = app.processors
+
+    async def deliver(stream: faust.StreamT[Any]) -> None:
+        async for event in cast("faust.Stream[Any]", stream).noack().events():
+            processors.deliver(cast("Any", event.message.value))
+
+    async def on_revoked(*_args: Any, **_kwargs: Any) -> None:
+        processors.revoked()
+
+    async def on_assigned(_app: Any, *args: Any, **_kwargs: Any) -> None:
+        assigned: Collection[TP] = args[0]
+        processors.assigned(assigned)
+
+    inputs = app.topic(*topics, key_type=None, value_type=None, allow_empty=True)
+    app.agent(inputs, name="deliver")(deliver)
+    app.on_partitions_revoked.connect(on_revoked)
+    app.on_partitions_assigned.connect(cast("Any", on_assigned))

@@ -1,0 +1,117 @@
+"""Step 2 of the commit protocol: decide what was taken, against an overlay, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from streams.box import Taken
+from streams.errors import Refused, StoreError
+from streams.machine import Context, InputRecord, Machine, Message, Output
+from streams.overlay import Overlay
+from streams.seal import GENESIS, write_seal
+
+#: Kafka's `TimestampType.LOG_APPEND_TIME`.
+LOG_APPEND_TIME = 1
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the fold has come: what the last seal says, and what the next batch continues."""
+
+    sequence: int = -1
+    hash: str = GENESIS
+    time_ms: int = 0
+    positions: dict[str, int] = field(default_factory=dict)
+    seal_offset: int = -1
+    next_offset: int = 0
+
+
+@dataclass(slots=True)
+class Batch:
+    """One decided batch: all messages of its transaction, the seal last, and what it makes of `Progress`."""
+
+    messages: list[Message]
+    #: One label for each event, for metrics.
+    labels: list[tuple[str, str | None]]
+    seal: bytes
+    after: Progress
+    count: int
+    #: The first record decided, as (topic, offset); None in a batch that only seals positions.
+    first: tuple[str, int] | None
+
+
+@dataclass(slots=True)
+class BatchDecider:
+    """Decides batches of one partition. Pure but for what the overlay reads from the store."""
+
+    machine: Machine
+    event_log: str
+    partition: int
+    partitions: int
+    rfc3339: Callable[[int], str]
+    #: Records whose result the broker does not take: (topic, offset).
+    oversized: set[tuple[str, int]] = field(default_factory=set)
+    #: Called with each exception that a machine raised, for the log.
+    on_bug: Callable[[InputRecord, Context, Exception], None] | None = None
+
+    def decide(self, state: Overlay, before: Progress, taken: Taken) -> Batch:
+        """Step 2. `before` and the store stay as they are; all changes are in `state` and in the batch.
+
+        Raises:
+            StoreError: the store cannot be read.
+            Refused: a record is not stamped with the broker's append time.
+        """
+        now_ms = before.time_ms
+        context = Context("", self.partition, self.partitions, now_ms, self.rfc3339(now_ms))
+        out = Output(self.event_log, self.partition, before.sequence)
+        step, savepoint = self.machine.step, state.savepoint
+        for topic, records in taken.records:
+            context.topic = topic
+            for record in records:
+                if record.timestamp_type != LOG_APPEND_TIME:
+                    raise Refused(f"{topic} is not stamped by the broker: set message.timestamp.type=LogAppendTime")
+                if record.timestamp > now_ms:
+                    now_ms = record.timestamp
+                    context.recorded_at_ms = now_ms
+                    context.recorded_at = self.rfc3339(now_ms)
+                savepoint()
+                written, sent = out.sequence, len(out.messages)
+                try:
+                    if self.oversized and (topic, record.offset) in self.oversized:
+                        self.machine.oversized(state, record, context, out)
+                    else:
+                        step(state, record, context, out)
+                except (StoreError, MemoryError):
+                    raise
+                except Exception as error:
+                    state.roll_back()
+                    out.truncate(written, sent)
+                    self._failed(state, record, context, error, out)
+        return self._seal(state, before, taken, out, context)
+
+    def _failed(self, state: Overlay, record: InputRecord, context: Context, error: Exception, out: Output) -> None:
+        """A bug in the machine is an answer of its own, not the end of the batch."""
+        if self.on_bug is not None:
+            self.on_bug(record, context, error)
+        self.machine.failed(state, record, context, error, out)
+
+    def _seal(self, state: Overlay, before: Progress, taken: Taken, out: Output, context: Context) -> Batch:
+        last = out.sequence + 1
+        seal, digest = write_seal(
+            sequence=last,
+            first_sequence=before.sequence + 1,
+            inputs=taken.spans,
+            partition=self.partition,
+            partitions=self.partitions,
+            partition_time=context.recorded_at,
+            previous_hash=before.hash,
+            events=[cast(bytes, event.value) for event in out.events],
+        )
+        messages = [*out.events, *out.messages, *self.machine.finish(state, context, last)]
+        messages.append(Message(self.event_log, self.partition, b"", seal))
+        positions = {topic: span.to for topic, span in taken.spans.items()}
+        after = Progress(last, digest, context.recorded_at_ms, positions)
+        first = (taken.records[0][0], taken.records[0][1][0].offset) if taken.records else None
+        return Batch(messages, out.labels, seal, after, taken.count, first)

@@ -1,0 +1,206 @@
+"""The box of a partition: what was fetched for it and waits to be decided.
+
+Kafka offsets alone cannot show a hole in the input, for control records leave gaps. So each fetched batch
+carries the consumer's position before and after it, and the incarnation that sought there. A batch is taken
+only if it starts where the last one ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from streams.errors import Refused
+from streams.machine import InputRecord
+from streams.seal import Span
+
+
+@dataclass(slots=True)
+class InputBatch:
+    """Records of one input partition, and the positions before (`start`) and after (`end`) them."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    incarnation: int
+    records: Sequence[InputRecord]
+
+
+class Offer(Enum):
+    """What became of an offered batch."""
+
+    TAKEN = auto()
+    STALE = auto()
+    HOLE = auto()
+
+
+@dataclass(slots=True)
+class _Waiting:
+    records: Sequence[InputRecord]
+    taken: int
+    end: int
+
+
+@dataclass(slots=True)
+class Taken:
+    """What one cycle decides: for each input the records in order, and the span of positions they cover."""
+
+    records: list[tuple[str, Sequence[InputRecord]]]
+    spans: dict[str, Span]
+    count: int
+
+
+class Box:
+    """Bounded, ordered by input: the first topic goes first, and each has a guaranteed share of a batch."""
+
+    def __init__(self, shares: Mapping[str, float], max_records: int, max_bytes: int):
+        self._shares = dict(shares)
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self._waiting: dict[str, deque[_Waiting]] = {topic: deque() for topic in shares}
+        self._expected: dict[str, int] = {}
+        self._position: dict[str, int] = {}
+        self._records: dict[str, int] = dict.fromkeys(shares, 0)
+        self._bytes: dict[str, int] = dict.fromkeys(shares, 0)
+        #: The seek that each topic's batches must come from; 0 where none is taken.
+        self._seek: dict[str, int] = dict.fromkeys(shares, 0)
+        self.arrived = asyncio.Event()
+        #: Append time of the newest record that waits, in Unix milliseconds.
+        self.newest_ms = 0
+
+    def open(self, incarnation: int, positions: Mapping[str, int]) -> None:
+        """Empty the box and expect every input at its position, from this incarnation only."""
+        self.close()
+        self._seek = dict.fromkeys(positions, incarnation)
+        self._expected = dict(positions)
+        self._position = dict(positions)
+
+    def close(self) -> None:
+        """Empty the box and take nothing until it is opened again."""
+        self._seek = dict.fromkeys(self._shares, 0)
+        for topic, waiting in self._waiting.items():
+            waiting.clear()
+            self._records[topic] = 0
+            self._bytes[topic] = 0
+        self.newest_ms = 0
+        self.arrived.clear()
+
+    def offer(self, batch: InputBatch) -> Offer:
+        """Put a fetched batch into the box if it continues where the last one ended.
+
+        Raises:
+            Refused: the consumer jumped backwards without a seek of ours.
+        """
+        topic = batch.topic
+        if batch.incarnation != self._seek[topic] or batch.incarnation == 0:
+            return Offer.STALE
+        expected = self._expected[topic]
+        if batch.start > expected:
+            return Offer.HOLE
+        if batch.start < expected:
+            raise Refused(
+                f"the consumer jumped back from {expected} to {batch.start} on {topic}/{batch.partition} "
+                "without being told to: was the topic truncated or recreated?"
+            )
+        records = batch.records
+        if batch.end <= expected:
+            return Offer.TAKEN
+        self._expected[topic] = batch.end
+        waiting = self._waiting[topic]
+        if not records:
+            self._move_only(waiting, batch.end)
+            return Offer.TAKEN
+        waiting.append(_Waiting(records, 0, batch.end))
+        self.newest_ms = max(self.newest_ms, *[record.timestamp for record in records])
+        self._records[topic] += len(records)
+        self._bytes[topic] += sum([len(record.value or b"") for record in records])
+        self.arrived.set()
+        return Offer.TAKEN
+
+    @staticmethod
+    def _move_only(waiting: deque[_Waiting], end: int) -> None:
+        """Only control records were passed: the position moves, nobody has to wake up for it."""
+        if waiting:
+            waiting[-1].end = end
+        else:
+            waiting.append(_Waiting((), 0, end))
+
+    def seek_again(self, topic: str, incarnation: int) -> int:
+        """After a hole: take only what a seek numbered `incarnation` brings; returns where it must go."""
+        self._seek[topic] = incarnation
+        return self._expected[topic]
+
+    def is_full(self, topic: str) -> bool:
+        """True where the topic's partition has to be paused."""
+        return self._records[topic] >= self._max_records or self._bytes[topic] >= self._max_bytes
+
+    def has_room(self, topic: str) -> bool:
+        """True where a paused partition may be resumed: half of the bounds are free."""
+        return self._records[topic] * 2 <= self._max_records and self._bytes[topic] * 2 <= self._max_bytes
+
+    @property
+    def waiting_records(self) -> int:
+        """Records in the box."""
+        return sum(self._records.values())
+
+    @property
+    def has_moved(self) -> bool:
+        """True where anything waits, be it only a position."""
+        return any(self._waiting.values())
+
+    def take(self, max_records: int, max_bytes: int) -> Taken:
+        """Step 1: take what waits, in order of the inputs, each up to its share, then what room is left."""
+        parts: dict[str, list[InputRecord]] = {}
+        before = dict(self._position)
+        budget = [max_records, max_bytes]
+        for topic, share in self._shares.items():
+            self._draw(topic, parts, budget, max(1, int(max_records * share)))
+        for topic in self._shares:
+            self._draw(topic, parts, budget, max_records)
+        if not self.waiting_records:
+            self.newest_ms = 0
+            self.arrived.clear()
+        spans = {topic: Span(before[topic], self._position[topic]) for topic in self._shares}
+        records: list[tuple[str, Sequence[InputRecord]]] = [(t, parts[t]) for t in self._shares if parts.get(t)]
+        return Taken(records, spans, sum(len(part) for _, part in records))
+
+    def _draw(self, topic: str, parts: dict[str, list[InputRecord]], budget: list[int], most: int) -> None:
+        """Move records of one topic into `parts` while the budget of records and bytes lasts."""
+        waiting = self._waiting[topic]
+        while waiting:
+            head = waiting[0]
+            left = len(head.records) - head.taken
+            if left:
+                drawn = self._draw_records(head, topic, parts, min(most, budget[0]), budget)
+                most -= drawn
+                if drawn < left:
+                    return
+            self._position[topic] = head.end
+            waiting.popleft()
+
+    def _draw_records(
+        self, head: _Waiting, topic: str, parts: dict[str, list[InputRecord]], most: int, budget: list[int]
+    ) -> int:
+        part = parts.setdefault(topic, [])
+        first = head.taken
+        size = 0
+        for record in head.records[first : first + most]:
+            length = len(record.value or b"")
+            # One record always fits, or a large one could never be taken.
+            if length > budget[1] and any(parts.values()):
+                break
+            budget[1] -= length
+            size += length
+            part.append(record)
+            head.taken += 1
+        drawn = head.taken - first
+        budget[0] -= drawn
+        self._records[topic] -= drawn
+        self._bytes[topic] -= size
+        if drawn:
+            self._position[topic] = part[-1].offset + 1
+        return drawn

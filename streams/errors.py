@@ -1,0 +1,31 @@
+"""What can go wrong in the runtime, by what has to happen next."""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The local store cannot be read or written (disk full, corruption): restore, never dead-letter."""
+
+
+class Fenced(Exception):
+    """Another incarnation has taken this partition's transactional id: restore, if still the owner."""
+
+
+class Unavailable(Exception):
+    """No broker answers: wait and ask again for as long as it takes, as at the start of a worker."""
+
+
+class NotOwner(Exception):
+    """The consumer group says that this worker does not own the partition: close it."""
+
+
+class MessageTooLarge(Exception):
+    """The broker refused a record for its size: split the batch until the single offender is found."""
+
+
+class Refused(Exception):
+    """Going on would risk money: stop the process with this message. An operator has to act."""
+
+
+class ChainBroken(Refused):
+    """The event log has a gap in its sequence, a broken hash chain or no seal at its end."""

@@ -1,0 +1,132 @@
+"""`/livez`, `/readyz` and `/metrics` of a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from streams import metrics
+from streams.observers import RestoreProgress
+from streams.processor import Phase
+from streams.supervisor import Supervisor
+
+#: A broker answers a fetch every 50 ms; silence for so long is worth a word, and more than a pause of ours.
+_SILENT_S: Final = 5.0
+
+
+class WorkerStatus:
+    """What a worker is doing, gathered when somebody asks."""
+
+    def __init__(self, progress: RestoreProgress | None = None):
+        #: Why the worker has not come to its partitions yet; empty once it has joined the group.
+        self.waiting_for = "starting"
+        #: True from the signal to stop.
+        self.is_stopping = False
+        self.supervisor: Supervisor | None = None
+        #: Seconds since a broker last answered.
+        self.silence_s: Callable[[], float] = lambda: 0.0
+        self._progress = progress or RestoreProgress()
+        self._assignments = 0
+
+    def reasons(self) -> list[str]:
+        """Why the worker is not ready; empty where every partition of it takes records."""
+        if self.is_stopping:
+            return ["stopping"]
+        if self.waiting_for:
+            return [self.waiting_for]
+        supervisor = self.supervisor
+        if supervisor is None:
+            return ["starting"]
+        if not supervisor.is_assigned:
+            return ["rebalancing" if supervisor.assignments else "connecting: joining the consumer group"]
+        if not supervisor.runs:
+            return ["no assignment: there are as many other workers as partitions"]
+        reasons = [
+            self._reason(partition, run.processor.phase)
+            for partition, run in sorted(supervisor.runs.items())
+            if run.processor.phase is not Phase.RUNNING
+        ]
+        # Only while all run: a partition that is being restored has fetched what it may and asks for no more.
+        silence_s = self.silence_s()
+        if not reasons and silence_s > _SILENT_S:
+            return [f"connecting: Kafka has not answered for {silence_s:.0f} s"]
+        return reasons
+
+    def _reason(self, partition: int, phase: Phase) -> str:
+        if phase is Phase.CLOCK:
+            return f"clock: records of partition {partition} are stamped later than this worker's clock allows"
+        done_of = self._progress.of(partition)
+        if phase is Phase.RECOVERING and done_of is not None:
+            return f"recovering partition {partition}: at offset {done_of[0]} of {done_of[1]}"
+        return f"{phase} partition {partition}"
+
+    def report(self) -> dict[str, Any]:
+        """The body of `/readyz`."""
+        reasons = self.reasons()
+        runs = self.supervisor.runs if self.supervisor is not None else {}
+        return {
+            "ready": not reasons,
+            "reasons": reasons,
+            "partitions": {str(partition): run.processor.phase for partition, run in sorted(runs.items())},
+        }
+
+    def refresh_gauges(self) -> None:
+        """Bring the gauges that nobody pushes up to date."""
+        supervisor = self.supervisor
+        if supervisor is None:
+            return
+        metrics.ASSIGNED_PARTITIONS.set(len(supervisor.runs))
+        metrics.REBALANCES.inc(supervisor.assignments - self._assignments)
+        self._assignments = supervisor.assignments
+        metrics.WAITING_RECORDS.clear()
+        for partition, run in supervisor.runs.items():
+            metrics.WAITING_RECORDS.labels(partition).set(run.processor.box.waiting_records)
+
+
+class HealthServer:
+    """Serves the status over HTTP, without authentication: bind it to where only probes and Prometheus reach."""
+
+    def __init__(self, status: WorkerStatus, host: str, port: int):
+        """Port 0 serves nothing."""
+        self._status = status
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        """
+        Raises:
+            OSError: the address cannot be listened on.
+        """
+        if not self._port:
+            return
+        app = web.Application()
+        app.router.add_get("/livez", self._livez)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self._host, self._port).start()
+
+    async def stop(self) -> None:
+        """Close the listener."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _livez(self, _request: web.Request) -> web.Response:
+        """The event loop turns: that is all."""
+        return web.Response(text="alive\n")
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        report = self._status.report()
+        return web.Response(
+            body=orjson.dumps(report) + b"\n", content_type="application/json", status=200 if report["ready"] else 503
+        )
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        self._status.refresh_gauges()
+        return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})

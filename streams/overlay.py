@@ -1,0 +1,234 @@
+"""The state while a batch is decided: changes in memory over what the store holds.
+
+A table is read through three layers: the batch's own changes, a bounded cache of decoded values, the store.
+Values are immutable by agreement: to change one, put another. Each record is decided under a savepoint; an
+exception rolls the record's changes back and leaves those of the records before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final, Generic, Protocol, TypeVar, cast
+
+V = TypeVar("V")
+
+_ABSENT: Final[Any] = object()
+
+
+class Reads(Protocol):
+    """The part of a store that an overlay reads."""
+
+    def get(self, table: str, key: str) -> bytes | None:
+        """The stored bytes, or None.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+
+    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
+        """All pairs of a table in key order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Generic[V]):
+    """A table of the state: its name in the store and how its values travel to bytes and back.
+
+    A table with `bucket_ms` is a bucketed one: its keys live in buckets of so many milliseconds of partition
+    time; a bucket is forgotten as a whole `retained_ms` after its end.
+    """
+
+    name: str
+    encode: Callable[[V], bytes]
+    decode: Callable[[bytes], V]
+    cached: bool = True
+    bucket_ms: int = 0
+    retained_ms: int = 0
+
+    def bucket_of(self, at_ms: int) -> int:
+        """Number of the bucket that time falls in."""
+        return at_ms // self.bucket_ms
+
+    def oldest_bucket(self, now_ms: int) -> int:
+        """Number of the oldest bucket that is still remembered at `now_ms`."""
+        return (now_ms - self.retained_ms) // self.bucket_ms
+
+    def bucket_name(self, bucket: int | str) -> str:
+        """The bucket's table name in the store."""
+        return f"{self.name}@{bucket}"
+
+
+class TableView(Generic[V]):
+    """One table as the decisions of a batch see it."""
+
+    __slots__ = ("_cache", "_cache_entries", "_changes", "_reads", "_undo", "table")
+
+    def __init__(self, table: Table[V], reads: Reads, undo: list[tuple[dict[str, Any], str, Any]], cache_entries: int):
+        self.table = table
+        self._reads = reads
+        self._undo = undo
+        #: What the batch has put; None stands for removed.
+        self._changes: dict[str, V | None] = {}
+        #: What the store holds, decoded, oldest first.
+        self._cache: dict[str, V] = {}
+        self._cache_entries = cache_entries if table.cached else 0
+
+    def get(self, key: str) -> V | None:
+        """The value under `key`, or None."""
+        value = self._changes.get(key, _ABSENT)
+        if value is not _ABSENT:
+            return cast("V | None", value)
+        cached = self._cache.get(key)
+        if cached is not None:
+            return cached
+        stored = self._reads.get(self.table.name, key)
+        if stored is None:
+            return None
+        decoded = self.table.decode(stored)
+        self._cache[key] = decoded
+        return decoded
+
+    def put(self, key: str, value: V | None) -> None:
+        """Set the value under `key`, under the current savepoint; None removes it."""
+        changes = self._changes
+        self._undo.append((changes, key, changes.get(key, _ABSENT)))
+        changes[key] = value
+
+    def delete(self, key: str) -> None:
+        """Remove `key`, under the current savepoint."""
+        self.put(key, None)
+
+    def scan(self) -> Iterator[tuple[str, V]]:
+        """All pairs, this batch's changes included, in key order. Costs a pass over the table."""
+        merged: dict[str, V | None] = {key: self.table.decode(raw) for key, raw in self._reads.scan(self.table.name)}
+        merged.update(self.changes)
+        for key in sorted(merged):
+            value = merged[key]
+            if value is not None:
+                yield key, value
+
+    @property
+    def changes(self) -> Mapping[str, V | None]:
+        """What the batch has changed so far; None stands for removed."""
+        return self._changes
+
+    def settle(self) -> None:
+        """The changes are in the store now: keep them as cached values, as many as fit, and start afresh."""
+        cache = self._cache
+        for key, value in self._changes.items():
+            cache.pop(key, None)
+            if value is not None:
+                cache[key] = value
+        self._changes.clear()
+        excess = len(cache) - self._cache_entries
+        if excess > 0:
+            for key in list(islice(cache, excess)):
+                del cache[key]
+
+
+class BucketedView(Generic[V]):
+    """A bucketed table as the decisions of a batch see it.
+
+    A value is encoded as it is put, for it is hardly ever read again within its batch. A key that is put again
+    must be put into the bucket that it is in.
+    """
+
+    __slots__ = ("_changes", "_prefix", "_reads", "_undo", "buckets", "table")
+
+    def __init__(self, table: Table[V], reads: Reads, undo: list[tuple[dict[str, Any], str, Any]]):
+        self.table = table
+        self._prefix = table.bucket_name("")
+        self._reads = reads
+        self._undo = undo
+        #: Numbers of the buckets that hold anything, newest first; kept by the runtime.
+        self.buckets: list[int] = []
+        self._changes: dict[str, tuple[int, bytes]] = {}
+
+    def get(self, key: str, now_ms: int) -> V | None:
+        """The value under `key` if its bucket is still remembered at `now_ms`, else None."""
+        table = self.table
+        oldest = (now_ms - table.retained_ms) // table.bucket_ms
+        changed = self._changes.get(key)
+        if changed is not None and changed[0] >= oldest:
+            return table.decode(changed[1])
+        read = self._reads.get
+        for bucket in self.buckets:
+            if bucket < oldest:
+                break
+            stored = read(f"{self._prefix}{bucket}", key)
+            if stored is not None:
+                return table.decode(stored)
+        return None
+
+    def put(self, key: str, value: V, at_ms: int) -> None:
+        """Set the value under `key` in the bucket of `at_ms`."""
+        changes = self._changes
+        self._undo.append((cast("dict[str, Any]", changes), key, changes.get(key, _ABSENT)))
+        changes[key] = (at_ms // self.table.bucket_ms, self.table.encode(value))
+
+    @property
+    def changes(self) -> Mapping[str, tuple[int, bytes]]:
+        """What the batch has written so far: key -> (bucket, encoded value)."""
+        return self._changes
+
+    def settle(self) -> None:
+        """The changes are in the store now: start afresh."""
+        if self._changes:
+            new = {bucket for bucket, _ in self._changes.values()}.difference(self.buckets)
+            if new:
+                self.buckets = sorted({*self.buckets, *new}, reverse=True)
+            self._changes.clear()
+
+
+class Overlay:
+    """All tables of a state, with one savepoint at a time."""
+
+    def __init__(self, tables: tuple[Table[Any], ...], reads: Reads, cache_entries: int = 10_000):
+        self._undo: list[tuple[dict[str, Any], str, Any]] = []
+        self._views: dict[str, TableView[Any] | BucketedView[Any]] = {}
+        for table in tables:
+            view: TableView[Any] | BucketedView[Any]
+            if table.bucket_ms:
+                view = BucketedView(table, reads, self._undo)
+            else:
+                view = TableView(table, reads, self._undo, cache_entries)
+            self._views[table.name] = view
+        #: A place for the machine to keep its own typed wrapper of this overlay.
+        self.typed: Any = None
+
+    def table(self, table: Table[V]) -> TableView[V]:
+        """The view of a plain table."""
+        view = self._views[table.name]
+        assert isinstance(view, TableView)
+        return view
+
+    def bucketed(self, table: Table[V]) -> BucketedView[V]:
+        """The view of a bucketed table."""
+        view = self._views[table.name]
+        assert isinstance(view, BucketedView)
+        return view
+
+    @property
+    def views(self) -> Iterator[TableView[Any] | BucketedView[Any]]:
+        """The views of all tables."""
+        return iter(self._views.values())
+
+    def savepoint(self) -> None:
+        """Keep everything so far; `roll_back` returns to here."""
+        self._undo.clear()
+
+    def roll_back(self) -> None:
+        """Undo every change since the savepoint."""
+        for changes, key, before in reversed(self._undo):
+            if before is _ABSENT:
+                changes.pop(key, None)
+            else:
+                changes[key] = before
+        self._undo.clear()
+
+    def settle(self) -> None:
+        """The batch is in the store: its changes become what is read, and the next batch starts."""
+        self._undo.clear()
+        for view in self._views.values():
+            view.settle()

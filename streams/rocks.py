@@ -1,0 +1,306 @@
+"""Local state in RocksDB: one directory for each partition, one column family for each table.
+
+The write-ahead log is off, for the event log is one already: what a crash takes from the memtables is folded again
+from there. Instead every flush is atomic over all families, so that what is on disk is always the state at one
+seal. Because a single family can be flushed by itself (closing its handle does), each batch also stamps the
+families it touches; a store whose stamps do not agree with its mark is torn and counts as empty.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn, cast
+
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    Checkpoint,
+    ColumnFamily,
+    DBCompressionType,
+    Options,
+    Rdict,
+    WriteBatch,
+    WriteBufferManager,
+    WriteOptions,
+)
+
+from streams.errors import StoreError
+from streams.ports import Mark
+
+log = logging.getLogger(__name__)
+
+_DEFAULT: Final = "default"
+_MARK: Final = b"mark"
+_STAMP_OF: Final = b"stamp:"
+#: Not valid UTF-8, so no key of a table can be the same.
+_STAMP: Final = b"\xff"
+#: How long a write may wait until RocksDB has brought full memtables to disk, and how often it looks.
+_STALLED_S: Final = 5.0
+_STALL_PAUSE_S: Final = 0.005
+#: Memtables of all partitions of a process together, as a multiple of one partition's.
+_SHARED_MEMTABLES: Final = 4
+
+
+class StoreMemory:
+    """Memory that all stores of a process share: one block cache, one bound on all memtables.
+
+    Args:
+        cache_mb: the block cache in MiB; index and filter blocks live in it too.
+        write_buffer_mb: the largest memtable of one partition in MiB; four times that for all partitions together.
+    """
+
+    def __init__(self, cache_mb: int, write_buffer_mb: int):
+        self._cache = Cache(cache_mb << 20)
+        self._memtables = WriteBufferManager((write_buffer_mb << 20) * _SHARED_MEMTABLES, False)
+        self._memtable_bytes = write_buffer_mb << 20
+
+    def options(self, *, is_written: bool = True) -> Options:
+        """Options of one column family, and of the database in the default family.
+
+        They are given again for every family at every open: RocksDB would take its own defaults for the others.
+        A family that `is_written` no more, such as a past bucket, gets a small memtable without a filter.
+        """
+        blocks = BlockBasedOptions()
+        blocks.set_block_cache(self._cache)
+        blocks.set_bloom_filter(10, False)
+        blocks.set_cache_index_and_filter_blocks(True)
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.create_missing_column_families(True)
+        options.set_atomic_flush(True)
+        options.set_block_based_table_factory(blocks)
+        options.set_compression_type(DBCompressionType.lz4())
+        options.set_write_buffer_manager(self._memtables)
+        options.set_write_buffer_size(self._memtable_bytes if is_written else 1 << 20)
+        if is_written:
+            # A lookup that misses costs 4 us without a filter on the memtable and 1 us with it.
+            options.set_memtable_prefix_bloom_ratio(0.02)
+            options.set_memtable_whole_key_filtering(True)
+        options.set_max_open_files(512)
+        options.set_max_background_jobs(2)
+        options.set_keep_log_file_num(2)
+        options.set_max_log_file_size(1 << 20)
+        options.set_stats_dump_period_sec(0)
+        return options
+
+
+class _Closed:
+    """Stands in for the families of a closed store: nobody may take "closed" for "absent"."""
+
+    def __init__(self, path: Path):
+        self._path = path
+
+    def get(self, _table: str) -> NoReturn:
+        raise StoreError(f"the store at {self._path} is closed")
+
+
+class RocksStore:
+    """The state of one partition (a `Store`). Not safe for use by several threads."""
+
+    def __init__(self, path: Path, memory: StoreMemory):
+        """Open or create the store at `path`.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        self.path = path
+        self._memory = memory
+        self._unlogged = WriteOptions()
+        self._unlogged.disable_wal = True  # type: ignore[assignment,method-assign]
+        # RocksDB would hold a write for as long as a full disk stays full, and with it the whole process.
+        self._unlogged.no_slowdown = True
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            names = self._existing_families()
+            newest = _newest_buckets(names)
+            families = {
+                name: memory.options(is_written="@" not in name or name in newest) for name in (_DEFAULT, *names)
+            }
+            self._db = Rdict(str(path), memory.options(), column_families=families)
+        except Exception as error:
+            raise _failure("open", path, error) from error
+        self._families: dict[str, Rdict] = {}
+        self._handles: dict[str, ColumnFamily] = {}
+        self._gets: dict[str, Callable[[bytes], Any]] | _Closed = {}
+        for name in names:
+            self._enter(name)
+
+    def _existing_families(self) -> list[str]:
+        if not (self.path / "CURRENT").exists():
+            return []
+        return [name for name in Rdict.list_cf(str(self.path), Options(raw_mode=True)) if name != _DEFAULT]
+
+    def _enter(self, name: str) -> ColumnFamily:
+        family = self._db.get_column_family(name)
+        handle = self._db.get_column_family_handle(name)
+        self._families[name] = family
+        self._handles[name] = handle
+        assert not isinstance(self._gets, _Closed)
+        self._gets[name] = family.get
+        return handle
+
+    def get(self, table: str, key: str) -> bytes | None:
+        """The stored bytes under `key`, or None.
+
+        Raises:
+            StoreError: the store cannot be read, or is closed.
+        """
+        get = self._gets.get(table)
+        if get is None:
+            return None
+        raw = key.encode()
+        try:
+            return get(raw)  # type: ignore[no-any-return]
+        except Exception as error:
+            raise _failure("read", self.path, error) from error
+
+    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
+        """All pairs of a table in the order of their keys' UTF-8 bytes."""
+        if self._gets.get(table) is None:
+            return
+        family = self._families[table]
+        try:
+            for key, value in family.items():
+                if key != _STAMP:
+                    yield cast("bytes", key).decode(), value
+        except StoreError:
+            raise
+        except Exception as error:
+            raise _failure("read", self.path, error) from error
+
+    def tables(self) -> Sequence[str]:
+        """Names of the tables that exist."""
+        return list(self._families)
+
+    def drop_table(self, table: str) -> None:
+        """Forget a table and all that is in it."""
+        if table not in self._families:
+            return
+        assert not isinstance(self._gets, _Closed)
+        del self._gets[table], self._handles[table], self._families[table]
+        try:
+            self._db.drop_column_family(table)
+        except Exception as error:
+            raise _failure("write", self.path, error) from error
+
+    def mark(self) -> Mark | None:
+        """How far this store has come; None where it is empty."""
+        stored = self._get_default(_MARK)
+        return None if stored is None else Mark(int.from_bytes(stored[:8], "big"), stored[8:])
+
+    def write(self, changes: Sequence[tuple[str, str, bytes | None]], mark: Mark) -> None:
+        """Write changes (table, key, value or None to remove) and the mark: all or nothing.
+
+        Raises:
+            StoreError: nothing was written.
+        """
+        try:
+            for table in {table for table, _, _ in changes}.difference(self._handles):
+                self._db.create_column_family(table, self._memory.options())
+                self._enter(table)
+            deadline = time.monotonic() + _STALLED_S
+            while not self._try_write(self._batch(changes, mark)):
+                if time.monotonic() > deadline:
+                    raise StoreError(f"RocksDB has brought nothing to disk for {_STALLED_S:g} s: No space left on it?")
+                time.sleep(_STALL_PAUSE_S)
+        except Exception as error:
+            raise _failure("write", self.path, error) from error
+
+    def _batch(self, changes: Sequence[tuple[str, str, bytes | None]], mark: Mark) -> WriteBatch:
+        batch = WriteBatch(raw_mode=True)
+        put, delete, handles = batch.put, batch.delete, self._handles
+        for table, key, value in changes:
+            if value is None:
+                delete(key.encode(), handles[table])
+            else:
+                put(key.encode(), value, handles[table])
+        stamp = mark.seal_offset.to_bytes(8, "big")
+        for table in {table for table, _, _ in changes}:
+            put(_STAMP, stamp, handles[table])
+            put(_STAMP_OF + table.encode(), stamp)
+        put(_MARK, stamp + mark.seal)
+        return batch
+
+    def _try_write(self, batch: WriteBatch) -> bool:
+        """Write a batch, which is used up by it; False where RocksDB would make the writer wait."""
+        try:
+            self._db.write(batch, self._unlogged)
+        except Exception as error:
+            if "Write stall" in str(error):
+                return False
+            raise
+        return True
+
+    def is_torn(self) -> bool:
+        """True where a family is not at the seal at which the mark says it was written last."""
+        return any(
+            family.get(_STAMP) != self._get_default(_STAMP_OF + name.encode())
+            for name, family in self._families.items()
+        )
+
+    def _get_default(self, key: bytes) -> bytes | None:
+        if isinstance(self._gets, _Closed):
+            self._gets.get(_DEFAULT)
+        try:
+            return self._db.get(key)
+        except Exception as error:
+            raise _failure("read", self.path, error) from error
+
+    def flush(self) -> None:
+        """Bring all families to disk, atomically.
+
+        RocksDB's flush of a handle takes that family only and would tear the state; a checkpoint takes them all.
+
+        Raises:
+            StoreError: the disk takes no more; what was there before is untouched.
+        """
+        folder = self.path / "checkpoint"
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            Checkpoint(self._db).create_checkpoint(str(folder))
+        except Exception as error:
+            raise _failure("write", self.path, error) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Flush and close the handle; the files stay. Closing twice does nothing."""
+        if isinstance(self._gets, _Closed):
+            return
+        try:
+            self.flush()
+        except StoreError as error:
+            log.warning("closing without a flush, the rest is folded from the event log next time: %s", error)
+        self._gets = _Closed(self.path)
+        self._handles.clear()
+        for family in (*self._families.values(), self._db):
+            with contextlib.suppress(Exception):
+                family.close()
+        self._families.clear()
+        # The lock on the directory goes with the last reference.
+        del self._db
+
+
+def _newest_buckets(names: Sequence[str]) -> set[str]:
+    """The newest bucket of each bucketed table among family names such as `idempotency@123`."""
+    newest: dict[str, int] = {}
+    for name in names:
+        table, at, bucket = name.partition("@")
+        if at:
+            newest[table] = max(newest.get(table, 0), int(bucket))
+    return {f"{table}@{bucket}" for table, bucket in newest.items()}
+
+
+def _failure(action: str, path: Path, error: Exception) -> StoreError:
+    text = str(error)
+    if "No space left" in text or "Disk quota" in text:
+        text += "; free disk space there or move WALLETSTREAM_DATA_DIR: the state continues from the event log"
+    elif "Corruption" in text:
+        text += "; it is only a copy: stop the worker, delete the directory, and it is rebuilt from the event log"
+    return StoreError(f"cannot {action} the store at {path}: {text}")

@@ -1,0 +1,96 @@
+"""Where a worker keeps the local state of its partitions: opening, replacing and cleaning up RocksDB directories."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import secrets
+import shutil
+from pathlib import Path
+
+from streams.errors import StoreError
+from streams.rocks import RocksStore, StoreMemory
+
+log = logging.getLogger(__name__)
+
+
+class RocksStores:
+    """Opens the stores of one worker below `DATA_DIR/<worker id>` (a `Stores`)."""
+
+    def __init__(self, data_dir: Path, worker_id: str, memory: StoreMemory):
+        """Deletes what earlier processes left in directories of their own (`<partition>~<random>`).
+
+        Raises:
+            StoreError: the directory cannot be made or read.
+        """
+        self._folder = data_dir / worker_id
+        self._memory = memory
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for path in self._folder.glob("*~*"):
+                if not _is_locked(path):
+                    shutil.rmtree(path, ignore_errors=True)
+        except OSError as error:
+            raise StoreError(f"{self._folder} cannot be used: {error}; set WALLETSTREAM_DATA_DIR") from error
+
+    def open(self, partition: int) -> RocksStore:
+        """The partition's store, as it was left; empty where that is torn, corrupt or held by another process.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        path = self._folder / str(partition)
+        try:
+            store = RocksStore(path, self._memory)
+        except StoreError as error:
+            reason = str(error)
+            if is_locked_elsewhere(error):
+                log.warning(
+                    "another process holds %s: rebuilding partition %d in a directory of its own", path, partition
+                )
+                return RocksStore(self._fresh(partition), self._memory)
+            if "Corruption" not in reason:
+                raise
+        else:
+            if not store.is_torn():
+                return store
+            store.close()
+            reason = "its tables are not at the same seal"
+        log.warning("the state at %s cannot be used and is rebuilt from the event log: %s", path, reason)
+        return self.open_empty(partition)
+
+    def open_empty(self, partition: int) -> RocksStore:
+        """An empty store for the partition; what was there is deleted."""
+        path = self._folder / str(partition)
+        if _is_locked(path):
+            path = self._fresh(partition)
+        try:
+            if path.exists():
+                shutil.rmtree(path)
+        except OSError as error:
+            raise StoreError(f"{path} cannot be deleted: {error}; delete it by hand") from error
+        return RocksStore(path, self._memory)
+
+    def _fresh(self, partition: int) -> Path:
+        return self._folder / f"{partition}~{secrets.token_hex(4)}"
+
+
+def is_locked_elsewhere(error: StoreError) -> bool:
+    """True where another process has the store open; within one process that is a bug and an error."""
+    return "While lock file" in str(error)
+
+
+def _is_locked(path: Path) -> bool:
+    """True where another process holds RocksDB's lock on the directory.
+
+    Only for directories that this process does not have open: closing the file would drop its own lock.
+    """
+    try:
+        with (path / "LOCK").open("r+b") as file:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return True
+    except FileNotFoundError:
+        pass
+    return False

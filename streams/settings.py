@@ -1,0 +1,78 @@
+"""Settings of every Walletstream process, read from `WALLETSTREAM_*` environment variables.
+
+The same names serve the CLI, docker compose and Kubernetes.
+"""
+
+from __future__ import annotations
+
+import socket
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a worker, the CLI and the tests understand. Units are in the names."""
+
+    model_config = SettingsConfigDict(env_prefix="WALLETSTREAM_", extra="ignore", frozen=True)
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, `host:port` separated by commas.")
+    namespace: str = Field(
+        "wallet.", pattern=r"^[A-Za-z0-9._-]{0,64}$", description="Prefix of every topic and of the consumer groups."
+    )
+    partitions: int = Field(8, ge=1, le=4096, description="Partitions of every co-partitioned topic.")
+    data_dir: Path = Field(
+        Path("var/data"), description="Where workers keep RocksDB: DATA_DIR/<worker id>/<partition>."
+    )
+    worker_id: str = Field(
+        default_factory=socket.gethostname,
+        pattern=r"^[A-Za-z0-9._-]{1,128}$",
+        description="Name of this worker; its local state lives under it. Default: the host name.",
+    )
+    web_port: int = Field(6066, ge=0, le=65535, description="Port of /livez, /readyz and /metrics.")
+    web_host: str = Field("127.0.0.1", description="Address that /livez, /readyz and /metrics listen on.")
+    durability: Literal["replicated", "embedded"] = Field(
+        "embedded",
+        description="`replicated` refuses topics below 3 replicas and 2 in sync; `embedded` accepts 1 and 1.",
+    )
+
+    batch_max_records: int = Field(2_000, ge=1, description="Most records that one Kafka transaction decides.")
+    batch_max_bytes: int = Field(2 << 20, ge=1 << 16, description="Most input bytes that one transaction decides.")
+    box_max_records: int = Field(8_000, ge=1, description="Records waiting for one partition before it is paused.")
+    box_max_bytes: int = Field(16 << 20, ge=1 << 16, description="Bytes waiting for one partition before it is paused.")
+    transaction_timeout_ms: int = Field(10_000, ge=1_000, description="Kafka's time limit of one transaction.")
+    commit_deadline_s: float = Field(8.0, gt=0, description="Steps 3-4 must end within this, below the time limit.")
+    session_timeout_s: float = Field(10.0, ge=1, le=10, description="Consumer group session; at most 10 s.")
+    max_failures: int = Field(8, ge=1, description="Failed cycles in a row before the process exits non-zero.")
+    clock_tolerance_s: float = Field(
+        300.0, gt=0, description="Append time may be ahead of this worker's clock by so much."
+    )
+    seal_interval_s: float = Field(86_400.0, gt=0, description="Seal moved positions at least this often.")
+    idempotency_retention_s: int = Field(40 * 86_400, ge=3_600, description="How long idempotency keys are kept.")
+    store_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of one worker, in MiB.")
+    store_write_buffer_mb: int = Field(32, ge=4, description="RocksDB memtable of one partition, in MiB.")
+    state_cache_entries: int = Field(20_000, ge=100, description="Decoded wallets one partition keeps in memory.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @model_validator(mode="after")
+    def _deadline_below_time_limit(self) -> Self:
+        if self.commit_deadline_s * 1000 >= self.transaction_timeout_ms:
+            raise ValueError(
+                f"WALLETSTREAM_COMMIT_DEADLINE_S ({self.commit_deadline_s:g} s) must be below "
+                f"WALLETSTREAM_TRANSACTION_TIMEOUT_MS ({self.transaction_timeout_ms} ms), or Kafka ends a transaction "
+                "that the worker still waits for"
+            )
+        return self
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once from the environment.
+
+    Raises:
+        pydantic.ValidationError: a variable has a value that is not allowed; the message names it.
+    """
+    return Settings()

@@ -1,0 +1,146 @@
+"""An auditor of a `World`: everything that has to hold whatever was asked of the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from schemas.clock import unix_ms
+from schemas.lifecycle import is_legal_path
+from schemas.topics import INTERNAL_COMMANDS
+from streams.overlay import Overlay
+from streams.persist import changes_of, forget_old_buckets
+from streams.ports import Mark
+from streams.seal import GENESIS, chain_hash, decode_seal, is_seal, unhashed_bytes
+from tests.ledger.store import DictStore
+from tests.ledger.world import Json, Position, Record, Shard, World
+
+COMPENSATED = ("transaction.failed", "processed")
+
+
+def audit(world: World, *, bugs: int = 0) -> None:
+    """Check the books, the chains and the answers of a world in which nothing waits for a decision.
+
+    `bugs` is how many exceptions of the machine were injected.
+    """
+    assert len(world.bugs) == bugs, world.bugs
+    for shard in world.shards:
+        _audit_chain(shard)
+    _audit_answers(world)
+    _audit_books(world)
+
+
+def _audit_chain(shard: Shard) -> None:
+    """The log is gapless, and every seal covers exactly the events before it."""
+    previous, events = GENESIS, list[bytes]()
+    positions: dict[str, int] = {}
+    for sequence, value in enumerate(shard.log):
+        if not is_seal(value):
+            assert value.startswith(b'{"sequence":%d,' % sequence), value[:80]
+            events.append(value)
+        else:
+            seal = decode_seal(value)
+            assert seal.sequence == sequence
+            assert seal.first_sequence == sequence - len(events)
+            assert seal.previous_hash == previous
+            assert seal.hash == chain_hash(previous, events, unhashed_bytes(value))
+            assert all(span.from_ == positions.get(topic, 0) for topic, span in seal.inputs.items())
+            positions = {topic: span.to for topic, span in seal.inputs.items()}
+            previous, events = seal.hash, []
+    assert not events, "the log ends without a seal"
+
+
+def _audit_answers(world: World) -> None:
+    """Every decided record left an event where it arrived; every command got one answer, wherever it was decided."""
+    unanswered = {position for position in _forwarded(world) if not world.answers(position)}
+    for shard in world.shards:
+        for topic, decided in shard.decided.items():
+            for offset in range(decided):
+                position = Position(topic, shard.index, offset)
+                events = world.events_of(position)
+                assert events, f"no event of {position}"
+                _audit_key(events[0], shard.inputs[topic][offset])
+                assert len(events) == 1 or _releases(events), f"{len(events)} events of {position}"
+                if topic != INTERNAL_COMMANDS and position not in unanswered:
+                    world.answer(position)
+
+
+def _audit_key(event: Json, record: Record) -> None:
+    """An event has the key of its wallet; of a record that is no command, the record's own."""
+    is_told = record.key is not None and event["cause"]["topic"] == INTERNAL_COMMANDS and "wallet_id" in event
+    wallet_id = event.get("wallet_id", "").encode()
+    assert event["_key"] == (wallet_id if is_told and event["type"] != "request.dead_lettered" else record.key), event
+
+
+def _releases(events: list[Json]) -> bool:
+    """A release executes what was parked: those events have the release as their cause."""
+    return events[0]["type"] == "wallet.released" and all("origin" in event["cause"] for event in events[1:])
+
+
+def _forwarded(world: World) -> list[Position]:
+    """Requests that are on their way to another partition."""
+    causes = [event["cause"] for event in world.events if event["type"] == "request.forwarded"]
+    return [Position(cause["topic"], cause["partition"], cause["offset"]) for cause in causes]
+
+
+def _audit_books(world: World) -> None:
+    balances: dict[tuple[int, str, str], int] = defaultdict(int)
+    under_way: dict[str, tuple[str, int]] = {}
+    for event in world.events:
+        _audit_journal(event, balances)
+        if event["type"] == "transaction.processed":
+            under_way[event["transaction_id"]] = event["asset"], event["amount_minor"]
+        elif event["type"] == "transfer.received" or (event["type"], event.get("from_state")) == COMPENSATED:
+            del under_way[event["transaction_id"]]
+    sums, transit, sagas = Counter[str](), Counter[str](), Counter[str]()
+    for (_, account, asset), balance_minor in balances.items():
+        sums[asset] += balance_minor
+        if account == "system/transit":
+            transit[asset] += balance_minor
+        assert account.startswith("system/") or balance_minor >= 0, f"{account} has {balance_minor} {asset}"
+    for asset, amount_minor in under_way.values():
+        sagas[asset] += amount_minor
+    assert not any(sums.values()), f"the accounts do not sum to zero: {sums}"
+    assert transit == sagas, f"transit {transit} is not what the open sagas hold, {sagas}"
+    assert _held(world) == balances, "wallet-balances differs from the journals"
+
+
+def _audit_journal(event: Json, balances: dict[tuple[int, str, str], int]) -> None:
+    """The journal balances, the balances in the event are those after it, and the path is legal."""
+    sums: Counter[str] = Counter()
+    for entry in event.get("entries", ()):
+        minor = entry.get("credit_minor", 0) - entry.get("debit_minor", 0)
+        sums[entry["asset"]] += minor
+        balances[event["_partition"], entry["account"], entry["asset"]] += minor
+    assert not any(sums.values()), f"debits and credits differ: {event}"
+    for after in event.get("balances", ()):
+        assert balances[event["_partition"], after["account"], after["asset"]] == after["balance_minor"], event
+    if event.get("path") and event["type"] != "transfer.refused":
+        assert is_legal_path(event["operation"], tuple(event["path"])), event["path"]
+
+
+def _held(world: World) -> dict[tuple[int, str, str], int]:
+    return {
+        (index, one["account"], one["asset"]): one["balance_minor"]
+        for (index, _), read in world.holdings.items()
+        for one in read["accounts"]
+    }
+
+
+def audit_fold(world: World) -> None:
+    """The state that the batches left is, byte for byte, what folding the event log from its start gives."""
+    for shard in world.shards:
+        store = DictStore()
+        state = Overlay(world.machine.tables, store)
+        for value in shard.log:
+            if is_seal(value):
+                store.write(changes_of(state), Mark(0, value))
+                state.settle()
+                forget_old_buckets(state, store, unix_ms(decode_seal(value).partition_time))
+            else:
+                world.machine.fold(state, value)
+        assert _filled(store) == _filled(shard.store)
+
+
+def _filled(store: DictStore) -> dict[str, dict[str, bytes]]:
+    """The tables of a store that hold anything."""
+    return {name: rows for name, rows in store.rows.items() if rows}

@@ -1,0 +1,42 @@
+"""A local store of one partition as plain dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from streams.ports import Mark
+
+
+class DictStore:
+    """Implements `streams.ports.Store`; `rows` is table -> key -> bytes."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, dict[str, bytes]] = {}
+        self._mark: Mark | None = None
+
+    def get(self, table: str, key: str) -> bytes | None:
+        return self.rows.get(table, {}).get(key)
+
+    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
+        return iter(sorted(self.rows.get(table, {}).items()))
+
+    def tables(self) -> Sequence[str]:
+        return sorted(self.rows)
+
+    def drop_table(self, table: str) -> None:
+        self.rows.pop(table, None)
+
+    def mark(self) -> Mark | None:
+        return self._mark
+
+    def write(self, changes: Sequence[tuple[str, str, bytes | None]], mark: Mark) -> None:
+        for table, key, value in changes:
+            rows = self.rows.setdefault(table, {})
+            if value is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = value
+        self._mark = mark
+
+    def close(self) -> None:
+        """Nothing is held."""

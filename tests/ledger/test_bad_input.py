@@ -1,0 +1,143 @@
+"""Every bad record is answered as the wire's contract says, kept as it was where that is due, and changes nothing."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+
+from agents.ledger.unread import APP_VERSION
+from schemas.dead_letters import read_dead_letter_headers
+from tests.ledger.audit import audit, audit_fold
+from tests.ledger.bad_input import CASES, OTHER, WALLET, Bad
+from tests.ledger.commands import Json, credit, open_wallet
+from tests.ledger.world import Position, World
+
+NAMES = {case.name for case in CASES}
+IDENTITY = ("wallet_id", "idempotency_key", "request_id", "operation")
+#: An answer is small whatever it answers.
+LARGEST_ANSWER = 4_096
+
+
+def opened() -> World:
+    """A world with a wallet that has money, alone in its partition."""
+    world = World(2)
+    assert world.owner(WALLET) != world.owner(OTHER)
+    for command in (open_wallet(WALLET), credit(WALLET, 100), open_wallet(OTHER)):
+        assert world.submit(command)["code"] == "ok"
+    return world
+
+
+def put(world: World, case: Bad) -> Position:
+    """The bad record, in the partition of the wallet that it names."""
+    at = world.append(
+        case.topic, case.value, key=case.key, headers=case.headers, partition=world.owner(WALLET), at_ms=world.now_ms
+    )
+    world.settle()
+    return at
+
+
+def money_of(world: World) -> list[Any]:
+    """All that a world holds but for the answers that it remembers."""
+    return [
+        {table: dict(rows) for table, rows in shard.store.rows.items() if not table.startswith("idempotency@")}
+        for shard in world.shards
+    ]
+
+
+def readable(value: bytes | None) -> Json:
+    """Who a record says that it is, as far as another JSON reader can tell."""
+    try:
+        loaded = json.loads((value or b"").decode(), parse_constant=_finite, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return {}
+    fields = loaded if isinstance(loaded, dict) else {}
+    named = {name: fields[name] for name in IDENTITY if isinstance(fields.get(name), str)}
+    return {name: text for name, text in named.items() if 0 < len(text) <= 255}
+
+
+def _finite(number: str) -> float:
+    """JSON has no NaN and no infinity."""
+    if not math.isfinite(float(number)):
+        raise ValueError(number)
+    return float(number)
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
+def test_bad_record(case: Bad) -> None:
+    world = opened()
+    before = money_of(world)
+    at = put(world, case)
+    assert money_of(world) == before
+    check_event(world, case, at)
+    check_answer(world, case, world.answer(at))
+    check_dead_letters(world, case, at)
+    assert world.submit(credit(WALLET, 1))["balances"][0]["balance_minor"] == 101
+    audit(world)
+    audit_fold(world)
+
+
+def check_event(world: World, case: Bad, at: Position) -> None:
+    """One event, which names the record, the code and the field."""
+    (event,) = world.events_of(at)
+    assert event["type"] == ("request.dead_lettered" if case.code == "malformed" else "request.rejected")
+    assert event["code"] == case.code
+    assert case.field in (..., event.get("field"))
+    assert event["_key"] == case.key
+    assert not event.get("entries")
+
+
+def check_answer(world: World, case: Bad, answer: Json) -> None:
+    """One answer with what can be read, under the record's own key; small."""
+    assert (answer["status"], answer["code"], answer["kind"]) == ("rejected", case.code, "answer")
+    assert case.field in (..., answer.get("field"))
+    assert 0 < len(answer["message"]) <= 255
+    assert (answer["_key"], answer["_partition"]) == (case.key, world.owner(WALLET))
+    said = {name: answer[name] for name in IDENTITY if name in answer}
+    allowed = readable(case.value)
+    assert said.items() <= allowed.items()
+    if case.value is not None and b"\\ud800" not in case.value:
+        assert said == allowed, "Python's own reader takes lone surrogates, no other does"
+    assert "transaction_id" not in answer
+    assert "state" not in answer
+    written = json.dumps({name: value for name, value in answer.items() if name[0] != "_"})
+    assert len(written) < LARGEST_ANSWER
+
+
+def check_dead_letters(world: World, case: Bad, at: Position) -> None:
+    """What is malformed is kept with its bytes untouched, and says where it came from."""
+    if case.code != "malformed":
+        assert world.dead_letters == []
+        return
+    (letter,) = world.dead_letters
+    assert letter.value == case.value
+    assert letter.key == case.key
+    assert letter.partition == at.partition
+    assert list(letter.headers[: len(case.headers)]) == list(case.headers)
+    said = read_dead_letter_headers(letter.headers)
+    assert (said.reason, said.stage) == ("malformed", "decode")
+    assert Position(said.original_topic, said.original_partition, said.original_offset) == at
+    assert said.original_timestamp == world.now_ms
+    assert said.app_version == APP_VERSION
+
+
+def test_names_are_unique() -> None:
+    assert len(NAMES) == len(CASES)
+
+
+def test_all_bad_records_in_one_batch() -> None:
+    """One batch holds them all, with good ones between: each is answered, and all good ones settle."""
+    world = opened()
+    bad, good = [], []
+    for case in CASES:
+        bad.append(
+            world.append(case.topic, case.value, key=case.key, headers=case.headers, partition=world.owner(WALLET))
+        )
+        good.append(world.put(credit(WALLET, 1)))
+    world.settle()
+    assert [world.answer(at)["code"] for at in good] == ["ok"] * len(good)
+    assert {world.answer(at)["code"] for at in bad} == {"malformed", "key_mismatch", "amount_out_of_range"}
+    audit(world)
+    audit_fold(world)

@@ -1,0 +1,248 @@
+"""Scenarios as aligned text tables: playing them on a world."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from schemas.assets import Asset, AssetRegistry
+from schemas.codes import Code
+from tests.ledger.audit import audit, audit_fold
+from tests.ledger.commands import Json, operator
+from tests.ledger.world import OPERATORS, Position, World
+from tests.scenarios.table import Row, Scenario, ScenarioError, Sentence, Table
+
+_UNITS_MS = {"ms": 1, "second": 1_000, "hour": 3_600_000, "day": 86_400_000}
+
+
+class Mismatch(AssertionError):
+    """The ledger did something else than the scenario says."""
+
+
+def play(scenario: Scenario) -> None:
+    """Play a scenario from its beginning and audit the books at its end.
+
+    Raises:
+        Mismatch: an answer, event or balance differs from the table; names file and line.
+        ScenarioError: a step is not understood.
+    """
+    Player().play(scenario)
+
+
+class Player:
+    """The world of one scenario, and the names that it gives to wallets."""
+
+    def __init__(self) -> None:
+        self._partitions = 2
+        self._registered: list[Asset] = []
+        self._names: dict[str, str] = {}
+        self._world: World | None = None
+        self._by_hand = False
+        self._failing: set[str] = set()
+        self._faults = 0
+
+    @property
+    def world(self) -> World:
+        """The world, made when first needed."""
+        if self._world is None:
+            registry = AssetRegistry()
+            for asset in self._registered:
+                registry = registry.with_registered(asset)
+            self._world = World(self._partitions, assets=registry)
+            self._world.machine.fails = lambda record, _context: (record.key or b"").decode() in self._failing
+        return self._world
+
+    def play(self, scenario: Scenario) -> None:
+        """All steps, then the audit."""
+        for step in scenario.steps:
+            if isinstance(step, Sentence):
+                self._sentence(step)
+            else:
+                self._table(step)
+        self.world.settle()
+        audit(self.world, bugs=len(self.world.bugs) if self._faults else 0)
+        audit_fold(self.world)
+
+    # ---- sentences -----------------------------------------------------------------------------------
+
+    def _sentence(self, sentence: Sentence) -> None:
+        for pattern, act in _SENTENCES:
+            found = re.fullmatch(pattern, sentence.text)
+            if found is not None:
+                act(self, *found.groups())
+                return
+        known = "; ".join(pattern for pattern, _ in _SENTENCES)
+        raise ScenarioError(sentence.where, f"{sentence.text!r} is not understood; there are: {known}")
+
+    def _set_partitions(self, count: str) -> None:
+        self._partitions = int(count)
+
+    def _register(self, code: str, exponent: str) -> None:
+        self._registered.append(Asset(code=code, exponent=int(exponent), kind="points"))
+
+    def _place(self, names: str, partition: str) -> None:
+        for name in names.split(", "):
+            self._names[name] = self.world.name_in(int(partition), name)
+
+    def _wait(self, count: str, unit: str) -> None:
+        self.world.wait(int(count) * _UNITS_MS[unit])
+
+    def _tick(self, partition: str) -> None:
+        shard = self.world.shards[int(partition)]
+        due = self.world.machine.due_at_ms(shard.overlay)
+        assert due is not None, "nothing is due"
+        tick = self.world.machine.tick(due, shard.index)
+        at = self.world.append(tick.topic, tick.value, key=tick.key, partition=tick.partition)
+        self.world.decide(shard.index)
+        assert [event["type"] for event in self.world.events_of(at)] == ["clock.ticked"]
+
+    def _hold(self) -> None:
+        self._by_hand = True
+
+    def _deliver(self) -> None:
+        self.world.settle()
+
+    def _fail_on(self, name: str) -> None:
+        self._failing.add(self._id(name))
+        self._faults += 1
+
+    def _work_again(self) -> None:
+        self._failing.clear()
+
+    def _deliver_again(self, source: str, target: str) -> None:
+        """What one partition told another last is told again, as a writer that is not idempotent would."""
+        told = self.world.shards[int(target)].inputs["internal-commands"][-1]
+        self.world.append("internal-commands", told.value, key=told.key, partition=int(target))
+        self.world.decide(int(target))
+
+    # ---- tables --------------------------------------------------------------------------------------
+
+    def _table(self, table: Table) -> None:
+        for row in table.rows:
+            if table.kind == "account":
+                self._check_balance(row)
+            else:
+                self._command(row)
+
+    def _check_balance(self, row: Row) -> None:
+        name, _, partition = row.cells["account"].partition("@")
+        account = name if name.startswith("system/") else f"{self._holder(name)}/available"
+        found = self.world.balance(account, row.cells["asset"], int(partition) if partition else None)
+        _expect(row, "balance", str(found), str(int(row.cells["balance"].replace("_", ""))))
+
+    def _command(self, row: Row) -> None:
+        command = self._read_command(row)
+        partition = _given(row, "in")
+        at = self._append(command, row, None if partition is None else int(partition))
+        self.world.decide(at.partition)
+        if not self._by_hand:
+            self.world.settle()
+        self._check_answer(row, at)
+        self._check_rest(row, at)
+
+    def _append(self, command: Json, row: Row, partition: int | None) -> Position:
+        record_key = _given(row, "record key")
+        if record_key is None:
+            return self.world.put(command, partition=partition)
+        topic = "operator-commands" if command["operation"] in OPERATORS else "transaction-requests"
+        where = self.world.owner(command["wallet_id"]) if partition is None else partition
+        key = None if record_key == "null" else self._id(record_key).encode()
+        return self.world.append(topic, json.dumps(command).encode(), key=key, partition=where)
+
+    def _read_command(self, row: Row) -> Json:
+        cells = row.cells
+        wallet, _, sub_wallet = cells["wallet"].partition("/")
+        operation = cells["operation"]
+        command: Json = {"operation": operation, "idempotency_key": cells["key"], "wallet_id": self._id(wallet)}
+        if operation in OPERATORS:
+            command = operator(operation, command["wallet_id"], cells["key"])
+        if operation == "open_wallet":
+            command["owner_ref"] = "somebody"
+        if sub_wallet:
+            command["sub_wallet"] = sub_wallet
+        if (amount := _given(row, "amount")) is not None:
+            minor, _, asset = amount.rpartition(" ")
+            command |= {"asset": asset} | ({"amount_minor": json.loads(minor.replace("_", ""))} if minor else {})
+        if (to := _given(row, "to")) is not None:
+            payee, _, to_sub_wallet = to.partition("/")
+            command |= {"to_wallet_id": self._id(payee)} | ({"to_sub_wallet": to_sub_wallet} if to_sub_wallet else {})
+        for pair in (_given(row, "with") or "").split():
+            name, _, value = pair.partition("=")
+            command[name] = value.split(",") if name == "assets" else _json_or_text(value)
+        return command
+
+    def _check_answer(self, row: Row, at: Position) -> None:
+        answers = self.world.answers(at)
+        if row.cells.get("code") == ".":
+            _expect(row, "answers", str(len(answers)), "0")
+            return
+        _expect(row, "answers", str(len(answers)), "1")
+        answer = answers[0]
+        status = "accepted" if answer["code"] == Code.OK else "rejected"
+        _expect(row, "status", answer["status"], status, answer)
+        for column in ("code", "field", "state"):
+            self._check(row, column, answer.get(column), answer)
+        self._check(row, "replayed", "yes" if answer.get("replayed") else None, answer)
+        current = f"{answer.get('current_state', '-')} {answer['current_code']}" if answer.get("replayed") else None
+        self._check(row, "current", current, answer)
+        self._check(row, "balances", self._own_balances(answer), answer)
+
+    def _check_rest(self, row: Row, at: Position) -> None:
+        events = [event["type"] for event in self.world.events_of(at)]
+        self._check(row, "event", ", ".join(events), events)
+        if "then" in row.cells:
+            updates = self.world.updates(self.world.answer(at).get("transaction_id") or "")
+            said = [f"{update['state']} {update['code']}" for update in updates]
+            self._check(row, "then", ", ".join(said) or None, updates)
+
+    def _check(self, row: Row, column: str, found: str | None, context: Any) -> None:
+        expected = row.cells.get(column, "*")
+        if expected != "*":
+            _expect(row, column, found or ".", expected, context)
+
+    def _own_balances(self, answer: Json) -> str | None:
+        """`main 100 EUR, savings 3 EUR`, in the order of the journal."""
+        return ", ".join(
+            f"{b['account'].split('/')[1]} {b['balance_minor']} {b['asset']}" for b in answer.get("balances", ())
+        )
+
+    def _id(self, name: str) -> str:
+        return self._names.get(name, name)
+
+    def _holder(self, name: str) -> str:
+        wallet, _, sub_wallet = name.partition("/")
+        return f"{self._id(wallet)}/{sub_wallet or 'main'}"
+
+
+_SENTENCES: list[tuple[str, Callable[..., None]]] = [
+    (r"partitions (\d+)", Player._set_partitions),
+    (r"register ([A-Z]+) with (\d+) decimals", Player._register),
+    (r"(\w+(?:, \w+)*) lives? in (\d+)", Player._place),
+    (r"wait (\d+) (ms|second|hour|day)s?", Player._wait),
+    (r"tick (\d+)", Player._tick),
+    (r"hold internal commands", Player._hold),
+    (r"deliver internal commands", Player._deliver),
+    (r"deliver the last internal command from (\d+) to (\d+) again", Player._deliver_again),
+    (r"the ledger fails on (\w+)", Player._fail_on),
+    (r"the ledger works again", Player._work_again),
+]
+
+
+def _given(row: Row, column: str) -> str | None:
+    """The cell of an input column, or None where it is empty or absent."""
+    cell = row.cells.get(column, ".")
+    return None if cell == "." else cell
+
+
+def _json_or_text(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _expect(row: Row, column: str, found: str, expected: str, context: Any = None) -> None:
+    if found != expected:
+        raise Mismatch(f"{row.where}: {column} is {found!r}, the table says {expected!r}; {context}")
