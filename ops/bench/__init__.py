@@ -1,0 +1,1 @@
+"""Benchmarks: this pipeline beside others on the same machine, broker and requests."""

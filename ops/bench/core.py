@@ -1,0 +1,174 @@
+"""What the ledger itself costs, without Kafka and without a disk: decode, decide, apply, encode, seal.
+
+    python -m ops.bench.core [--requests N] [--batch N] [--mix credit=3,debit=2] [--profile]
+
+Prints processor time per request in microseconds, for the decision and for encoding the changed state. One
+process, one partition, a store that is a dictionary.
+"""
+
+from __future__ import annotations
+
+import cProfile
+import pstats
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import click
+
+from agents.ledger.machine import LedgerMachine
+from ops.cli.load import Mix
+from ops.load import Placed, RequestMaker, Shape
+from schemas.clock import rfc3339
+from schemas.topics import LEDGER_EVENTS, TRANSACTION_REQUESTS
+from streams.batch import LOG_APPEND_TIME, Batch, BatchDecider, Progress
+from streams.box import Taken
+from streams.machine import Message
+from streams.overlay import Overlay
+from streams.persist import Changes, changes_of
+from streams.seal import Span
+
+_START_MS = 1_790_000_000_000
+
+
+class Record(NamedTuple):
+    """A fetched record."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+class DictStore:
+    """What an overlay reads, in dictionaries."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, dict[str, bytes]] = {}
+
+    def get(self, table: str, key: str) -> bytes | None:
+        rows = self._tables.get(table)
+        return None if rows is None else rows.get(key)
+
+    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
+        return iter(sorted(self._tables.get(table, {}).items()))
+
+    def write(self, changes: Changes) -> None:
+        """Keep the changes of a batch."""
+        for table, key, value in changes:
+            rows = self._tables.setdefault(table, {})
+            if value is None:
+                rows.pop(key, None)
+            else:
+                rows[key] = value
+
+
+class Core:
+    """One partition of the ledger that is fed directly."""
+
+    def __init__(self) -> None:
+        self.store = DictStore()
+        machine = LedgerMachine()
+        self._state = Overlay(machine.tables, self.store, 20_000)
+        self._decider = BatchDecider(machine, LEDGER_EVENTS, 0, 1, rfc3339)
+        self._progress = Progress()
+        self._offset = 0
+        #: Processor time in seconds.
+        self.decide_s = 0.0
+        self.encode_s = 0.0
+
+    def feed(self, requests: Sequence[Placed]) -> Batch:
+        """Decide one batch and keep what it changes."""
+        first = self._offset
+        records = [
+            Record(first + index, _START_MS + first // 40, LOG_APPEND_TIME, request.key, request.value)
+            for index, request in enumerate(requests)
+        ]
+        self._offset += len(records)
+        taken = Taken(
+            [(TRANSACTION_REQUESTS, records)], {TRANSACTION_REQUESTS: Span(first, self._offset)}, len(records)
+        )
+        start = time.process_time()
+        batch = self._decider.decide(self._state, self._progress, taken)
+        decided = time.process_time()
+        changes = changes_of(self._state)
+        encoded = time.process_time()
+        self.store.write(changes)
+        self._state.settle()
+        self._progress = batch.after
+        self.decide_s += decided - start
+        self.encode_s += encoded - decided
+        return batch
+
+
+class Cost(NamedTuple):
+    """Processor time per request in microseconds, and bytes written per request by topic."""
+
+    requests: int
+    decide_us: float
+    encode_us: float
+    bytes_by_topic: dict[str, float]
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {
+            "requests": self.requests,
+            "decide_us": round(self.decide_us, 2),
+            "encode_us": round(self.encode_us, 2),
+            "bytes_by_topic": {topic: round(size, 1) for topic, size in self.bytes_by_topic.items()},
+        }
+
+
+def measure(requests: int, batch: int, shape: Shape, profile: cProfile.Profile | None = None) -> Cost:
+    """Open the wallets, then decide so many requests in batches of `batch`."""
+    core, maker = Core(), RequestMaker(shape, 1)
+    openings = maker.openings()
+    while opened := list(islice(openings, batch)):
+        core.feed(opened)
+    todo = [maker.make() for _ in range(requests)]
+    core.decide_s = core.encode_s = 0.0
+    sizes: dict[str, int] = {}
+    if profile is not None:
+        profile.enable()
+    for start in range(0, requests, batch):
+        for message in core.feed(todo[start : start + batch]).messages:
+            sizes[message.topic] = sizes.get(message.topic, 0) + _size(message)
+    if profile is not None:
+        profile.disable()
+    return Cost(
+        requests,
+        core.decide_s / requests * 1e6,
+        core.encode_s / requests * 1e6,
+        {topic: size / requests for topic, size in sizes.items()},
+    )
+
+
+def _size(message: Message) -> int:
+    return len(message.key or b"") + len(message.value or b"")
+
+
+@click.command()
+@click.option("--requests", type=click.IntRange(min=1), default=50_000, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=500, show_default=True, help="Requests of one batch.")
+@click.option("--wallets", type=click.IntRange(min=2), default=10_000, show_default=True)
+@click.option("--mix", type=Mix(), default="credit=3,debit=2", show_default=True)
+@click.option("--duplicates", type=click.FloatRange(0, 1), default=0.02, show_default=True)
+@click.option("--profile", is_flag=True, help="Print where the time goes, by function; slows everything down.")
+def main(requests: int, batch: int, wallets: int, mix: dict[str, float], duplicates: float, profile: bool) -> None:
+    """Measure what the ledger costs without Kafka and without a disk."""
+    profiler = cProfile.Profile() if profile else None
+    cost = measure(requests, batch, Shape(wallets=wallets, mix=mix, duplicates=duplicates), profiler)
+    total_us = cost.decide_us + cost.encode_us
+    click.echo(
+        f"decide {cost.decide_us:.2f} us, encode state {cost.encode_us:.2f} us a request: {1e6 / total_us:,.0f}/s"
+    )
+    click.echo("bytes a request: " + ", ".join(f"{t} {size:.0f}" for t, size in cost.bytes_by_topic.items()))
+    if profiler is not None:
+        pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
+
+
+if __name__ == "__main__":
+    main()

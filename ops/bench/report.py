@@ -1,0 +1,191 @@
+"""What a benchmark has found, as JSON and as a table, and which bars it clears. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from rich.table import Table
+
+from ops.bench.latency import Hot, Latency
+from ops.bench.recovery import Recovery
+from ops.bench.throughput import Throughput, median, spread
+
+#: What the project promises.
+LEAST_TIMES_FAUST: Final = 25.0
+LEAST_TIMES_QUIX: Final = 2.0
+LEAST_OF_CEILING: Final = 0.13
+MOST_P99_MS: Final = {500.0: 40.0, 5_000.0: 60.0}
+LEAST_EVENTS_PER_S: Final = 60_000.0
+MANY_WALLETS: Final = 1_000_000
+MOST_RSS_MB: Final = 700.0
+#: Memory after a restore may differ by so much between a log and one twice as long.
+MOST_GROWTH: Final = 1.10
+
+
+class Bar(NamedTuple):
+    """One promise: a value and its bound."""
+
+    name: str
+    value: float
+    bound: float
+    at_least: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value is on the right side of the bound; one that is not known is not."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {
+            "name": self.name,
+            "value": None if math.isnan(self.value) else round(self.value, 3),
+            "bound": self.bound,
+            "is": "at least" if self.at_least else "at most",
+            "holds": self.holds,
+        }
+
+
+@dataclass
+class Report:
+    """Everything measured; what was left out is empty."""
+
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    sizes: dict[str, Any]
+    #: Whether the sizes are large enough to judge by.
+    is_judged: bool = True
+    #: Pipeline -> its runs.
+    throughput: dict[str, list[Throughput]] = field(default_factory=dict)
+    latency: list[Latency] = field(default_factory=list)
+    hot: Hot | None = None
+    recovery: Sequence[Recovery] = ()
+    #: What could not be measured, and why.
+    missing: dict[str, str] = field(default_factory=dict)
+
+    def requests_per_s(self, pipeline: str) -> float:
+        """Of the run in the middle; NaN where there is none."""
+        runs = self.throughput.get(pipeline)
+        return median(runs).requests_per_s if runs else math.nan
+
+    def bars(self) -> list[Bar]:
+        """Every promise that can be judged by what was measured."""
+        ours, bars = self.requests_per_s("ours"), []
+        for pipeline, name, bound in (
+            ("faust", "times plain Faust", LEAST_TIMES_FAUST),
+            ("quix", "times Quix Streams, exactly-once", LEAST_TIMES_QUIX),
+            ("ceiling", "of the raw ceiling", LEAST_OF_CEILING),
+        ):
+            if pipeline in self.throughput and "ours" in self.throughput:
+                bars.append(Bar(name, ours / self.requests_per_s(pipeline), bound, True))
+        for latency in self.latency:
+            if latency.rate in MOST_P99_MS:
+                name = f"p99 ms at {latency.rate:,.0f}/s"
+                bars.append(Bar(name, latency.took.p99, MOST_P99_MS[latency.rate], False))
+        if self.recovery:
+            slowest = min(recovery.events_per_s for recovery in self.recovery)
+            bars.append(Bar("events/s restored from the log", slowest, LEAST_EVENTS_PER_S, True))
+        if len(self.recovery) == 2:
+            first, second = self.recovery
+            if first.wallets >= MANY_WALLETS:
+                most = max(first.rss_mb, second.rss_mb)
+                bars.append(Bar(f"MB resident with {first.wallets:,} wallets", most, MOST_RSS_MB, False))
+            bars.append(Bar("times the memory for a longer log", second.rss_mb / first.rss_mb, MOST_GROWTH, False))
+        return bars
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was measured and holds; sizes too small to judge by are always ok."""
+        return not self.is_judged or (not self.missing and all(bar.holds for bar in self.bars()))
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        bars = self.bars()
+        return {
+            "machine": self.machine,
+            "versions": self.versions,
+            "sizes": self.sizes,
+            "throughput": {
+                name: {
+                    "median": median(runs).as_json(),
+                    "runs": [run.as_json() for run in runs],
+                    "spread": round(spread([run.requests_per_s for run in runs]), 3),
+                }
+                for name, runs in self.throughput.items()
+            },
+            "latency": [latency.as_json() for latency in self.latency],
+            "hot_wallet": None if self.hot is None else self.hot.as_json(),
+            "recovery": [recovery.as_json() for recovery in self.recovery],
+            "missing": self.missing,
+            "bars": [bar.as_json() for bar in bars],
+            "judged": self.is_judged,
+            "ok": self.ok,
+        }
+
+    def tables(self) -> list[Table]:
+        """What people read."""
+        return [table for table in (self._throughput(), self._latency(), self._recovery(), self._bars()) if table]
+
+    def _throughput(self) -> Table | None:
+        if not self.throughput:
+            return None
+        table = Table("pipeline", "requests/s", "cores", "peak MB", "spread", "runs", title="Throughput (median run)")
+        for name, runs in self.throughput.items():
+            middle = median(runs)
+            table.add_row(
+                name,
+                f"{middle.requests_per_s:,.0f}",
+                f"{middle.cores:.2f}",
+                f"{middle.peak_rss_mb:,.0f}",
+                f"{spread([run.requests_per_s for run in runs]):.0%}",
+                str(len(runs)),
+            )
+        return table
+
+    def _latency(self) -> Table | None:
+        rows = [(f"{found.rate:,.0f}/s", found) for found in self.latency]
+        title = "Latency, ms, from produce to committed outcome"
+        if self.hot is not None:
+            rows.append((f"{self.hot.at_rate.rate:,.0f} transfers/s, half to one wallet", self.hot.at_rate))
+            title += (
+                f"\n{self.hot.transfers_per_s:,.0f} transfers/s at most with a hot wallet; lag of its partition "
+                f"{self.hot.hot_lag:,}, of others {self.hot.other_lag:,}"
+            )
+        if not rows:
+            return None
+        table = Table("load", "p50", "p95", "p99", "max", title=title)
+        for name, found in rows:
+            took = found.took
+            table.add_row(name, f"{took.p50:.1f}", f"{took.p95:.1f}", f"{took.p99:.1f}", f"{took.max:.1f}")
+        return table
+
+    def _recovery(self) -> Table | None:
+        if not self.recovery:
+            return None
+        table = Table("wallets", "events", "s", "events/s", "MB", "peak MB", title="Restore from the log")
+        for found in self.recovery:
+            table.add_row(
+                f"{found.wallets:,}",
+                f"{found.events:,}",
+                f"{found.seconds:.1f}",
+                f"{found.events_per_s:,.0f}",
+                f"{found.rss_mb:,.0f}",
+                f"{found.peak_rss_mb:,.0f}",
+            )
+        return table
+
+    def _bars(self) -> Table | None:
+        bars = self.bars()
+        if not bars:
+            return None
+        table = Table(
+            "promise", "measured", "bound", "", title="Bars" if self.is_judged else "Bars (sizes too small to judge by)"
+        )
+        for bar in bars:
+            sign = "≥" if bar.at_least else "≤"
+            verdict = "[green]holds" if bar.holds else "[red]falls short"
+            table.add_row(bar.name, f"{bar.value:,.2f}", f"{sign} {bar.bound:,.2f}", verdict)
+        return table

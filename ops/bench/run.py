@@ -1,0 +1,150 @@
+"""The whole benchmark: every measurement one after the other, on one broker that is made for it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Awaitable, Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from ops.bench.core import measure
+from ops.bench.latency import hot_wallet, latency_at
+from ops.bench.machine import machine_facts, versions
+from ops.bench.recovery import recoveries
+from ops.bench.report import Report
+from ops.bench.stage import Place, Stage, Tell
+from ops.bench.throughput import Throughput, ceiling, ceiling_of_our_output, ours, plain_faust, quix
+from ops.broker import EmbeddedBroker
+from ops.errors import OperationError
+from ops.load import Shape
+
+#: What can be measured, in order.
+PARTS: Final = ("ours", "ceiling", "output-ceiling", "quix", "faust", "latency", "hot", "recovery")
+_PIPELINES: Final = PARTS[:5]
+_RATES: Final = (500.0, 5_000.0)
+_TRANSFERS: Final = {"transfer": 1.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything."""
+
+    #: Requests of one throughput run, besides opening and funding the wallets.
+    requests: int = 300_000
+    wallets: int = 10_000
+    runs: int = 3
+    latency_wallets: int = 1_000
+    latency_s: float = 30.0
+    hot_requests: int = 100_000
+    hot_rate: float = 1_000.0
+    many_wallets: int = 1_000_000
+    more_requests: int = 1_000_000
+
+    def quick(self) -> Sizes:
+        """Enough to see that everything works; nothing to judge by."""
+        return replace(
+            self,
+            requests=20_000,
+            wallets=1_000,
+            runs=1,
+            latency_s=5.0,
+            hot_requests=5_000,
+            many_wallets=10_000,
+            more_requests=10_000,
+        )
+
+
+def quix_python(folder: Path = Path("var/bench-venv")) -> Path | None:
+    """The Python of the environment that has Quix Streams; `make bench` makes it. None where it is missing."""
+    python = (folder / "bin" / "python").absolute()
+    return python if python.exists() else None
+
+
+def count_steps(sizes: Sizes, only: Collection[str]) -> int:
+    """How many measurements that are, for a progress bar."""
+    pipelines = sum(1 for part in _PIPELINES if part in only)
+    return pipelines * sizes.runs + len(_RATES) * ("latency" in only) + ("hot" in only) + ("recovery" in only)
+
+
+@contextmanager
+def open_stage(tell: Tell, folder: Path = Path("var")) -> Iterator[Stage]:
+    """A broker of its own in a folder of its own, which is removed afterwards.
+
+    Raises:
+        BrokerError: the broker does not start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=folder, ignore_cleanup_errors=True) as temporary:
+        here = Path(temporary).absolute()
+        with EmbeddedBroker(here / "broker") as broker:
+            yield Stage(broker, here, tell)
+
+
+async def run_bench(
+    stage: Stage, sizes: Sizes, only: Collection[str], on_step: Callable[[], None], *, judged: bool = True
+) -> Report:
+    """Measure the parts named in `only`; `judged` says whether the sizes are large enough to judge by.
+
+    Raises:
+        OperationError: this pipeline does not work.
+    """
+    python = quix_python() if "quix" in only else None
+    report = Report(machine_facts(), versions(python), asdict(sizes), judged)
+    if "quix" in only and python is None:
+        report.missing["quix"] = "its environment is missing: run `make bench`"
+    for run in range(sizes.runs if any(part in only for part in _PIPELINES) else 0):
+        await _throughput(stage, sizes, only, python, run, report, on_step)
+    if "latency" in only:
+        shape = Shape(wallets=sizes.latency_wallets, duplicates=0.02, name="latency")
+        for rate in _RATES:
+            report.latency.append(await latency_at(stage, rate, sizes.latency_s, shape))
+            on_step()
+    if "hot" in only:
+        shape = Shape(wallets=sizes.latency_wallets, mix=_TRANSFERS, hot=0.5, duplicates=0.02, name="hot")
+        report.hot = await hot_wallet(stage, shape, sizes.hot_requests, sizes.hot_rate, sizes.latency_s)
+        on_step()
+    if "recovery" in only:
+        report.recovery = await recoveries(stage, sizes.many_wallets, sizes.more_requests)
+        on_step()
+    return report
+
+
+async def _throughput(
+    stage: Stage,
+    sizes: Sizes,
+    only: Collection[str],
+    python: Path | None,
+    run: int,
+    report: Report,
+    on_step: Callable[[], None],
+) -> None:
+    """All pipelines on the same requests, in a namespace of this run."""
+    shape = Shape(wallets=sizes.wallets, duplicates=0.02, name="bench", seed=run + 1)
+    bytes_by_topic = measure(5_000, 500, shape).bytes_by_topic if "output-ceiling" in only else {}
+
+    async def output_ceiling(stage: Stage, place: Place) -> Throughput:
+        return await ceiling_of_our_output(stage, place, bytes_by_topic)
+
+    pipelines: dict[str, Callable[[Stage, Place], Awaitable[Throughput]]] = {
+        "ours": ours,
+        "ceiling": ceiling,
+        "output-ceiling": output_ceiling,
+        "faust": plain_faust,
+    }
+    if python is not None:
+        pipelines["quix"] = quix(python)
+    async with stage.place() as place:
+        place = await stage.preload(place, shape, sizes.requests)
+        for name in _PIPELINES:
+            if name not in only or name not in pipelines:
+                continue
+            try:
+                report.throughput.setdefault(name, []).append(await pipelines[name](stage, place))
+            except OperationError as error:
+                if name == "ours":
+                    raise
+                report.throughput.pop(name, None)
+                report.missing[name] = str(error)
+            on_step()

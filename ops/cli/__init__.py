@@ -1,0 +1,57 @@
+"""The command line `walletstream`.
+
+Every command is one module in this folder. Modules are imported when their command is called, so that
+`walletstream --help` and small commands start without loading Faust, Kafka or RocksDB.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+#: Command name -> (module, attribute, one line of help).
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "demo": ("ops.cli.demo", "demo", "Run the whole pipeline here, with a worker killed in the middle."),
+    "broker": ("ops.cli.broker", "broker", "Run the embedded Kafka broker in the foreground."),
+    "up": ("ops.cli.up", "up", "Run a broker and ledger workers in the foreground."),
+    "topics": ("ops.cli.topics", "topics", "Plan, apply or check the topics."),
+    "worker": ("ops.cli.worker", "worker", "Run one worker of a role in the foreground."),
+    "submit": ("ops.cli.submit", "submit_command", "Send requests from a file, and wait for their outcomes."),
+    "load": ("ops.cli.load", "load", "Send generated requests at a steady rate and measure their latency."),
+    "tail": ("ops.cli.tail", "tail", "Show the records of a topic as they are committed."),
+    "wallet": ("ops.cli.wallet", "wallet", "Look at wallets: facts, balances, last movements."),
+    "tx": ("ops.cli.tx", "tx", "Look at transactions: all events, both sides of a transfer."),
+    "verify": ("ops.cli.verify", "verify", "Prove the ledger from its event log."),
+    "dlq": ("ops.cli.dlq", "dlq", "List, show, replay and discard dead letters."),
+    "bench": ("ops.cli.bench", "bench", "Measure throughput, latency and restore beside other pipelines."),
+    "doctor": ("ops.cli.doctor", "doctor", "Say what is wrong with the set-up and how to mend it."),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group whose commands are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="walletstream")
+def main() -> None:
+    """Walletstream: wallet transactions on Kafka, with a ledger that anybody can prove.
+
+    Settings are WALLETSTREAM_* environment variables; `docs/reference/settings.md` lists them.
+    """

@@ -1,0 +1,79 @@
+"""`walletstream broker`: the embedded Kafka broker in the foreground."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from ops.broker import BrokerError, EmbeddedBroker
+from ops.broker.jars import KAFKA_VERSION
+
+
+class _Stop(BaseException):
+    """SIGTERM or SIGINT arrived: leave in order. Not an `Exception`, so that nothing on the way swallows it."""
+
+
+def _on_signal(_signum: int, _frame: FrameType | None) -> None:
+    # One is enough: a second must not interrupt the stop in order.
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, signal.SIG_IGN)
+    raise _Stop
+
+
+def _run(embedded: EmbeddedBroker) -> None:
+    with embedded:
+        click.echo(
+            f"Kafka {KAFKA_VERSION} ready on {embedded.bootstrap_servers} "
+            f"(data {embedded.data_dir}, process {embedded.pid}, log {embedded.log_path})"
+        )
+        embedded.wait()
+        raise BrokerError(embedded.failure())
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9092,
+    show_default=True,
+    help="Clients' port; 0 chooses a free one.",
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("var/broker"),
+    show_default=True,
+    help="Where the data, the configuration and the log are kept.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--java",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The java executable, 17 or newer; default: the machine's, else the packaged one.",
+)
+@click.option("--heap-mb", type=click.IntRange(min=128), default=512, show_default=True, help="Largest Java heap.")
+def broker(port: int, data_dir: Path, host: str, java: Path | None, heap_mb: int) -> None:
+    """Run one Apache Kafka node in the foreground, until SIGTERM or Ctrl-C.
+
+    Prints one line when it serves clients. The data is kept for the next start. For development, tests and
+    demos: one node is no place for money that matters.
+    """
+    embedded = EmbeddedBroker(
+        data_dir,
+        port=port,
+        host=host,
+        java=java,
+        heap_mb=heap_mb,
+        announce=lambda line: click.echo(line, err=True),
+    )
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, _on_signal)
+    try:
+        _run(embedded)
+    except _Stop:
+        pass
+    except BrokerError as error:
+        raise click.ClickException(str(error)) from error

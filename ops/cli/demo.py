@@ -1,0 +1,70 @@
+"""`walletstream demo`: the whole pipeline on this machine, with a worker killed in the middle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ops.broker import BrokerError
+from ops.cli.running import print_json
+from ops.demo.data import VARIABLE, find_data
+from ops.demo.result import report
+from ops.demo.run import Demo, Options
+from ops.demo.view import LineView, LiveView, View
+from ops.errors import OperationError
+
+_NARROWEST = 90
+
+
+@click.command("demo")
+@click.option("--fast", is_flag=True, help="A tenth of the transfers, generated: for a first look and for tests.")
+@click.option("--workers", type=click.IntRange(1, 8), default=2, show_default=True, help="Ledger workers.")
+@click.option("--kill/--no-kill", default=True, show_default=True, help="Kill a worker with -9 in the middle.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help=f"Folder with AMLSim's nodes and transactions; default: {VARIABLE}, else a generated set of its shape.",
+)
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("var/demo.png"),
+    show_default=True,
+    help="Where the picture of throughput and latency goes.",
+)
+@click.option("--keep", is_flag=True, help="Keep the broker's data, the workers' state and the logs, and say where.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts; progress goes to standard error.")
+def demo(fast: bool, workers: int, kill: bool, data: Path | None, plot: Path, keep: bool, as_json: bool) -> None:
+    """Run the whole pipeline on this machine, in about a minute.
+
+    A Kafka broker and ledger workers are started; AMLSim's wallets are opened and funded, and its transfers are
+    sent with repeats, malformed records and overdrafts among them. A worker is killed with -9 in the middle and
+    started again. At the end `verify` checks the ledger, and every balance is compared to the cent. Exit code 0
+    only if all of it holds. Nothing is left running; nothing is left on the disk but the picture.
+    """
+    console = Console(stderr=as_json)
+    live = console.is_terminal and console.width >= _NARROWEST
+    try:
+        source = find_data(data, fast=fast)
+        console.print(f"data: {source.origin}", highlight=False, soft_wrap=True)
+        options = Options(source=source, fast=fast, workers=workers, kill=kill, keep=keep, plot=plot)
+        view: View = LiveView(console) if live else LineView(lambda line: click.echo(line, err=as_json))
+        try:
+            result = Demo(options, view, lambda line: click.echo(line, err=True)).run()
+        finally:
+            view.close()
+    except (BrokerError, OperationError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        print_json(result.as_json())
+    else:
+        for line in report(result):
+            click.echo(line)
+        if result.kept is not None:
+            click.echo(
+                f"kept        {result.kept} (`walletstream broker --data-dir {result.kept}/broker` starts it again)"
+            )
+    if not result.holds:
+        raise click.exceptions.Exit(1)

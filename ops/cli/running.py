@@ -1,0 +1,60 @@
+"""How every command runs: its settings, its event loop, its errors and its JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import click
+import uvloop
+from pydantic import ValidationError
+
+from ops.errors import OperationError
+from streams.settings import Settings
+
+T = TypeVar("T")
+
+
+def read_settings() -> Settings:
+    """The settings from the environment.
+
+    Raises:
+        click.ClickException: a variable has a value that is not allowed; every such variable is named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise click.ClickException("\n".join(setting_errors(error))) from error
+
+
+def setting_errors(error: ValidationError) -> list[str]:
+    """One line for each setting that is not allowed; settings that contradict each other name themselves."""
+    return [
+        f"WALLETSTREAM_{'_'.join(map(str, e['loc'])).upper()}={e['input']}: {e['msg']}"
+        if e["loc"]
+        else e["msg"].removeprefix("Value error, ")
+        for e in error.errors(include_url=False)
+    ]
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine to its end.
+
+    Raises:
+        click.ClickException: instead of an `OperationError`, with its message.
+    """
+    # What the client library logs of a broker that is away, the command says in its own words.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(main)
+    except OperationError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2, default=str))

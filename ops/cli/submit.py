@@ -1,0 +1,156 @@
+"""`walletstream submit`: requests from a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from ops.amlsim import Funding, generate, phases
+from ops.amlsim_files import read_dataset
+from ops.cli.running import print_json, read_settings, run
+from ops.errors import OperationError
+from ops.requests import Phase, read_lines, read_unchecked
+from ops.submit import Submitted, submit
+from ops.tracker import Tracker
+from schemas.commands import CONTRACTS
+from schemas.topics import TRANSACTION_REQUESTS
+
+
+@click.command("submit")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FILE]...")
+@click.option(
+    "--format", "format_", type=click.Choice(["jsonl", "amlsim"]), default="jsonl", show_default=True, help="Of FILE."
+)
+@click.option(
+    "--generate", "generated", type=click.IntRange(min=1), help="Make N transfers of AMLSim's shape; no FILE then."
+)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of --generate: the same seed, the same requests.")
+@click.option(
+    "--fund",
+    type=click.Choice(["opening-balance", "sum-of-outgoing"]),
+    default="opening-balance",
+    show_default=True,
+    help="AMLSim: fund each account with its opening balance, or with exactly what it pays out.",
+)
+@click.option("--prefix", default="amlsim", show_default=True, help="AMLSim: prefix of wallet ids and keys.")
+@click.option("--topic", type=click.Choice(sorted(CONTRACTS)), default=TRANSACTION_REQUESTS, show_default=True)
+@click.option("--unchecked", is_flag=True, help="Send every line as it is, broken ones too.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests a second; default: at once.")
+@click.option("--wait", is_flag=True, help="Wait for the outcomes and count them by code.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    default=60.0,
+    show_default=True,
+    help="Seconds without any answer after which waiting ends.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def submit_command(
+    files: tuple[Path, ...],
+    format_: str,
+    generated: int | None,
+    seed: int,
+    fund: str,
+    prefix: str,
+    topic: str,
+    unchecked: bool,
+    rate: float | None,
+    wait: bool,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Send requests from FILE: a JSON object in each line, or AMLSim's folder or two files.
+
+    Records are keyed by wallet and placed as Kafka's Java client places them. Every line is checked before the
+    first is sent. AMLSim's wallets are opened and funded, and that is waited for, before its transfers are sent;
+    its idempotency keys are deterministic: sending it again moves nothing twice.
+    """
+    settings = read_settings()
+    if (generated is None) == (not files):
+        raise click.UsageError("give one or more FILEs, or --generate N")
+    try:
+        if generated is not None or format_ == "amlsim":
+            data = generate(generated, seed) if generated is not None else read_dataset(files)
+            todo = phases(data, cast(Funding, fund), prefix)
+        else:
+            todo = [_lines_phase(files, topic, unchecked)]
+    except OperationError as error:
+        raise click.ClickException(str(error)) from error
+    shown = _Shown(todo)
+    with shown.progress:
+        done = run(
+            submit(
+                settings.bootstrap_servers,
+                settings.namespace,
+                todo,
+                topic=topic,
+                rate=rate,
+                wait=wait,
+                timeout_s=timeout,
+                on_progress=shown.update,
+            )
+        )
+        shown.finish()
+    print_json(done.as_json()) if as_json else _print(done)
+
+
+def _lines_phase(files: tuple[Path, ...], topic: str, unchecked: bool) -> Phase:
+    """All lines of all files; read twice, so that nothing is sent where the last line is wrong."""
+    count = 0
+    for file in files:
+        try:
+            with file.open("rb") as lines:
+                count += sum(1 for _ in (read_unchecked(lines) if unchecked else read_lines(lines, topic)))
+        except OperationError as error:
+            raise OperationError(f"{file}, {error}") from error
+        except OSError as error:
+            raise OperationError(f"cannot read {file}: {error.strerror or error}") from error
+
+    def opened() -> Iterator[bytes]:
+        for file in files:
+            with file.open("rb") as lines:
+                yield from lines
+
+    requests = read_unchecked(opened()) if unchecked else read_lines(opened(), topic)
+    return Phase("requests", count, requests)
+
+
+class _Shown:
+    """Progress on standard error: one bar for each phase."""
+
+    def __init__(self, todo: list[Phase]) -> None:
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )
+        self._tasks: dict[str, TaskID] = {p.name: self.progress.add_task(p.name, total=p.count) for p in todo}
+        self._todo = todo
+
+    def update(self, phase: Phase, done: int, _tracker: Tracker) -> None:
+        self.progress.update(self._tasks[phase.name], completed=done)
+
+    def finish(self) -> None:
+        for phase in self._todo:
+            self.progress.update(self._tasks[phase.name], completed=phase.count)
+
+
+def _print(done: Submitted) -> None:
+    click.echo(f"{done.sent} requests sent in {done.seconds:.1f} s")
+    tracker = done.tracker
+    if tracker is None:
+        return
+    click.echo(f"{tracker.answered} answered, {tracker.replayed} of them replayed; answered twice: {tracker.doubled}")
+    for code, count in tracker.codes.most_common():
+        click.echo(f"{count:>10}  {code}")
+    if tracker.updates:
+        click.echo(f"{sum(tracker.updates.values())} updates")
+        for code, count in tracker.updates.most_common():
+            click.echo(f"{count:>10}  {code}")

@@ -1,0 +1,83 @@
+"""`walletstream up`: a broker and ledger workers on this machine, in the foreground."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from ops.broker import BrokerError, EmbeddedBroker
+from ops.cli.running import read_settings, run
+from ops.cli.stopping import until_stopped
+from ops.cli.topics import apply_topics
+from ops.errors import OperationError
+from ops.processes import WorkerProcess, stop_all, wait_until_ready
+
+
+@click.command()
+@click.option("--workers", "count", type=click.IntRange(min=1), default=2, show_default=True, help="Ledger workers.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=9092, show_default=True, help="Kafka's port; 0: a free one."
+)
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("var/up"),
+    show_default=True,
+    help="Where the broker's data, the workers' state and the logs are kept.",
+)
+def up(count: int, port: int, data_dir: Path) -> None:
+    """Run an embedded Kafka broker and ledger workers until SIGTERM or Ctrl-C.
+
+    The topics are applied first. Data is kept for the next time. Nothing is restarted: where the broker or a
+    worker ends, everything is stopped and the exit code is 1. For development: one broker keeps one copy.
+    """
+    settings = read_settings()
+    broker = EmbeddedBroker(data_dir / "broker", port=port, announce=lambda line: click.echo(line, err=True))
+    with until_stopped():
+        try:
+            with broker, ExitStack() as stack:
+                click.echo(f"Kafka ready on {broker.bootstrap_servers}")
+                here = settings.model_copy(
+                    update={"bootstrap_servers": broker.bootstrap_servers, "durability": "embedded"}
+                )
+                todo = run(apply_topics(here))
+                if todo.refused:
+                    problem = todo.refused[0]
+                    raise OperationError(f"{problem.topic} {problem.what}; {problem.mend}")
+                workers = _workers(count, broker, data_dir.absolute())
+                stack.callback(stop_all, workers)
+                for worker in workers:
+                    worker.start()
+                wait_until_ready(workers)
+                for worker in workers:
+                    click.echo(f"worker {worker.worker_id} ready: http://127.0.0.1:{worker.web_port}/readyz")
+                click.echo(f"ready; export WALLETSTREAM_BOOTSTRAP_SERVERS={broker.bootstrap_servers}")
+                _watch(broker, workers)
+        except (BrokerError, OperationError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _workers(count: int, broker: EmbeddedBroker, data_dir: Path) -> list[WorkerProcess]:
+    environ = {
+        "WALLETSTREAM_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        "WALLETSTREAM_DATA_DIR": str(data_dir / "state"),
+        "WALLETSTREAM_DURABILITY": "embedded",
+    }
+    return [
+        WorkerProcess(f"ledger-{number}", environ, data_dir / f"ledger-{number}.log") for number in range(1, count + 1)
+    ]
+
+
+def _watch(broker: EmbeddedBroker, workers: Sequence[WorkerProcess]) -> None:
+    """Return never; raise where one of them has ended."""
+    while True:
+        if not broker.running:
+            raise BrokerError(broker.failure())
+        for worker in workers:
+            if not worker.running:
+                raise OperationError(worker.failure())
+        time.sleep(0.2)

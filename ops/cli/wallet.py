@@ -1,0 +1,119 @@
+"""`walletstream wallet show`: one wallet as the ledger has it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ops.cli.running import print_json, read_settings, run
+from ops.errors import OperationError
+from ops.history import Logged, WalletHistory
+from ops.reading import TopicReader, open_reader
+from schemas.events import LedgerEvent, decode_event
+from schemas.outcomes import WalletBalances, decode_balances
+from schemas.partitioning import partition_of
+from schemas.topics import LEDGER_EVENTS, WALLET_BALANCES, full_name
+from streams.settings import Settings
+
+
+@click.group()
+def wallet() -> None:
+    """Look at wallets."""
+
+
+@wallet.command()
+@click.argument("wallet_id")
+@click.option("-n", "count", type=click.IntRange(min=0), default=10, show_default=True, help="Last movements to show.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+def show(wallet_id: str, count: int, as_json: bool) -> None:
+    """Show a wallet: its facts, balances and last movements.
+
+    Facts and movements come from `ledger-events`, whose partition of the wallet is read from the start, balances from
+    `wallet-balances`. Amounts are in minor units.
+    """
+    settings = read_settings()
+    history, balances = run(_read(settings, wallet_id))
+    if not history.is_open:
+        raise click.ClickException(
+            f"no wallet {wallet_id!r} in {full_name(settings.namespace, LEDGER_EVENTS)}; ids are case-sensitive"
+        )
+    last = history.movements[-count:] if count else []
+    if as_json:
+        print_json(_as_json(history, balances, last))
+    else:
+        _print(history, balances, last)
+
+
+async def _read(settings: Settings, wallet_id: str) -> tuple[WalletHistory, WalletBalances | None]:
+    async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+        partition = partition_of(wallet_id, await reader.partition_count(LEDGER_EVENTS))
+        return await _history(reader, wallet_id, partition), await _balances(reader, wallet_id, partition)
+
+
+async def _history(reader: TopicReader, wallet_id: str, partition: int) -> WalletHistory:
+    history = WalletHistory(wallet_id)
+    async for records in reader.read(LEDGER_EVENTS, [partition]):
+        for record in records:
+            if record.value is not None and history.speaks_of(record.value):
+                try:
+                    history.take(Logged(partition, record.offset, decode_event(record.value)))
+                except ValueError as error:
+                    raise OperationError(
+                        f"{record.topic}/{partition} offset {record.offset} is no event ({error}); "
+                        "run `walletstream verify`"
+                    ) from error
+    return history
+
+
+async def _balances(reader: TopicReader, wallet_id: str, partition: int) -> WalletBalances | None:
+    last: bytes | None = None
+    async for records in reader.read(WALLET_BALANCES, [partition]):
+        for record in records:
+            if record.key == wallet_id.encode():
+                last = record.value
+    return None if last is None else decode_balances(last)
+
+
+def _as_json(history: WalletHistory, balances: WalletBalances | None, last: list[Logged]) -> dict[str, Any]:
+    accounts = () if balances is None else balances.accounts
+    return {
+        "wallet_id": history.wallet_id,
+        "owner_ref": history.owner_ref,
+        "kind": history.kind,
+        "state": history.state,
+        "quarantined": history.quarantined,
+        "opened_at": history.opened_at,
+        "assets": history.assets,
+        "sub_wallets": history.sub_wallets,
+        "balances": [{"account": a.account, "asset": a.asset, "balance_minor": a.balance_minor} for a in accounts],
+        "balances_sequence": None if balances is None else balances.sequence,
+        "movements": [logged.as_json() for logged in last],
+    }
+
+
+def _print(history: WalletHistory, balances: WalletBalances | None, last: list[Logged]) -> None:
+    click.echo(f"wallet      {history.wallet_id}  ({history.kind}, owner {history.owner_ref})")
+    click.echo(f"state       {history.state}{', under quarantine' if history.quarantined else ''}")
+    click.echo(f"opened      {history.opened_at}")
+    click.echo(f"assets      {', '.join(history.assets)}")
+    click.echo(f"sub-wallets {', '.join(f'{name} ({kind})' for name, kind in history.sub_wallets.items())}")
+    click.echo("balances, minor units:")
+    for account in () if balances is None else balances.accounts:
+        click.echo(f"  {account.account:<40} {account.balance_minor:>20} {account.asset}")
+    if balances is None:
+        click.echo("  none yet: no money was ever posted to it")
+    if last:
+        click.echo(f"last {len(last)} of {len(history.movements)} movements:")
+    for logged in last:
+        click.echo(_movement(history, logged.event))
+
+
+def _movement(history: WalletHistory, event: LedgerEvent) -> str:
+    changes = ", ".join(f"{minor:+} {asset}" for asset, minor in history.change_minor(event).items())
+    other = "" if event.counterparty is None else f" {event.counterparty.wallet_id}"
+    what = f"{event.operation or '-'}{other}"
+    code = "" if event.code in (None, "ok") else f" {event.code}"
+    return (
+        f"  {event.recorded_at}  {event.type:<22} {what:<24} {changes or '-':>18}{code}  {event.transaction_id or ''}"
+    )

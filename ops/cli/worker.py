@@ -1,0 +1,29 @@
+"""`walletstream worker`: one worker in the foreground."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Final
+
+import click
+
+from ops.cli.running import read_settings
+
+#: Role -> the module that wires it, and its name there.
+ROLES: Final = {"ledger": ("agents.ledger.agent", "LEDGER")}
+
+
+@click.command()
+@click.argument("role", type=click.Choice(list(ROLES)))
+def worker(role: str) -> None:
+    """Run one worker of ROLE until SIGTERM or Ctrl-C; it stops in order and loses nothing.
+
+    Exit codes: 0 after a signal; 1 where the worker had to end and may be started again; 2 where the cluster or
+    the settings are not as they must be, so that starting it again mends nothing.
+    """
+    settings = read_settings()
+    from streams.worker import run_worker
+
+    module, name = ROLES[role]
+    sys.exit(run_worker(getattr(importlib.import_module(module), name), settings))

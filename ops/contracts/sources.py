@@ -1,0 +1,83 @@
+"""From the contracts in code to JSON Schema (draft 2020-12), one document for each topic of the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from pydantic import TypeAdapter
+
+from schemas.assets import Asset
+from schemas.commands import CONTRACTS
+from schemas.dead_letters import DeadLetterHeaders
+from schemas.events import LedgerEvent
+from schemas.internal import InternalCommand
+from schemas.outcomes import Outcome, WalletBalances
+from schemas.rails import Rail
+from schemas.topics import TOPICS, Topic
+from streams.seal import SEAL_TYPE, Seal
+
+JsonSchema = dict[str, Any]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_REF: Final = "#/$defs/{name}"
+
+
+def _of_pydantic(adapter: TypeAdapter[Any]) -> Callable[[], JsonSchema]:
+    return lambda: adapter.json_schema(ref_template="#/$defs/{model}")
+
+
+def _raw_is_an_object(kind: type) -> JsonSchema:
+    if kind is msgspec.Raw:
+        return {"type": "object"}
+    raise NotImplementedError(f"no JSON Schema for {kind}: teach ops/contracts/sources.py")
+
+
+def _of_structs(*kinds: Any) -> JsonSchema:
+    roots, definitions = msgspec.json.schema_components(kinds, schema_hook=_raw_is_an_object, ref_template=_REF)
+    root = roots[0] if len(roots) == 1 else {"anyOf": list(roots)}
+    return {**root, "$defs": dict(sorted(definitions.items()))}
+
+
+def _ledger_events() -> JsonSchema:
+    """Events and seals share a topic; `type` tells them apart, which the structs alone cannot say."""
+    schema = _of_structs(Seal, LedgerEvent)
+    schema["$defs"]["Seal"]["properties"]["type"] = {"enum": [SEAL_TYPE]}
+    schema["$defs"]["LedgerEvent"]["properties"]["type"] = {"type": "string", "not": {"enum": [SEAL_TYPE]}}
+    return schema
+
+
+def _dead_letters() -> JsonSchema:
+    """Header values are text; a number is written in decimal digits."""
+    schema = _of_structs(DeadLetterHeaders)
+    for name, value in schema["$defs"]["DeadLetterHeaders"]["properties"].items():
+        if value["type"] == "integer":
+            schema["$defs"]["DeadLetterHeaders"]["properties"][name] = {"type": "string", "pattern": "^-?[0-9]+$"}
+    return schema
+
+
+#: Topic -> how its schema is made.
+SOURCES: Final[dict[str, Callable[[], JsonSchema]]] = {
+    **{name: _of_pydantic(adapter) for name, adapter in CONTRACTS.items()},
+    "internal-commands": lambda: _of_structs(InternalCommand),
+    "ledger-events": _ledger_events,
+    "transaction-outcomes": lambda: _of_structs(Outcome),
+    "wallet-balances": lambda: _of_structs(WalletBalances),
+    "dead-letters": _dead_letters,
+    "assets": _of_pydantic(TypeAdapter(Asset)),
+    "rails": _of_pydantic(TypeAdapter(Rail)),
+}
+
+
+def schema_of(topic: Topic) -> JsonSchema:
+    """The JSON Schema of a topic's records; the same contract always gives the same document."""
+    schema = SOURCES[topic.name]()
+    title = f"wallet.{topic.name}.v1"
+    head = {"$schema": DIALECT, "$id": title, "title": title, "description": topic.description}
+    return {**head, **{name: value for name, value in schema.items() if name not in head}}
+
+
+def schemas() -> dict[str, JsonSchema]:
+    """Topic -> its JSON Schema, for every topic of the catalogue that has a contract."""
+    return {topic.name: schema_of(topic) for topic in TOPICS if topic.has_schema}

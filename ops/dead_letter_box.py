@@ -1,0 +1,152 @@
+"""Reads `dead-letters`, and writes what operators do about them: in one Kafka transaction, so once or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from ops.admin import unreachable
+from ops.dead_letters import (
+    DISCARDED,
+    OPEN,
+    REPLAYED,
+    DeadLetter,
+    collect,
+    replay_of,
+    resolution_headers,
+    why_not_discarded,
+)
+from ops.errors import OperationError
+from ops.reading import TopicReader
+from schemas.events import WALLET_RELEASED, Source, decode_event
+from schemas.partitioning import partition_of
+from schemas.topics import DEAD_LETTERS, ENVELOPE_MAX_BYTES, LEDGER_EVENTS, full_name
+
+_PARKED: Final = b'"parked":'
+_RELEASED: Final = f'"type":"{WALLET_RELEASED}"'.encode()
+
+
+async def read_dead_letters(reader: TopicReader) -> list[DeadLetter]:
+    """All dead letters that are still kept, oldest first, with what was done about them.
+
+    Raises:
+        OperationError: the topic is missing or cannot be read.
+    """
+    records = []
+    async for chunk in reader.read(DEAD_LETTERS):
+        records += chunk
+    return sorted(collect(records), key=lambda letter: (letter.timestamp_ms, letter.partition, letter.offset))
+
+
+async def replay(reader: TopicReader, ids: Collection[str], by: str, note: str) -> int:
+    """Send dead letters to their topics again, and mark them `replayed`, in one transaction.
+
+    Those that are resolved by now are left alone; returns how many were sent.
+
+    Raises:
+        OperationError: one of them cannot be sent again, or the broker refused; then none was.
+    """
+    partitions = await reader.partition_count(LEDGER_EVENTS)
+    async with _alone(reader) as producer:
+        letters = await _still_open(reader, ids)
+        sends = [replay_of(letter, lambda wallet_id: partition_of(wallet_id, partitions)) for letter in letters]
+        async with producer.transaction():
+            for letter, again in zip(letters, sends, strict=True):
+                await producer.send_and_wait(
+                    full_name(reader.namespace, again.topic),
+                    again.value,
+                    key=again.key,
+                    partition=again.partition,
+                    headers=list(again.headers),
+                )
+                await _mark(reader, producer, letter, REPLAYED, by, note)
+    return len(letters)
+
+
+async def discard(reader: TopicReader, ids: Collection[str], by: str, note: str) -> int:
+    """Mark dead letters `discarded`, in one transaction.
+
+    Those that are resolved by now are left alone; returns how many were marked.
+
+    Raises:
+        OperationError: one of them must not be discarded, or the broker refused; then none was.
+    """
+    async with _alone(reader) as producer:
+        letters = await _still_open(reader, ids)
+        parked = await parked_sources(reader, {letter.source.partition for letter in letters})
+        refused = [why_not_discarded(letter, letter.source in parked) for letter in letters]
+        if any(refused):
+            raise OperationError("\n".join(why for why in refused if why))
+        async with producer.transaction():
+            for letter in letters:
+                await _mark(reader, producer, letter, DISCARDED, by, note)
+    return len(letters)
+
+
+async def _still_open(reader: TopicReader, ids: Collection[str]) -> list[DeadLetter]:
+    return [letter for letter in await read_dead_letters(reader) if letter.id in ids and letter.state == OPEN]
+
+
+async def parked_sources(reader: TopicReader, partitions: set[int]) -> set[Source]:
+    """Records that wait in these partitions for the release of a wallet under quarantine.
+
+    Raises:
+        OperationError: the event log cannot be read.
+    """
+    waiting: dict[str | None, set[Source]] = {}
+    known = partitions.intersection(range(await reader.partition_count(LEDGER_EVENTS)))
+    async for records in reader.read(LEDGER_EVENTS, known):
+        for record in records:
+            value = record.value or b""
+            if _PARKED in value or _RELEASED in value:
+                event = decode_event(value)
+                if event.type == WALLET_RELEASED:
+                    waiting.pop(event.wallet_id, None)
+                elif event.parked is not None:
+                    waiting.setdefault(event.wallet_id, set()).add(event.parked.source)
+    return set().union(*waiting.values())
+
+
+async def _mark(
+    reader: TopicReader, producer: AIOKafkaProducer, letter: DeadLetter, what: str, by: str, note: str
+) -> None:
+    """Write the record that resolves a dead letter."""
+    await producer.send_and_wait(
+        full_name(reader.namespace, DEAD_LETTERS),
+        None,
+        key=letter.key or b"",
+        partition=letter.partition,
+        headers=list(resolution_headers(letter, what, by, note)),
+    )
+
+
+@asynccontextmanager
+async def _alone(reader: TopicReader) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer whose transactional id is the namespace's, fenced before anything is read.
+
+    So of two operators at once each sees what the other has committed, or the later one fences the earlier.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=reader.bootstrap_servers,
+        acks="all",
+        transactional_id=f"{reader.namespace}dlq",
+        max_request_size=ENVELOPE_MAX_BYTES,
+    )
+    try:
+        await producer.start()
+    except (KafkaConnectionError, OSError) as error:
+        with suppress(Exception):
+            await producer.stop()
+        raise unreachable(reader.bootstrap_servers) from error
+    try:
+        yield producer
+    except KafkaError as error:
+        raise OperationError(
+            f"the broker did not take it ({error!r}): look at `walletstream dlq ls --all` before trying again"
+        ) from error
+    finally:
+        await producer.stop()

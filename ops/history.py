@@ -1,0 +1,100 @@
+"""What the event log tells of one wallet or one transaction: a fold of those of its events that speak of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from schemas import events as ev
+from schemas.events import LedgerEvent, encode_event
+
+_NOT_TRANSACTIONS: Final = frozenset({ev.REQUEST_FORWARDED, ev.CLOCK_TICKED, ev.REQUEST_PARKED})
+#: Order of the events of one transfer that have the same time: sent, received or refused, ended.
+_RANK: Final = {ev.TRANSACTION_PROCESSED: 0, ev.TRANSFER_RECEIVED: 1, ev.TRANSFER_REFUSED: 1}
+
+
+class Logged(NamedTuple):
+    """An event and where it is in the log."""
+
+    partition: int
+    offset: int
+    event: LedgerEvent
+
+    def as_json(self) -> dict[str, Any]:
+        """The event as JSON values, with its place."""
+        return {"partition": self.partition, "offset": self.offset, "event": orjson.loads(encode_event(self.event))}
+
+
+@dataclass
+class WalletHistory:
+    """A wallet as its partition's log tells it."""
+
+    wallet_id: str
+    owner_ref: str | None = None
+    kind: str | None = None
+    state: str | None = None
+    opened_at: str | None = None
+    quarantined: bool = False
+    assets: tuple[str, ...] = ()
+    #: Sub-wallet -> its kind.
+    sub_wallets: dict[str, str] = field(default_factory=dict)
+    #: Events that moved its money, or tried to, in order.
+    movements: list[Logged] = field(default_factory=list)
+
+    @property
+    def is_open(self) -> bool:
+        """True where the wallet was ever opened."""
+        return self.opened_at is not None
+
+    def speaks_of(self, value: bytes) -> bool:
+        """True where an event, as bytes, may concern the wallet; cheaper than to decode it."""
+        return self.wallet_id.encode() in value
+
+    def take(self, logged: Logged) -> None:
+        """The next event of the partition."""
+        event = logged.event
+        own = f"{self.wallet_id}/"
+        is_own = event.wallet_id == self.wallet_id
+        if is_own and event.wallet is not None:
+            self._change(event)
+        if is_own and event.type in (ev.WALLET_QUARANTINED, ev.WALLET_RELEASED):
+            self.quarantined = event.type == ev.WALLET_QUARANTINED
+        touches = any(entry.account.startswith(own) for entry in event.entries)
+        if touches or (is_own and event.wallet is None and event.type not in _NOT_TRANSACTIONS):
+            self.movements.append(logged)
+
+    def _change(self, event: LedgerEvent) -> None:
+        facts = event.wallet
+        assert facts is not None
+        if event.type == ev.WALLET_OPENED:
+            self.owner_ref, self.kind, self.opened_at = facts.owner_ref, facts.kind, event.recorded_at
+            self.sub_wallets = {"main": "main"}
+        if facts.assets:
+            self.assets = facts.assets
+        if facts.state is not None:
+            self.state = facts.state
+        if facts.sub_wallet is not None:
+            self.sub_wallets[facts.sub_wallet] = facts.sub_wallet_kind or "main"
+
+    def change_minor(self, event: LedgerEvent) -> dict[str, int]:
+        """What an event added to or took from the wallet, by asset."""
+        sums: dict[str, int] = {}
+        for entry in event.entries:
+            if entry.account.startswith(f"{self.wallet_id}/"):
+                sums[entry.asset] = sums.get(entry.asset, 0) + entry.credit_minor - entry.debit_minor
+        return sums
+
+
+def in_order(events: Iterable[Logged]) -> list[Logged]:
+    """Events of one transaction from several partitions, as they followed from one another."""
+    return sorted(
+        events, key=lambda x: (x.event.recorded_at, _RANK.get(x.event.type, 2), x.partition, x.event.sequence)
+    )
+
+
+def concerns(event: LedgerEvent, transaction_id: str) -> bool:
+    """True where an event is of the transaction, or of one that came out of it."""
+    return transaction_id in (event.transaction_id, event.parent_transaction_id)

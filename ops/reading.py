@@ -1,0 +1,176 @@
+"""Reads topics of a ledger as everybody has to: committed records only, from an offset or a time to the end.
+
+Used by `verify`, `tail`, `wallet show`, `tx show`, `dlq` and the crash campaign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
+
+from ops.consuming import Bounds, Record, Stream, start_consumer, told
+from ops.errors import OperationError
+from schemas.topics import full_name
+
+
+class TopicReader:
+    """Reads the topics of one namespace by their short names; made by `open_reader`."""
+
+    def __init__(self, bootstrap_servers: str, namespace: str, asking: AIOKafkaConsumer):
+        self.bootstrap_servers = bootstrap_servers
+        self.namespace = namespace
+        self._asking = asking
+        self._cluster: ClusterMetadata | None = None
+        self._streams: list[Stream] = []
+
+    async def stop(self) -> None:
+        """Close all connections."""
+        for stream in self._streams:
+            await stream.close()
+        await self._asking.stop()
+
+    async def partition_count(self, name: str) -> int:
+        """How many partitions a topic has.
+
+        Raises:
+            OperationError: it is missing.
+        """
+        topic = full_name(self.namespace, name)
+        found = None if self._cluster is None else self._cluster.partitions_for_topic(topic)
+        if not found:
+            self._cluster = await self._metadata()
+            found = self._cluster.partitions_for_topic(topic)
+        if not found:
+            raise OperationError(
+                f"topic {topic} is missing on {self.bootstrap_servers}; run `walletstream topics apply`, or set "
+                "WALLETSTREAM_NAMESPACE to the one in use"
+            )
+        return len(found)
+
+    async def _metadata(self) -> ClusterMetadata:
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers)
+        try:
+            with told("cannot ask for the topics"):
+                await client.bootstrap()
+                return await client.fetch_all_metadata()
+        finally:
+            await client.close()
+
+    async def places(self, name: str, partitions: Collection[int] | None = None) -> list[TopicPartition]:
+        """The topic's partitions, or those named.
+
+        Raises:
+            OperationError: the topic, or one of the partitions, is missing.
+        """
+        count = await self.partition_count(name)
+        wanted = range(count) if partitions is None else sorted(partitions)
+        topic = full_name(self.namespace, name)
+        for partition in wanted:
+            if not 0 <= partition < count:
+                raise OperationError(f"{topic} has no partition {partition}; it has 0 to {count - 1}")
+        return [TopicPartition(topic, partition) for partition in wanted]
+
+    async def bounds(self, name: str, partitions: Collection[int] | None = None) -> dict[int, Bounds]:
+        """Bounds of a topic's partitions.
+
+        Raises:
+            OperationError: the topic is missing, or the broker does not say.
+        """
+        places = await self.places(name, partitions)
+        with told(f"cannot ask for the offsets of {name}"):
+            ends = await self._asking.end_offsets(places)
+            starts = await self._asking.beginning_offsets(places)
+        return {place.partition: Bounds(starts[place], ends[place]) for place in places}
+
+    async def offsets_at(self, name: str, timestamp_ms: int) -> dict[int, int]:
+        """For each partition the first offset at or after a time; the end where there is none.
+
+        Raises:
+            OperationError: the topic is missing, or the broker does not say.
+        """
+        places = await self.places(name)
+        bounds = await self.bounds(name)
+        with told(f"cannot ask for the offsets of {name}"):
+            found = await self._asking.offsets_for_times(dict.fromkeys(places, timestamp_ms))
+        at = {place.partition: found[place] for place in places}
+        return {p: bounds[p].end if where is None else where.offset for p, where in at.items()}
+
+    def stream(self, name: str, partition: int, start: int, end: int) -> Stream:
+        """The records of one partition from `start` up to `end`."""
+        place = TopicPartition(full_name(self.namespace, name), partition)
+        stream = Stream(self.bootstrap_servers, place, start, end)
+        self._streams.append(stream)
+        return stream
+
+    async def read(
+        self, name: str, partitions: Collection[int] | None = None, starts: Mapping[int, int] | None = None
+    ) -> AsyncIterator[list[Record]]:
+        """All records up to the end as it is now, partition by partition, in chunks; from `starts` where given.
+
+        Raises:
+            OperationError: see `bounds` and `Stream.next`.
+        """
+        for partition, (first, end) in (await self.bounds(name, partitions)).items():
+            start = max(first, (starts or {}).get(partition, first))
+            stream = self.stream(name, partition, start, end)
+            try:
+                while (records := await stream.next()) is not None:
+                    yield records
+            finally:
+                await stream.close()
+
+    async def last(self, name: str, partition: int, count: int) -> list[Record]:
+        """The last `count` records of a partition, fewer where it holds fewer.
+
+        Raises:
+            OperationError: see `bounds` and `Stream.next`.
+        """
+        bounds = (await self.bounds(name, [partition]))[partition]
+        reach = count + 2
+        while True:
+            start = max(bounds.start, bounds.end - reach)
+            found: list[Record] = []
+            async for records in self.read(name, [partition], {partition: start}):
+                found += records
+            if len(found) >= count or start == bounds.start:
+                return found[-count:]
+            # Control records and aborted ones take offsets too.
+            reach *= 4
+
+    async def follow(self, name: str, starts: Mapping[int, int]) -> AsyncIterator[list[Record]]:
+        """Records from `starts` on, for ever, as they are committed; ends only with its task.
+
+        Raises:
+            OperationError: the broker went away, or an offset is not there any more.
+        """
+        consumer = await start_consumer(self.bootstrap_servers)
+        try:
+            places = await self.places(name, starts.keys())
+            consumer.assign(places)
+            for place in places:
+                consumer.seek(place, starts[place.partition])
+            while True:
+                with told(f"cannot read {name}"):
+                    fetched = await consumer.getmany(timeout_ms=1_000)
+                for records in fetched.values():
+                    yield records
+        finally:
+            await consumer.stop()
+
+
+@asynccontextmanager
+async def open_reader(bootstrap_servers: str, namespace: str) -> AsyncIterator[TopicReader]:
+    """A reader that is connected for as long as the context lasts.
+
+    Raises:
+        OperationError: no broker answers.
+    """
+    reader = TopicReader(bootstrap_servers, namespace, await start_consumer(bootstrap_servers))
+    try:
+        yield reader
+    finally:
+        await reader.stop()

@@ -1,0 +1,186 @@
+"""`docs/reference/events.md`: the events of `ledger-events` and their fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ops.reference.markdown import listed, page, table
+from ops.reference.structs import field_table
+from schemas import events as ev
+from schemas.events import (
+    EVENT_TYPES,
+    AccountBalance,
+    Cause,
+    Counterparty,
+    Entry,
+    LedgerEvent,
+    ParkedRecord,
+    Source,
+    WalletFacts,
+)
+from streams.seal import Seal, Span
+
+EXAMPLES: Final = Path(__file__).resolve().parents[2] / "schemas" / "examples" / "ledger-events.v1"
+
+_INTRODUCTION = """
+`ledger-events` is the truth; outcomes, balances and every worker's local state are projections of it. Each input
+record leaves at least one event in the partition where it arrived. `sequence` has no gap within a partition. Fields
+that say nothing are left out; readers ignore fields that they do not know, so that an older reader survives a newer
+writer.
+"""
+
+MEANING: Final[dict[str, str]] = {
+    ev.WALLET_OPENED: "A wallet exists from here on, with its sub-wallet `main` and the assets named.",
+    ev.SUB_WALLET_OPENED: "The wallet has one more sub-wallet.",
+    ev.ASSET_ENABLED: "The wallet may hold one more asset; `wallet.assets` names all of them.",
+    ev.WALLET_STATE_CHANGED: "Operators activated, locked, disabled or closed the wallet.",
+    ev.WALLET_QUARANTINED: "The ledger failed on a record of this wallet; nothing was posted, and the wallet takes "
+    "nothing new until it is released.",
+    ev.WALLET_RELEASED: "Operators ended the quarantine; the records that were parked are executed after this event.",
+    ev.TRANSACTION_PROCESSED: "A transfer has left the payer for a wallet in another partition: the money is in "
+    "`system/transit`.",
+    ev.TRANSACTION_SETTLED: "A transaction is done: at once, or (`from_state`) when the payee's partition accepted.",
+    ev.TRANSACTION_FAILED: "A transaction could not be done. With `from_state`, its entries are the exact inverse of "
+    "what it had posted.",
+    ev.TRANSFER_RECEIVED: "The payee's side of a transfer between partitions: `system/transit` -> the wallet.",
+    ev.TRANSFER_REFUSED: "The payee's side refused the money; the payer's partition gives it back.",
+    ev.REQUEST_REJECTED: "A command was rejected with `code`; nothing was posted.",
+    ev.REQUEST_REPLAYED: "A command or leg had been decided before: nothing was posted, its first answer was repeated.",
+    ev.REQUEST_FORWARDED: "A request arrived in another partition than its wallet's and was handed to `forwarded_to`.",
+    ev.REQUEST_DEAD_LETTERED: "A record is no command, or too large to handle; it is kept in `dead-letters`.",
+    ev.REQUEST_PARKED: "A leg of a transfer waits for its wallet's release from quarantine.",
+    ev.CLOCK_TICKED: "Time has passed without requests: what is due by it is done.",
+    ev.BATCH_SEALED: "The last record of every transaction: what it covers, chained by hash to the seal before.",
+}
+
+EVENT_FIELDS: Final[dict[str, str]] = {
+    "sequence": "Number within the partition, without a gap, starting at 0.",
+    "type": "What happened.",
+    "wallet_id": "The wallet it happened to.",
+    "transaction_id": "The transaction, 32 hexadecimal digits.",
+    "parent_transaction_id": "The transaction that this one belongs to.",
+    "leg": "`credit` on the payee's side of a transfer between partitions.",
+    "operation": "The command's operation.",
+    "from_state": "State before, where the transaction existed before.",
+    "to_state": "State after.",
+    "path": "Every state passed, the last one reached; see [life cycles](lifecycle.md).",
+    "entries": "The journal. Debits equal credits for each asset.",
+    "balances": "Balances after the journal, of every account in it.",
+    "amount_minor": "Amount of the command, in minor units.",
+    "asset": "Asset of the amount.",
+    "rail": "Rail that the money came or went over.",
+    "sub_wallet": "Sub-wallet of the wallet.",
+    "counterparty": "The other wallet of a transfer.",
+    "code": "[Outcome code](codes.md).",
+    "field": "Field of the command that the code is about.",
+    "message": "For people; not to be parsed.",
+    "forced": "Posted although a balance or limit forbids it.",
+    "wallet": "What the event says of the wallet.",
+    "parked": "The record that waits.",
+    "forwarded_to": "Partition that the record was handed to.",
+    "occurred_at": "When it happened at the requester's, as the requester said.",
+    "device": "The requester's device, as the requester said.",
+    "references": "The requester's own names: order, merchant, user.",
+    "metadata": "The requester's own strings.",
+    "request": "The command as validated, in canonical form: its SHA-256 is `cause.fingerprint`.",
+    "cause": "The input record that this event answers.",
+    "recorded_at": "Partition time, RFC 3339 in UTC with milliseconds; never goes back.",
+}
+
+NESTED_FIELDS: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
+    Entry: {
+        "account": "`wallet/sub-wallet/bucket` or `system/name`.",
+        "asset": "Asset code.",
+        "debit_minor": "Taken from the account, in minor units.",
+        "credit_minor": "Given to the account, in minor units.",
+    },
+    AccountBalance: {
+        "account": "`wallet/sub-wallet/bucket` or `system/name`.",
+        "asset": "Asset code.",
+        "balance_minor": "Credits - debits, in minor units.",
+    },
+    Cause: {
+        "topic": "Short name of the input topic.",
+        "partition": "Its partition.",
+        "offset": "The record's offset.",
+        "request_id": "As the requester gave it.",
+        "idempotency_key": "As the requester gave it.",
+        "fingerprint": "SHA-256 of `request`; there where the answer is frozen under the key.",
+        "origin": "Where the record first arrived, if it was forwarded or parked on its way.",
+    },
+    Source: {
+        "topic": "Short name of the topic.",
+        "partition": "Its partition.",
+        "offset": "The record's offset.",
+    },
+    Counterparty: {"wallet_id": "The other wallet.", "sub_wallet": "Its sub-wallet."},
+    WalletFacts: {
+        "owner_ref": "The requester's reference to the owner.",
+        "kind": "`customer`, `merchant` or `partner`.",
+        "assets": "Every asset that the wallet may hold.",
+        "state": "`active`, `locked`, `disabled` or `closed`.",
+        "sub_wallet": "The sub-wallet opened.",
+        "sub_wallet_kind": "`main`, `merchant`, `loyalty`, `escrow` or `savings`.",
+        "payee_wallet_id": "The only wallet that an escrow may pay.",
+    },
+    ParkedRecord: {"source": "Where the record arrived.", "value": "Its JSON text."},
+}
+
+SEAL_FIELDS: Final[dict[str, str]] = {
+    "sequence": "The seal's own number.",
+    "type": "`batch.sealed`.",
+    "first_sequence": "Number of the first event that it covers; the seal covers all from there to itself.",
+    "inputs": "For each input the positions before and after the batch.",
+    "partition": "The partition.",
+    "partitions": "How many partitions there are; another count is refused at the start.",
+    "partition_time": "Partition time after the batch.",
+    "recorded_at": "The same.",
+    "previous_hash": "Hash of the seal before; 64 zeros in the first.",
+    "hash": "SHA-256 over the previous hash, the events and this seal without its hash: see "
+    "[the hash chain](../concepts/ledger.md#seals-and-the-hash-chain).",
+}
+SPAN_FIELDS: Final[dict[str, str]] = {
+    "from": "Position before the batch: the `to` of the seal before.",
+    "to": "Position after the batch: where taking goes on.",
+}
+
+
+def events_page() -> str:
+    """The page."""
+    fields = fields_in_examples()
+    overview = table(("type", "says"), [(f"[`{t}`](#{_anchor(t)})", MEANING[t]) for t in EVENT_TYPES])
+    types = [
+        f"### {type_}\n\n{MEANING[type_]}\n\nFields in its examples: {listed(fields[type_])}." for type_ in EVENT_TYPES
+    ]
+    nested = [f"### {struct.__name__}\n\n{field_table(struct, named)}" for struct, named in NESTED_FIELDS.items()]
+    return page(
+        "Ledger events",
+        "`schemas/events.py`, `streams/seal.py` and the golden examples",
+        _INTRODUCTION,
+        overview,
+        "## Fields of events",
+        field_table(LedgerEvent, EVENT_FIELDS),
+        *nested,
+        "## Fields of seals",
+        field_table(Seal, SEAL_FIELDS),
+        "### Span\n\n" + field_table(Span, SPAN_FIELDS),
+        "## Types",
+        *types,
+    )
+
+
+def fields_in_examples(folder: Path = EXAMPLES) -> dict[str, list[str]]:
+    """For each event type the fields that its golden examples have, in the order of the wire."""
+    found: dict[str, dict[str, None]] = {}
+    for path in sorted(folder.glob("*.json")):
+        example: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        found.setdefault(example["type"], {}).update(dict.fromkeys(example))
+    order = [*EVENT_FIELDS, *(name for name in SEAL_FIELDS if name not in EVENT_FIELDS)]
+    return {type_: sorted(names, key=order.index) for type_, names in found.items()}
+
+
+def _anchor(type_: str) -> str:
+    return type_.replace(".", "")

@@ -1,0 +1,53 @@
+"""Which reference pages there are, and whether the files say what the code says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from ops.reference.cli import cli_page
+from ops.reference.codes import codes_page
+from ops.reference.commands import commands_page
+from ops.reference.events import events_page
+from ops.reference.findings import findings_page
+from ops.reference.lifecycle import lifecycle_page
+from ops.reference.metrics import metrics_page
+from ops.reference.outcomes import outcomes_page
+from ops.reference.settings import settings_page
+from ops.reference.topics import topics_page
+
+FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
+
+#: File name -> what writes it.
+PAGES: Final[dict[str, Callable[[], str]]] = {
+    "cli.md": cli_page,
+    "codes.md": codes_page,
+    "commands.md": commands_page,
+    "events.md": events_page,
+    "findings.md": findings_page,
+    "lifecycle.md": lifecycle_page,
+    "metrics.md": metrics_page,
+    "outcomes.md": outcomes_page,
+    "settings.md": settings_page,
+    "topics.md": topics_page,
+}
+
+
+def out_of_date(folder: Path = FOLDER) -> list[str]:
+    """Names of the pages in `folder` that are missing, differ from the code, or are nobody's."""
+    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
+    expected = {name: write() for name, write in PAGES.items()}
+    return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+
+
+def write_pages(folder: Path = FOLDER) -> list[str]:
+    """Bring `folder` up to date; returns the names of the pages that changed."""
+    changed = out_of_date(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in changed:
+        if name in PAGES:
+            (folder / name).write_text(PAGES[name](), encoding="utf-8")
+        else:
+            (folder / name).unlink()
+    return changed

@@ -1,0 +1,80 @@
+"""`docs/reference/settings.md`: the settings of every process, and the few variables beside them."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from ops.reference.markdown import listed, page, table
+from streams.settings import Settings
+
+_INTRODUCTION = """
+Settings are environment variables, the same for the command line, for workers, in `docker-compose.yml` and anywhere
+else. A value that is not allowed ends the process with a message that names the variable. Units are in the names.
+"""
+
+#: Variables that are read beside `Settings`: where, default, meaning.
+OTHERS: Final[dict[str, tuple[str, str]]] = {
+    "WALLETSTREAM_JAVA": (
+        "the machine's, else the packaged one",
+        "The `java` executable of the embedded broker, 17 or newer.",
+    ),
+    "WALLETSTREAM_CACHE_DIR": ("`~/.cache/walletstream`", "Where the embedded broker's jars are kept."),
+    "WALLETSTREAM_MAVEN_MIRROR": (
+        "Maven Central",
+        "Maven repository that the embedded broker's jars are fetched from.",
+    ),
+    "WALLETSTREAM_AMLSIM_DIR": (
+        "none: generated",
+        "Folder with `nodes.csv.gz` and `transactions.csv.gz` of the AMLSim sample, for `demo` and `submit`.",
+    ),
+    "WALLETSTREAM_TEST_BOOTSTRAP_SERVERS": ("none", "A Kafka cluster that the tests use instead of starting one."),
+}
+
+_KINDS: Final = {str(int): "integer", str(float): "number", str(str): "text", str(bool): "`true` or `false`"}
+_BOUNDS: Final = (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than"))
+
+
+def settings_page() -> str:
+    """The page."""
+    prefix = Settings.model_config["env_prefix"]
+    ours = table(
+        ("variable", "default", "allowed", "meaning"),
+        [
+            (f"`{prefix}{name.upper()}`", _default(field), _allowed(field), field.description or "")
+            for name, field in Settings.model_fields.items()
+        ],
+    )
+    others = table(
+        ("variable", "default", "meaning"),
+        [(f"`{name}`", default, meaning) for name, (default, meaning) in OTHERS.items()],
+    )
+    return page(
+        "Settings", "`streams/settings.py`", _INTRODUCTION, ours, "## Beside them", "Read by single commands.", others
+    )
+
+
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "the host name"
+    if field.default is PydanticUndefined:
+        return "none: must be given"
+    return "none" if field.default is None else f"`{field.default}`"
+
+
+def _allowed(field: FieldInfo) -> str:
+    choices: tuple[Any, ...] = getattr(field.annotation, "__args__", ())
+    if choices and all(isinstance(choice, str) for choice in choices):
+        return listed(choices)
+    said = [f"{word} {limit:,}" for name, word in _BOUNDS if (limit := _constraint(field, name)) is not None]
+    pattern = _constraint(field, "pattern")
+    if pattern is not None:
+        said.append(f"matches `{pattern}`")
+    return ", ".join([_KINDS.get(str(field.annotation), "path"), *said])
+
+
+def _constraint(field: FieldInfo, name: str) -> Any:
+    found = [getattr(one, name) for one in field.metadata if getattr(one, name, None) is not None]
+    return found[0] if found else None

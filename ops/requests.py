@@ -1,0 +1,69 @@
+"""Requests ready to be sent: key and value as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+from pydantic import ValidationError
+
+from ops.errors import OperationError
+from schemas.commands import CONTRACTS
+
+
+class Request(NamedTuple):
+    """A record for an input topic. The key is the wallet's id; None where a broken request names none."""
+
+    key: bytes | None
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Requests of which each may depend on all those of earlier phases, but on none of its own."""
+
+    name: str
+    count: int
+    requests: Iterator[Request]
+
+
+def read_lines(lines: Iterator[bytes], topic: str) -> Iterator[Request]:
+    """The requests of a file with one JSON object in each line; empty lines are passed over.
+
+    Raises:
+        OperationError: a line is no command of `topic` (its short name); the message names line and reason.
+    """
+    validate = CONTRACTS[topic].validator.validate_json
+    for number, line in enumerate(lines, start=1):
+        value = line.strip()
+        if not value:
+            continue
+        try:
+            command = validate(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"][1:])) or "the whole line"
+            raise OperationError(
+                f"line {number}: {first['msg']} ({where}); nothing was sent. Mend it, or send every line as it is "
+                "with --unchecked"
+            ) from error
+        yield Request(command.wallet_id.encode(), value)
+
+
+def read_unchecked(lines: Iterator[bytes]) -> Iterator[Request]:
+    """Every line as it is, keyed by the `wallet_id` that can be read of it; no key where there is none."""
+    for line in lines:
+        value = line.rstrip(b"\r\n")
+        if value:
+            yield Request(_key_of(value), value)
+
+
+def _key_of(value: bytes) -> bytes | None:
+    try:
+        loaded = orjson.loads(value)
+    except ValueError:
+        return None
+    wallet_id = loaded.get("wallet_id") if isinstance(loaded, dict) else None
+    return wallet_id.encode() if isinstance(wallet_id, str) else None

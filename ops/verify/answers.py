@@ -1,0 +1,169 @@
+"""Answers: each command record has exactly one, each later change of a transaction one update, as the events say.
+
+Outcomes are compared with events in whatever order they are read; what has no partner yet waits here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from ops.verify.findings import Check, Here
+from schemas.events import REQUEST_FORWARDED, REQUEST_REPLAYED, AccountBalance, LedgerEvent
+from schemas.outcomes import Outcome, decode_outcome
+from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
+
+#: An answer by its source (topic, partition, offset); an update by (transaction id, state, -1).
+Key = tuple[str, Any, int]
+
+
+class Answers:
+    """Pairs the events and the outcomes of one partition."""
+
+    def __init__(self, here: Here):
+        self._here = here
+        self._expected: dict[Key, tuple[LedgerEvent, int | None]] = {}
+        self._unasked: dict[Key, tuple[Outcome, int]] = {}
+        #: The first outcome that is still there; events before it are not compared.
+        self._first: Key | None = None
+        self._is_compared = True
+        self._last_paired_offset = -1
+        self.outcomes = 0
+
+    def begin_at(self, value: bytes | None) -> None:
+        """The first outcomes are past their retention: compare from the event of this outcome on, or not at all."""
+        self._is_compared = False
+        if value is not None:
+            try:
+                self._first = _key_of(decode_outcome(value))
+            except msgspec.DecodeError:
+                self._is_compared = True
+
+    def event(self, event: LedgerEvent) -> None:
+        """The next event: expect the answer or the update that it calls for."""
+        if event.from_state is not None:
+            self._expect((event.transaction_id or "", event.to_state, -1), event)
+        cause = event.cause
+        if cause is None:
+            return
+        origin = cause.origin
+        if origin is not None and origin.topic == INTERNAL_COMMANDS:
+            return
+        if origin is not None:
+            self._expect((origin.topic, origin.partition, origin.offset), event)
+        elif cause.topic != INTERNAL_COMMANDS and event.type != REQUEST_FORWARDED:
+            self._expect((cause.topic, cause.partition, cause.offset), event)
+
+    def _expect(self, key: Key, event: LedgerEvent) -> None:
+        if not self._is_compared:
+            if key != self._first:
+                return
+            self._is_compared = True
+        found = self._unasked.pop(key, None)
+        if found is None:
+            self._expected[key] = (event, self._here.offset)
+        else:
+            self._pair(event, *found)
+
+    def take(self, offset: int, value: bytes | None) -> None:
+        """The next outcome."""
+        try:
+            outcome = decode_outcome(value or b"")
+        except msgspec.DecodeError as error:
+            self._report(Check.UNDECODABLE, f"no outcome: {error}", offset)
+            return
+        self.outcomes += 1
+        key = _key_of(outcome)
+        expected = self._expected.pop(key, None)
+        if expected is not None:
+            self._pair(expected[0], outcome, offset)
+        elif key in self._unasked:
+            self._report(Check.ANSWER_TWICE, f"{_name(key)} is answered a second time", offset)
+        else:
+            self._unasked[key] = (outcome, offset)
+
+    @property
+    def is_behind(self) -> bool:
+        """True where events wait for their outcomes."""
+        return bool(self._expected)
+
+    def finish(self, is_idle: bool, position: Callable[[str], int | None]) -> None:
+        """The log and the outcomes have been read. `position` says how far the ledger has read an input here.
+
+        On a ledger that is not idle, outcomes behind the last one that was paired belong to events that were
+        written while this was read.
+        """
+        for key, (event, event_offset) in self._expected.items():
+            self._here.report_at(
+                Check.ANSWER_MISSING,
+                f"{event.type} of wallet {event.wallet_id}: {_name(key)} has no outcome",
+                "ledger-events",
+                event_offset,
+                event.sequence,
+            )
+        for key, (outcome, offset) in self._unasked.items():
+            read_up_to = position(key[0]) if key[1] == self._here.partition else None
+            if read_up_to is not None and key[2] < read_up_to:
+                self._report(Check.ANSWER_TWICE, f"{_name(key)} is answered again, or without an event", offset)
+            elif is_idle or offset < self._last_paired_offset:
+                self._report(
+                    Check.ANSWER_UNFOUNDED, f"{outcome.code} answers {_name(key)}, but no event says so", offset
+                )
+
+    def _pair(self, event: LedgerEvent, outcome: Outcome, offset: int) -> None:
+        if offset > self._last_paired_offset:
+            self._last_paired_offset = offset
+        code = event.code or "ok"
+        is_replay = event.type == REQUEST_REPLAYED
+        if (
+            outcome.code != code
+            or outcome.transaction_id != event.transaction_id
+            or outcome.wallet_id != event.wallet_id
+            or outcome.replayed is not is_replay
+            or (outcome.status == "accepted") is not (code == "ok")
+        ):
+            said = (code, event.transaction_id, event.wallet_id, is_replay, "accepted" if code == "ok" else "rejected")
+            heard = (outcome.code, outcome.transaction_id, outcome.wallet_id, outcome.replayed, outcome.status)
+            self._differs(said, heard, event, offset)
+        elif not is_replay and (outcome.state != event.to_state or outcome.balances != _own(event)):
+            self._differs((event.to_state, _own(event)), (outcome.state, outcome.balances), event, offset)
+        elif outcome.kind == "answer":
+            self._pair_identity(event, outcome, offset)
+
+    def _pair_identity(self, event: LedgerEvent, outcome: Outcome, offset: int) -> None:
+        cause = event.cause
+        if cause is None:
+            return
+        if outcome.request_id != cause.request_id or outcome.idempotency_key != cause.idempotency_key:
+            said = (cause.request_id, cause.idempotency_key)
+            self._differs(said, (outcome.request_id, outcome.idempotency_key), event, offset)
+
+    def _differs(self, said: object, heard: object, event: LedgerEvent, offset: int) -> None:
+        self._report(Check.ANSWER_DIFFERS, f"the outcome says {heard}, event {event.sequence} says {said}", offset)
+
+    def _report(self, check: Check, sentence: str, offset: int) -> None:
+        self._here.report_at(check, sentence, TRANSACTION_OUTCOMES, offset)
+
+
+def _own(event: LedgerEvent) -> tuple[AccountBalance, ...]:
+    """Balances of the requester's own accounts: what an answer may show."""
+    balances = event.balances
+    if not balances:
+        return balances
+    prefix = f"{event.wallet_id}/"
+    return tuple([balance for balance in balances if balance.account.startswith(prefix)])
+
+
+def _key_of(outcome: Outcome) -> Key:
+    if outcome.kind == "update":
+        return (outcome.transaction_id or "", outcome.state, -1)
+    source = outcome.source
+    return (source.topic, source.partition, source.offset)
+
+
+def _name(key: Key) -> str:
+    if key[2] < 0:
+        return f"the move of transaction {key[0]} to {key[1]}"
+    return f"{key[0]}/{key[1]} offset {key[2]}"

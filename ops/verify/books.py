@@ -1,0 +1,146 @@
+"""The books of one partition, kept a second time from the entries alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ops.verify.findings import Check, Here
+from schemas.events import AccountBalance, Entry, LedgerEvent
+from schemas.money import is_balance
+from schemas.partitioning import partition_of
+
+_SYSTEM = "system/"
+TRANSIT = "system/transit"
+
+
+def holder_of(account: str) -> str:
+    """Who holds an account: the wallet before the first `/`; a system account is its own holder."""
+    return account if account.startswith(_SYSTEM) else account.partition("/")[0]
+
+
+class Books:
+    """Running balances; `<account> <asset>` -> credits less debits in minor units."""
+
+    def __init__(self, here: Here, partitions: int):
+        self._here = here
+        self._partitions = partitions
+        self.balances: dict[str, int] = {}
+        #: Holder -> how many balances it has; every wallet that was opened is a holder.
+        self.holders: dict[str, int] = {}
+        self.wallets = 0
+        #: Stated less own balance, where they have parted: each difference is reported once.
+        self._drift: dict[str, int] = {}
+
+    def open_wallet(self, wallet_id: str | None) -> None:
+        """`wallet.opened`: the wallet is new, and lives here."""
+        if wallet_id is None or wallet_id in self.holders:
+            self._here.report(Check.WALLET_OPENED_TWICE, f"wallet {wallet_id} is opened, but it is not new")
+            return
+        self.holders[wallet_id] = 0
+        self.wallets += 1
+        owner = partition_of(wallet_id, self._partitions)
+        if owner != self._here.partition:
+            self._here.report(Check.FOREIGN_WALLET, f"wallet {wallet_id} lives in partition {owner}")
+
+    def post(self, event: LedgerEvent) -> None:
+        """Post the event's entries, and compare the balances that it states."""
+        entries = event.entries
+        if entries:
+            self._check_balanced(entries)
+            balances = self.balances
+            for entry in entries:
+                self._post_entry(balances, entry, event.forced)
+        if entries or event.balances:
+            self._check_stated(entries, event.balances)
+
+    def _post_entry(self, balances: dict[str, int], entry: Entry, forced: bool) -> None:
+        account = entry.account
+        key = f"{account} {entry.asset}"
+        before = balances.get(key)
+        if before is None:
+            before = 0
+            self._first_posting(account)
+        after = before + entry.credit_minor - entry.debit_minor
+        balances[key] = after
+        if after < 0:
+            if after < before and not forced and not account.startswith(_SYSTEM):
+                self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
+            if not is_balance(after):
+                self._out_of_range(key, after)
+        elif after >= 2**63:
+            self._out_of_range(key, after)
+
+    def _out_of_range(self, key: str, after: int) -> None:
+        self._here.report(Check.BALANCE_OUT_OF_RANGE, f"{key} goes to {after}")
+
+    def _first_posting(self, account: str) -> None:
+        holder = holder_of(account)
+        if holder not in self.holders and holder is not account:
+            owner = partition_of(holder, self._partitions)
+            if owner != self._here.partition:
+                self._here.report(
+                    Check.FOREIGN_WALLET, f"money is posted to {account}, whose wallet lives in partition {owner}"
+                )
+            self._here.report(Check.UNKNOWN_WALLET, f"money is posted to {account}, whose wallet was never opened")
+        self.holders[holder] = self.holders.get(holder, 0) + 1
+
+    def _check_balanced(self, entries: tuple[Entry, ...]) -> None:
+        sums: dict[str, int] = {}
+        for entry in entries:
+            debit, credit = entry.debit_minor, entry.credit_minor
+            if debit < 0 or credit < 0 or (debit == 0) == (credit == 0):
+                self._here.report(
+                    Check.UNBALANCED_JOURNAL,
+                    f"an entry of {entry.account} debits {debit} and credits {credit}: it must do one, above zero",
+                )
+            sums[entry.asset] = sums.get(entry.asset, 0) + credit - debit
+        if any(sums.values()):
+            self._here.report(Check.UNBALANCED_JOURNAL, f"credits less debits are {sums}")
+
+    def _check_stated(self, entries: tuple[Entry, ...], stated: tuple[AccountBalance, ...]) -> None:
+        balances, drift = self.balances, self._drift
+        named = set()
+        for balance in stated:
+            key = f"{balance.account} {balance.asset}"
+            named.add(key)
+            own = balances.get(key)
+            if own != balance.balance_minor or drift:
+                self._compare(key, own, balance.balance_minor)
+        if len(named) != len(entries) or len(stated) != len(named):
+            touched = {f"{entry.account} {entry.asset}" for entry in entries}
+            if touched != named or len(stated) != len(named):
+                self._here.report(
+                    Check.WRONG_BALANCE, "the event does not state the balance of each account touched, once"
+                )
+
+    def _compare(self, key: str, own_minor: int | None, stated_minor: int) -> None:
+        difference = stated_minor - (own_minor or 0)
+        if difference != self._drift.get(key, 0):
+            self._here.report(Check.WRONG_BALANCE, f"{key} is stated as {stated_minor}, the entries make {own_minor}")
+        if difference:
+            self._drift[key] = difference
+        else:
+            self._drift.pop(key, None)
+
+    def difference(self, holder: str, accounts: Mapping[str, int]) -> str | None:
+        """What differs between these accounts of a holder (`<account> <asset>` -> minor units) and the books."""
+        for key, minor in accounts.items():
+            own = self.balances.get(key)
+            if own != minor:
+                return f"{key} is {minor}, the ledger makes it {'no account' if own is None else own}"
+        if len(accounts) != self.holders.get(holder, 0):
+            return f"{holder} has {len(accounts)} balances, the ledger makes them {self.holders.get(holder, 0)}"
+        return None
+
+    def sums(self) -> dict[str, int]:
+        """Sum of all accounts of this partition, by asset."""
+        sums: dict[str, int] = {}
+        for key, minor in self.balances.items():
+            asset = key.rpartition(" ")[2]
+            sums[asset] = sums.get(asset, 0) + minor
+        return sums
+
+    def transit(self) -> dict[str, int]:
+        """Balance of this partition's shard of transit, by asset."""
+        prefix = TRANSIT + " "
+        return {key[len(prefix) :]: minor for key, minor in self.balances.items() if key.startswith(prefix)}

@@ -1,0 +1,261 @@
+"""What became of every input record of one partition: exactly one event each, and nothing made up.
+
+The ledger takes each input in the order of its offsets, so that events and records are two sorted lists to be
+merged. Neither has to be in memory as a whole: what one is ahead of the other waits here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from ops.verify.chain import Span
+from ops.verify.findings import Check, Here
+from schemas.events import Cause, LedgerEvent
+from schemas.internal import ForwardedRecord, decode_internal
+from schemas.topics import INPUTS, INTERNAL_COMMANDS
+
+
+class Asked(msgspec.Struct, frozen=True, gc=False):
+    """The part of a command that decides what is moved."""
+
+    operation: str | None = None
+    wallet_id: str | None = None
+    idempotency_key: str | None = None
+    amount_minor: int | None = None
+    asset: str | None = None
+    sub_wallet: str = "main"
+    to_wallet_id: str | None = None
+    to_sub_wallet: str = "main"
+
+
+#: More than any amount has; of longer ones Python would refuse the whole text.
+_MOST_DIGITS: Final = 100
+_decode_asked: Final = msgspec.json.Decoder(Asked).decode
+
+
+class _Trail:
+    """One input topic: what events name and what the topic holds, as far as they are not merged yet."""
+
+    __slots__ = ("causes", "first_in_batch", "last", "records", "retained_from", "to")
+
+    def __init__(self, retained_from: int):
+        self.retained_from = retained_from
+        #: Offsets that events name, each with its event where that accepted what the record asked for.
+        self.causes: deque[tuple[int, LedgerEvent | None]] = deque()
+        #: Offsets and values that the topic holds.
+        self.records: deque[tuple[int, bytes | None]] = deque()
+        self.last = -1
+        self.first_in_batch: int | None = None
+        #: Position that the last seal reached.
+        self.to = 0
+
+
+class Inputs:
+    """Merges one partition's events with its input records.
+
+    Args:
+        here: where findings are reported.
+        retained_from: for each input topic that is read, the first offset that it still holds. Records before
+            it cannot be compared; topics that are missing are not compared at all.
+    """
+
+    def __init__(self, here: Here, retained_from: Mapping[str, int]):
+        self._here = here
+        never = 2**63
+        self._trails = {topic: _Trail(retained_from.get(topic, never)) for topic in INPUTS}
+        self._is_read = set(retained_from)
+        self._any_seal = False
+        self._unanchored = False
+        self.records = 0
+        #: Records that the ledger has not decided yet.
+        self.unread = 0
+
+    def begin_anywhere(self) -> None:
+        """The log's beginning was deleted: take the first seal's positions for granted."""
+        self._unanchored = True
+
+    def event(self, event: LedgerEvent, is_follow_up: bool) -> None:
+        """The next event of the log; a follow-up of a release shares its cause with `wallet.released`."""
+        cause = event.cause
+        trail = None if cause is None else self._trails.get(cause.topic)
+        if cause is None or trail is None:
+            self._here.report(Check.NO_SUCH_INPUT, "the event names no record of an input as its cause")
+            return
+        if cause.partition != self._here.partition:
+            self._here.report(
+                Check.NO_SUCH_INPUT, f"the event's cause is in partition {cause.partition} of {cause.topic}"
+            )
+            return
+        offset = cause.offset
+        if offset <= trail.last:
+            if not is_follow_up:
+                self._answered_again(cause, trail)
+            return
+        trail.last = offset
+        if trail.first_in_batch is None:
+            trail.first_in_batch = offset
+        if offset >= trail.retained_from:
+            is_accepted = event.code == "ok" and event.request is not msgspec.UNSET
+            trail.causes.append((offset, event if is_accepted else None))
+
+    def _answered_again(self, cause: Cause, trail: _Trail) -> None:
+        self._here.report(
+            Check.OFFSET_ANSWERED_TWICE,
+            f"{cause.topic} offset {cause.offset} was passed already: the log stands at {trail.last}",
+        )
+
+    def seal(self, spans: Mapping[str, Span]) -> None:
+        """The seal behind the events: its spans join those before, and cover what the events name."""
+        here = self._here
+        for topic, trail in self._trails.items():
+            span = spans.get(topic)
+            if span is None:
+                if trail.to or trail.first_in_batch is not None:
+                    here.report(Check.SPAN_GAP, f"the seal does not name {topic}, which stood at {trail.to}")
+                continue
+            if span.from_ != trail.to and not (self._unanchored and not self._any_seal):
+                here.report(Check.SPAN_GAP, f"{topic} is taken from {span.from_}, but stood at {trail.to}")
+            if span.to < span.from_:
+                here.report(Check.SPAN_GAP, f"{topic} goes back from {span.from_} to {span.to}")
+            first = trail.first_in_batch
+            if first is not None and not span.from_ <= first <= trail.last < span.to:
+                here.report(
+                    Check.OUTSIDE_SPAN,
+                    f"events answer {topic} offsets {first} to {trail.last}, the seal covers {span.from_} to {span.to}",
+                )
+            trail.to = max(trail.to, span.to)
+            trail.first_in_batch = None
+        self._any_seal = True
+
+    def take(self, topic: str, offsets: Sequence[int], values: Sequence[bytes | None]) -> None:
+        """More records of an input, in the order of their offsets."""
+        trail = self._trails[topic]
+        self.records += len(offsets)
+        trail.records.extend(zip(offsets, values, strict=True))
+        self._merge(topic, trail)
+
+    def is_behind(self, topic: str) -> bool:
+        """True where events wait for records of this input to be compared with."""
+        trail = self._trails[topic]
+        self._merge(topic, trail)
+        return bool(trail.causes)
+
+    def position(self, topic: str) -> int | None:
+        """How far the ledger has read an input, None for what is no input."""
+        trail = self._trails.get(topic)
+        return None if trail is None else trail.to
+
+    def finish(self) -> None:
+        """Both the log and the inputs have been read to their ends."""
+        for topic, trail in self._trails.items():
+            self._merge(topic, trail)
+            if topic in self._is_read:
+                for offset, _ in trail.causes:
+                    self._no_such_input(topic, offset)
+            for offset, _ in trail.records:
+                if offset < trail.to:
+                    self._left_out(topic, offset)
+                else:
+                    self.unread += 1
+
+    def _merge(self, topic: str, trail: _Trail) -> None:
+        causes, records = trail.causes, trail.records
+        while causes and records:
+            cause, event = causes[0]
+            offset, value = records[0]
+            if cause <= offset:
+                causes.popleft()
+            if offset <= cause:
+                records.popleft()
+            if cause < offset:
+                self._no_such_input(topic, cause)
+            elif offset < cause:
+                self._left_out(topic, offset)
+            elif event is not None:
+                self._compare(topic, event, offset, value)
+
+    def _compare(self, topic: str, event: LedgerEvent, offset: int, value: bytes | None) -> None:
+        """An accepted event against the record that asked for it."""
+        asked = _read(topic, value or b"")
+        if asked is None or not _is_said(event, asked):
+            self._here.report_at(Check.NOT_AS_ASKED, _difference(asked, _said_by(event)), topic, offset)
+
+    def _left_out(self, topic: str, offset: int) -> None:
+        self._here.report_at(
+            Check.OFFSET_LEFT_OUT, "the ledger has passed this record, but no event answers it", topic, offset
+        )
+
+    def _no_such_input(self, topic: str, offset: int) -> None:
+        self._here.report_at(
+            Check.NO_SUCH_INPUT, "an event answers this offset, where there is no record", topic, offset
+        )
+
+
+def _is_said(event: LedgerEvent, asked: Asked) -> bool:
+    """True where an accepted event says what was asked for."""
+    other, cause = event.counterparty, event.cause
+    return (
+        asked.amount_minor == event.amount_minor
+        and asked.wallet_id == event.wallet_id
+        and asked.operation == event.operation
+        and asked.asset == event.asset
+        and asked.sub_wallet == event.sub_wallet
+        and (cause is None or asked.idempotency_key == cause.idempotency_key)
+        and (other is None or (asked.to_wallet_id == other.wallet_id and asked.to_sub_wallet == other.sub_wallet))
+    )
+
+
+def _said_by(event: LedgerEvent) -> Asked:
+    other, cause = event.counterparty, event.cause
+    return Asked(
+        event.operation,
+        event.wallet_id,
+        None if cause is None else cause.idempotency_key,
+        event.amount_minor,
+        event.asset,
+        event.sub_wallet or "main",
+        None if other is None else other.wallet_id,
+        "main" if other is None else other.sub_wallet,
+    )
+
+
+def _read(topic: str, value: bytes) -> Asked | None:
+    """What an input record asks for, forwarded or not; None where it asks for nothing that can be read."""
+    try:
+        if topic == INTERNAL_COMMANDS:
+            forwarded = decode_internal(value)
+            if not isinstance(forwarded, ForwardedRecord):
+                return None
+            value = forwarded.value.encode()
+        return _asked(value)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _asked(value: bytes) -> Asked:
+    """As a ledger reads it: of names that come twice the last one counts, whatever stood under those before it.
+
+    Raises:
+        ValueError: it is no such object.
+    """
+    try:
+        return _decode_asked(value)
+    except msgspec.DecodeError:
+        fields = json.loads(value, parse_int=_int)
+        return msgspec.convert(fields, Asked)
+
+
+def _int(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
+
+
+def _difference(asked: Asked | None, said: Asked) -> str:
+    if asked is None:
+        return f"the ledger accepted {said.operation!r}, but the record asks for nothing that can be read"
+    names = [name for name in Asked.__struct_fields__ if getattr(asked, name) != getattr(said, name)]
+    return "; ".join(f"{name} is {getattr(asked, name)!r}, accepted {getattr(said, name)!r}" for name in names)

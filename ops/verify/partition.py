@@ -1,0 +1,236 @@
+"""The audit of one partition: its event log, folded with the auditor's own books, beside its inputs and outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from ops.verify.answers import Answers
+from ops.verify.books import Books
+from ops.verify.chain import Chain, decode_seal, is_seal
+from ops.verify.findings import Check, Findings, Here
+from ops.verify.forwards import Forwards
+from ops.verify.inputs import Inputs
+from ops.verify.keys import Keys
+from ops.verify.parked import Parked
+from ops.verify.sagas import Sagas
+from ops.verify.transactions import Transactions
+from schemas.events import EVENT_TYPES, REQUEST_FORWARDED, WALLET_OPENED, LedgerEvent, decode_event
+from schemas.outcomes import decode_balances
+from schemas.topics import WALLET_BALANCES
+
+
+class ReadRecord(Protocol):
+    """A record as a consumer hands it over; aiokafka's `ConsumerRecord` is one."""
+
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class StoreCopy(Protocol):
+    """A copy of a partition's balances that stands at one seal."""
+
+    #: Where it is kept, for findings.
+    place: str
+    #: Sequence and offset of the seal, and its bytes.
+    sequence: int
+    seal_offset: int
+    seal: bytes
+
+    def balances(self) -> Iterable[tuple[str, int]]:
+        """All balances: `<account> <asset>` and minor units."""
+
+
+class Shared(NamedTuple):
+    """What the audits of all partitions share."""
+
+    findings: Findings
+    sagas: Sagas
+    forwards: Forwards
+    partitions: int
+    retained_ms: int
+
+
+_KNOWN_TYPES = frozenset(EVENT_TYPES)
+
+
+class PartitionAudit:
+    """Folds what was read of one partition index; the order between topics does not matter, within one it does."""
+
+    def __init__(self, shared: Shared, partition: int, retained_from: Mapping[str, int], copies: Sequence[StoreCopy]):
+        self._shared = shared
+        here = self._here = Here(shared.findings, partition)
+        self.chain = Chain(here, shared.partitions)
+        self.inputs = Inputs(here, retained_from)
+        self.answers = Answers(here)
+        self.books = Books(here, shared.partitions)
+        self.parked = Parked(here)
+        self._transactions = Transactions(here)
+        self._keys = Keys(here, shared.retained_ms)
+        self._copies = sorted(copies, key=lambda copy: copy.sequence)
+        #: Key -> offset and value of its last record in wallet-balances.
+        self._latest: dict[bytes, tuple[int, bytes]] = {}
+        self._is_balanced = False
+        self.events = 0
+
+    def begin_at(self, offset: int) -> None:
+        """The event log begins at this offset instead of at 0."""
+        self._here.report(Check.EVENTS_DELETED, f"the log begins at offset {offset}; what was before is not proved")
+        self.chain.begin_anywhere()
+        self.inputs.begin_anywhere()
+
+    # ---- the event log ---------------------------------------------------------------------------
+
+    def take_events(self, records: Iterable[ReadRecord]) -> None:
+        """More records of the event log."""
+        here = self._here
+        for record in records:
+            value = record.value or b""
+            here.offset, here.sequence = record.offset, None
+            if is_seal(value):
+                self._seal(value)
+                continue
+            try:
+                event = decode_event(value)
+            except msgspec.DecodeError as error:
+                here.report(Check.UNDECODABLE, f"no ledger event: {error}")
+                self.chain.unreadable(value)
+                continue
+            self.events += 1
+            self._event(event, value)
+
+    def _event(self, event: LedgerEvent, value: bytes) -> None:
+        here = self._here
+        here.sequence = event.sequence
+        self.chain.event(event.sequence, value, event.recorded_at)
+        if event.type not in _KNOWN_TYPES:
+            here.report(Check.UNKNOWN_TYPE, f"{event.type!r} is no event type of this release")
+        self.inputs.event(event, self.parked.event(event))
+        if event.type == WALLET_OPENED:
+            self.books.open_wallet(event.wallet_id)
+        if event.entries or event.balances:
+            self.books.post(event)
+        self._transactions.event(event)
+        if event.leg is not None or event.path:
+            self._shared.sagas.event(event, here)
+        cause = event.cause
+        if cause is not None:
+            if cause.idempotency_key is not None:
+                self._keys.event(event, cause)
+            if cause.origin is not None or event.type == REQUEST_FORWARDED:
+                self._shared.forwards.event(event, here)
+        self.answers.event(event)
+
+    def _seal(self, value: bytes) -> None:
+        here = self._here
+        self.parked.settle()
+        try:
+            seal = decode_seal(value)
+        except msgspec.DecodeError as error:
+            here.report(Check.UNDECODABLE, f"no seal: {error}")
+            self.chain.unreadable(value)
+            return
+        here.sequence = seal.sequence
+        self.chain.seal(seal, value)
+        self.inputs.seal(seal.inputs)
+        while self._copies and self._copies[0].sequence <= seal.sequence:
+            self._compare_copy(self._copies.pop(0), seal.sequence, value)
+
+    def _compare_copy(self, copy: StoreCopy, sequence: int, seal: bytes) -> None:
+        """A worker's local state against the books, at the seal where it stands."""
+        here = self._here
+        if copy.sequence != sequence or copy.seal_offset != here.offset or copy.seal != seal:
+            here.report(
+                Check.STORE_DIFFERS,
+                f"{copy.place} stands at a seal (sequence {copy.sequence}, offset {copy.seal_offset}) "
+                "that the log does not hold",
+            )
+            return
+        balances = self.books.balances
+        count = 0
+        for key, minor in copy.balances():
+            count += 1
+            if balances.get(key) != minor:
+                here.report(
+                    Check.STORE_DIFFERS, f"{copy.place}: {key} is {minor}, the log makes it {balances.get(key)}"
+                )
+        if count != len(balances):
+            here.report(Check.STORE_DIFFERS, f"{copy.place} holds {count} balances, the log makes {len(balances)}")
+
+    # ---- the other topics ------------------------------------------------------------------------
+
+    def take_outcomes(self, records: Iterable[ReadRecord]) -> None:
+        """More records of `transaction-outcomes`."""
+        take = self.answers.take
+        for record in records:
+            take(record.offset, record.value)
+
+    def take_inputs(self, topic: str, records: Sequence[ReadRecord]) -> None:
+        """More records of an input."""
+        self.inputs.take(topic, [record.offset for record in records], [record.value for record in records])
+
+    def take_balances(self, records: Iterable[ReadRecord]) -> None:
+        """More records of `wallet-balances`: of each key the last one counts."""
+        for record in records:
+            self._latest[record.key or b""] = (record.offset, record.value or b"")
+
+    def finish_balances(self) -> None:
+        """The event log and `wallet-balances` have been read to their ends; doing it again does nothing."""
+        if self._is_balanced:
+            return
+        self._is_balanced = True
+        stated = set()
+        while self._latest:
+            key, (offset, value) = self._latest.popitem()
+            stated.add(self._compare_balances(offset, key, value))
+        for holder, count in self.books.holders.items():
+            if count and holder not in stated:
+                sentence = f"{holder} has {count} balances, but no record"
+                self._here.report_at(Check.BALANCES_MISSING, sentence, WALLET_BALANCES, None)
+
+    def _compare_balances(self, offset: int, key: bytes, value: bytes) -> str | None:
+        """One holder's published balances against the books; returns the holder."""
+        here = self._here
+        try:
+            stated = decode_balances(value)
+        except msgspec.DecodeError as error:
+            here.report_at(Check.UNDECODABLE, f"no balances: {error}", WALLET_BALANCES, offset)
+            return None
+        holder = stated.wallet_id
+        if key != holder.encode() or stated.partition != here.partition:
+            said = f"key {key.decode(errors='replace')!r} has the balances of {holder} in partition {stated.partition}"
+            here.report_at(Check.BALANCES_DIFFER, said, WALLET_BALANCES, offset)
+        if stated.sequence > self.chain.sequence:
+            # Written after the end of what was read of the log.
+            return holder
+        accounts = {f"{b.account} {b.asset}": b.balance_minor for b in stated.accounts}
+        difference = self.books.difference(holder, accounts)
+        if difference is None and len(accounts) != len(stated.accounts):
+            difference = f"{holder} states an account twice"
+        if difference is not None:
+            here.report_at(Check.BALANCES_DIFFER, difference, WALLET_BALANCES, offset)
+        return holder
+
+    # ---- the end ---------------------------------------------------------------------------------
+
+    def finish_log(self) -> None:
+        """The event log and the inputs have been read to their ends."""
+        self.parked.settle()
+        self.chain.finish()
+        self.inputs.finish()
+        for copy in self._copies:
+            self._here.report(
+                Check.STORE_DIFFERS,
+                f"{copy.place} stands at sequence {copy.sequence}, but the log ends at {self.chain.sequence}: "
+                "it is newer than the log",
+            )
+
+    def finish_outcomes(self, is_idle: bool) -> None:
+        """The outcomes have been read to their end; `is_idle` is known once all partitions were read."""
+        self.answers.finish(is_idle, self.inputs.position)

@@ -1,0 +1,68 @@
+"""How each topic's records are decoded and encoded by the product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import orjson
+from pydantic import TypeAdapter
+
+from schemas.assets import Asset
+from schemas.commands import CONTRACTS
+from schemas.dead_letters import DeadLetterHeaders, read_dead_letter_headers
+from schemas.events import decode_event
+from schemas.internal import decode_internal, encode_internal
+from schemas.outcomes import decode_balances, decode_outcome, encode_balances, encode_outcome
+from schemas.rails import Rail
+from schemas.topics import TOPICS
+from streams.seal import decode_seal, is_seal
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
+
+
+class Codec(NamedTuple):
+    decode: Callable[[bytes], Any]
+    encode: Callable[[Any], bytes]
+
+
+def _adapted(adapter: TypeAdapter[Any]) -> Codec:
+    return Codec(adapter.validate_json, lambda model: adapter.dump_json(model, exclude_unset=True))
+
+
+def _decode_log(value: bytes) -> Any:
+    return decode_seal(value) if is_seal(value) else decode_event(value)
+
+
+def _decode_headers(value: bytes) -> DeadLetterHeaders:
+    return read_dead_letter_headers([(name, text.encode()) for name, text in orjson.loads(value).items()])
+
+
+def _encode_headers(headers: DeadLetterHeaders) -> bytes:
+    return orjson.dumps({name: value.decode() for name, value in headers.encode()})
+
+
+CODECS: dict[str, Codec] = {
+    **{topic: _adapted(adapter) for topic, adapter in CONTRACTS.items()},
+    "internal-commands": Codec(decode_internal, encode_internal),
+    "ledger-events": Codec(_decode_log, lambda event: msgspec.json.encode(event)),
+    "transaction-outcomes": Codec(decode_outcome, encode_outcome),
+    "wallet-balances": Codec(decode_balances, encode_balances),
+    "dead-letters": Codec(_decode_headers, _encode_headers),
+    "assets": _adapted(TypeAdapter(Asset)),
+    "rails": _adapted(TypeAdapter(Rail)),
+}
+
+#: (topic, name of the example, its bytes without white space), for every golden example there is.
+GOLDEN = [
+    (topic.name, path.stem, orjson.dumps(orjson.loads(path.read_bytes())))
+    for topic in TOPICS
+    for path in sorted((EXAMPLES / f"{topic.name}.v1").glob("*.json"))
+]
+
+
+def examples_of(topic: str) -> dict[str, dict[str, Any]]:
+    """Name -> example, parsed."""
+    return {name: orjson.loads(value) for found, name, value in GOLDEN if found == topic}

@@ -1,0 +1,142 @@
+"""Golden examples: what is on the wire today stays readable, and says what it says."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, get_args
+
+import orjson
+import pytest
+from jsonschema import Draft202012Validator
+
+from ops.contracts.sources import schemas
+from schemas.canonical import canonical_json, fingerprint
+from schemas.clock import rfc3339, unix_ms
+from schemas.codes import Code
+from schemas.commands import CONTRACTS
+from schemas.events import EVENT_TYPES
+from schemas.internal import InternalCommand
+from schemas.lifecycle import is_legal_path
+from schemas.partitioning import partition_of
+from schemas.topics import TOPICS
+from streams.seal import chain_hash, unhashed_bytes
+from tests.contracts.codecs import CODECS, EXAMPLES, GOLDEN, examples_of
+
+EVENTS = examples_of("ledger-events")
+PARTITIONS = 8
+
+golden = pytest.mark.parametrize(("topic", "value"), [pytest.param(t, v, id=f"{t}/{n}") for t, n, v in GOLDEN])
+
+
+@golden
+def test_it_is_valid_by_the_generated_schema(topic: str, value: bytes) -> None:
+    schema = schemas()[topic]
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(orjson.loads(value))
+
+
+@golden
+def test_it_decodes_and_encodes_to_the_same(topic: str, value: bytes) -> None:
+    codec = CODECS[topic]
+    assert orjson.loads(codec.encode(codec.decode(value))) == orjson.loads(value)
+
+
+def test_every_file_belongs_to_a_topic_with_a_contract() -> None:
+    folders = {path.parent.name for path in EXAMPLES.rglob("*.json")}
+    assert folders == {f"{topic.name}.v1" for topic in TOPICS if topic.has_schema}
+
+
+@pytest.mark.parametrize("topic", CONTRACTS)
+def test_every_operation_has_an_example(topic: str) -> None:
+    operations = {variant["properties"]["operation"]["const"] for variant in _variants(topic)}
+    assert {example["operation"] for example in examples_of(topic).values()} == operations
+
+
+def _variants(topic: str) -> list[dict[str, Any]]:
+    definitions = schemas()[topic]["$defs"].values()
+    return [one for one in definitions if "operation" in one["properties"]]
+
+
+def test_every_internal_command_has_an_example() -> None:
+    tags = {kind.__struct_config__.tag for kind in get_args(InternalCommand)}
+    assert {example["operation"] for example in examples_of("internal-commands").values()} == tags
+
+
+def test_every_event_type_has_an_example() -> None:
+    assert {example["type"] for example in EVENTS.values()} == set(EVENT_TYPES)
+
+
+@pytest.mark.parametrize(
+    ("field", "values"), [("kind", {"answer", "update"}), ("status", {"accepted", "rejected"}), ("replayed", {True})]
+)
+def test_every_sort_of_outcome_has_an_example(field: str, values: set[object]) -> None:
+    found = {example.get(field) for example in examples_of("transaction-outcomes").values()}
+    assert found - {None} == values
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_journal_of_an_event_balances_and_its_balances_name_its_accounts(name: str) -> None:
+    entries = EVENTS[name].get("entries", [])
+    for asset in {entry["asset"] for entry in entries}:
+        of_asset = [entry for entry in entries if entry["asset"] == asset]
+        assert sum(entry.get("debit_minor", 0) - entry.get("credit_minor", 0) for entry in of_asset) == 0
+    posted = {(entry["account"], entry["asset"]) for entry in entries}
+    assert {(b["account"], b["asset"]) for b in EVENTS[name].get("balances", [])} == posted
+
+
+@pytest.mark.parametrize("name", [name for name, event in EVENTS.items() if "path" in event])
+def test_the_path_of_an_event_is_legal(name: str) -> None:
+    event = EVENTS[name]
+    assert is_legal_path(event["operation"], tuple(event["path"]))
+    assert event["path"][-1] == event["to_state"]
+    assert event.get("from_state", "initiated") == event["path"][0]
+
+
+@pytest.mark.parametrize("name", [name for name, event in EVENTS.items() if "request" in event])
+def test_the_fingerprint_of_an_event_is_the_hash_of_its_request(name: str) -> None:
+    event = EVENTS[name]
+    assert event["cause"]["fingerprint"] == fingerprint(canonical_json(event["request"]))
+
+
+@pytest.mark.parametrize("name", [name for name, event in EVENTS.items() if "wallet_id" in event])
+def test_an_event_is_in_the_partition_of_its_wallet(name: str) -> None:
+    event = EVENTS[name]
+    assert event.get("forwarded_to", event["cause"]["partition"]) == partition_of(event["wallet_id"], PARTITIONS)
+
+
+def test_the_sealed_batch_has_the_hash_that_its_bytes_give() -> None:
+    tick, seal = _bytes("clock.ticked"), _bytes("batch.sealed")
+    fields = orjson.loads(seal)
+    assert fields["first_sequence"] == orjson.loads(tick)["sequence"] == fields["sequence"] - 1
+    assert fields["hash"] == chain_hash(fields["previous_hash"], [tick], unhashed_bytes(seal))
+
+
+def _bytes(name: str) -> bytes:
+    return next(value for topic, found, value in GOLDEN if (topic, found) == ("ledger-events", name))
+
+
+def test_codes_are_of_the_enum() -> None:
+    found = {
+        example["code"]
+        for topic in ("ledger-events", "transaction-outcomes", "internal-commands")
+        for example in examples_of(topic).values()
+        if "code" in example
+    }
+    assert found <= set(Code)
+    assert {"ok", "malformed", "insufficient_funds", "payee_refused"} <= found
+
+
+def test_times_are_written_one_way() -> None:
+    for event in EVENTS.values():
+        assert rfc3339(unix_ms(event["recorded_at"])) == event["recorded_at"]
+
+
+def test_the_events_of_a_partition_are_numbered_without_gaps() -> None:
+    home = partition_of("w-alice", PARTITIONS)
+    numbers = sorted(
+        event["sequence"]
+        for event in EVENTS.values()
+        if home == (event["partition"] if event["type"] == "batch.sealed" else event["cause"]["partition"])
+    )
+    assert len(numbers) > 10
+    assert all(after == before + 1 for before, after in pairwise(numbers))

@@ -1,0 +1,52 @@
+"""The benchmark of the ledger alone decides what it says it decides."""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from click.testing import CliRunner
+
+from ops.bench.core import Core, main, measure
+from ops.load import RequestMaker, Shape
+from schemas.events import decode_event
+from schemas.outcomes import decode_outcome
+from streams.seal import is_seal
+
+SHAPE = Shape(wallets=20, mix={"credit": 1, "debit": 1, "transfer": 1}, duplicates=0.1)
+
+
+def test_every_request_is_decided_and_answered() -> None:
+    core, maker = Core(), RequestMaker(SHAPE, 1)
+    opened = core.feed(list(maker.openings()))
+    assert opened.count == 42
+    batches = [core.feed([maker.make() for _ in range(50)]) for _ in range(4)]
+    sequence = opened.after.sequence
+    for batch in batches:
+        answers = [decode_outcome(m.value or b"") for m in batch.messages if m.topic == "transaction-outcomes"]
+        assert len(answers) == 50
+        assert {answer.code for answer in answers} == {"ok"}
+        log = [m.value or b"" for m in batch.messages if m.topic == "ledger-events"]
+        assert [decode_event(value).sequence for value in log if not is_seal(value)] == list(
+            range(sequence + 1, sequence + 51)
+        )
+        sequence += 51
+    assert sum(
+        decode_outcome(m.value or b"").replayed for b in batches for m in b.messages if m.topic.endswith("outcomes")
+    )
+
+
+def test_the_cost_is_measured_without_the_openings() -> None:
+    cost = measure(200, 50, SHAPE)
+    assert cost.requests == 200
+    assert cost.decide_us > 0
+    assert set(cost.bytes_by_topic) == {"ledger-events", "transaction-outcomes", "wallet-balances"}
+    assert cost.bytes_by_topic["transaction-outcomes"] > 100
+    assert cost.as_json()["requests"] == 200
+
+
+def test_it_prints_and_profiles() -> None:
+    arguments = ["--requests", "60", "--batch", "25", "--wallets", "10", "--profile"]
+    ran = CliRunner().invoke(main, arguments)
+    assert ran.exit_code == 0, ran.output
+    assert "us a request" in ran.output
+    assert list(islice((line for line in ran.output.splitlines() if "ncalls" in line), 1))

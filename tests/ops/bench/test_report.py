@@ -1,0 +1,146 @@
+"""What a benchmark's figures say."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from ops.bench.latency import Hot, Latency
+from ops.bench.recovery import Recovery
+from ops.bench.report import Bar, Report
+from ops.bench.throughput import Throughput
+from ops.latencies import Percentiles
+
+MILLION = 1_000_000
+
+
+def run(requests_per_s: float) -> Throughput:
+    return Throughput(requests_per_s, 300_000, 10.0, 1.1, 200.0)
+
+
+def latency(rate: float, p99: float) -> Latency:
+    return Latency(rate, Percentiles(100, 10.0, 20.0, p99, 80.0))
+
+
+def report(**figures: float) -> Report:
+    at: dict[str, float] = {
+        "ours": 40_000,
+        "faust": 1_600,
+        "quix": 20_000,
+        "ceiling": 307_000,
+        "p99": 40,
+        "p99_fast": 60,
+        "restore": 60_000,
+        "rss": 700,
+        "rss_longer": 700,
+    }
+    at.update(figures)
+    made = Report({"cores": 2}, {"python": "3.11"}, {})
+    for name in ("ours", "ceiling", "quix", "faust"):
+        made.throughput[name] = [run(at[name] * 0.9), run(at[name]), run(at[name] * 1.1)]
+    made.latency = [latency(500.0, at["p99"]), latency(5_000.0, at["p99_fast"])]
+    made.hot = Hot(9_000.0, latency(1_000.0, 90.0), 1_200, 30)
+    made.recovery = (
+        Recovery(MILLION, int(at["restore"] * 10), 10.0, at["rss"], 800.0),
+        Recovery(MILLION, int(at["restore"] * 10), 10.0, at["rss_longer"], 800.0),
+    )
+    return made
+
+
+def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
+    bars = report().bars()
+    assert [bar.name for bar in bars] == [
+        "times plain Faust",
+        "times Quix Streams, exactly-once",
+        "of the raw ceiling",
+        "p99 ms at 500/s",
+        "p99 ms at 5,000/s",
+        "events/s restored from the log",
+        "MB resident with 1,000,000 wallets",
+        "times the memory for a longer log",
+    ]
+    assert all(bar.holds for bar in bars)
+    assert report().ok
+
+
+@pytest.mark.parametrize(
+    ("figure", "value", "name"),
+    [
+        ("faust", 1_601, "times plain Faust"),
+        ("quix", 20_001, "times Quix Streams, exactly-once"),
+        ("ceiling", 308_000, "of the raw ceiling"),
+        ("p99", 40.1, "p99 ms at 500/s"),
+        ("p99_fast", 60.1, "p99 ms at 5,000/s"),
+        ("restore", 59_999, "events/s restored from the log"),
+        ("rss_longer", 700.1, "MB resident with 1,000,000 wallets"),
+        ("rss", 600, "times the memory for a longer log"),
+    ],
+)
+def test_a_promise_that_is_missed_is_named(figure: str, value: float, name: str) -> None:
+    missed = report(**{figure: value})
+    assert [bar.name for bar in missed.bars() if not bar.holds] == [name]
+    assert not missed.ok
+
+
+def test_what_was_not_measured_is_not_judged_but_what_failed_is() -> None:
+    part = report()
+    del part.throughput["faust"]
+    part.recovery, part.latency, part.hot = (), [], None
+    assert [bar.name for bar in part.bars()] == ["times Quix Streams, exactly-once", "of the raw ceiling"]
+    assert part.ok
+    part.missing["faust"] = "it ended with exit code 1"
+    assert not part.ok
+
+
+def test_few_wallets_say_nothing_of_a_million() -> None:
+    few = report()
+    few.recovery = (Recovery(10_000, 1, 1e-9, 900.0, 1.0), Recovery(10_000, 1, 1e-9, 900.0, 1.0))
+    assert not any("resident" in bar.name for bar in few.bars())
+
+
+def test_small_sizes_are_not_judged() -> None:
+    quick = report(p99=1_000)
+    quick.is_judged = False
+    assert quick.ok
+    assert quick.as_json()["judged"] is False
+
+
+def test_an_unknown_value_does_not_hold() -> None:
+    assert not Bar("x", math.nan, 1.0, True).holds
+    assert not Bar("x", math.nan, 1.0, False).holds
+    assert Bar("x", math.nan, 1.0, False).as_json()["value"] is None
+
+
+def test_json_has_every_figure_and_tables_show_them() -> None:
+    value = json.loads(json.dumps(report().as_json()))
+    assert value["throughput"]["ours"]["median"]["requests_per_s"] == 40_000
+    assert value["throughput"]["ours"]["spread"] == pytest.approx(0.2)
+    assert [run["requests_per_s"] for run in value["throughput"]["ours"]["runs"]] == [36_000, 40_000, 44_000]
+    assert value["latency"][1] == {
+        "rate": 5_000.0,
+        "count": 100,
+        "p50_ms": 10.0,
+        "p95_ms": 20.0,
+        "p99_ms": 60,
+        "max_ms": 80.0,
+    }
+    assert value["hot_wallet"]["hot_partition_lag"] == 1_200
+    assert value["recovery"][0]["events_per_s"] == 60_000
+    assert value["bars"][0] == {
+        "name": "times plain Faust",
+        "value": 25.0,
+        "bound": 25.0,
+        "is": "at least",
+        "holds": True,
+    }
+    console = Console(record=True, width=140, file=io.StringIO())
+    for table in report().tables():
+        console.print(table)
+    text = console.export_text()
+    for shown in ("40,000", "1,000 transfers/s, half to one wallet", "1,200", "60,000", "holds"):
+        assert shown in text
+    assert Report({}, {}, {}).tables() == []

@@ -1,0 +1,44 @@
+"""`walletstream bench`, small."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from ops.bench.run import PARTS, Sizes, count_steps
+from ops.cli import main
+
+
+def test_steps_are_counted_for_the_progress_bar() -> None:
+    sizes = Sizes()
+    assert count_steps(sizes, PARTS) == 5 * 3 + 2 + 1 + 1
+    assert count_steps(sizes.quick(), PARTS) == 5 + 2 + 1 + 1
+    assert count_steps(sizes, ["latency"]) == 2
+
+
+def test_an_unknown_part_is_refused() -> None:
+    refused = CliRunner().invoke(main, ["bench", "--only", "everything"])
+    assert refused.exit_code == 2
+    assert "'everything' is not one of" in refused.output
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_ours_and_the_ceiling_are_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("bench"))
+    arguments = ["bench", "--quick", "--requests", "4000", "--only", "ours", "--only", "ceiling", "--json"]
+    ran = CliRunner().invoke(main, arguments)
+    assert ran.exit_code == 0, ran.output
+    value = json.loads(ran.stdout)
+    assert (value["ok"], value["judged"], value["missing"]) == (True, False, {})
+    assert set(value["throughput"]) == {"ours", "ceiling"}
+    # 1,000 wallets and the merchant's are opened and funded, then come the requests.
+    assert value["throughput"]["ours"]["median"]["answered"] == 4_000 + 2 * 1_001
+    assert value["throughput"]["ceiling"]["median"]["answered"] == 4_000 + 2 * 1_001
+    assert [bar["name"] for bar in value["bars"]] == ["of the raw ceiling"]
+    assert {"cpu", "cores", "memory_gb", "load_average_before"} <= set(value["machine"])
+    assert {"python", "kafka", "aiokafka", "faust-streaming"} <= set(value["versions"])

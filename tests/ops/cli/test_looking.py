@@ -1,0 +1,211 @@
+"""`walletstream wallet`, `tx`, `tail` and `dlq` on a real broker, after a ledger's small life."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ops.cli import main
+from schemas.topics import TRANSACTION_REQUESTS
+from tests.broker import Kafka
+from tests.ops.verify.honest import Ledger
+from tests.ops.verify.on_kafka import create_topics, write
+from tests.ops.verify.story import HERE, PARTITIONS, THERE, living
+
+pytestmark = pytest.mark.kafka
+
+
+class Written:
+    """A ledger on the broker, and the command line on it."""
+
+    def __init__(self, kafka: Kafka, namespace: str):
+        self.kafka, self.namespace = kafka, namespace
+        self.ledger: Ledger = living()
+        asyncio.run(create_topics(kafka.bootstrap_servers, namespace, PARTITIONS))
+        asyncio.run(write(self.ledger, kafka.bootstrap_servers, namespace))
+
+    def run(self, *arguments: str, input: str | None = None) -> Result:  # noqa: A002 - click's own name
+        environ = {
+            "WALLETSTREAM_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "WALLETSTREAM_NAMESPACE": self.namespace,
+            "WALLETSTREAM_PARTITIONS": str(PARTITIONS),
+        }
+        return CliRunner().invoke(main, arguments, env=environ, input=input)
+
+    def json(self, *arguments: str) -> Any:
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    def lines(self, *arguments: str) -> list[dict[str, Any]]:
+        result = self.run("tail", *arguments, "--no-follow", "--json")
+        assert result.exit_code == 0, result.output
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def written(kafka: Kafka) -> Written:
+    """For tests that only look."""
+    return Written(kafka, f"t{secrets.token_hex(3)}.")
+
+
+# ---- wallet and tx ------------------------------------------------------------------------------------
+
+
+def test_a_wallet(written: Written) -> None:
+    shown = written.json("wallet", "show", HERE[0])
+    assert shown["state"] == "active"
+    assert shown["sub_wallets"] == {"main": "main", "savings": "savings"}
+    assert {b["account"]: b["balance_minor"] for b in shown["balances"]}[f"{HERE[0]}/savings/available"] == 5
+    assert len(shown["movements"]) == 10
+    text = written.run("wallet", "show", HERE[0], "-n", "2")
+    assert text.exit_code == 0
+    assert f"wallet      {HERE[0]}  (customer, owner o)" in text.output
+    assert "last 2 of " in text.output
+    assert "+11 EUR" in text.output
+
+
+def test_a_wallet_without_money_and_one_that_is_not(written: Written) -> None:
+    locked = written.run("wallet", "show", HERE[3])
+    assert "state       locked" in locked.output
+    missing = written.run("wallet", "show", "nobody-1")
+    assert missing.exit_code == 1
+    assert "no wallet 'nobody-1' in" in missing.stderr
+
+
+def _transaction(written: Written, amount_minor: int) -> str:
+    for line in written.lines("ledger-events", "--from-start"):
+        value = line["value"]
+        if value.get("amount_minor") == amount_minor and value.get("transaction_id"):
+            return str(value["transaction_id"])
+    raise LookupError(amount_minor)
+
+
+def test_both_sides_of_a_transfer(written: Written) -> None:
+    transaction_id = _transaction(written, 60)
+    events = written.json("tx", "show", transaction_id)["events"]
+    assert [(e["partition"], e["event"]["type"]) for e in events] == [
+        (0, "transaction.processed"),
+        (1, "transfer.received"),
+        (0, "transaction.settled"),
+    ]
+    text = written.run("tx", "show", transaction_id).output
+    assert f"transfer of 60 EUR, wallet {HERE[0]}/main to {THERE[0]}/main: settled" in text
+    assert "transfer.received (credit leg)  partition 1" in text
+    assert text.count("system/transit") == 2
+
+
+def test_a_transfer_that_was_refused(written: Written) -> None:
+    text = written.run("tx", "show", _transaction(written, 90)).output
+    assert ": failed\n" in text
+    assert "payee_refused: the payee's wallet answered wallet_not_found" in text
+
+
+def test_no_transaction(written: Written) -> None:
+    assert "no transaction id: 32 hexadecimal digits" in written.run("tx", "show", "w1").stderr
+    missing = written.run("tx", "show", "0" * 32)
+    assert missing.exit_code == 1
+    assert f"no transaction {'0' * 32} in" in missing.stderr
+
+
+# ---- tail ---------------------------------------------------------------------------------------------
+
+
+def test_all_of_a_topic_and_one_partition_of_it(written: Written) -> None:
+    held = written.ledger.topics["ledger-events"]
+    assert len(written.lines("ledger-events", "--from-start")) == len(held[0]) + len(held[1])
+    first = written.lines("ledger-events", "--from-start", "--partition", "1")
+    assert [line["offset"] for line in first] == [record.offset for record in held[1]]
+
+
+def test_the_last_and_the_first_records(written: Written) -> None:
+    held = written.ledger.topics["ledger-events"][0]
+    last = written.lines("ledger-events", "-n", "3", "--partition", "0")
+    assert [line["offset"] for line in last] == [record.offset for record in held[-3:]]
+    first = written.lines("ledger-events", "-n", "3", "--partition", "0", "--from-start")
+    assert [line["offset"] for line in first] == [0, 1, 2]
+    text = written.run("tail", "ledger-events", "-n", "1", "--partition", "0").output
+    assert "batch.sealed" in text
+
+
+def test_records_of_one_wallet(written: Written) -> None:
+    lines = written.lines("ledger-events", "--from-start", "--wallet", HERE[1])
+    keys = {line["key"] for line in lines}
+    assert HERE[1] in keys
+    assert HERE[0] in keys, "a transfer to it is kept under its payer"
+    assert all(f'"{HERE[1]}' in json.dumps(line) for line in lines)
+    assert {line["key"] for line in written.lines("transaction-outcomes", "-n", "5", "--wallet", HERE[1])} == {HERE[1]}
+
+
+def test_a_topic_that_is_none(written: Written) -> None:
+    assert "'nothing' is not one of" in written.run("tail", "nothing").stderr
+    assert "has no partition 9" in written.run("tail", "ledger-events", "--partition", "9").stderr
+
+
+def test_a_broker_that_is_away() -> None:
+    away = {"WALLETSTREAM_BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    for arguments in (["wallet", "show", "w"], ["tx", "show", "0" * 32], ["tail", "assets"], ["dlq", "ls"]):
+        result = CliRunner().invoke(main, arguments, env=away)
+        assert result.exit_code == 1
+        assert "no Kafka broker answers at 127.0.0.1:1" in result.stderr
+
+
+# ---- dlq ----------------------------------------------------------------------------------------------
+
+
+def _ids(written: Written, reason: str) -> list[str]:
+    return [letter["id"] for letter in written.json("dlq", "ls", "--reason", reason)]
+
+
+def test_dead_letters_are_listed_and_shown(written: Written) -> None:
+    letters = written.json("dlq", "ls")
+    assert len(letters) == 5
+    assert {letter["dlq.reason"] for letter in letters} == {"malformed", "internal_error"}
+    (unread,) = [letter["id"] for letter in letters if letter["value"] == "not json"]
+    text = written.run("dlq", "show", unread).output
+    assert "6e 6f 74 20 6a 73 6f 6e" in text
+    assert "not json" in text
+    assert written.json("dlq", "show", unread)["value_hex"] == b"not json".hex()
+    unknown = written.run("dlq", "show", "0/999")
+    assert unknown.exit_code == 1
+    assert "no dead letter 0/999" in unknown.stderr
+
+
+def test_replay_sends_the_record_again_once(kafka: Kafka, namespace: str) -> None:
+    written = Written(kafka, namespace)
+    (letter_id,) = _ids(written, "internal_error")
+    source = written.json("dlq", "show", letter_id)
+    before = written.lines(TRANSACTION_REQUESTS, "--from-start")
+    refused = written.run("dlq", "replay", letter_id, input="n\n")
+    assert refused.exit_code == 1
+    assert written.lines(TRANSACTION_REQUESTS, "--from-start") == before
+    done = written.run("dlq", "replay", letter_id, "--yes", "--by", "ines", "--note", "mended")
+    assert done.output.endswith("1 dead letters replayed\n")
+    (again,) = [line for line in written.lines(TRANSACTION_REQUESTS, "--from-start") if line not in before]
+    assert (again["key"], again["value"], again["headers"]) == (source["key"], source["value"], source["headers"])
+    assert again["partition"] == source["dlq.original-partition"]
+    repeated = written.run("dlq", "replay", letter_id, "--yes")
+    assert (repeated.exit_code, repeated.output) == (0, f"{letter_id} was replayed already; left alone\n")
+    assert len(written.lines(TRANSACTION_REQUESTS, "--from-start")) == len(before) + 1
+    resolution = written.json("dlq", "show", letter_id)["resolution"]
+    assert (resolution["what"], resolution["by"], resolution["note"]) == ("replayed", "ines", "mended")
+
+
+def test_discard_by_reason(kafka: Kafka, namespace: str) -> None:
+    written = Written(kafka, namespace)
+    ids = _ids(written, "malformed")
+    assert len(ids) == 4
+    done = written.run("dlq", "discard", "--reason", "malformed", "--yes", "--by", "omar")
+    assert done.output.endswith("4 dead letters discarded\n")
+    assert _ids(written, "malformed") == []
+    shown = written.run("dlq", "ls", "--all").output
+    assert shown.count("discarded") == 4
+    assert "was discarded already; left alone" in written.run("dlq", "replay", ids[0], "--yes").output
+    text = written.run("dlq", "show", ids[0]).output
+    assert "by omar: no note" in text
+    assert "name what to discard" in written.run("dlq", "discard").stderr

@@ -1,0 +1,108 @@
+"""`walletstream submit` and `load`: what they refuse, and what they send."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ops.cli import main
+from ops.cli.topics import apply_topics
+from streams.settings import Settings
+from tests.broker import Kafka
+from tests.ops.answerer import answering
+from tests.ops.test_amlsim import NODES, TRANSACTIONS
+
+CREDIT = '{"operation":"credit","idempotency_key":"k-%d","wallet_id":"w-%d","amount_minor":5,"asset":"EUR"}'
+
+
+def invoke(*arguments: str, bootstrap_servers: str = "127.0.0.1:1", namespace: str = "x.") -> Result:
+    environ = {"WALLETSTREAM_BOOTSTRAP_SERVERS": bootstrap_servers, "WALLETSTREAM_NAMESPACE": namespace}
+    return CliRunner().invoke(main, list(arguments), env=environ)
+
+
+def answered(kafka: Kafka, namespace: str, *arguments: str) -> Result:
+    """The command's result, with something that answers beside it."""
+
+    async def go() -> Result:
+        settings = Settings(bootstrap_servers=kafka.bootstrap_servers, namespace=namespace, partitions=3)
+        await apply_topics(settings)
+        async with answering(kafka.bootstrap_servers, namespace):
+            return await asyncio.to_thread(
+                invoke, *arguments, bootstrap_servers=kafka.bootstrap_servers, namespace=namespace
+            )
+
+    return asyncio.run(go())
+
+
+@pytest.mark.parametrize("arguments", [["submit"], ["submit", "--generate", "5", __file__]])
+def test_a_file_or_a_number_not_both(arguments: list[str]) -> None:
+    refused = invoke(*arguments)
+    assert refused.exit_code == 2
+    assert "give one or more FILEs, or --generate N" in refused.output
+
+
+def test_a_wrong_line_is_told_before_a_broker_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text("\n".join([CREDIT % (1, 1), CREDIT % (2, 2), "{}"]))
+    refused = invoke("submit", str(file))
+    assert refused.exit_code == 1
+    assert f"Error: {file}, line 3: " in refused.output
+    assert "nothing was sent" in refused.output
+
+
+def test_a_folder_that_is_not_amlsims_is_told(tmp_path: Path) -> None:
+    refused = invoke("submit", str(tmp_path), "--format", "amlsim")
+    assert refused.exit_code == 1
+    assert "give AMLSim's folder or its two files" in refused.output
+
+
+def test_no_broker_is_an_error() -> None:
+    for command in (["submit", "--generate", "5"], ["load", "--seconds", "1"]):
+        refused = invoke(*command)
+        assert refused.exit_code == 1
+        assert "no Kafka broker answers" in refused.output
+
+
+@pytest.mark.parametrize("mix", ["steal", "credit=x", "credit=0", "credit=-1", "credit=inf", ""])
+def test_a_mix_that_is_none_is_refused(mix: str) -> None:
+    refused = invoke("load", "--mix", mix)
+    assert refused.exit_code == 2
+    assert "--mix" in refused.output
+
+
+@pytest.mark.kafka
+def test_lines_are_sent_and_their_outcomes_counted(kafka: Kafka, namespace: str, tmp_path: Path) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text("\n".join([CREDIT % (n, n) for n in range(50)]))
+    done = answered(kafka, namespace, "submit", str(file), "--wait", "--rate", "500")
+    assert done.exit_code == 0, done.output
+    assert "50 answered, 0 of them replayed; answered twice: 0" in done.output
+    file.write_text("broken\n" + CREDIT % (1, 1))
+    done = answered(kafka, namespace, "submit", str(file), "--unchecked", "--wait", "--json")
+    value = json.loads(done.stdout)
+    assert (value["sent"], value["codes"]) == (2, {"malformed": 1, "ok": 1})
+
+
+@pytest.mark.kafka
+def test_amlsims_files_are_sent_phase_by_phase(kafka: Kafka, namespace: str, tmp_path: Path) -> None:
+    (tmp_path / "nodes.csv").write_text("\n".join(NODES))
+    (tmp_path / "transactions.csv").write_text("\n".join(TRANSACTIONS))
+    done = answered(kafka, namespace, "submit", str(tmp_path), "--format", "amlsim", "--wait")
+    assert done.exit_code == 0, done.output
+    assert "8 requests sent" in done.output
+    assert "3 updates\n         3  ok\n" in done.output
+
+
+@pytest.mark.kafka
+def test_load_prints_latency(kafka: Kafka, namespace: str) -> None:
+    options = ["--rate", "200", "--seconds", "1", "--wallets", "10", "--mix", "credit=1,transfer=2", "--json"]
+    done = answered(kafka, namespace, "load", *options, "--duplicates", "0.1", "--hot-wallet", "0.5")
+    assert done.exit_code == 0, done.output
+    value = json.loads(done.stdout)
+    assert (value["sent"], value["answered"], value["doubled"], value["codes"]) == (200, 200, 0, {"ok": 200})
+    assert value["mix"] == {"credit": 1.0, "transfer": 2.0}
+    assert value["latency"]["p99_ms"] >= value["latency"]["p50_ms"] > 0

@@ -1,0 +1,103 @@
+"""Resolving dead letters on a real broker: what the ledger still owes is left to the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ops.dead_letter_box import discard, parked_sources, read_dead_letters, replay
+from ops.errors import OperationError
+from ops.reading import open_reader
+from schemas.dead_letters import DeadLetterHeaders
+from schemas.events import Source
+from schemas.topics import DEAD_LETTERS, INTERNAL_COMMANDS, OPERATOR_COMMANDS
+from streams.machine import Message
+from tests.broker import Kafka
+from tests.ops.verify.honest import Ledger
+from tests.ops.verify.on_kafka import create_topics, write
+from tests.ops.verify.story import HERE, PARTITIONS, THERE, UNLUCKY_MINOR, UnluckyMachine
+
+PAYER, PAYEE = HERE[0], THERE[0]
+
+
+def _under_quarantine() -> Ledger:
+    """The payee is under quarantine, and a leg of a transfer waits for its release."""
+    ledger = Ledger(PARTITIONS, UnluckyMachine())
+    for wallet in (PAYER, PAYEE):
+        ledger.send(operation="open_wallet", wallet_id=wallet, owner_ref="o", assets=["EUR"])
+        ledger.send(operation="credit", wallet_id=wallet, amount_minor=9_000, asset="EUR")
+    ledger.send(operation="credit", wallet_id=PAYEE, amount_minor=UNLUCKY_MINOR, asset="EUR")
+    ledger.run()
+    ledger.send(operation="transfer", wallet_id=PAYER, amount_minor=5, asset="EUR", to_wallet_id=PAYEE)
+    ledger.run()
+    return ledger
+
+
+def _dead_letter_of(source: Source) -> Message:
+    headers = DeadLetterHeaders(
+        reason="malformed",
+        stage="decode",
+        original_topic=source.topic,
+        original_partition=source.partition,
+        original_offset=source.offset,
+        original_timestamp=0,
+        app_version="0.1.0",
+    )
+    return Message(DEAD_LETTERS, source.partition, b"w", b"?", headers.encode())
+
+
+@pytest.mark.kafka
+def test_a_parked_record_is_not_discarded_before_its_release(kafka: Kafka, namespace: str) -> None:
+    ledger = _under_quarantine()
+    (leg,) = ledger.topics[INTERNAL_COMMANDS][1]
+    parked = Source(INTERNAL_COMMANDS, 1, leg.offset)
+    ledger.history.append((True, [_dead_letter_of(parked)]))
+
+    async def main() -> None:
+        await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS)
+        written = await write(ledger, kafka.bootstrap_servers, namespace)
+        async with open_reader(kafka.bootstrap_servers, namespace) as reader:
+            assert await parked_sources(reader, {0, 1}) == {parked}
+            assert await parked_sources(reader, {0, 77}) == set()
+            ids = {letter.id for letter in await read_dead_letters(reader) if letter.source == parked}
+            assert len(ids) == 1
+            with pytest.raises(OperationError, match="is parked for a wallet under quarantine"):
+                await discard(reader, ids, "ines", "")
+            assert all(letter.state == "open" for letter in await read_dead_letters(reader))
+            operators: dict[str, Any] = {"requested_by": "ines", "approved_by": "omar", "reason_code": "mended"}
+            ledger.send(OPERATOR_COMMANDS, operation="release_quarantine", wallet_id=PAYEE, **operators)
+            ledger.run()
+            await write(ledger, kafka.bootstrap_servers, namespace, since=written)
+            assert await parked_sources(reader, {0, 1}) == set()
+            assert await discard(reader, ids, "ines", "applied") == 1
+            assert await discard(reader, ids, "ines", "again") == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.kafka
+def test_all_or_none_are_sent_again(kafka: Kafka, namespace: str) -> None:
+    ledger = _under_quarantine()
+    oversized = _dead_letter_of(Source("transaction-requests", 0, 999))
+    headers = [(name, b"oversized" if name == "dlq.reason" else value) for name, value in oversized.headers]
+    ledger.history.append((True, [oversized._replace(headers=headers)]))
+
+    async def main() -> None:
+        await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS)
+        await write(ledger, kafka.bootstrap_servers, namespace)
+        async with open_reader(kafka.bootstrap_servers, namespace) as reader:
+            letters = await read_dead_letters(reader)
+            assert len(letters) == 2
+            with pytest.raises(OperationError, match="only a reference was kept"):
+                await replay(reader, {letter.id for letter in letters}, "ines", "")
+            assert all(letter.state == "open" for letter in await read_dead_letters(reader))
+            sendable = {letter.id for letter in letters if letter.why.reason != "oversized"}
+            first = replay(reader, sendable, "ines", "")
+            second = replay(reader, sendable, "omar", "")
+            counts = await asyncio.gather(first, second, return_exceptions=True)
+            assert [count for count in counts if count == 1] == [1], counts
+            assert sum(letter.state == "replayed" for letter in await read_dead_letters(reader)) == 1
+
+    asyncio.run(main())

@@ -1,0 +1,72 @@
+"""What the log tells of one wallet or transaction."""
+
+from __future__ import annotations
+
+from agents.ledger.state import BALANCES
+from ops.history import Logged, WalletHistory, concerns, in_order
+from schemas.events import decode_event
+from tests.ops.verify.story import HERE, THERE, living, story
+from tests.ops.verify.tamper import EVENTS
+
+
+def _events(partition: int) -> list[Logged]:
+    records = [record for record in story().topics[EVENTS][partition] if b"batch.sealed" not in (record.value or b"")]
+    return [Logged(partition, record.offset, decode_event(record.value or b"")) for record in records]
+
+
+def _history(wallet_id: str, partition: int) -> WalletHistory:
+    history = WalletHistory(wallet_id)
+    for logged in _events(partition):
+        history.take(logged)
+    return history
+
+
+def test_facts_are_those_of_the_ledger() -> None:
+    history = _history(HERE[0], 0)
+    assert (history.is_open, history.state, history.owner_ref, history.kind) == (True, "active", "o", "customer")
+    assert history.sub_wallets == {"main": "main", "savings": "savings"}
+    assert _history(HERE[1], 0).assets == ("EUR", "JPY", "USD")
+    assert _history(HERE[3], 0).state == "locked"
+    assert not _history("nobody", 0).is_open
+
+
+def test_a_quarantine_begins_and_ends() -> None:
+    history = WalletHistory(THERE[3])
+    states = []
+    for logged in _events(1):
+        history.take(logged)
+        states.append(history.quarantined)
+    assert True in states
+    assert not states[-1]
+
+
+def test_movements_add_up_to_the_balance() -> None:
+    for partition, wallet_id in ((0, HERE[0]), (0, HERE[1]), (1, THERE[0]), (1, THERE[3])):
+        history = _history(wallet_id, partition)
+        sums: dict[str, int] = {}
+        for logged in history.movements:
+            for asset, minor in history.change_minor(logged.event).items():
+                sums[asset] = sums.get(asset, 0) + minor
+        balances = living().overlays[partition].table(BALANCES)
+        for asset in sums:
+            names = [f"{wallet_id}/{sub}/available {asset}" for sub in history.sub_wallets]
+            assert sums[asset] == sum(balances.get(name) or 0 for name in names)
+
+
+def test_both_sides_of_a_transfer_in_the_order_of_what_happened() -> None:
+    everything = [*_events(1), *_events(0)]
+    (sent,) = [x for x in everything if x.event.type == "transaction.processed" and x.event.amount_minor == 60]
+    transaction_id = sent.event.transaction_id
+    assert transaction_id is not None
+    found = in_order(x for x in everything if concerns(x.event, transaction_id))
+    assert [(x.partition, x.event.type) for x in found] == [
+        (0, "transaction.processed"),
+        (1, "transfer.received"),
+        (0, "transaction.settled"),
+    ]
+
+
+def test_events_are_json_with_their_raw_parts() -> None:
+    value = next(x for x in _events(0) if x.event.type == "wallet.opened").as_json()
+    assert value["partition"] == 0
+    assert value["event"]["request"]["operation"] == "open_wallet"

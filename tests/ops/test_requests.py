@@ -1,0 +1,47 @@
+"""Requests from lines of JSON."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.errors import OperationError
+from ops.requests import Request, read_lines, read_unchecked
+
+CREDIT = b'{"operation":"credit","idempotency_key":"k","wallet_id":"w-1","amount_minor":5,"asset":"EUR"}'
+
+
+def test_each_line_is_a_request_keyed_by_its_wallet() -> None:
+    lines = iter([CREDIT + b"\r\n", b"\n", b"  " + CREDIT])
+    assert list(read_lines(lines, "transaction-requests")) == [Request(b"w-1", CREDIT)] * 2
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{", "Invalid JSON"),
+        (b"[]", "Input should be"),
+        (CREDIT.replace(b":5", b":5.0"), "(amount_minor)"),
+        (CREDIT.replace(b"credit", b"steal"), "does not match any of the expected tags"),
+        (CREDIT[:-1] + b',"extra":1}', "(extra)"),
+    ],
+)
+def test_a_wrong_line_is_told_with_its_number(line: bytes, reason: str) -> None:
+    with pytest.raises(OperationError) as caught:
+        list(read_lines(iter([CREDIT, b"", line]), "transaction-requests"))
+    assert str(caught.value).startswith("line 3: ")
+    assert reason in str(caught.value)
+
+
+def test_an_operators_command_is_no_request() -> None:
+    with pytest.raises(OperationError, match="line 1"):
+        list(read_lines(iter([CREDIT]), "operator-commands"))
+
+
+def test_unchecked_lines_go_as_they_are_with_the_key_that_can_be_read() -> None:
+    lines = [b'{"wallet_id":"w-1","amount_minor":"x"}\n', b'{"wallet_id":7}\n', b"[1]\n", b"\xff broken \n", b"\n"]
+    assert list(read_unchecked(iter(lines))) == [
+        Request(b"w-1", b'{"wallet_id":"w-1","amount_minor":"x"}'),
+        Request(None, b'{"wallet_id":7}'),
+        Request(None, b"[1]"),
+        Request(None, b"\xff broken "),
+    ]

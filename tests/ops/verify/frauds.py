@@ -1,0 +1,200 @@
+"""The ways in which a log can be dishonest, by what the auditor must find."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from schemas import topics
+from tests.ops.verify.honest import Ledger
+from tests.ops.verify.story import HERE, THERE
+from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, double, edit, locate, remove, reseal
+
+REQUESTS = topics.TRANSACTION_REQUESTS
+BALANCES = topics.WALLET_BALANCES
+
+
+CREDIT = {"type": "transaction.settled", "operation": "credit"}
+DEBIT = {"type": "transaction.settled", "operation": "debit"}
+SENT = {"type": "transaction.processed"}
+RECEIVED = {"type": "transfer.received"}
+ENDED = {"type": "transaction.settled", "from_state": "processed"}
+GIVEN_BACK = {"type": "transaction.failed", "from_state": "processed"}
+
+
+def edit_event(wanted: dict[str, Any], **changes: Any) -> Tamper:
+    def tamper(ledger: Ledger) -> None:
+        edit(ledger, EVENTS, locate(ledger, EVENTS, **wanted), **changes)
+        reseal(ledger)
+
+    return tamper
+
+
+def edit_of(topic: str, wanted: dict[str, Any], **changes: Any) -> Tamper:
+    return lambda ledger: edit(ledger, topic, locate(ledger, topic, **wanted), **changes)
+
+
+def without(topic: str, **wanted: Any) -> Tamper:
+    def tamper(ledger: Ledger) -> None:
+        remove(ledger, topic, locate(ledger, topic, **wanted))
+        if topic == EVENTS:
+            reseal(ledger)
+
+    return tamper
+
+
+def doubled(topic: str, **wanted: Any) -> Tamper:
+    def tamper(ledger: Ledger) -> None:
+        double(ledger, topic, locate(ledger, topic, **wanted))
+        if topic == EVENTS:
+            reseal(ledger)
+
+    return tamper
+
+
+def spoil(topic: str, value: bytes, **wanted: Any) -> Tamper:
+    def tamper(ledger: Ledger) -> None:
+        partition, index = locate(ledger, topic, **wanted)
+        records = ledger.topics[topic][partition]
+        records[index] = records[index]._replace(value=value)
+
+    return tamper
+
+
+def not_resealed(tamper_topic: Any) -> Tamper:
+    """Without making the seals right again."""
+
+    def tamper(ledger: Ledger) -> None:
+        tamper_topic(ledger, EVENTS, locate(ledger, EVENTS, type="transaction.settled", operation="debit"))
+
+    return tamper
+
+
+def in_place(name: str, **changes: Any) -> Any:
+    """Change the first item of a list of objects."""
+
+    def change(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        first = {**items[0], **changes}
+        return [{k: v for k, v in first.items() if v is not None}, *items[1:]]
+
+    return {name: change}
+
+
+def move_leg(ledger: Ledger) -> None:
+    """The payee's partition credits one cent more than was sent, in all places that show it."""
+    place = locate(ledger, EVENTS, type="transfer.received")
+    edit(
+        ledger,
+        EVENTS,
+        place,
+        amount_minor=lambda minor: minor + 1,
+        entries=lambda entries: [
+            {**e, **{side: e[side] + 1 for side in ("debit_minor", "credit_minor") if side in e}} for e in entries
+        ],
+    )
+    reseal(ledger)
+
+
+def overdraw(forced: bool) -> Tamper:
+    """A debit of more than there is."""
+
+    def tamper(ledger: Ledger) -> None:
+        place = locate(ledger, EVENTS, wallet_id=THERE[1], **SENT)
+        edit(
+            ledger,
+            EVENTS,
+            place,
+            forced=forced or None,
+            entries=lambda entries: [
+                {**e, **{side: 10**6 for side in ("debit_minor", "credit_minor") if side in e}} for e in entries
+            ],
+        )
+        reseal(ledger)
+
+    return tamper
+
+
+def swap_released(ledger: Ledger) -> None:
+    partition, index = locate(ledger, EVENTS, type="wallet.released")
+    records = ledger.topics[EVENTS][partition]
+    first, second = records[index + 1], records[index + 2]
+    records[index + 1] = first._replace(value=second.value)
+    records[index + 2] = second._replace(value=first.value)
+    reseal(ledger)
+
+
+def spoil_last_balances(ledger: Ledger) -> None:
+    records = ledger.topics[BALANCES][0]
+    records[-1] = records[-1]._replace(value=b"{")
+
+
+def lose_last_seal(ledger: Ledger) -> None:
+    remove(ledger, EVENTS, (0, -1))
+
+
+def lose_parked(ledger: Ledger) -> None:
+    partition, index = locate(ledger, EVENTS, type="wallet.released")
+    remove(ledger, EVENTS, (partition, index + 2))
+    reseal(ledger)
+
+
+def cut_last_batch_of_saga(ledger: Ledger) -> None:
+    """The event that ends a saga is gone, and with it the record that told it."""
+    partition, index = locate(ledger, EVENTS, type="transaction.settled", from_state="processed")
+    event = orjson.loads(remove(ledger, EVENTS, (partition, index)).value or b"")
+    cause = event["cause"]
+    held = ledger.topics[cause["topic"]][cause["partition"]]
+    held[:] = [record for record in held if record.offset != cause["offset"]]
+    remove(ledger, OUTCOMES, locate(ledger, OUTCOMES, kind="update", transaction_id=event["transaction_id"]))
+    reseal(ledger)
+
+
+def last_seal(**changes: Any) -> Tamper:
+    def tamper(ledger: Ledger) -> None:
+        place = (0, len(ledger.topics[EVENTS][0]) - 1)
+        edit(ledger, EVENTS, place, **changes)
+        reseal(ledger)
+
+    return tamper
+
+
+def spans(**change: int) -> Any:
+    return lambda inputs: {**inputs, REQUESTS: {**inputs[REQUESTS], **change}}
+
+
+def foreign_wallet(ledger: Ledger) -> None:
+    place = locate(ledger, EVENTS, type="wallet.opened", wallet_id=HERE[3])
+    edit(ledger, EVENTS, place, wallet_id=THERE[7])
+    reseal(ledger)
+
+
+def foreign_money(ledger: Ledger) -> None:
+    stranger = f"{THERE[9]}/main/available"
+    place = locate(ledger, EVENTS, type="transaction.settled", operation="debit")
+    edit(ledger, EVENTS, place, **in_place("entries", account=stranger))
+    reseal(ledger)
+
+
+def other_key(ledger: Ledger) -> None:
+    """Two debits that are told apart by their keys only."""
+    at = locate(ledger, EVENTS, type="transaction.settled", operation="credit", wallet_id=HERE[1])
+    key = orjson.loads(ledger.topics[EVENTS][at[0]][at[1]].value or b"")["cause"]["idempotency_key"]
+    other = locate(ledger, EVENTS, operation="enable_asset", type="wallet.asset_enabled")
+    edit(ledger, EVENTS, other, cause=lambda cause: {**cause, "idempotency_key": key})
+    reseal(ledger)
+
+
+def lose_forward(ledger: Ledger) -> None:
+    """A forwarded record vanishes on its way, with all that it led to."""
+    place = locate(ledger, EVENTS, cause=lambda cause: cause and cause.get("origin", {}).get("topic") == REQUESTS)
+    cause = orjson.loads(remove(ledger, EVENTS, place).value or b"")["cause"]
+    held = ledger.topics[cause["topic"]][cause["partition"]]
+    held[:] = [record for record in held if record.offset != cause["offset"]]
+    reseal(ledger)
+
+
+def sagas_terms(ledger: Ledger) -> None:
+    place = locate(ledger, EVENTS, type="transfer.received")
+    edit(ledger, EVENTS, place, counterparty={"wallet_id": HERE[9], "sub_wallet": "main"})
+    reseal(ledger)

@@ -1,0 +1,151 @@
+"""Frauds of the event log itself: its chain, its journals, its life cycles."""
+
+from __future__ import annotations
+
+from ops.verify.findings import Check
+from tests.ops.verify.frauds import (
+    CREDIT,
+    DEBIT,
+    ENDED,
+    GIVEN_BACK,
+    REQUESTS,
+    SENT,
+    doubled,
+    edit_event,
+    edit_of,
+    foreign_money,
+    foreign_wallet,
+    in_place,
+    last_seal,
+    lose_last_seal,
+    not_resealed,
+    overdraw,
+    spans,
+    spoil,
+    spoil_last_balances,
+    without,
+)
+from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, double, edit, locate, remove
+
+LOG_CASES: list[tuple[str, Check, Tamper]] = [
+    ("an event is no JSON", Check.UNDECODABLE, spoil(EVENTS, b"{", **DEBIT)),
+    ("a seal is no seal", Check.UNDECODABLE, spoil(EVENTS, b'{"type":"batch.sealed"', type="batch.sealed")),
+    ("an outcome is no JSON", Check.UNDECODABLE, spoil(OUTCOMES, b"{", kind="answer")),
+    (
+        "balances are no JSON",
+        Check.UNDECODABLE,
+        spoil_last_balances,
+    ),
+    ("an event of no known type", Check.UNKNOWN_TYPE, edit_event(DEBIT, type="transaction.blessed")),
+    ("an event is dropped", Check.SEQUENCE_BROKEN, not_resealed(remove)),
+    ("an event is doubled", Check.SEQUENCE_BROKEN, not_resealed(double)),
+    (
+        "an amount is changed",
+        Check.CHAIN_BROKEN,
+        lambda ledger: edit(ledger, EVENTS, locate(ledger, EVENTS, **DEBIT), amount_minor=99),
+    ),
+    ("a hash is changed", Check.CHAIN_BROKEN, edit_of(EVENTS, {"type": "batch.sealed"}, hash="1" * 64)),
+    (
+        "a previous hash is changed",
+        Check.CHAIN_BROKEN,
+        edit_of(EVENTS, {"type": "batch.sealed"}, previous_hash="1" * 64),
+    ),
+    ("a seal of another partition", Check.SEAL_WRONG, last_seal(partition=1)),
+    ("a seal of another partition count", Check.SEAL_WRONG, last_seal(partitions=16)),
+    ("a seal of other events", Check.SEAL_WRONG, edit_of(EVENTS, {"type": "batch.sealed"}, first_sequence=1)),
+    ("the last seal is gone", Check.NOT_SEALED, lose_last_seal),
+    ("time goes back", Check.TIME_BACKWARDS, edit_event(ENDED, recorded_at="2020-01-01T00:00:00.000Z")),
+    ("a seal goes back in time", Check.TIME_BACKWARDS, last_seal(partition_time="2020-01-01T00:00:00.000Z")),
+    ("a gap in the spans", Check.SPAN_GAP, last_seal(inputs=spans(**{"from": 3}))),
+    (
+        "an input is not named any more",
+        Check.SPAN_GAP,
+        last_seal(inputs=lambda spans: {k: v for k, v in spans.items() if k != REQUESTS}),
+    ),
+    ("a span goes back", Check.SPAN_GAP, last_seal(inputs=spans(to=0))),
+    (
+        "a span ends before its events",
+        Check.OUTSIDE_SPAN,
+        edit_of(EVENTS, {"type": "batch.sealed"}, inputs=spans(to=1)),
+    ),
+    ("an event is written twice", Check.OFFSET_ANSWERED_TWICE, doubled(EVENTS, type="request.rejected")),
+    (
+        "an offset is answered by another's event",
+        Check.OFFSET_ANSWERED_TWICE,
+        edit_event({"type": "request.rejected"}, cause=lambda c: {**c, "offset": 0}),
+    ),
+    ("a record has no event", Check.OFFSET_LEFT_OUT, without(EVENTS, type="request.rejected")),
+    ("a record is not there", Check.NO_SUCH_INPUT, without(REQUESTS, operation="enable_asset")),
+    ("an event without a cause", Check.NO_SUCH_INPUT, edit_event(ENDED, cause=None)),
+    ("a cause in another partition", Check.NO_SUCH_INPUT, edit_event(ENDED, cause=lambda c: {**c, "partition": 7})),
+    ("a cause that is no input", Check.NO_SUCH_INPUT, edit_event(ENDED, cause=lambda c: {**c, "topic": "rails"})),
+    ("the request asked for less", Check.NOT_AS_ASKED, edit_of(REQUESTS, {"operation": "debit"}, amount_minor=1)),
+    (
+        "the request asked for another wallet",
+        Check.NOT_AS_ASKED,
+        edit_of(REQUESTS, {"operation": "transfer"}, to_wallet_id="x"),
+    ),
+    ("the request asked for nothing", Check.NOT_AS_ASKED, spoil(REQUESTS, b"?", operation="enable_asset")),
+    ("a debit without a credit", Check.UNBALANCED_JOURNAL, edit_event(DEBIT, entries=lambda entries: entries[:1])),
+    (
+        "an entry of both sides",
+        Check.UNBALANCED_JOURNAL,
+        edit_event(DEBIT, **in_place("entries", debit_minor=105, credit_minor=5)),
+    ),
+    (
+        "an entry below zero",
+        Check.UNBALANCED_JOURNAL,
+        edit_event(DEBIT, **in_place("entries", debit_minor=None, credit_minor=-100)),
+    ),
+    (
+        "two assets that balance together only",
+        Check.UNBALANCED_JOURNAL,
+        edit_event(DEBIT, **in_place("entries", asset="JPY")),
+    ),
+    ("a rejection that posts", Check.ILLEGAL_POSTING, edit_event({"type": "request.rejected"}, to_state="settled")),
+    (
+        "a balance that does not follow",
+        Check.WRONG_BALANCE,
+        edit_event(DEBIT, **in_place("balances", balance_minor=10**6)),
+    ),
+    ("a balance that is not stated", Check.WRONG_BALANCE, edit_event(DEBIT, balances=lambda balances: balances[1:])),
+    (
+        "a balance that is stated twice",
+        Check.WRONG_BALANCE,
+        edit_event(DEBIT, balances=lambda balances: [*balances, balances[0]]),
+    ),
+    ("more than there was", Check.NEGATIVE_BALANCE, overdraw(forced=False)),
+    (
+        "more than a balance can hold",
+        Check.BALANCE_OUT_OF_RANGE,
+        edit_event(CREDIT, entries=lambda entries: [{**entries[0], "debit_minor": 2**63 - 1}] * 2),
+    ),
+    (
+        "money to nobody",
+        Check.UNKNOWN_WALLET,
+        edit_event(DEBIT, **in_place("entries", account="w-none/main/available")),
+    ),
+    ("a wallet is opened twice", Check.WALLET_OPENED_TWICE, doubled(EVENTS, type="wallet.opened")),
+    ("a wallet of another partition", Check.FOREIGN_WALLET, foreign_wallet),
+    ("money to another partition", Check.FOREIGN_WALLET, foreign_money),
+    ("from nothing to settled", Check.ILLEGAL_PATH, edit_event(DEBIT, path=["settled"])),
+    ("through a state of others", Check.ILLEGAL_PATH, edit_event(DEBIT, path=["initiated", "disputed", "settled"])),
+    ("no path at all", Check.ILLEGAL_PATH, edit_event(DEBIT, path=None)),
+    ("a state beside the path", Check.ILLEGAL_PATH, edit_event(DEBIT, to_state="failed")),
+    ("from a state beside the path", Check.ILLEGAL_PATH, edit_event(ENDED, from_state="initiated")),
+    ("settled twice", Check.BROKEN_TRANSITION, doubled(EVENTS, **ENDED)),
+    ("begun twice", Check.BROKEN_TRANSITION, doubled(EVENTS, **SENT)),
+    ("no transaction", Check.BROKEN_TRANSITION, edit_event(DEBIT, transaction_id=None)),
+    ("another amount is settled", Check.BROKEN_TRANSITION, edit_event(ENDED, amount_minor=1)),
+    (
+        "less is given back",
+        Check.WRONG_COMPENSATION,
+        edit_event(
+            GIVEN_BACK,
+            entries=lambda entries: [
+                {**e, **{side: 1 for side in ("debit_minor", "credit_minor") if side in e}} for e in entries
+            ],
+        ),
+    ),
+    ("nothing is given back", Check.WRONG_COMPENSATION, edit_event(GIVEN_BACK, entries=None, balances=None)),
+]

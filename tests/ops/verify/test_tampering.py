@@ -1,0 +1,86 @@
+"""Every check finds what it is there for, in a log that is honest but for one thing."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.verify.findings import MEANING, Check
+from tests.ops.verify.frauds import (
+    CREDIT,
+    DEBIT,
+    REQUESTS,
+    doubled,
+    edit_event,
+    edit_of,
+    in_place,
+    last_seal,
+    not_resealed,
+    overdraw,
+    spans,
+    without,
+)
+from tests.ops.verify.log_cases import LOG_CASES
+from tests.ops.verify.story import audit, codes, story
+from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, edit, locate, remove, reseal
+from tests.ops.verify.topic_cases import TOPIC_CASES
+
+CASES = [*LOG_CASES, *TOPIC_CASES]
+
+
+@pytest.mark.parametrize(("check", "tamper"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_is_found(check: Check, tamper: Tamper) -> None:
+    ledger = story()
+    tamper(ledger)
+    report = audit(ledger, chunk=10_000)
+    assert check in report.counts, report.counts
+    assert report.line().startswith("verify: FAILED")
+
+
+def test_every_check_is_tampered_with() -> None:
+    """`store_differs` and `events_deleted` are in the tests of stores and of retention."""
+    assert {case[1] for case in CASES} == set(Check) - {Check.STORE_DIFFERS, Check.EVENTS_DELETED}
+    assert set(MEANING) == set(Check)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "expected"),
+    [
+        (not_resealed(remove), "sequence_broken"),
+        (edit_of(EVENTS, {"type": "batch.sealed"}, hash="1" * 64), "chain_broken"),
+        (without(OUTCOMES, code="insufficient_funds"), "answer_missing"),
+        (doubled(OUTCOMES, code="insufficient_funds"), "answer_twice"),
+        (edit_of(REQUESTS, {"operation": "debit"}, amount_minor=1), "not_as_asked"),
+        (without(REQUESTS, operation="enable_asset"), "no_such_input"),
+        (last_seal(inputs=spans(**{"from": 3})), "span_gap"),
+        (edit_event(DEBIT, path=["initiated", "disputed", "settled"]), "illegal_path"),
+    ],
+)
+def test_a_finding_says_where(tamper: Tamper, expected: str) -> None:
+    ledger = story()
+    tamper(ledger)
+    report = audit(ledger)
+    (finding, *_) = [finding for finding in report.findings if finding.check == expected]
+    assert finding.partition is not None
+    assert finding.offset is not None
+    assert finding.sentence
+    assert f"offset {finding.offset}" in finding.place
+
+
+def test_one_tampered_byte_is_one_break_of_the_chain() -> None:
+    """What follows is judged on its own: the chain goes on from the seal as it is."""
+    ledger = story()
+    edit(ledger, EVENTS, locate(ledger, EVENTS, type="wallet.opened"), occurred_at="2020-01-01T00:00:00Z")
+    assert dict(audit(ledger).counts) == {Check.CHAIN_BROKEN: 1}
+
+
+def test_a_forced_event_mayoverdraw() -> None:
+    ledger = story()
+    overdraw(forced=True)(ledger)
+    assert "negative_balance" not in codes(audit(ledger))
+
+
+def test_a_wrong_balance_is_reported_once_for_each_difference() -> None:
+    ledger = story()
+    edit(ledger, EVENTS, locate(ledger, EVENTS, **CREDIT), **in_place("balances", balance_minor=-9_999))
+    reseal(ledger)
+    assert audit(ledger).counts[Check.WRONG_BALANCE] == 2

@@ -1,0 +1,20 @@
+"""Input records and batches for tests of the runtime."""
+
+from __future__ import annotations
+
+from streams.box import InputBatch
+from tests.simulation.memory_log import LOG_APPEND_TIME, StoredRecord
+
+
+def record(
+    offset: int, value: bytes | None = b"v", timestamp: int = 1_000, timestamp_type: int = LOG_APPEND_TIME
+) -> StoredRecord:
+    """A record without key and headers."""
+    return StoredRecord(offset, timestamp, timestamp_type, None, value, ())
+
+
+def batch(
+    topic: str, start: int, end: int, *offsets: int, incarnation: int = 1, value: bytes = b"v", timestamp: int = 1_000
+) -> InputBatch:
+    """A fetched batch of records at `offsets`, of partition 0."""
+    return InputBatch(topic, 0, start, end, incarnation, [record(o, value, timestamp) for o in offsets])

@@ -1,0 +1,175 @@
+"""Deciding a batch: time, savepoints, bugs, sizes, the seal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from schemas.clock import rfc3339
+from streams.batch import Batch, BatchDecider, Progress
+from streams.box import Taken
+from streams.errors import Refused, StoreError
+from streams.machine import Context, InputRecord, Message, Output
+from streams.overlay import Overlay, Table
+from streams.seal import Span, decode_seal
+from tests.simulation.memory_log import CREATE_TIME, StoredRecord
+from tests.simulation.memory_store import Files, MemoryStore
+from tests.streams.records import record
+
+COUNT: Table[int] = Table("count", lambda value: b"%d" % value, int)
+
+
+class Machine:
+    """Counts records; `step` may be told to raise after it has written."""
+
+    tables: tuple[Table[Any], ...] = (COUNT,)
+
+    def __init__(self, raises: Callable[[InputRecord], None] = lambda _record: None):
+        self._raises = raises
+        self.contexts: list[tuple[str, int, int, int, str]] = []
+
+    def _write(self, state: Overlay, context: Context, out: Output, what: str) -> None:
+        self.contexts.append(
+            (context.topic, context.partition, context.partitions, context.recorded_at_ms, context.recorded_at)
+        )
+        view = state.table(COUNT)
+        view.put("n", (view.get("n") or 0) + 1)
+        out.event(b"k", json.dumps({"sequence": out.next_sequence(), "type": what}).encode(), (what, "ok"))
+        out.send("outcomes", context.partition, b"k", what.encode(), [("h", b"1")])
+
+    def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
+        self._write(state, context, out, f"{context.topic}-{record.offset}")
+        self._raises(record)
+
+    def failed(self, state: Overlay, record: InputRecord, context: Context, error: Exception, out: Output) -> None:
+        self._write(state, context, out, f"failed {type(error).__name__}")
+
+    def oversized(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
+        self._write(state, context, out, "oversized")
+
+    def fold(self, state: Overlay, value: bytes) -> None:
+        """Not used."""
+
+    def finish(self, state: Overlay, context: Context, last_sequence: int) -> list[Message]:
+        return [
+            Message("totals", context.partition, None, b"%d to %d" % (state.table(COUNT).get("n") or 0, last_sequence))
+        ]
+
+    def due_at_ms(self, state: Overlay) -> int | None:
+        return None
+
+    def tick(self, due_at_ms: int, partition: int) -> Message:
+        return Message("first", partition, None, None)
+
+
+def taken(*records: tuple[str, list[StoredRecord]]) -> Taken:
+    spans = {"first": Span(0, 9), "second": Span(3, 3)}
+    return Taken([(topic, list(found)) for topic, found in records], spans, sum(len(found) for _, found in records))
+
+
+def decide(machine: Machine, what: Taken, before: Progress | None = None, **options: Any) -> tuple[Batch, Overlay]:
+    state = Overlay(machine.tables, MemoryStore(Files(), lambda _what: None, lambda: False))
+    decider = BatchDecider(machine, "events", 2, 8, rfc3339, **options)
+    return decider.decide(state, before or Progress(), what), state
+
+
+def types(batch: Batch) -> list[str]:
+    return [json.loads(m.value or b"")["type"] for m in batch.messages if m.topic == "events"]
+
+
+def test_events_come_first_and_the_seal_last() -> None:
+    batch, state = decide(Machine(), taken(("first", [record(4), record(7)]), ("second", [record(1)])))
+    assert types(batch) == ["first-4", "first-7", "second-1", "batch.sealed"]
+    assert [m.topic for m in batch.messages] == ["events"] * 3 + ["outcomes"] * 3 + ["totals", "events"]
+    assert {m.partition for m in batch.messages} == {2}
+    assert batch.messages[-1] == Message("events", 2, b"", batch.seal)
+    assert batch.messages[-2].value == b"3 to 3"
+    assert batch.messages[3].headers == [("h", b"1")]
+    assert batch.labels == [("first-4", "ok"), ("first-7", "ok"), ("second-1", "ok")]
+    assert (batch.count, batch.first) == (3, ("first", 4))
+    assert state.table(COUNT).get("n") == 3
+
+
+def test_the_seal_continues_what_was_before() -> None:
+    first, _ = decide(Machine(), taken(("first", [record(0)])))
+    second, _ = decide(Machine(), taken(("first", [record(1)])), first.after)
+    one, two = decode_seal(first.seal), decode_seal(second.seal)
+    assert (one.first_sequence, one.sequence, two.first_sequence, two.sequence) == (0, 1, 2, 3)
+    assert (two.previous_hash, two.hash) == (one.hash, second.after.hash)
+    assert (two.partition, two.partitions) == (2, 8)
+    assert two.inputs == {"first": Span(0, 9), "second": Span(3, 3)}
+    assert second.after.positions == {"first": 9, "second": 3}
+    assert (second.after.sequence, second.after.seal_offset) == (3, -1)
+
+
+def test_partition_time_is_the_latest_append_time_so_far() -> None:
+    machine = Machine()
+    records = [record(0, timestamp=500), record(1, timestamp=700), record(2, timestamp=600)]
+    batch, _ = decide(machine, taken(("first", records)), Progress(time_ms=600))
+    assert [context[3] for context in machine.contexts] == [600, 700, 700]
+    assert machine.contexts[1] == ("first", 2, 8, 700, "1970-01-01T00:00:00.700Z")
+    assert batch.after.time_ms == 700
+    assert decode_seal(batch.seal).partition_time == "1970-01-01T00:00:00.700Z"
+
+
+def test_a_batch_of_moved_positions_is_a_seal_alone() -> None:
+    batch, _ = decide(Machine(), taken(), Progress(sequence=6, time_ms=5))
+    assert types(batch) == ["batch.sealed"]
+    assert (batch.count, batch.first) == (0, None)
+    assert (batch.after.sequence, batch.after.time_ms) == (7, 5)
+
+
+def test_before_stays_as_it_is() -> None:
+    before = Progress(sequence=6, positions={"first": 0})
+    decide(Machine(), taken(("first", [record(0)])), before)
+    assert before == Progress(sequence=6, positions={"first": 0})
+
+
+def test_a_record_that_the_broker_did_not_stamp_is_refused() -> None:
+    with pytest.raises(Refused, match=r"second is not stamped by the broker: set message.timestamp.type=LogAppendTime"):
+        decide(Machine(), taken(("second", [record(0, timestamp_type=CREATE_TIME)])))
+
+
+def test_a_bug_is_rolled_back_and_answered_by_itself() -> None:
+    def raises(record: InputRecord) -> None:
+        if record.offset == 1:
+            raise KeyError("a bug")
+
+    told: list[tuple[int, str, str]] = []
+    batch, state = decide(
+        Machine(raises),
+        taken(("first", [record(0), record(1), record(2)])),
+        on_bug=lambda record, context, error: told.append((record.offset, context.topic, repr(error))),
+    )
+    assert types(batch) == ["first-0", "failed KeyError", "first-2", "batch.sealed"]
+    assert [json.loads(m.value or b"")["sequence"] for m in batch.messages if m.topic == "events"] == [0, 1, 2, 3]
+    assert [m.value for m in batch.messages if m.topic == "outcomes"] == [b"first-0", b"failed KeyError", b"first-2"]
+    assert batch.labels[1] == ("failed KeyError", "ok")
+    assert state.table(COUNT).get("n") == 3
+    assert told == [(1, "first", "KeyError('a bug')")]
+
+
+def test_a_bug_needs_nobody_who_listens() -> None:
+    def raises(record: InputRecord) -> None:
+        raise RecursionError
+
+    batch, _ = decide(Machine(raises), taken(("first", [record(0)])))
+    assert types(batch) == ["failed RecursionError", "batch.sealed"]
+
+
+@pytest.mark.parametrize("error", [StoreError("disk"), MemoryError()])
+def test_what_is_no_fault_of_the_record_ends_the_batch(error: Exception) -> None:
+    def raises(record: InputRecord) -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        decide(Machine(raises), taken(("first", [record(0)])))
+
+
+def test_only_the_record_that_is_too_large_is_decided_so() -> None:
+    records = taken(("first", [record(0), record(1)]), ("second", [record(1)]))
+    batch, _ = decide(Machine(), records, oversized={("first", 1)})
+    assert types(batch) == ["first-0", "oversized", "second-1", "batch.sealed"]

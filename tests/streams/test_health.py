@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
+from typing import Any, cast
+
+import aiohttp
+import pytest
+
+from ops.broker.ports import free_ports
+from streams import metrics
+from streams.health import HealthServer, WorkerStatus
+from streams.observers import RestoreProgress
+from streams.processor import Phase
+from streams.supervisor import Supervisor
+
+
+def supervisor(assignments: int = 1, is_assigned: bool = True, **phases: Phase) -> Supervisor:
+    """A supervisor whose partitions (`p0=...`) are in these phases, each with 7 records waiting."""
+    runs = {
+        int(name[1:]): SimpleNamespace(processor=SimpleNamespace(phase=phase, box=SimpleNamespace(waiting_records=7)))
+        for name, phase in phases.items()
+    }
+    return cast(Supervisor, SimpleNamespace(assignments=assignments, is_assigned=is_assigned, runs=runs))
+
+
+def status_of(**options: Any) -> WorkerStatus:
+    status = WorkerStatus()
+    status.waiting_for = ""
+    status.supervisor = supervisor(**options)
+    return status
+
+
+def test_a_worker_is_ready_when_every_partition_takes_records() -> None:
+    assert status_of(p0=Phase.RUNNING, p3=Phase.RUNNING).report() == {
+        "ready": True,
+        "reasons": [],
+        "partitions": {"0": "running", "3": "running"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"is_assigned": False, "assignments": 0}, "connecting: joining the consumer group"),
+        ({"is_assigned": False, "p0": Phase.RUNNING}, "rebalancing"),
+        ({}, "no assignment: there are as many other workers as partitions"),
+        ({"p0": Phase.RUNNING, "p1": Phase.RECOVERING}, "recovering partition 1"),
+        ({"p0": Phase.CLOCK}, "clock: records of partition 0 are stamped later than this worker's clock allows"),
+        ({"p0": Phase.CLOSED}, "closed partition 0"),
+    ],
+)
+def test_it_says_why_it_is_not(options: dict[str, Any], reason: str) -> None:
+    assert status_of(**options).reasons() == [reason]
+
+
+def test_before_and_after_the_app() -> None:
+    status = WorkerStatus()
+    assert status.reasons() == ["starting"]
+    status.waiting_for = "connecting to Kafka"
+    assert status.reasons() == ["connecting to Kafka"]
+    status.waiting_for = ""
+    assert status.reasons() == ["starting"]
+    status.supervisor = supervisor(p0=Phase.RUNNING)
+    assert status.reasons() == []
+    status.is_stopping = True
+    assert status.reasons() == ["stopping"]
+
+
+def test_a_restore_shows_how_far_it_is() -> None:
+    progress = RestoreProgress()
+    status = WorkerStatus(progress)
+    status.waiting_for = ""
+    status.supervisor = supervisor(p2=Phase.RECOVERING)
+    progress.restoring(2, 1)
+    progress.restore_progress(2, 500, 2_000)
+    assert status.reasons() == ["recovering partition 2: at offset 500 of 2000"]
+    progress.restored(2, 1_999)
+    assert status.reasons() == ["recovering partition 2"]
+
+
+def serving(
+    status: WorkerStatus,
+    check: Callable[[Callable[[str], Coroutine[Any, Any, tuple[int, str]]]], Coroutine[Any, Any, None]],
+) -> None:
+    async def main() -> None:
+        (port,) = free_ports("127.0.0.1", 1)
+        server = HealthServer(status, "127.0.0.1", port)
+        await server.start()
+        try:
+            async with aiohttp.ClientSession() as session:
+
+                async def get(path: str) -> tuple[int, str]:
+                    async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+                        return response.status, await response.text()
+
+                await check(get)
+        finally:
+            await server.stop()
+
+    asyncio.run(main())
+
+
+def test_the_pages() -> None:
+    status = status_of(p0=Phase.RUNNING)
+
+    async def check(get: Any) -> None:
+        assert await get("/livez") == (200, "alive\n")
+        assert await get("/readyz") == (200, '{"ready":true,"reasons":[],"partitions":{"0":"running"}}\n')
+        status.is_stopping = True
+        code, body = await get("/readyz")
+        assert (code, '"reasons":["stopping"]' in body) == (503, True)
+        code, body = await get("/metrics")
+        assert code == 200
+        assert "walletstream_assigned_partitions 1.0" in body
+        assert 'walletstream_waiting_records{partition="0"} 7.0' in body
+        assert "process_resident_memory_bytes" in body
+        assert (await get("/"))[0] == 404
+
+    serving(status, check)
+
+
+def test_rebalances_are_counted_once() -> None:
+    def count() -> float:
+        return metrics.REGISTRY.get_sample_value("walletstream_rebalances_total") or 0.0
+
+    status = status_of(assignments=3)
+    before = count()
+    status.refresh_gauges()
+    status.refresh_gauges()
+    assert count() - before == 3
+
+
+def test_port_0_serves_nothing() -> None:
+    async def main() -> None:
+        server = HealthServer(WorkerStatus(), "127.0.0.1", 0)
+        await server.start()
+        await server.stop()
+
+    asyncio.run(main())
+
+
+def test_a_port_in_use_is_an_error() -> None:
+    async def main() -> None:
+        (port,) = free_ports("127.0.0.1", 1)
+        first, second = (HealthServer(WorkerStatus(), "127.0.0.1", port) for _ in range(2))
+        await first.start()
+        with pytest.raises(OSError, match="address already in use"):
+            await second.start()
+        await second.stop()
+        await first.stop()
+
+    asyncio.run(main())

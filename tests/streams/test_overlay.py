@@ -1,0 +1,174 @@
+"""The overlay: what is read through its layers, savepoints, the cache, buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from streams.overlay import Overlay, Table
+
+
+def _encode(value: int) -> bytes:
+    return b"%d" % value
+
+
+PLAIN: Table[int] = Table("plain", _encode, int)
+UNCACHED: Table[int] = Table("uncached", _encode, int, cached=False)
+KEYS: Table[int] = Table("keys", _encode, int, bucket_ms=100, retained_ms=250)
+
+
+class Rows:
+    """A store that counts what is read."""
+
+    def __init__(self, **tables: dict[str, bytes]):
+        self.tables = tables
+        self.reads: list[tuple[str, str]] = []
+
+    def get(self, table: str, key: str) -> bytes | None:
+        self.reads.append((table, key))
+        return self.tables.get(table, {}).get(key)
+
+    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
+        yield from sorted(self.tables.get(table, {}).items())
+
+
+def overlay(rows: Rows, cache_entries: int = 10) -> Overlay:
+    return Overlay((PLAIN, UNCACHED, KEYS), rows, cache_entries)
+
+
+def test_the_store_is_read_once_and_changes_go_before_it() -> None:
+    rows = Rows(plain={"a": b"1"})
+    view = overlay(rows).table(PLAIN)
+    assert (view.get("a"), view.get("a"), view.get("b")) == (1, 1, None)
+    assert rows.reads == [("plain", "a"), ("plain", "b")]
+    view.put("a", 2)
+    assert view.get("a") == 2
+    view.delete("a")
+    assert view.get("a") is None
+    assert view.changes == {"a": None}
+
+
+def test_a_roll_back_returns_to_the_savepoint_and_no_further() -> None:
+    state = overlay(Rows(plain={"stored": b"1"}))
+    view, keys = state.table(PLAIN), state.bucketed(KEYS)
+    view.put("before", 1)
+    keys.put("k0", 1, 0)
+    state.savepoint()
+    view.put("before", 2)
+    view.put("before", 3)
+    view.put("new", 4)
+    view.delete("stored")
+    keys.put("k1", 5, 100)
+    state.roll_back()
+    assert view.changes == {"before": 1}
+    assert dict(keys.changes) == {"k0": (0, b"1")}
+    assert view.get("stored") == 1
+    state.roll_back()
+    assert view.changes == {"before": 1}
+
+
+def test_settled_changes_are_cached_and_removed_ones_are_gone() -> None:
+    rows = Rows(plain={"a": b"1", "b": b"2"})
+    state = overlay(rows)
+    view = state.table(PLAIN)
+    assert view.get("b") == 2
+    view.put("a", 5)
+    view.delete("b")
+    rows.tables["plain"] = {"a": b"5"}
+    state.settle()
+    rows.reads.clear()
+    assert view.changes == {}
+    assert view.get("a") == 5
+    assert rows.reads == []
+    assert view.get("b") is None
+    state.roll_back()
+    assert view.get("a") == 5
+
+
+def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
+    rows = Rows(plain=dict.fromkeys("abcd", b"1"))
+    state = overlay(rows, cache_entries=2)
+    view = state.table(PLAIN)
+    for key in "abc":
+        view.get(key)
+    view.put("d", 1)
+    state.settle()
+    rows.reads.clear()
+    for key in "dcba":
+        assert view.get(key) == 1
+    assert rows.reads == [("plain", "b"), ("plain", "a")]
+
+
+def test_an_uncached_table_is_read_again_after_each_batch() -> None:
+    rows = Rows(uncached={"a": b"1"})
+    state = overlay(rows)
+    view = state.table(UNCACHED)
+    assert view.get("a") == 1
+    state.settle()
+    rows.tables["uncached"] = {"a": b"2"}
+    assert view.get("a") == 2
+
+
+def test_a_scan_merges_store_and_changes_in_key_order() -> None:
+    view = overlay(Rows(plain={"b": b"2", "d": b"4", "e": b"5"})).table(PLAIN)
+    view.put("c", 3)
+    view.put("d", 40)
+    view.delete("e")
+    assert list(view.scan()) == [("b", 2), ("c", 3), ("d", 40)]
+
+
+def test_views_belong_to_their_kind_of_table() -> None:
+    state = overlay(Rows())
+    assert [view.table.name for view in state.views] == ["plain", "uncached", "keys"]
+    assert state.typed is None
+    with pytest.raises(AssertionError):
+        state.table(KEYS)
+    with pytest.raises(AssertionError):
+        state.bucketed(PLAIN)
+
+
+def test_a_key_is_remembered_until_its_bucket_is_past_retention() -> None:
+    rows = Rows(**{"keys@3": {"old": b"3"}, "keys@5": {"young": b"5"}})
+    keys = overlay(rows).bucketed(KEYS)
+    keys.buckets = [5, 3]
+    assert (keys.get("old", 500), keys.get("young", 500), keys.get("none", 500)) == (3, 5, None)
+    # Bucket 3 ends at 400 and is remembered for 250 ms more.
+    assert keys.get("old", 649) == 3
+    rows.reads.clear()
+    assert keys.get("old", 650) is None
+    assert rows.reads == [("keys@5", "old")]
+    assert (KEYS.oldest_bucket(649), KEYS.oldest_bucket(650), KEYS.bucket_of(399), KEYS.bucket_name(3)) == (
+        3,
+        4,
+        3,
+        "keys@3",
+    )
+
+
+def test_a_key_of_this_batch_goes_before_the_store_and_expires_alike() -> None:
+    rows = Rows(**{"keys@5": {"k": b"1"}})
+    keys = overlay(rows).bucketed(KEYS)
+    keys.buckets = [5]
+    keys.put("k", 2, 510)
+    keys.put("gone", 3, 90)
+    assert keys.get("k", 520) == 2
+    assert rows.reads == []
+    assert keys.get("gone", 349) == 3
+    assert keys.get("gone", 350) is None
+
+
+def test_settling_learns_new_buckets_newest_first() -> None:
+    state = overlay(Rows())
+    keys = state.bucketed(KEYS)
+    keys.buckets = [4]
+    keys.put("a", 1, 620)
+    keys.put("b", 1, 450)
+    state.settle()
+    assert keys.buckets == [6, 4]
+    assert not keys.changes
+    state.settle()
+    assert keys.buckets == [6, 4]
+    keys.put("c", 1, 650)
+    state.settle()
+    assert keys.buckets == [6, 4]

@@ -1,0 +1,255 @@
+"""The partition processor: its cycle, what it does about failures, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streams.errors import Unavailable
+from streams.processor import CommitStep, Phase
+from tests.simulation import toy
+from tests.simulation.faults import Kind, Point
+from tests.simulation.memory_ports import ConnectionLost
+from tests.streams.surroundings import Surroundings, in_virtual_time
+
+
+def test_a_cycle_commits_persists_and_acknowledges() -> None:
+    async def check(s: Surroundings) -> None:
+        steps: list[CommitStep] = []
+
+        async def at_step(step: CommitStep) -> None:
+            steps.append(step)
+
+        s.processor.at_step = at_step
+        s.request("r1", 5)
+        assert s.processor.phase is Phase.RECOVERING
+        assert s.processor.progress is None
+        await s.start()
+        await asyncio.sleep(2)
+        assert s.processor.phase.value == "running"
+        progress = s.processor.progress
+        assert progress is not None
+        assert (progress.sequence, progress.positions) == (1, {toy.INTERNAL: 0, toy.REQUESTS: 1})
+        assert s.total == 5
+        assert s.group.committed == {(toy.INTERNAL, 0): 0, (toy.REQUESTS, 0): 1}
+        assert s.notes.said == ["restoring", "restored -1", "committed 1"]
+        first = steps.index(CommitStep.DECIDE)
+        assert steps[first : first + 4] == [
+            CommitStep.DECIDE,
+            CommitStep.WRITE,
+            CommitStep.PERSIST,
+            CommitStep.ACKNOWLEDGE,
+        ]
+
+    in_virtual_time(check)
+
+
+def test_what_gathers_during_a_commit_is_one_batch() -> None:
+    async def check(s: Surroundings) -> None:
+        await s.start()
+        await asyncio.sleep(1)
+        for number in range(10):
+            s.request(f"r{number}")
+        await asyncio.sleep(1)
+        assert len(s.notes.batches) == 1
+        assert s.total == 10
+
+    in_virtual_time(check)
+
+
+def test_a_batch_is_bounded_in_records() -> None:
+    async def check(s: Surroundings) -> None:
+        for number in range(10):
+            s.request(f"r{number}")
+        await s.start()
+        await asyncio.sleep(1)
+        assert [batch.count for batch in s.notes.batches] == [4, 4, 2]
+
+    in_virtual_time(check, batch_max_records=4)
+
+
+def test_closing_ends_the_run_and_the_cycle_under_way_may_finish() -> None:
+    async def check(s: Surroundings) -> None:
+        async def at_step(step: CommitStep) -> None:
+            if step is CommitStep.WRITE:
+                s.processor.close()
+
+        s.processor.at_step = at_step
+        s.request("r1", 5)
+        task = await s.start()
+        await asyncio.wait_for(task, 10)
+        assert s.total == 5
+        assert s.files[0].held_by is None
+        assert s.processor.phase is Phase.CLOSED
+
+    in_virtual_time(check)
+
+
+def test_closing_while_idle_ends_the_run_at_once() -> None:
+    async def check(s: Surroundings) -> None:
+        task = await s.start()
+        await asyncio.sleep(1.5)
+        began = s.loop.time()
+        s.processor.close()
+        await task
+        assert s.loop.time() == began
+        assert s.files[0].held_by is None
+
+    in_virtual_time(check)
+
+
+@pytest.mark.parametrize("fault", [Kind.REPLY_ERROR, Kind.COMMIT_LATE, Kind.REPLY_LOST, Kind.COMMIT_LOST])
+def test_an_unknown_outcome_is_learned_from_the_log(fault: Kind) -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.COMMIT] = [fault]
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(30)
+        assert [(event.id, event.code) for event in s.events()] == [("r1", "ok")]
+        assert s.total == 5
+        assert s.notes.said[2].startswith("failed 1 ")
+        assert s.notes.said.count("restoring") == 2
+
+    in_virtual_time(check)
+
+
+def test_steps_3_and_4_end_within_their_deadline() -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.COMMIT] = [Kind.COMMIT_LOST]
+        s.request("r1")
+        await s.start()
+        await asyncio.sleep(2.9)
+        assert "failed 1 TimeoutError" not in s.notes.said
+        await asyncio.sleep(0.3)
+        assert "failed 1 TimeoutError" in s.notes.said
+
+    in_virtual_time(check, commit_deadline_s=3.0)
+
+
+def test_the_process_learns_of_too_many_failures_in_a_row() -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.FENCE] = [ConnectionLost(f"number {n}") for n in range(9)]
+        task = await s.start()
+        with pytest.raises(ConnectionLost, match="number 2"):
+            await task
+        failures = [line for line in s.notes.said if line != "restoring"]
+        assert failures == [f"failed {n} ConnectionLost" for n in (1, 2, 3)]
+        assert s.notes.said.count("restoring") == 3
+
+    in_virtual_time(check, max_failures=3)
+
+
+def test_a_broker_that_is_away_before_the_fence_is_waited_for() -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.FENCE] = [Unavailable("no broker") for _ in range(10)]
+        s.request("r1", 5)
+        task = await s.start()
+        await asyncio.sleep(1)
+        assert s.processor.phase.value == "connecting"
+        await asyncio.sleep(30)
+        assert not task.done()
+        assert s.notes.said.count("failed 0 Unavailable") == 10
+        assert s.total == 5
+
+    in_virtual_time(check, max_failures=3)
+
+
+def test_failures_are_forgotten_once_something_is_committed() -> None:
+    async def check(s: Surroundings) -> None:
+        task = await s.start()
+        for number in range(5):
+            s.faults[Point.COMMIT] = [Kind.COMMIT_REFUSED]
+            s.request(f"r{number}")
+            await asyncio.sleep(10)
+        assert not task.done()
+        assert s.total == 5
+
+    in_virtual_time(check, max_failures=2)
+
+
+def test_the_backoff_doubles_up_to_its_bound() -> None:
+    async def check(s: Surroundings) -> None:
+        waits = [s.processor._backoff_s(failures) for failures in range(1, 9)]
+        assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+        s.processor.jitter = lambda: 0.0
+        assert s.processor._backoff_s(1) == 0.05
+
+    in_virtual_time(check)
+
+
+def test_who_is_not_the_owner_closes_without_reading_or_writing() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("r1")
+        task = await s.start()
+        s.group.generation += 1
+        s.group._members.clear()
+        await task
+        assert s.notes.said[-1].startswith("closed w1 in generation")
+        assert s.events() == []
+        assert s.files == {}
+
+    in_virtual_time(check)
+
+
+def test_an_acknowledgement_that_is_refused_closes_the_processor() -> None:
+    async def check(s: Surroundings) -> None:
+        task = await s.start()
+        await asyncio.sleep(1)
+        s.group._members.clear()
+        s.request("r1")
+        await asyncio.wait_for(task, 5)
+        assert s.total == 1
+        assert s.notes.said[-1].startswith("closed")
+
+    in_virtual_time(check)
+
+
+def test_the_last_positions_are_acknowledged_when_it_is_quiet() -> None:
+    async def check(s: Surroundings) -> None:
+        await s.start()
+        await asyncio.sleep(11)
+        s.request("r1")
+        await asyncio.sleep(0.2)
+        s.request("r2")
+        await asyncio.sleep(0.2)
+        assert (s.total, s.group.committed[toy.REQUESTS, 0]) == (2, 0)
+        await asyncio.sleep(12)
+        assert s.group.committed[toy.REQUESTS, 0] == 2
+
+    in_virtual_time(check, acknowledge_interval_s=10.0)
+
+
+def test_an_acknowledgement_that_fails_is_repeated() -> None:
+    async def check(s: Surroundings) -> None:
+        commit, tries = s.group.commit, []
+
+        def fails_once(*args: object) -> None:
+            tries.append(args)
+            if len(tries) == 2:
+                raise ConnectionLost("once")
+            commit(*args)  # type: ignore[arg-type]
+
+        s.group.commit = fails_once  # type: ignore[method-assign, assignment]
+        s.request("r1")
+        await s.start()
+        await asyncio.sleep(5)
+        assert s.group.committed[toy.REQUESTS, 0] == 1
+        assert "failed 0 ConnectionLost" in s.notes.said
+
+    in_virtual_time(check)
+
+
+def test_a_foreign_fence_leads_to_a_restore_not_to_an_end() -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.COMMIT] = [Kind.COMMIT_REFUSED]
+        await s.start()
+        await asyncio.sleep(1)
+        s.broker.init_producer("ledger-0")
+        s.faults.clear()
+        s.request("r1", 5)
+        await asyncio.sleep(5)
+        assert "failed 1 Fenced" in s.notes.said
+        assert s.total == 5
+
+    in_virtual_time(check)

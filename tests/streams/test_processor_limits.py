@@ -1,0 +1,183 @@
+"""The partition processor: sizes and times."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from streams.box import InputBatch
+from streams.errors import Refused
+from streams.processor import CommitStep, PartitionProcessor, Phase
+from tests.simulation import toy
+from tests.simulation.faults import Kind, Point
+from tests.streams.surroundings import Surroundings, in_virtual_time
+
+
+def test_a_batch_that_is_too_large_is_split_down_to_the_offender() -> None:
+    async def check(s: Surroundings) -> None:
+        for number in range(7):
+            s.request(f"r{number}")
+        s.request("huge", operation="large")
+        s.request("r8")
+        task = await s.start()
+        await asyncio.sleep(20)
+        assert not task.done()
+        assert [event.type for event in s.events()] == ["done"] * 7 + ["oversized", "done"]
+        assert {batch.count for batch in s.notes.batches if batch.count == 1}
+        assert s.total == 8
+
+    in_virtual_time(check)
+
+
+def test_the_bound_on_a_batch_grows_again_after_the_offender() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("huge", operation="large")
+        await s.start()
+        await asyncio.sleep(5)
+        for number in range(20):
+            s.request(f"r{number}")
+        await asyncio.sleep(5)
+        assert s.processor._record_limit == 8
+
+    in_virtual_time(check, batch_max_records=8)
+
+
+def test_where_not_even_the_dead_letter_fits_the_process_ends() -> None:
+    async def check(s: Surroundings) -> None:
+        s.broker.partition(toy.EVENTS, 0).max_bytes = 50
+        s.request("r1")
+        with pytest.raises(Refused, match=r"raise max.message.bytes"):
+            await asyncio.wait_for(await s.start(), 60)
+
+    in_virtual_time(check)
+
+
+def test_nothing_is_taken_from_too_far_ahead_of_the_clock() -> None:
+    async def check(s: Surroundings) -> None:
+        await s.start()
+        await asyncio.sleep(1)
+        s.broker_offset_ms = 10_000
+        s.request("r1")
+        s.broker_offset_ms = 0
+        s.request("r2")
+        await asyncio.sleep(3)
+        assert s.processor.phase is Phase.CLOCK
+        assert s.events() == []
+        await asyncio.sleep(5)
+        assert s.processor.phase.value == "running"
+        assert s.total == 2
+
+    in_virtual_time(check, clock_tolerance_ms=5_000)
+
+
+def test_a_tick_is_sent_when_something_is_due_and_only_then() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("r1", operation="remind", after_ms=3_000)
+        await s.start()
+        await asyncio.sleep(2.9)
+        assert s.broker.partition(toy.INTERNAL, 0).end == 0
+        await asyncio.sleep(1)
+        assert s.events()[-1].fired == ("r1",)
+        await asyncio.sleep(60)
+        assert len(s.broker.partition(toy.INTERNAL, 0).committed()) == 1
+
+    in_virtual_time(check)
+
+
+def test_a_tick_that_the_broker_stamped_too_early_is_sent_again() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("r1", operation="remind", after_ms=3_000)
+        await s.start()
+        await asyncio.sleep(1)
+        s.clock_offset_ms = 2_500
+        await asyncio.sleep(4)
+        assert s.events()[-1].fired == ("r1",)
+        assert 1 < len(s.broker.partition(toy.INTERNAL, 0).committed()) <= 5
+
+    in_virtual_time(check)
+
+
+def test_a_tick_that_is_not_answered_is_a_failure_like_others() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("r1", operation="remind", after_ms=1_000)
+        s.faults[Point.COMMIT] = [None, Kind.COMMIT_LOST]
+        await s.start()
+        await asyncio.sleep(30)
+        assert "failed 1 TimeoutError" in s.notes.said
+        assert s.events()[-1].fired == ("r1",)
+
+    in_virtual_time(check)
+
+
+def test_moved_positions_are_sealed_after_a_while_without_records() -> None:
+    async def check(s: Surroundings) -> None:
+        await s.start()
+        await asyncio.sleep(1)
+        start = s.processor.box._expected[toy.REQUESTS]
+        s.processor.offer(InputBatch(toy.REQUESTS, 0, start, start + 3, s.processor.box._seek[toy.REQUESTS], []))
+        await asyncio.sleep(1.5)
+        assert len(s.notes.batches) == 1  # nothing was ever sealed, so that a seal is due at once
+        progress = s.processor.progress
+        assert progress is not None
+        assert progress.positions[toy.REQUESTS] == 3
+        s.processor.offer(InputBatch(toy.REQUESTS, 0, 3, 5, s.processor.box._seek[toy.REQUESTS], []))
+        await asyncio.sleep(8)
+        assert len(s.notes.batches) == 1
+        await asyncio.sleep(4)
+        assert len(s.notes.batches) == 2
+        assert s.events() == []
+
+    in_virtual_time(check, seal_interval_ms=10_000)
+
+
+def test_cancelling_closes_the_store_and_drops_the_producer() -> None:
+    async def check(s: Surroundings) -> None:
+        async def at_step(step: CommitStep) -> None:
+            if step is CommitStep.PERSIST:
+                await s.loop.create_future()
+
+        s.processor.at_step = at_step
+        s.request("r1")
+        task = await s.start()
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert s.files[0].held_by is None
+        assert s.total == 0
+        assert s.processor.phase is Phase.CLOSED
+
+    in_virtual_time(check)
+
+
+def test_a_producer_that_fails_to_close_does_not_keep_the_store_open() -> None:
+    async def check(s: Surroundings) -> None:
+        task = await s.start()
+        await asyncio.sleep(1)
+
+        async def close() -> None:
+            raise OSError("no goodbye")
+
+        s.logs.writers[0].close = close  # type: ignore[method-assign]
+        s.processor.close()
+        with pytest.raises(OSError, match="no goodbye"):
+            await task
+        assert s.files[0].held_by is None
+
+    in_virtual_time(check)
+
+
+def test_without_hooks_a_processor_runs_too() -> None:
+    async def check(s: Surroundings) -> None:
+        assert isinstance(s.processor, PartitionProcessor)
+        s.limits = replace(s.limits, acknowledge_interval_s=0.0)
+        s.make()
+        for number in range(3):
+            s.request(f"r{number}")
+        await s.start()
+        await asyncio.sleep(3)
+        assert s.total == 3
+
+    in_virtual_time(check)

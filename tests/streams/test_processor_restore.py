@@ -1,0 +1,107 @@
+"""The partition processor: what a restore trusts, refuses and rebuilds."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streams.errors import Fenced
+from streams.processor import CommitStep
+from tests.simulation import toy
+from tests.streams.surroundings import Surroundings, in_virtual_time
+
+
+def test_a_new_processor_goes_on_where_the_old_one_ended() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("r1", 5)
+        task = await s.start()
+        await asyncio.sleep(1)
+        s.processor.close()
+        await task
+        s.request("r2", 3)
+        s.make()
+        s.loop.create_task(s.processor.run())
+        await asyncio.sleep(1)
+        assert s.total == 8
+        assert s.notes.said[-2:] == ["restored 1", "committed 3"]
+
+    in_virtual_time(check)
+
+
+def test_a_store_that_contradicts_the_log_is_rebuilt() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("r1", 5)
+        task = await s.start()
+        await asyncio.sleep(1)
+        s.processor.close()
+        await task
+        s.broker.partition(toy.EVENTS, 0).truncate(0)
+        s.make()
+        s.loop.create_task(s.processor.run())
+        await asyncio.sleep(1)
+        assert "rebuilt" in s.notes.said
+        assert s.total == 5
+        assert len(s.events()) == 1
+
+    in_virtual_time(check)
+
+
+def test_a_store_that_cannot_be_opened_is_tried_again() -> None:
+    async def check(s: Surroundings) -> None:
+        s.store_faults = ["store.open"]
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(2)
+        assert s.notes.said[:2] == ["restoring", "failed 1 StoreError"]
+        assert s.total == 5
+
+    in_virtual_time(check)
+
+
+@pytest.mark.parametrize("what", ["store.read", "store.write"])
+def test_an_error_of_the_store_restores_and_answers_nothing(what: str) -> None:
+    async def check(s: Surroundings) -> None:
+        s.store_faults = [what]
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(2)
+        assert "failed 1 StoreError" in s.notes.said
+        assert [(event.type, event.code) for event in s.events()] == [("done", "ok")]
+        assert s.total == 5
+
+    in_virtual_time(check)
+
+
+def test_a_store_written_by_somebody_else_is_not_written_over() -> None:
+    async def check(s: Surroundings) -> None:
+        async def at_step(step: CommitStep) -> None:
+            if step is CommitStep.PERSIST and len(s.notes.batches) == 1:
+                s.files[0].wipe()
+                s.processor.at_step = None
+
+        s.processor.at_step = at_step
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(1)
+        s.request("r2", 3)
+        await asyncio.sleep(2)
+        assert isinstance(s.notes.errors[0], Fenced)
+        assert "the store stands at sequence -1, the batch follows 1" in str(s.notes.errors[0])
+        assert s.total == 8
+
+    in_virtual_time(check)
+
+
+def test_a_producer_is_renewed_by_a_restore() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(1)
+        s.request("r2", 3)
+        await asyncio.sleep(1)
+        assert s.notes.said[2:6] == ["committed 1", "restoring", "restored 1", "committed 3"]
+        assert s.notes.said.count("restoring") == 3
+        assert s.total == 8
+
+    in_virtual_time(check, records_per_producer=2)

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rocksdict import Rdict
+
+from streams.errors import StoreError
+from streams.ports import Mark
+from streams.rocks import RocksStore, StoreMemory
+from streams.rocks_stores import RocksStores
+
+MEMORY = StoreMemory(8, 4)
+
+
+def stores_in(folder: Path) -> RocksStores:
+    return RocksStores(folder, "worker-1", MEMORY)
+
+
+def filled(folder: Path, partition: int = 0) -> RocksStores:
+    """Stores with one closed store of two tables in it."""
+    stores = stores_in(folder)
+    store = stores.open(partition)
+    store.write([("wallets", "b", b"2"), ("wallets", "a", b"1"), ("keys@7", "ü", b"x")], Mark(3, b"seal-3"))
+    store.close()
+    return stores
+
+
+def test_a_written_batch_is_read_again_after_a_reopen(tmp_path: Path) -> None:
+    store = filled(tmp_path).open(0)
+    assert store.get("wallets", "a") == b"1"
+    assert store.get("keys@7", "ü") == b"x"
+    assert store.get("wallets", "c") is None
+    assert store.get("unknown", "a") is None
+    assert list(store.scan("wallets")) == [("a", b"1"), ("b", b"2")]
+    assert sorted(store.tables()) == ["keys@7", "wallets"]
+    assert store.mark() == Mark(3, b"seal-3")
+    store.close()
+
+
+def test_an_empty_store_has_no_mark(tmp_path: Path) -> None:
+    store = stores_in(tmp_path).open(1)
+    assert store.mark() is None
+    assert list(store.tables()) == []
+    assert list(store.scan("wallets")) == []
+    store.close()
+
+
+def test_removal_and_overwriting(tmp_path: Path) -> None:
+    store = filled(tmp_path).open(0)
+    store.write([("wallets", "a", None), ("wallets", "b", b"3")], Mark(9, b"seal-9"))
+    assert list(store.scan("wallets")) == [("b", b"3")]
+    assert store.mark() == Mark(9, b"seal-9")
+    store.close()
+
+
+def test_a_dropped_table_stays_dropped_and_does_not_look_torn(tmp_path: Path) -> None:
+    stores = filled(tmp_path)
+    store = stores.open(0)
+    store.drop_table("keys@7")
+    store.drop_table("never-there")
+    assert store.get("keys@7", "ü") is None
+    store.close()
+    store = stores.open(0)
+    assert list(store.tables()) == ["wallets"]
+    assert store.mark() == Mark(3, b"seal-3")
+    store.close()
+
+
+def test_a_failed_write_leaves_all_as_it_was(tmp_path: Path) -> None:
+    store = filled(tmp_path).open(0)
+    with pytest.raises(StoreError, match="cannot write the store at"):
+        store.write([("wallets", "a", b"new"), ("wallets", "b", "no bytes")], Mark(4, b"seal-4"))  # type: ignore[list-item]
+    assert store.get("wallets", "a") == b"1"
+    assert store.mark() == Mark(3, b"seal-3")
+    store.close()
+
+
+def test_a_closed_store_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    store = filled(tmp_path).open(0)
+    store.close()
+    store.close()
+    for use in (lambda: store.get("wallets", "a"), store.mark, lambda: list(store.scan("wallets"))):
+        with pytest.raises(StoreError, match="is closed"):
+            use()
+    with pytest.raises(StoreError):
+        store.write([], Mark(4, b"seal-4"))
+
+
+def test_options_survive_a_reopen(tmp_path: Path) -> None:
+    filled(tmp_path).open(0).close()
+    written = max((tmp_path / "worker-1" / "0").glob("OPTIONS-*"), key=lambda path: path.name).read_text()
+    families = written.split("[CFOptions ")[1:]
+    assert len(families) == 3
+    assert all("memtable_whole_key_filtering=true" in family for family in families)
+    assert all("compression=kLZ4Compression" in family for family in families)
+    assert written.count("filter_policy=bloomfilter\n") == 3
+
+
+def test_open_empty_forgets_everything(tmp_path: Path) -> None:
+    store = filled(tmp_path).open_empty(0)
+    assert store.mark() is None
+    assert list(store.tables()) == []
+    store.close()
+
+
+def test_a_store_flushed_in_parts_counts_as_empty(tmp_path: Path) -> None:
+    """What `Rdict.flush` and a process killed while its handles close leave behind: tables ahead of the mark."""
+    code = f"""
+import os, signal
+from pathlib import Path
+from streams.ports import Mark
+from streams.rocks_stores import RocksStores
+from streams.rocks import StoreMemory
+store = RocksStores(Path({str(tmp_path)!r}), "worker-1", StoreMemory(8, 4)).open(0)
+store.write([("wallets", "a", b"1"), ("keys", "k", b"1")], Mark(1, b"seal-1"))
+store.flush()
+store.write([("wallets", "a", b"2"), ("keys", "k", b"2")], Mark(2, b"seal-2"))
+store._families["wallets"].flush()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    torn = RocksStore(tmp_path / "worker-1" / "0", MEMORY)
+    assert torn.is_torn()
+    assert torn.get("wallets", "a") == b"2"
+    assert torn.mark() == Mark(1, b"seal-1")
+    torn.close()
+    store = stores_in(tmp_path).open(0)
+    assert store.mark() is None
+    store.close()
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from streams.ports import Mark
+from streams.rocks import StoreMemory
+from streams.rocks_stores import RocksStores
+store = RocksStores(Path(sys.argv[1]), "worker-1", StoreMemory(8, 1)).open(0)
+i = store.mark().seal_offset if store.mark() else 0
+print(i, flush=True)
+while True:
+    i += 1
+    store.write(
+        [("a", f"k{i % 97}", b"%d" % i), ("b", f"k{i % 89}", b"%d" % i), (f"c@{i // 5000}", f"k{i}", bytes(200))],
+        Mark(i, b"seal-%d" % i),
+    )
+    if i % 5000 == 4999 and i > 10000:
+        store.drop_table(f"c@{i // 5000 - 2}")
+"""
+
+
+def test_kill_9_leaves_the_state_at_one_seal(tmp_path: Path) -> None:
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    rng = random.Random(seed)
+    reached: list[int] = []
+    for _ in range(4):
+        writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        started_at = int(writer.stdout.readline())
+        assert started_at == (reached[-1] if reached else 0)
+        time.sleep(rng.uniform(0.1, 0.8))
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+        store = stores_in(tmp_path).open(0)
+        mark = store.mark()
+        at = mark.seal_offset if mark else 0
+        reached.append(at)
+        for table, keys in (("a", 97), ("b", 89)):
+            expected = {f"k{i % keys}": b"%d" % i for i in range(1, at + 1)}
+            assert dict(store.scan(table)) == expected
+        assert len(list(store.scan(f"c@{at // 5000}"))) == at - max(1, at // 5000 * 5000) + 1
+        store.close()
+    assert reached[-1] > 0, "the writer was never fast enough to fill a memtable"
+
+
+def test_a_directory_held_by_another_process_is_not_waited_for(tmp_path: Path) -> None:
+    filled(tmp_path).open(0).close()
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time; from rocksdict import Rdict; db = Rdict(sys.argv[1]);"
+            "print('open', flush=True); time.sleep(60)",
+            str(tmp_path / "worker-1" / "0"),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == b"open\n"
+        stores = stores_in(tmp_path)
+        store = stores.open(0)
+        assert store.mark() is None
+        assert store.path.name.startswith("0~")
+        store.write([("wallets", "a", b"1")], Mark(1, b"seal-1"))
+        store.close()
+        assert stores.open_empty(0).path.name.startswith("0~")
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+
+
+def test_directories_of_earlier_processes_are_deleted_unless_held(tmp_path: Path) -> None:
+    folder = tmp_path / "worker-1"
+    held, left = folder / "0~aa", folder / "1~bb"
+    code = (
+        "import sys, time; from rocksdict import Rdict; Rdict(sys.argv[2]).close(); db = Rdict(sys.argv[1]);"
+        "print('open', flush=True); time.sleep(60)"
+    )
+    folder.mkdir()
+    holder = subprocess.Popen([sys.executable, "-c", code, str(held), str(left)], stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    try:
+        assert holder.stdout.readline() == b"open\n"
+        assert left.exists()
+        stores_in(tmp_path)
+        assert held.exists()
+        assert not left.exists()
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+    stores_in(tmp_path)
+    assert not held.exists()
+
+
+def test_corruption_is_thrown_away(tmp_path: Path) -> None:
+    stores = filled(tmp_path)
+    manifest = next((tmp_path / "worker-1" / "0").glob("MANIFEST-*"))
+    manifest.write_bytes(b"\x00garbage" * 100)
+    store = stores.open(0)
+    assert store.mark() is None
+    store.close()
+
+
+def test_a_full_disk_is_an_error_with_advice(tmp_path: Path) -> None:
+    """A limit on file sizes stands in for the full disk: the flush of a memtable fails."""
+    code = f"""
+import resource, signal
+from pathlib import Path
+from streams.errors import StoreError
+from streams.ports import Mark
+from streams.rocks import StoreMemory
+from streams.rocks_stores import RocksStores
+import random
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = RocksStores(Path({str(tmp_path)!r}), "worker-1", StoreMemory(8, 1)).open(0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    for i in range(200):
+        store.write([("a", f"{{i}}-{{j}}", random.randbytes(2_000)) for j in range(50)], Mark(i, b"seal"))
+except StoreError as error:
+    print(error)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "cannot write the store at" in ended.stdout
+    assert str(tmp_path) in ended.stdout
+    assert "File too large" in ended.stdout
+
+
+def test_no_space_left_says_what_to_do() -> None:
+    from streams.rocks import _failure
+
+    error = _failure("write", Path("/data/0"), Exception("IO error: No space left on device"))
+    assert "cannot write the store at /data/0" in str(error)
+    assert "free disk space" in str(error)
+
+
+def test_the_raw_database_shows_that_nothing_is_logged_twice(tmp_path: Path) -> None:
+    """The write-ahead log stays empty: the event log is one already."""
+    store = stores_in(tmp_path).open(0)
+    store.write([("a", "k", bytes(10_000))], Mark(1, b"seal"))
+    assert sum(path.stat().st_size for path in store.path.glob("*.log")) == 0
+    store.close()
+    assert Rdict.list_cf(str(store.path))

@@ -1,0 +1,18 @@
+"""Settings that contradict each other are refused where they are read."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from streams.settings import Settings
+
+
+def test_the_defaults_stand() -> None:
+    assert Settings().commit_deadline_s * 1000 < Settings().transaction_timeout_ms
+
+
+@pytest.mark.parametrize("deadline_s", [10.0, 60.0])
+def test_a_deadline_must_be_below_the_time_limit_of_the_transaction(deadline_s: float) -> None:
+    with pytest.raises(ValidationError, match="must be below"):
+        Settings(commit_deadline_s=deadline_s, transaction_timeout_ms=10_000)

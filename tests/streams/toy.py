@@ -1,0 +1,138 @@
+"""A machine that counts: `{"add": 3}` under a key adds 3 to the key's total. Run as a module it is a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import for_code
+
+from schemas.topics import Topic, full_name, topic_config
+from streams.machine import Context, InputRecord, Message, Output
+from streams.overlay import Overlay, Table
+from streams.role import Role
+from streams.settings import Settings
+
+REQUESTS, COMMANDS, EVENTS, OUTCOMES = "toy-requests", "toy-commands", "toy-events", "toy-outcomes"
+TOTALS: Table[int] = Table("totals", lambda total: b"%d" % total, int)
+
+
+def _topic(name: str, **options: Any) -> Topic:
+    defaults: dict[str, Any] = {"retention_ms": 86_400_000, "example": None}
+    return Topic(
+        name=name, description="", owner="toy", readers=(), key="", value="", has_schema=False, **(defaults | options)
+    )
+
+
+TOPICS = (
+    _topic(COMMANDS, append_time=True),
+    _topic(REQUESTS, append_time=True),
+    _topic(EVENTS, retention_ms=None),
+    _topic(OUTCOMES),
+)
+
+
+class ToyMachine:
+    """Answers every record on `toy-outcomes`; `"bug"` makes it raise, `{"reply_bytes": n}` makes the answer large."""
+
+    tables: tuple[Table[Any], ...] = (TOTALS,)
+
+    def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
+        request = orjson.loads(record.value or b"null")
+        if request == "bug":
+            raise ValueError("a bug")
+        added = request.get("add", 0)
+        self._emit(state, record, context, out, added, b"x" * request.get("reply_bytes", 0))
+
+    def _emit(
+        self,
+        state: Overlay,
+        record: InputRecord,
+        context: Context,
+        out: Output,
+        added: int,
+        filler: bytes,
+        note: str = "",
+    ) -> None:
+        key = (record.key or b"").decode()
+        event = {
+            "sequence": out.next_sequence(),
+            "type": "added",
+            "key": key,
+            "add": added,
+            "topic": context.topic,
+            "offset": record.offset,
+            "note": note,
+        }
+        value = orjson.dumps(event)
+        self.fold(state, value)
+        out.event(record.key, value, ("added", note or None))
+        total = state.table(TOTALS).get(key)
+        answer = {"topic": context.topic, "offset": record.offset, "key": key, "total": total, "note": note}
+        out.send(OUTCOMES, context.partition, record.key, orjson.dumps(answer) + filler, [("source", b"toy")])
+
+    def failed(self, state: Overlay, record: InputRecord, context: Context, error: Exception, out: Output) -> None:
+        self._emit(state, record, context, out, 0, b"", type(error).__name__)
+
+    def oversized(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
+        self._emit(state, record, context, out, 0, b"", "oversized")
+
+    def fold(self, state: Overlay, value: bytes) -> None:
+        event = orjson.loads(value)
+        totals = state.table(TOTALS)
+        totals.put(event["key"], (totals.get(event["key"]) or 0) + event["add"])
+
+    def finish(self, state: Overlay, context: Context, last_sequence: int) -> list[Message]:
+        return []
+
+    def due_at_ms(self, state: Overlay) -> int | None:
+        return None
+
+    def tick(self, due_at_ms: int, partition: int) -> Message:
+        raise NotImplementedError
+
+
+ROLE = Role(
+    name="toy",
+    inputs={COMMANDS: 0.25, REQUESTS: 0.5},
+    owner_input=REQUESTS,
+    event_log=EVENTS,
+    topics=TOPICS,
+    machine=lambda _settings: ToyMachine(),
+)
+
+
+async def create_topics(settings: Settings, topics: Sequence[Topic] = TOPICS, **overrides: dict[str, str]) -> None:
+    """Create topics as the catalogue has them; `overrides` are settings by short name with `_` for `-`."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers)
+    await admin.start()
+    try:
+        created = await admin.create_topics(
+            [
+                NewTopic(
+                    full_name(settings.namespace, topic.name),
+                    topic.partition_count(settings.partitions),
+                    1,
+                    topic_configs=topic_config(topic, "embedded") | overrides.get(topic.name.replace("-", "_"), {}),
+                )
+                for topic in topics
+            ]
+        )
+        for name, code, *_ in created.topic_errors:
+            if code:
+                raise for_code(code)(name)
+        wanted = {full_name(settings.namespace, topic.name) for topic in topics}
+        while not wanted <= set(await admin.list_topics()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+
+
+if __name__ == "__main__":
+    from streams.worker import run_worker
+
+    sys.exit(run_worker(ROLE, Settings()))
