@@ -1,0 +1,36 @@
+"""AMLSim to the cent after three kills: a small generated set always, a part of the real sample where it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.crash.amlsim import FOLDER, Set, exact_balances, generated, read_sample, run, sample_folder
+from tests.crash.cluster import Cluster
+
+
+def test_exact_balances() -> None:
+    expected = exact_balances(3, [(0, 1, 500), (1, 2, 300), (0, 2, 50), (2, 2, 7)])
+    assert [expected[f"amlsim-{account}/main/available", "USD"] for account in range(3)] == [0, 500, 350]
+    assert expected["system/rail:instant", "USD"] == -850
+    assert sum(expected.values()) == 0
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_every_balance_is_exact_after_three_kills(cluster: Cluster) -> None:
+    check(cluster, generated(12_000), rate=1_200)
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_the_sample_is_exact_after_three_kills(cluster: Cluster) -> None:
+    folder = sample_folder()
+    if not folder.exists():
+        pytest.skip(f"AMLSim's sample is not at {folder} (set {FOLDER}); the generated set has run all the same")
+    check(cluster, read_sample(folder), rate=8_000)
+
+
+def check(cluster: Cluster, data: Set, rate: float) -> None:
+    verdict, truth = run(cluster, data, rate, announce=print)
+    assert verdict.holds, "\n".join(verdict.cases)
+    assert sum(truth.posted.values()) == 0

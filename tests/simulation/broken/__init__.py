@@ -1,0 +1,1 @@
+"""The commit protocol with one guard left out each."""

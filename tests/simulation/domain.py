@@ -1,0 +1,81 @@
+"""What the simulation has to know of a machine: its topics, a workload, and what must hold in the end."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from streams.machine import Headers, Machine
+from tests.simulation.memory_log import StoredRecord
+
+
+class Input(NamedTuple):
+    """A record that somebody upstream produces."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+@dataclass
+class Fold:
+    """One partition, as its event log tells it."""
+
+    partition: int
+    #: Events of each sealed batch.
+    batches: list[list[Any]] = field(default_factory=list)
+    #: Tables of the state after all events: table -> key -> bytes.
+    tables: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+    @property
+    def events(self) -> list[Any]:
+        """All events in order."""
+        return [event for batch in self.batches for event in batch]
+
+
+@dataclass
+class History:
+    """What a run leaves on the topics: for each topic and partition the committed records."""
+
+    partitions: int
+    records: dict[tuple[str, int], list[StoredRecord]]
+    folds: list[Fold]
+    #: All that was produced upstream and not lost in a disaster.
+    produced: Sequence[Input]
+
+
+class Domain(Protocol):
+    """A machine under simulation."""
+
+    name: str
+    #: Input topics in order; the first is internal, written by the machine itself.
+    inputs: tuple[str, ...]
+    event_log: str
+    outcomes: str
+    #: Topic -> largest record in bytes, all topics.
+    topics: ClassVar[dict[str, int]]
+
+    def machine(self) -> Machine:
+        """A machine for one partition."""
+
+    def workload(self, rng: random.Random, partitions: int, count: int, prefix: str = "r") -> list[Input]:
+        """Records for the input topics, in the order in which they are produced; `prefix` begins their ids."""
+
+    def decode(self, value: bytes) -> Any:
+        """An event of the log."""
+
+    def source(self, event: Any) -> tuple[str, int]:
+        """Topic and offset of the record that the event answers."""
+
+    def is_due(self, tables: Mapping[str, Mapping[str, bytes]]) -> bool:
+        """True where a local state waits for time to pass, within this run."""
+
+    def mend(self, tables: Mapping[str, Mapping[str, bytes]], partition: int, number: int) -> list[Input]:
+        """What operators send once all is at rest; `number` is the number of times they were asked."""
+
+    def check(self, history: History) -> list[str]:
+        """What does not hold, in words."""

@@ -1,0 +1,32 @@
+"""Every guard of the commit protocol matters: without it the simulation finds a violation, with it none."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.broken import commit, restoring, taking
+from tests.simulation.broken.registry import ALL, Broken
+from tests.simulation.toy_domain import ToyDomain
+from tests.simulation.world import simulate
+
+#: Importing them registers them.
+assert all((commit, restoring, taking))
+
+pytestmark = pytest.mark.slow
+
+#: Seeds within which a broken guard has to show.
+WITHIN_SEEDS = 60
+
+
+@pytest.mark.parametrize("broken", ALL, ids=lambda broken: broken.guard)
+def test_a_guard_left_out_is_found_and_in_place_holds(broken: Broken) -> None:
+    """The first seed that breaks without the guard holds with it."""
+    for seed in range(WITHIN_SEEDS):
+        with pytest.MonkeyPatch.context() as patch:
+            broken.leave_out(patch)
+            found = simulate(ToyDomain(), seed, broken.profile).violations
+        if found:
+            break
+    else:
+        pytest.fail(f"{WITHIN_SEEDS} seeds have not found that a guard is missing: {broken.guard}")
+    assert simulate(ToyDomain(), seed, broken.profile).violations == []
