@@ -75,7 +75,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             rebalance_timeout_ms=15_000,
             max_poll_interval_ms=60_000,
             request_timeout_ms=20_000,
-            metadata_max_age_ms=60_000,
+            # That a topic was recreated under a running consumer is noticed no later than so.
+            metadata_max_age_ms=15_000,
         )
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

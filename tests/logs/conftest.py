@@ -37,7 +37,7 @@ def _on_kafka(kafka: Kafka, namespace: str, data_dir: Path) -> OnCluster:
         data_dir=data_dir,
         worker_id="w1",
         web_port=0,
-        session_timeout_s=6.0,
+        session_timeout_s=3.0,
     )
 
     async def run(check: Check) -> None:

@@ -32,6 +32,7 @@ def environ_of(kafka: Kafka, namespace: str, folder: Path, partitions: int = 2) 
         "WALLETSTREAM_NAMESPACE": namespace,
         "WALLETSTREAM_PARTITIONS": str(partitions),
         "WALLETSTREAM_DATA_DIR": str(folder / "state"),
+        "WALLETSTREAM_SESSION_TIMEOUT_S": "3",
     }
 
 

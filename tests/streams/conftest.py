@@ -18,5 +18,5 @@ def toy_settings(kafka: Kafka, namespace: str, tmp_path: Path) -> Settings:
         data_dir=tmp_path,
         worker_id="w1",
         web_port=0,
-        session_timeout_s=6.0,
+        session_timeout_s=3.0,
     )
