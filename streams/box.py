@@ -12,10 +12,14 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from streams.errors import Refused
-from streams.machine import InputRecord
+from streams.machine import Headers, InputRecord
 from streams.seal import Span
+
+#: What a header weighs besides its name and value: a record may hold hundreds of thousands of empty ones.
+_HEADER_BYTES: Final = 32
 
 
 @dataclass(slots=True)
@@ -117,7 +121,8 @@ class Box:
         waiting.append(_Waiting(records, 0, batch.end))
         self.newest_ms = max(self.newest_ms, *[record.timestamp for record in records])
         self._records[topic] += len(records)
-        self._bytes[topic] += sum([len(record.value or b"") for record in records])
+        self._bytes[topic] += sum([len(record.value or b"") + len(record.key or b"") for record in records])
+        self._bytes[topic] += sum([_bytes_of(record.headers) for record in records if record.headers])
         self.arrived.set()
         return Offer.TAKEN
 
@@ -189,7 +194,9 @@ class Box:
         first = head.taken
         size = 0
         for record in head.records[first : first + most]:
-            length = len(record.value or b"")
+            length = len(record.value or b"") + len(record.key or b"")
+            if record.headers:
+                length += _bytes_of(record.headers)
             # One record always fits, or a large one could never be taken.
             if length > budget[1] and any(parts.values()):
                 break
@@ -204,3 +211,7 @@ class Box:
         if drawn:
             self._position[topic] = part[-1].offset + 1
         return drawn
+
+
+def _bytes_of(headers: Headers) -> int:
+    return sum([len(name) + len(value or b"") + _HEADER_BYTES for name, value in headers])

@@ -382,6 +382,11 @@ class PartitionProcessor:
         except MessageTooLarge:
             self._halve(batch)
             raise
+        except TimeoutError:
+            # Perhaps it was more than what the deadline allows; the same batch again would fail for ever.
+            if batch.count > 1:
+                self._record_limit = batch.count // 2
+            raise
         batch.after.seal_offset, batch.after.next_offset = position
         current.written += len(batch.messages)
         self._record_limit = min(self._record_limit * 2, self.limits.batch_max_records)
@@ -389,7 +394,7 @@ class PartitionProcessor:
     def _halve(self, batch: Batch) -> None:
         """A record of the batch is too large for the broker: try half as many, down to the single offender."""
         if batch.count > 1:
-            self._record_limit = max(1, batch.count // 2)
+            self._record_limit = batch.count // 2
         elif batch.first is None or batch.first in self._decider.oversized:
             raise Refused(
                 "the broker takes neither the result of a record nor its dead letter: raise max.message.bytes of "

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from streams.box import InputBatch
+from streams.machine import Headers
 from tests.simulation.memory_log import LOG_APPEND_TIME, StoredRecord
 
 
 def record(
-    offset: int, value: bytes | None = b"v", timestamp: int = 1_000, timestamp_type: int = LOG_APPEND_TIME
+    offset: int,
+    value: bytes | None = b"v",
+    timestamp: int = 1_000,
+    timestamp_type: int = LOG_APPEND_TIME,
+    key: bytes | None = None,
+    headers: Headers = (),
 ) -> StoredRecord:
-    """A record without key and headers."""
-    return StoredRecord(offset, timestamp, timestamp_type, None, value, ())
+    """A record, by default without key and headers."""
+    return StoredRecord(offset, timestamp, timestamp_type, key, value, headers)
 
 
 def batch(

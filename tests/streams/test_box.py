@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from streams.box import Box, InputBatch, Offer, Taken
@@ -180,6 +182,29 @@ def test_null_values_weigh_nothing() -> None:
     box.offer(InputBatch("first", 0, 0, 1, 1, [record(0, None)]))
     assert not box.is_full("first")
     assert offsets(box.take(FEW, 0)) == [("first", [0])]
+
+
+LARGE: dict[str, Any] = {
+    "value": {"value": b"x" * 60},
+    "key": {"value": None, "key": b"x" * 60},
+    "header": {"value": None, "headers": [("h", b"x" * 30)]},
+    "header's name": {"value": None, "headers": [("h" * 30, None)]},
+    "headers of nothing": {"value": None, "headers": [("", None), ("", b"")]},
+    "all three": {"value": b"x" * 10, "key": b"x" * 10, "headers": [("h", b"x" * 10)]},
+}
+
+
+@pytest.mark.parametrize("large", LARGE.values(), ids=LARGE)
+def test_keys_values_and_headers_weigh_alike(large: Any) -> None:
+    """Two such records are more than 100 bytes, one is less."""
+    box = opened(max_bytes=100)
+    box.offer(InputBatch("first", 0, 0, 1, 1, [record(0, **large)]))
+    assert not box.is_full("first")
+    box.offer(InputBatch("first", 0, 1, 3, 1, [record(1, **large), record(2, **large)]))
+    assert box.is_full("first")
+    assert [offsets(box.take(FEW, 100)) for _ in range(3)] == [[("first", [offset])] for offset in range(3)]
+    assert box._bytes == {"first": 0, "second": 0}
+    assert box.has_room("first")
 
 
 def test_the_newest_append_time_that_waits_counts_wherever_it_stands_in_its_batch() -> None:

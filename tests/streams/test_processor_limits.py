@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
 from streams.box import InputBatch
 from streams.errors import Refused
+from streams.machine import Message
+from streams.ports import LogPosition
 from streams.processor import CommitStep, PartitionProcessor, Phase
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
+from tests.simulation.memory_ports import MemoryWriter
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
 
@@ -42,6 +46,35 @@ def test_the_bound_on_a_batch_grows_again_after_the_offender() -> None:
         assert s.processor._record_limit == 8
 
     in_virtual_time(check, batch_max_records=8)
+
+
+def test_a_batch_that_misses_the_deadline_is_made_smaller_until_it_does_not() -> None:
+    """Only batches of at most 3 records and their seal, totals and outcomes get through in time."""
+
+    async def check(s: Surroundings) -> None:
+        for number in range(16):
+            s.request(f"r{number}")
+        honest = MemoryWriter.transact
+
+        async def transact(self: MemoryWriter, messages: Sequence[Message]) -> LogPosition:
+            if len(messages) > 2 * 3 + 2:
+                await asyncio.sleep(s.limits.commit_deadline_s + 1)
+            return await honest(self, messages)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryWriter, "transact", transact)
+            task = await s.start()
+            await asyncio.sleep(300)
+        assert s.total == 16
+        assert not task.done()
+        assert {batch.count for batch in s.notes.batches if batch.count} == {2}
+        for number in range(16, 30):
+            s.request(f"r{number}")
+        await asyncio.sleep(20)
+        assert s.total == 30
+        assert s.processor._record_limit == 16, "the bound grows again"
+
+    in_virtual_time(check, batch_max_records=16)
 
 
 def test_where_not_even_the_dead_letter_fits_the_process_ends() -> None:
