@@ -40,6 +40,8 @@ class Batch:
     count: int
     #: The first record decided, as (topic, offset); None in a batch that only seals positions.
     first: tuple[str, int] | None
+    #: Reason and stage of each dead letter, for metrics.
+    dead_letters: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -114,4 +116,5 @@ class BatchDecider:
         positions = {topic: span.to for topic, span in taken.spans.items()}
         after = Progress(last, digest, context.recorded_at_ms, positions)
         first = (taken.records[0][0], taken.records[0][1][0].offset) if taken.records else None
-        return Batch(messages, out.labels, seal, after, taken.count, first)
+        dead_letters = [label for _, label in out.dead_letters]
+        return Batch(messages, out.labels, seal, after, taken.count, first, dead_letters)

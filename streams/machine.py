@@ -64,7 +64,7 @@ class Output:
     its event and hands over the event's bytes.
     """
 
-    __slots__ = ("_log", "_partition", "events", "labels", "messages", "sequence")
+    __slots__ = ("_log", "_partition", "dead_letters", "events", "labels", "messages", "sequence")
 
     def __init__(self, event_log: str, partition: int, sequence: int):
         self._log = event_log
@@ -75,6 +75,8 @@ class Output:
         #: One label for each event, for metrics.
         self.labels: list[tuple[str, str | None]] = []
         self.messages: list[Message] = []
+        #: For metrics: of each dead letter its place among `messages`, and why and in which stage it became one.
+        self.dead_letters: list[tuple[int, tuple[str, str]]] = []
 
     def next_sequence(self) -> int:
         """The number of the next event; `event` must follow."""
@@ -90,6 +92,13 @@ class Output:
         """Write another record in the same transaction."""
         self.messages.append(_new_tuple(Message, (topic, partition, key, value, headers)))
 
+    def dead_letter(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, label: tuple[str, str]
+    ) -> None:
+        """Write a record that could not be handled; `label` is the reason and the stage."""
+        self.dead_letters.append((len(self.messages), label))
+        self.send(topic, self._partition, key, value, headers)
+
     def truncate(self, sequence: int, messages: int) -> None:
         """Forget every event after `sequence` and all but the first `messages` other records."""
         forgotten = self.sequence - sequence
@@ -98,6 +107,7 @@ class Output:
             del self.labels[-forgotten:]
         self.sequence = sequence
         del self.messages[messages:]
+        self.dead_letters = [one for one in self.dead_letters if one[0] < messages]
 
 
 class Machine(Protocol):

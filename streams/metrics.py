@@ -34,6 +34,12 @@ EVENTS: Final = Counter(
     ["partition", "type", "code"],
     registry=REGISTRY,
 )
+DEAD_LETTERS: Final = Counter(
+    "walletstream_dead_letters_total",
+    "Dead letters committed with batches, by `dlq.reason` and `dlq.stage`.",
+    ["reason", "stage"],
+    registry=REGISTRY,
+)
 MESSAGES: Final = Counter(
     "walletstream_messages_total",
     "Messages committed with batches: events, seals, answers, commands, dead letters.",

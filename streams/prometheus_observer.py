@@ -85,6 +85,8 @@ class PrometheusObserver(Observer):
         known.records.inc(batch.count)
         known.messages.inc(len(batch.messages))
         known.count_events(batch.labels)
+        for reason, stage in batch.dead_letters:
+            metrics.DEAD_LETTERS.labels(reason, stage).inc()
         known.sequence.set(batch.after.sequence)
         if batch.count:
             metrics.BATCH_RECORDS.observe(batch.count)

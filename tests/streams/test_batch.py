@@ -152,6 +152,21 @@ def test_a_bug_is_rolled_back_and_answered_by_itself() -> None:
     assert told == [(1, "first", "KeyError('a bug')")]
 
 
+def test_dead_letters_of_a_bug_are_not_counted() -> None:
+    class Writes(Machine):
+        def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
+            out.dead_letter("dead", None, record.value, (), ("bad", f"step-{record.offset}"))
+            super().step(state, record, context, out)
+
+    def raises(record: InputRecord) -> None:
+        if record.offset == 1:
+            raise KeyError("a bug")
+
+    batch, _ = decide(Writes(raises), taken(("first", [record(0), record(1), record(2)])))
+    assert batch.dead_letters == [("bad", "step-0"), ("bad", "step-2")]
+    assert [m.topic for m in batch.messages].count("dead") == 2
+
+
 def test_a_bug_needs_nobody_who_listens() -> None:
     def raises(record: InputRecord) -> None:
         raise RecursionError

@@ -29,3 +29,16 @@ def test_truncating_forgets_what_came_after() -> None:
     assert (len(out.events), len(out.messages)) == (1, 2)
     out.truncate(-1, 0)
     assert (out.events, out.labels, out.messages, out.sequence) == ([], [], [], -1)
+
+
+def test_dead_letters_are_messages_with_a_label_until_they_are_taken_back() -> None:
+    out = Output("events", 3, -1)
+    out.dead_letter("dead", b"k", b"a", [("h", b"1")], ("malformed", "decode"))
+    out.send("outcomes", 3, None, b"o")
+    out.dead_letter("dead", None, None, (), ("oversized", "write"))
+    assert out.messages[0] == Message("dead", 3, b"k", b"a", [("h", b"1")])
+    assert [label for _, label in out.dead_letters] == [("malformed", "decode"), ("oversized", "write")]
+    out.truncate(-1, 2)
+    assert [label for _, label in out.dead_letters] == [("malformed", "decode")]
+    out.truncate(-1, 0)
+    assert out.dead_letters == []

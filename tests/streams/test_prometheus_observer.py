@@ -43,6 +43,15 @@ def test_a_batch_is_counted() -> None:
     assert 1.9 < sample("partition_time_lag_seconds", partition="41") < 10
 
 
+def test_dead_letters_are_counted_by_reason_and_stage() -> None:
+    observer, batch = PrometheusObserver(), batch_of(10)
+    batch.dead_letters = [("malformed", "decode")] * 2 + [("oversized", "write")]
+    observer.committed(46, batch)
+    observer.committed(46, batch_of(10))
+    assert sample("dead_letters_total", reason="malformed", stage="decode") == 2
+    assert sample("dead_letters_total", reason="oversized", stage="write") == 1
+
+
 def test_failures_are_counted_by_class() -> None:
     observer = PrometheusObserver()
     observer.failed(42, Fenced("x"), 1)
