@@ -41,6 +41,9 @@ NOT_FINGERPRINTED: Final = ("request_id", "occurred_at", "device")
 #: The one wallet id that no customer may have: it names the system accounts.
 RESERVED_WALLET_ID: Final = "system"
 
+#: Accounts of a wallet: its sub-wallets times its assets. All of them stand in each record of `wallet-balances`.
+MAX_ACCOUNTS: Final = 1_000
+
 
 class Contract(BaseModel):
     """Base of every input contract."""
@@ -106,7 +109,10 @@ class OpenWallet(Command):
 
 
 class OpenSubWallet(Command):
-    """Open a sub-wallet of a wallet; an escrow names the only wallet it may pay."""
+    """Open a sub-wallet of a wallet; an escrow names the only wallet it may pay.
+
+    A wallet has at most 1,000 accounts, which are its sub-wallets times its assets: one more is `limit_exceeded`.
+    """
 
     operation: Literal["open_sub_wallet"]
     sub_wallet: SubWalletName
@@ -117,7 +123,10 @@ class OpenSubWallet(Command):
 
 
 class EnableAsset(Command):
-    """Let a wallet hold one more asset."""
+    """Let a wallet hold one more asset.
+
+    A wallet has at most 1,000 accounts, which are its sub-wallets times its assets: more are `limit_exceeded`.
+    """
 
     operation: Literal["enable_asset"]
     asset: AssetCode

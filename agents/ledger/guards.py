@@ -8,6 +8,7 @@ from agents.ledger.draft import Draft
 from agents.ledger.state import Wallet
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
+from schemas.commands import MAX_ACCOUNTS
 from schemas.events import LedgerEvent
 from schemas.rails import INSTANT
 
@@ -36,6 +37,14 @@ def _refuse_state(draft: Draft, state: str, flow: Flow) -> LedgerEvent | None:
     if flow == "out":
         return draft.reject(Code.WALLET_LOCKED, "the wallet is locked: money may come in, none may leave")
     return None
+
+
+def refuse_accounts(draft: Draft, sub_wallets: int, assets: int, field: str) -> LedgerEvent | None:
+    """A rejection where so many sub-wallets with so many assets are more accounts than a wallet may have."""
+    if sub_wallets * assets <= MAX_ACCOUNTS:
+        return None
+    message = f"a wallet has at most {MAX_ACCOUNTS:,} accounts, its sub-wallets times its assets"
+    return draft.reject(Code.LIMIT_EXCEEDED, message, field)
 
 
 def refuse_asset(draft: Draft, wallet: Wallet, asset: str, assets: AssetRegistry) -> LedgerEvent | None:

@@ -10,7 +10,7 @@ from typing import Any
 from schemas.assets import Asset, AssetRegistry
 from schemas.codes import Code
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.commands import Json, operator
+from tests.ledger.commands import Json, command, operator
 from tests.ledger.world import OPERATORS, Position, World
 from tests.scenarios.table import Row, Scenario, ScenarioError, Sentence, Table
 
@@ -85,6 +85,11 @@ class Player:
     def _place(self, names: str, partition: str) -> None:
         for name in names.split(", "):
             self._names[name] = self.world.name_in(int(partition), name)
+
+    def _open_sub_wallets(self, count: str, name: str) -> None:
+        for number in range(int(count)):
+            asked = command("open_sub_wallet", self._id(name), sub_wallet=f"s{number}", kind="savings")
+            assert self.world.submit(asked)["code"] == "ok"
 
     def _wait(self, count: str, unit: str) -> None:
         self.world.wait(int(count) * _UNITS_MS[unit])
@@ -220,6 +225,7 @@ _SENTENCES: list[tuple[str, Callable[..., None]]] = [
     (r"partitions (\d+)", Player._set_partitions),
     (r"register ([A-Z]+) with (\d+) decimals", Player._register),
     (r"(\w+(?:, \w+)*) lives? in (\d+)", Player._place),
+    (r"open (\d+) sub-wallets of (\w+)", Player._open_sub_wallets),
     (r"wait (\d+) (ms|second|hour|day)s?", Player._wait),
     (r"tick (\d+)", Player._tick),
     (r"hold internal commands", Player._hold),

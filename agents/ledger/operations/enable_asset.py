@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.ledger.draft import Draft
-from agents.ledger.guards import refuse_wallet
+from agents.ledger.guards import refuse_accounts, refuse_wallet
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
@@ -21,4 +21,6 @@ def decide_enable_asset(
     if assets.get(command.asset) is None:
         return draft.reject(Code.ASSET_UNKNOWN, f"no asset {command.asset!r} is known", "asset")
     enabled = tuple(dict.fromkeys((*wallet.assets, command.asset)))
-    return draft.event(ASSET_ENABLED, wallet=WalletFacts(assets=enabled))
+    return refuse_accounts(draft, len(wallet.sub_wallets), len(enabled), "asset") or draft.event(
+        ASSET_ENABLED, wallet=WalletFacts(assets=enabled)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents.ledger.draft import Draft
+from agents.ledger.guards import refuse_accounts
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
@@ -13,7 +14,7 @@ from schemas.events import SUB_WALLET_OPENED, LedgerEvent, WalletFacts
 def decide_open_sub_wallet(
     _state: LedgerState, wallet: Wallet, command: OpenSubWallet, draft: Draft, _assets: AssetRegistry
 ) -> LedgerEvent:
-    """Open the sub-wallet, unless the wallet has one of this name or takes nothing new."""
+    """Open the sub-wallet, unless the wallet has one of this name, takes nothing new, or has too many."""
     if command.sub_wallet in wallet.sub_wallets:
         return draft.reject(Code.WALLET_EXISTS, f"the wallet has a sub-wallet {command.sub_wallet!r}", "sub_wallet")
     if wallet.quarantined:
@@ -25,4 +26,5 @@ def decide_open_sub_wallet(
     facts = WalletFacts(
         sub_wallet=command.sub_wallet, sub_wallet_kind=command.kind, payee_wallet_id=command.payee_wallet_id
     )
-    return draft.event(SUB_WALLET_OPENED, wallet=facts)
+    refused = refuse_accounts(draft, len(wallet.sub_wallets) + 1, len(wallet.assets), "sub_wallet")
+    return refused or draft.event(SUB_WALLET_OPENED, wallet=facts)
