@@ -17,7 +17,13 @@ from ops.consuming import Record
 from ops.errors import OperationError
 from ops.records import as_value, headers_as_json, parsed
 from schemas.clock import rfc3339
-from schemas.dead_letters import DeadLetterHeaders, OversizedReference, decode_reference, read_dead_letter_headers
+from schemas.dead_letters import (
+    OVERSIZED,
+    DeadLetterHeaders,
+    OversizedReference,
+    decode_reference,
+    read_dead_letter_headers,
+)
 from schemas.events import Source
 from schemas.internal import ForwardedRecord, LegAnswer, TransferLeg, decode_internal
 from schemas.topics import INTERNAL_COMMANDS
@@ -27,7 +33,8 @@ RESOLUTION: Final = "dlq.resolution"
 REPLAYED: Final = "replayed"
 DISCARDED: Final = "discarded"
 OPEN: Final = "open"
-_OVERSIZED: Final = "oversized"
+#: How every forwarded record begins.
+_FORWARD: Final = b'{"operation":"forward",'
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -85,7 +92,7 @@ class DeadLetter:
     @property
     def reference(self) -> OversizedReference | None:
         """What stands for a value that was too large to be kept."""
-        if self.why.reason != _OVERSIZED:
+        if self.why.reason != OVERSIZED:
             return None
         try:
             return decode_reference(self.value or b"")
@@ -188,7 +195,7 @@ def replay_of(letter: DeadLetter, owner_of: Callable[[str], int]) -> Replay:
         OperationError: it cannot be sent again; the message says why.
     """
     why = letter.why
-    if why.reason == _OVERSIZED:
+    if why.reason == OVERSIZED:
         raise OperationError(
             f"{letter.id}: only a reference was kept, the value was too large for any topic; it is at "
             f"{why.original_topic}/{why.original_partition} offset {why.original_offset} as long as that is kept"
@@ -197,8 +204,7 @@ def replay_of(letter: DeadLetter, owner_of: Callable[[str], int]) -> Replay:
         raise OperationError(f"{letter.id}: it has neither key nor value, there is nothing to send")
     told = _told(letter)
     if isinstance(told, ForwardedRecord):
-        headers = [(name, value.encode()) for name, value in told.headers]
-        return Replay(told.source.topic, owner_of(told.key), told.key.encode(), told.value.encode(), headers)
+        return Replay(told.source.topic, owner_of(told.key), told.key.encode(), told.value.encode(), told.headers)
     return Replay(why.original_topic, why.original_partition, letter.key, letter.value, letter.headers)
 
 
@@ -208,7 +214,14 @@ def why_not_discarded(letter: DeadLetter, parked: bool) -> str | None:
         return f"{letter.id}: the record is parked for a wallet under quarantine and is applied when that is released"
     if isinstance(_told(letter), TransferLeg | LegAnswer):
         return f"{letter.id}: money of a transfer is on its way with this record; replay it"
+    if letter.why.original_topic == INTERNAL_COMMANDS and letter.why.reason == OVERSIZED and not _is_forward(letter):
+        return f"{letter.id}: only a reference was kept, and money of a transfer may be on its way with its record"
     return None
+
+
+def _is_forward(letter: DeadLetter) -> bool:
+    """Whether a reference is to a forwarded request, which has had its answer; its beginning says so."""
+    return letter.reference is not None and letter.reference.head.startswith(_FORWARD)
 
 
 def _told(letter: DeadLetter) -> object:

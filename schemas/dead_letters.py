@@ -16,6 +16,9 @@ _PREFIX: Final = "dlq."
 #: Of an oversized value this many leading bytes are kept in its reference.
 REFERENCE_HEAD_BYTES: Final = 64 * 1024
 
+#: `dlq.reason` of a dead letter that is a reference.
+OVERSIZED: Final = "oversized"
+
 
 class DeadLetterHeaders(
     msgspec.Struct, frozen=True, kw_only=True, rename=lambda name: _PREFIX + name.replace("_", "-")
@@ -39,8 +42,8 @@ class DeadLetterHeaders(
         return [(name, str(value).encode()) for name, value in msgspec.to_builtins(self).items()]
 
 
-class OversizedReference(msgspec.Struct, frozen=True, kw_only=True):
-    """Stands in `dead-letters` for a value too large for it: where it is, its digest and how it begins."""
+class OversizedReference(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Stands in `dead-letters` for a record too large for it: where it is, its digest and how its value begins."""
 
     topic: str
     partition: int
@@ -50,6 +53,9 @@ class OversizedReference(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     #: The first 64 KiB, Base64 in JSON.
     head: bytes
+    #: Length and SHA-256 of a key that is left out too, for it is longer than 64 KiB.
+    key_size_bytes: int | None = None
+    key_sha256: str | None = None
 
 
 def read_dead_letter_headers(headers: Sequence[tuple[str, bytes | None]]) -> DeadLetterHeaders:

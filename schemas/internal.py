@@ -33,12 +33,12 @@ class LegAnswer(msgspec.Struct, tag_field="operation", tag="transfer_answer", om
 
 
 class ForwardedRecord(msgspec.Struct, tag_field="operation", tag="forward", omit_defaults=True, kw_only=True):
-    """A request that arrived in the wrong partition, on its way to the owner of its wallet."""
+    """A request that arrived in the wrong partition, on its way to the owner of its wallet: all that it came with."""
 
     source: Source
     key: str
     value: str
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Tick(msgspec.Struct, tag_field="operation", tag="tick", kw_only=True):

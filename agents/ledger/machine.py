@@ -21,7 +21,7 @@ from agents.ledger.state import (
     idempotency_table,
 )
 from agents.ledger.turn import Turn
-from agents.ledger.unread import INTERNAL, refuse_failed, refuse_malformed, refuse_oversized
+from agents.ledger.unread import INTERNAL, refuse_failed, refuse_malformed, refuse_unfit
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.events import (
@@ -31,7 +31,7 @@ from schemas.events import (
     LedgerEvent,
     decode_event,
 )
-from schemas.internal import ForwardedRecord, Tick, TransferLeg
+from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, Tick, TransferLeg
 from schemas.internal import encode_internal as encode_command
 from schemas.outcomes import WalletBalances, encode_balances
 from streams.machine import Context, Headers, InputRecord, Message, Output
@@ -99,7 +99,7 @@ class LedgerMachine:
             record.timestamp_type,
             forwarded.key.encode(),
             forwarded.value.encode(),
-            [(name, value.encode()) for name, value in forwarded.headers],
+            forwarded.headers,
         )
         command = decode(arrived, forwarded.source.topic)
         if isinstance(command, Malformed):
@@ -116,29 +116,22 @@ class LedgerMachine:
             refuse_failed(turn, record, _what_failed(record.value, error))
             return
         command = decode_told(record.value)
-        here = turn.here(record.offset)
-        cause = Cause(here.topic, here.partition, here.offset)
         if isinstance(command, ForwardedRecord):
             refuse_failed(turn, record, _what_failed(command.value.encode(), error), command.source)
-        elif isinstance(command, Malformed | Tick):
-            refuse_failed(turn, record, _what_failed(record.value, error))
-        elif turn.state.wallets.get(command.wallet_id) is not None:
-            park(turn, command.wallet_id, record.value or b"", cause, quarantine=True)
-        elif isinstance(command, TransferLeg):
-            refuse_leg(turn, command, cause, Code.INTERNAL_ERROR)
-        else:
+        elif not _keep_leg(turn, record, command):
             refuse_failed(turn, record, _what_failed(record.value, error))
 
     def oversized(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
-        """What the record leads to does not fit through the broker."""
+        """What the record leads to does not fit through the broker. A leg or an answer to one is kept here too."""
         turn = self._turn(state, context, out)
         value, origin = record.value or b"", None
         if context.topic == INTERNAL:
             command = decode_told(value)
             if isinstance(command, ForwardedRecord):
                 value, origin = command.value.encode(), command.source
-        read = read_what_can_be(value, "the record, or what it leads to, is too large for the broker")
-        refuse_oversized(turn, record, read, origin)
+            elif _keep_leg(turn, record, command):
+                return
+        refuse_unfit(turn, record, value, origin)
 
     # ---- fold ------------------------------------------------------------------------------------
 
@@ -193,6 +186,24 @@ class LedgerMachine:
         turn.context = context
         turn.out = out
         return turn
+
+
+def _keep_leg(turn: Turn, record: InputRecord, command: InternalCommand | Malformed) -> bool:
+    """Money is under way with a leg or its answer: park it and quarantine its wallet; False where neither is done.
+
+    A wallet that is not here cannot take it, so that the payer's partition is told to give it back.
+    """
+    if not isinstance(command, TransferLeg | LegAnswer):
+        return False
+    here = turn.here(record.offset)
+    cause = Cause(here.topic, here.partition, here.offset)
+    if turn.state.wallets.get(command.wallet_id) is not None:
+        park(turn, command.wallet_id, record.value or b"", cause, quarantine=True)
+        return True
+    if isinstance(command, TransferLeg):
+        refuse_leg(turn, command, cause, Code.INTERNAL_ERROR)
+        return True
+    return False
 
 
 def _what_failed(value: bytes | None, error: Exception) -> Malformed:

@@ -13,6 +13,7 @@ from agents.ledger.operations.open_wallet import decide_open_wallet
 from agents.ledger.quarantine import apply_parked, decide_release, parked_records
 from agents.ledger.state import FirstAnswer, Wallet, scope
 from agents.ledger.turn import Turn
+from agents.ledger.unread import FITS_BYTES, refuse_unfit, short_key
 from schemas.canonical import canonical_json, fingerprint
 from schemas.codes import Code
 from schemas.commands import Command
@@ -28,7 +29,7 @@ from schemas.internal import ForwardedRecord, encode_internal
 from schemas.money import is_amount
 from schemas.outcomes import decode_outcome
 from schemas.partitioning import partition_of
-from streams.machine import Headers, InputRecord
+from streams.machine import InputRecord
 
 
 def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes | None, origin: Source | None) -> None:
@@ -51,6 +52,8 @@ def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes |
         if first is not None and first.fingerprint == digest:
             _replay(turn, record, command, first, origin)
             return
+    else:
+        key = short_key(key)
     cause = Cause(
         context.topic,
         context.partition,
@@ -124,6 +127,13 @@ def _forward(turn: Turn, record: InputRecord, command: Command, owner: int) -> N
     """The wallet lives in another partition: hand the record over, unchanged, in the same transaction."""
     here = turn.here(record.offset)
     key = command.wallet_id.encode()
+    value = record.value or b""
+    forwarded = encode_internal(
+        ForwardedRecord(source=here, key=command.wallet_id, value=value.decode(), headers=tuple(record.headers))
+    )
+    if len(key) + len(forwarded) > FITS_BYTES:
+        refuse_unfit(turn, record, value, None)
+        return
     event = LedgerEvent(
         type=REQUEST_FORWARDED,
         wallet_id=command.wallet_id,
@@ -133,18 +143,7 @@ def _forward(turn: Turn, record: InputRecord, command: Command, owner: int) -> N
         recorded_at=turn.context.recorded_at,
     )
     turn.write(event, key)
-    forwarded = ForwardedRecord(
-        source=here,
-        key=command.wallet_id,
-        value=(record.value or b"").decode(),
-        headers=_text_headers(record.headers),
-    )
-    turn.send("internal-commands", owner, key, encode_internal(forwarded))
-
-
-def _text_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """The `ce_*` headers, which decoding has found to be text; others mean nothing to the ledger."""
-    return tuple((name, (value or b"").decode()) for name, value in headers if name.startswith("ce_"))
+    turn.send("internal-commands", owner, key, forwarded)
 
 
 def first_difference(before: bytes, after: bytes) -> str:

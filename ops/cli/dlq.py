@@ -79,7 +79,7 @@ def show_command(letter_id: str, as_json: bool) -> None:
         done = letter.resolution
         click.echo(f"{done.what} {rfc3339(done.timestamp_ms)} by {done.by}: {done.note or 'no note'}")
     if letter.reference is not None:
-        click.echo("the value was too large; this is the reference to it that was kept:")
+        click.echo("the record was too large; this is the reference to it that was kept:")
     click.echo(_hexdump(letter.value))
 
 

@@ -18,7 +18,10 @@ _JSON_TYPES: Final = ("string", "integer", "number", "boolean", "object", "array
 _LEAST: Final = {"minLength": 0, "minItems": 0, "minProperties": 0, "minimum": None, "exclusiveMinimum": None}
 _MOST: Final = {"maxLength": None, "maxItems": None, "maxProperties": None, "maximum": None, "exclusiveMaximum": None}
 #: Keywords that have to be the same, or absent from the wider schema.
-_VERBATIM: Final = ("pattern", "format", "multipleOf", "uniqueItems", "not", "patternProperties", "allOf", "contains")
+_VERBATIM: Final = (
+    *("pattern", "format", "contentEncoding", "multipleOf", "uniqueItems", "not", "patternProperties", "allOf"),
+    "contains",
+)
 _WALKED: Final = frozenset(
     {"type", "enum", "anyOf", "properties", "required", "additionalProperties", "propertyNames", "items"}
     | {"prefixItems", "title", *_LEAST, *_MOST, *_VERBATIM}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -13,7 +13,7 @@ from schemas.dead_letters import REFERENCE_HEAD_BYTES, read_dead_letter_headers
 from schemas.topics import FRAUD_COMMANDS, INTERNAL_COMMANDS, TRANSACTION_REQUESTS
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.bad_input import GOOD, OTHER, WALLET, encode
-from tests.ledger.commands import Json, credit, transfer
+from tests.ledger.commands import Json, credit, release, transfer
 from tests.ledger.test_bad_input import money_of, opened
 from tests.ledger.world import Position, World
 
@@ -126,7 +126,7 @@ def test_legs_of_unknown_transactions_are_answered() -> None:
     [
         pytest.param({"value": "hello"}, None, id="not JSON"),
         pytest.param({"value": encode({**GOOD, "amount_minor": 1.5}).decode()}, "amount_minor", id="wrong type"),
-        pytest.param({"headers": [["ce_id", "a"], ["ce_id", "b"]]}, "ce_id", id="doubled header"),
+        pytest.param({"headers": [["ce_id", "YQ=="], ["ce_id", "Yg=="]]}, "ce_id", id="doubled header"),
         pytest.param({"source": {**PLACE, "topic": FRAUD_COMMANDS}}, "operation", id="topic without commands"),
         pytest.param({"source": {**PLACE, "topic": "nothing"}}, "operation", id="unknown topic"),
     ],
@@ -186,7 +186,72 @@ def test_an_oversized_forwarded_request_is_answered_to_its_first_source() -> Non
     _check_reference(world, at, encode(FORWARD))
 
 
-@pytest.mark.parametrize("value", [encode(LEG), b"\xff", None])
+def test_an_oversized_leg_is_parked_with_its_wallet_under_quarantine() -> None:
+    world = opened()
+    asked = oversized_transfer(world, WALLET)
+    (event,) = world.events_of(asked.leg)
+    assert (event["type"], event["wallet_id"]) == ("wallet.quarantined", WALLET)
+    assert event["parked"]["value"] == asked.told
+    assert world.dead_letters == []
+    assert world.updates(asked.transaction_id) == [], "the money is under way and waits"
+    assert world.submit(credit(WALLET, 1))["code"] == "wallet_quarantined"
+    assert world.submit(release(WALLET))["code"] == "ok"
+    assert world.updates(asked.transaction_id)[0]["state"] == "settled"
+    assert world.balance(f"{WALLET}/main/available", "EUR") == 140
+    audit(world)
+    audit_fold(world)
+
+
+def test_an_oversized_leg_to_a_wallet_that_is_not_here_gives_the_money_back() -> None:
+    world = opened()
+    asked = oversized_transfer(world, world.name_in(world.owner(WALLET), "stranger"))
+    (event,) = world.events_of(asked.leg)
+    assert (event["type"], event["code"]) == ("transfer.refused", "internal_error")
+    assert world.updates(asked.transaction_id)[0]["code"] == "payee_refused"
+    assert world.balance(f"{OTHER}/main/available", "EUR") == 100
+    assert world.dead_letters == []
+    audit(world)
+    audit_fold(world)
+
+
+@pytest.mark.parametrize(("payee", "state"), [(OTHER, "settled"), ("stranger", "failed")])
+def test_an_oversized_answer_to_a_leg_is_parked(payee: str, state: str) -> None:
+    world = opened()
+    shard = world.shards[world.owner(WALLET)]
+    shard.decider.oversized.add((INTERNAL_COMMANDS, len(shard.inputs[INTERNAL_COMMANDS])))
+    payee = world.name_in(world.owner(OTHER), payee)
+    asked = world.submit(transfer(WALLET, payee, 40))
+    assert (asked["state"], world.updates(asked["transaction_id"])) == ("processed", [])
+    assert world.submit(release(WALLET))["code"] == "ok"
+    assert world.updates(asked["transaction_id"])[0]["state"] == state
+    assert world.dead_letters == []
+    audit(world)
+    audit_fold(world)
+
+
+class Asked(NamedTuple):
+    """A transfer whose leg has been found to lead to too much."""
+
+    transaction_id: str
+    leg: Position
+    told: str
+
+
+def oversized_transfer(world: World, payee: str) -> Asked:
+    """OTHER pays 40 EUR of 100 to a wallet in the partition of WALLET."""
+    assert world.submit(credit(OTHER, 100))["code"] == "ok"
+    shard = world.shards[world.owner(WALLET)]
+    records = shard.inputs[INTERNAL_COMMANDS]
+    leg = Position(INTERNAL_COMMANDS, shard.index, len(records))
+    shard.decider.oversized.add((INTERNAL_COMMANDS, leg.offset))
+    answer = world.submit(transfer(OTHER, payee, 40))
+    return Asked(answer["transaction_id"], leg, (records[leg.offset].value or b"").decode())
+
+
+STRANGERS_ANSWER: Json = {**ANSWER, "wallet_id": "stranger"}
+
+
+@pytest.mark.parametrize("value", [encode(STRANGERS_ANSWER), b"\xff", None])
 def test_an_oversized_internal_command_is_answered_to_nobody(value: bytes | None) -> None:
     world = opened()
     outcomes = len(world.outcomes)

@@ -143,7 +143,7 @@ def test_a_forwarded_request(world: World) -> None:
     }
     (told,) = world.under_way[BOB_IN, ALICE_IN]
     forwarded: Json = {"operation": "forward", "source": at._asdict(), "key": "alice", "value": value.decode()}
-    forwarded["headers"] = [["ce_id", "c-1"], ["ce_subject", "s"]]
+    forwarded["headers"] = [["ce_id", "Yy0x"], ["other", "eA=="], ["ce_subject", "cw=="]]
     assert (told.key, json.loads(told.value or b"")) == (b"alice", forwarded)
 
     world.settle()

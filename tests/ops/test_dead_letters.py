@@ -14,6 +14,13 @@ from schemas.internal import ForwardedRecord, TransferLeg, encode_internal
 from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_REQUESTS
 from tests.ops.verify.story import story
 
+FORWARDED = ForwardedRecord(
+    source=Source(TRANSACTION_REQUESTS, 6, 41),
+    key="w-abc",
+    value='{"a":1}',
+    headers=(("ce_id", b"7"), ("x", b"\xff"), ("y", None)),
+)
+
 
 class Given(NamedTuple):
     key: bytes | None
@@ -89,11 +96,8 @@ def test_what_is_no_dead_letter_is_left_out() -> None:
 
 
 def test_a_forwarded_record_is_sent_to_the_input_it_was_meant_for() -> None:
-    forwarded = ForwardedRecord(
-        source=Source(TRANSACTION_REQUESTS, 6, 41), key="w-abc", value='{"a":1}', headers=(("ce_id", "7"),)
-    )
-    (letter,) = collect([_letter(encode_internal(forwarded), topic=INTERNAL_COMMANDS)])
-    assert replay_of(letter, _owner) == (TRANSACTION_REQUESTS, 5, b"w-abc", b'{"a":1}', [("ce_id", b"7")])
+    (letter,) = collect([_letter(encode_internal(FORWARDED), topic=INTERNAL_COMMANDS)])
+    assert replay_of(letter, _owner) == (TRANSACTION_REQUESTS, 5, b"w-abc", b'{"a":1}', FORWARDED.headers)
     assert why_not_discarded(letter, parked=False) is None
 
 
@@ -105,6 +109,31 @@ def test_a_reference_cannot_be_sent_again() -> None:
     assert letter.reference == reference
     with pytest.raises(OperationError, match=r"3/5: only a reference was kept.*transaction-requests/1 offset 77"):
         replay_of(letter, _owner)
+
+
+@pytest.mark.parametrize(
+    ("topic", "head", "discarded"),
+    [
+        pytest.param(TRANSACTION_REQUESTS, b"abc", True, id="request"),
+        pytest.param(INTERNAL_COMMANDS, encode_internal(FORWARDED), True, id="forwarded request"),
+        pytest.param(INTERNAL_COMMANDS, b'{"operation":"transfer_credit",', False, id="leg"),
+        pytest.param(INTERNAL_COMMANDS, b"\xff", False, id="nobody knows"),
+        pytest.param(INTERNAL_COMMANDS, None, False, id="reference that cannot be read"),
+    ],
+)
+def test_a_reference_to_what_may_be_money_under_way_is_not_discarded(
+    topic: str, head: bytes | None, discarded: bool
+) -> None:
+    reference = OversizedReference(
+        topic=topic, partition=1, offset=77, size_bytes=9, sha256="0" * 64, head=head or b"", key_size_bytes=70_000
+    )
+    value = b"?" if head is None else encode_reference(reference)
+    (letter,) = collect([_letter(value, topic=topic, reason="oversized")])
+    why = why_not_discarded(letter, parked=False)
+    if discarded:
+        assert why is None
+    else:
+        assert "only a reference was kept, and money of a transfer may be on its way" in (why or "")
 
 
 def test_nothing_at_all_cannot_be_sent_again() -> None:
