@@ -162,15 +162,17 @@ class KafkaWriter:
         return packed
 
     async def close(self) -> None:
-        """Stop within 5 s, or be dropped with connections and tasks."""
+        """Stop within 5 s, or be dropped with connections and tasks; raises nothing but a cancellation."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
         try:
             async with asyncio.timeout(_STOP_S):
                 await producer.stop()
-        except TimeoutError:
-            log.warning("the producer of %s does not stop and is dropped", self.transactional_id)
+        except Exception as error:
+            # Stopping answers with what the transaction under way got, such as ProducerFenced. Nobody needs to know:
+            # its outcome is unknown already, and the next writer fences it.
+            log.warning("the producer of %s does not stop and is dropped: %r", self.transactional_id, error)
             await _drop(producer)
         except BaseException:
             await _drop(producer)

@@ -91,7 +91,7 @@ class LogWriter(Protocol):
         """
 
     async def close(self) -> None:
-        """Stop within 5 s, or be dropped."""
+        """Stop within 5 s, or be dropped. An error is told and changes nothing: the next writer fences this one."""
 
 
 class LogReader(Protocol):

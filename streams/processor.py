@@ -31,7 +31,7 @@ from streams.machine import Machine
 from streams.observer import Observer
 from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
-from streams.ports import Bounds, LogWriter, Mark, Ports, Store
+from streams.ports import Bounds, LogReader, LogWriter, Mark, Ports, Store
 from streams.restore import Restored, Restorer
 from streams.seal import decode_seal
 
@@ -237,9 +237,16 @@ class PartitionProcessor:
         current, self._current = self._current, None
         if current is not None:
             try:
-                await current.writer.close()
+                await self._close(current.writer)
             finally:
                 current.store.close()
+
+    async def _close(self, end: LogWriter | LogReader) -> None:
+        """Close an end of the log. An error there is told, and hides neither what came before nor what has to come."""
+        try:
+            await end.close()
+        except Exception as error:
+            self.observer.failed(self.partition, error, 0)
 
     async def _restore(self) -> None:
         """Fence, prove ownership, open, compare, fold, seek: see `docs/concepts/commit-protocol.md`."""
@@ -252,7 +259,7 @@ class PartitionProcessor:
             await self.ports.group.prove_ownership(self.partition)
             store, state, progress, rebuilt = await self._open()
         except BaseException:
-            await writer.close()
+            await self._close(writer)
             raise
         if rebuilt:
             self.observer.rebuilt(self.partition)
@@ -272,9 +279,16 @@ class PartitionProcessor:
         )
         reader = self.ports.logs.reader(self.partition)
         try:
-            return await restorer.restore(self.ports.stores, reader)
-        finally:
+            restored = await restorer.restore(self.ports.stores, reader)
+        except BaseException:
+            await self._close(reader)
+            raise
+        try:
             await reader.close()
+        except BaseException:
+            restored.store.close()
+            raise
+        return restored
 
     async def _seek_inputs(self, current: _Incarnation) -> None:
         """Position every input at the seal; an input that the seal does not name starts at 0."""

@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber
+from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata, TopicPartition
 
@@ -203,6 +204,47 @@ def test_a_batch_whose_offset_is_not_known_is_not_committed() -> None:
         with pytest.raises(Exception, match="the outcome is unknown"):
             await writer.transact([event(b"seal")])
         assert not answers.committed
+
+    asyncio.run(check())
+
+
+class _Unstoppable:
+    """Stands for a producer whose sender ends with the given error when it is stopped."""
+
+    def __init__(self, error: BaseException):
+        self._error = error
+        self._txn_manager = SimpleNamespace(_transaction_waiter=None)
+        self._sender = SimpleNamespace(sender_task=None)
+        self.client = self
+        self.is_closed = False
+
+    async def stop(self) -> None:
+        raise self._error
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.mark.parametrize("error", [ProducerFenced(), OutOfOrderSequenceNumber(), OSError("reset"), TimeoutError()])
+def test_a_producer_that_fails_to_stop_is_dropped(error: Exception) -> None:
+    """aiokafka's `stop` waits for the request under way and raises what that is answered."""
+
+    async def check() -> None:
+        writer = writer_of(Settings())
+        writer._producer = producer = _Unstoppable(error)
+        await writer.close()
+        assert producer.is_closed
+
+    asyncio.run(check())
+
+
+def test_a_cancelled_close_drops_the_producer_and_stays_cancelled() -> None:
+    async def check() -> None:
+        writer = writer_of(Settings())
+        writer._producer = producer = _Unstoppable(asyncio.CancelledError())
+        with pytest.raises(asyncio.CancelledError):
+            await writer.close()
+        assert producer.is_closed
 
     asyncio.run(check())
 

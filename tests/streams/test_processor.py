@@ -6,11 +6,11 @@ import asyncio
 
 import pytest
 
-from streams.errors import Unavailable
+from streams.errors import Fenced, Unavailable
 from streams.processor import CommitStep, Phase
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
-from tests.simulation.memory_ports import ConnectionLost
+from tests.simulation.memory_ports import ConnectionLost, MemoryWriter
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
 
@@ -125,6 +125,42 @@ def test_steps_3_and_4_end_within_their_deadline() -> None:
         assert "failed 1 TimeoutError" in s.notes.said
 
     in_virtual_time(check, commit_deadline_s=3.0)
+
+
+def test_a_producer_that_fails_to_close_is_no_failure_of_its_own() -> None:
+    async def check(s: Surroundings) -> None:
+        async def close() -> None:
+            raise Fenced("the transaction under way was answered so")
+
+        s.faults[Point.COMMIT] = [Kind.COMMIT_LOST]
+        s.request("r1", 5)
+        task = await s.start()
+        await asyncio.sleep(1)
+        s.logs.writers[0].close = close  # type: ignore[method-assign]
+        await asyncio.sleep(30)
+        assert not task.done()
+        assert s.notes.said[2:4] == ["failed 1 TimeoutError", "failed 0 Fenced"]
+        assert s.notes.said.count("restoring") == 2
+        assert s.total == 5
+
+    in_virtual_time(check)
+
+
+def test_who_is_not_the_owner_closes_even_if_its_producer_does_not() -> None:
+    async def check(s: Surroundings) -> None:
+        async def close(_self: MemoryWriter) -> None:
+            raise Fenced("no goodbye")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryWriter, "close", close)
+            task = await s.start()
+            s.group.generation += 1
+            s.group._members.clear()
+            await task
+        assert s.notes.said[-2] == "failed 0 Fenced"
+        assert s.notes.said[-1].startswith("closed w1 in generation")
+
+    in_virtual_time(check)
 
 
 def test_the_process_learns_of_too_many_failures_in_a_row() -> None:

@@ -6,9 +6,10 @@ import asyncio
 
 import pytest
 
-from streams.errors import Fenced
+from streams.errors import ChainBroken, Fenced
 from streams.processor import CommitStep
 from tests.simulation import toy
+from tests.simulation.memory_ports import MemoryReader
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
 
@@ -105,3 +106,39 @@ def test_a_producer_is_renewed_by_a_restore() -> None:
         assert s.total == 8
 
     in_virtual_time(check, records_per_producer=2)
+
+
+def test_a_restore_cancelled_while_its_reader_closes_does_not_keep_the_store_open() -> None:
+    async def check(s: Surroundings) -> None:
+        closing = asyncio.Event()
+
+        async def close(_self: MemoryReader) -> None:
+            closing.set()
+            await s.loop.create_future()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryReader, "close", close)
+            task = await s.start()
+            await closing.wait()
+            assert s.files[0].held_by is not None
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert s.files[0].held_by is None
+
+    in_virtual_time(check)
+
+
+def test_a_reader_that_fails_to_close_does_not_hide_why_the_restore_failed() -> None:
+    async def check(s: Surroundings) -> None:
+        async def close(_self: MemoryReader) -> None:
+            raise OSError("no goodbye")
+
+        s.broker.produce(toy.EVENTS, 0, None, b'{"type":"done"}')
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryReader, "close", close)
+            with pytest.raises(ChainBroken, match="without a seal"):
+                await (await s.start())
+        assert "failed 0 OSError" in s.notes.said
+
+    in_virtual_time(check)
