@@ -139,6 +139,10 @@ class Box:
         self._seek[topic] = incarnation
         return self._expected[topic]
 
+    def awaits(self, topic: str, incarnation: int) -> bool:
+        """True where the topic's batches must come from the seek numbered `incarnation`."""
+        return self._seek[topic] == incarnation
+
     def is_full(self, topic: str) -> bool:
         """True where the topic's partition has to be paused."""
         return self._records[topic] >= self._max_records or self._bytes[topic] >= self._max_bytes

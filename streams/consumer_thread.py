@@ -155,7 +155,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
                 drained = drain(fetcher, tp, MAX_RECORDS)
             except Undecodable as error:
                 self.log.warning("reading leniently: %s", error)
-                await fetch_leniently(consumer, tp)
+                if not await self._fetch_leniently(consumer, tp):
+                    continue
                 if self._incarnations.get(tp) != incarnation:
                     continue
                 drained = drain(fetcher, tp, MAX_RECORDS)
@@ -166,6 +167,17 @@ class BatchThread(driver.AIOKafkaConsumerThread):
                 if tp in fetcher._records:
                     fetcher._records.move_to_end(tp)
         return fetched
+
+    async def _fetch_leniently(self, consumer: Any, tp: TP) -> bool:
+        """False where the broker cannot be asked now: the chunk was dropped and is fetched again."""
+        try:
+            await fetch_leniently(consumer, tp)
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            self.log.warning("%s/%s is read leniently later: %r", tp.topic, tp.partition, error)
+            return False
+        return True
 
     def _check_position(self, tp: TP, drained: Drained) -> None:
         """Nobody moves a position but seeks of ours and what is drained."""
@@ -182,11 +194,15 @@ class BatchThread(driver.AIOKafkaConsumerThread):
     def seek_as(self, incarnation: int, positions: Mapping[TP, int]) -> None:
         """In the thread: position partitions; everything delivered from here on carries the incarnation.
 
+        A seek that a later one, with a higher number, has overtaken does nothing.
+
         Raises:
             IllegalStateError: one of them is not assigned.
         """
         consumer = self._ensure_consumer()
         for tp, position in positions.items():
+            if incarnation < self._incarnations.get(tp, 0):
+                continue
             consumer.seek(tp, position)
             self._expected[tp] = position
             self._incarnations[tp] = incarnation

@@ -33,7 +33,7 @@ from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
 from streams.ports import Bounds, LogReader, LogWriter, Mark, Ports, Store
 from streams.restore import Restored, Restorer
-from streams.seal import decode_seal
+from streams.seal import Span, decode_seal
 
 _TICK_AGAIN_MS = 1_000
 
@@ -90,6 +90,8 @@ class _Incarnation:
     state: Overlay
     progress: Progress
     writer: LogWriter
+    #: Positions of inputs that the last seal names and this version does not take: a later one goes on from there.
+    untaken: dict[str, Span] = field(default_factory=dict)
     written: int = 0
     tick_sent_for_ms: int | None = None
     tick_sent_at_ms: int = 0
@@ -140,6 +142,7 @@ class PartitionProcessor:
         self._failure: Exception | None = None
         self._paused: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._seeks: set[asyncio.Task[None]] = set()
         self._acknowledged: dict[str, int] = {}
         self._acknowledged_at = 0.0
         self._decider = BatchDecider(
@@ -159,7 +162,7 @@ class PartitionProcessor:
         if result is Offer.HOLE:
             self.observer.hole(self.partition, topic)
             number = next(_incarnations)
-            self._spawn(self._seek_back(topic, self.box.seek_again(topic, number), number))
+            self._seeks.add(self._spawn(self._seek_back(topic, self.box.seek_again(topic, number), number)))
         elif result is Offer.TAKEN and topic not in self._paused and self.box.is_full(topic):
             self._paused.add(topic)
             self.ports.inputs.pause(self.partition, topic)
@@ -204,6 +207,7 @@ class PartitionProcessor:
                 except Refused:
                     raise
                 except MessageTooLarge as error:
+                    self.phase = Phase.RECOVERING
                     self.observer.failed(self.partition, error, failures)
                     await self._discard()
                 except Unavailable as error:
@@ -214,6 +218,7 @@ class PartitionProcessor:
                     await asyncio.sleep(self._backoff_s(max(failures, 4)))
                 except Exception as error:
                     failures += 1
+                    self.phase = Phase.RECOVERING
                     self.observer.failed(self.partition, error, failures)
                     if failures >= self.limits.max_failures:
                         raise
@@ -234,6 +239,8 @@ class PartitionProcessor:
         """Throw away overlay, box and producer, and close the store's handle."""
         self.box.close()
         self._paused.clear()
+        for seek in self._seeks:
+            seek.cancel()
         current, self._current = self._current, None
         if current is not None:
             try:
@@ -296,7 +303,9 @@ class PartitionProcessor:
         positions = {topic: current.progress.positions.get(topic, 0) for topic in bounds}
         for topic, position in positions.items():
             check_bounds(f"{topic}/{self.partition}", position, bounds[topic])
-        current.progress.positions = positions
+        before = current.progress.positions
+        current.untaken = {topic: Span(at, at) for topic, at in before.items() if topic not in positions}
+        current.progress.positions = before | positions
         self._acknowledged = {}
         self.box.open(current.number, positions)
         await self.ports.inputs.seek(self.partition, positions, current.number)
@@ -327,6 +336,7 @@ class PartitionProcessor:
         self._resume()
         if current.written >= self.limits.records_per_producer:
             # A fence without a restore could take the partition from its rightful owner and go on with stale state.
+            self.phase = Phase.RECOVERING
             await self._discard()
             await self._restore()
         return True
@@ -349,7 +359,9 @@ class PartitionProcessor:
             return None
         self.phase = Phase.RUNNING
         if self.box.waiting_records or self._seal_is_due(current):
-            return self.box.take(self._record_limit, self.limits.batch_max_bytes)
+            taken = self.box.take(self._record_limit, self.limits.batch_max_bytes)
+            taken.spans.update(current.untaken)
+            return taken
         await self._send_due_tick(current)
         return None
 
@@ -380,8 +392,13 @@ class PartitionProcessor:
         # Sent again after a while: the broker's clock may be behind ours, and stamp the tick before what is due.
         if due_ms == current.tick_sent_for_ms and now_ms - current.tick_sent_at_ms < _TICK_AGAIN_MS:
             return
-        async with asyncio.timeout(self.limits.commit_deadline_s):
-            await current.writer.transact([self.machine.tick(due_ms, self.partition)])
+        tick = self.machine.tick(due_ms, self.partition)
+        try:
+            async with asyncio.timeout(self.limits.commit_deadline_s):
+                await current.writer.transact([tick])
+        except MessageTooLarge:
+            raise Refused(f"the broker does not take a tick: raise max.message.bytes of {tick.topic}") from None
+        current.written += 1
         current.tick_sent_for_ms, current.tick_sent_at_ms = due_ms, now_ms
 
     def _decide(self, current: _Incarnation, taken: Taken) -> Batch:
@@ -432,11 +449,11 @@ class PartitionProcessor:
 
     async def _acknowledge(self, current: _Incarnation) -> None:
         """Step 6: tell the group, now and then. What it answers is news of ownership, nothing else."""
-        positions = current.progress.positions
+        positions = {topic: at for topic, at in current.progress.positions.items() if topic not in current.untaken}
         now = asyncio.get_running_loop().time()
         if positions == self._acknowledged or now - self._acknowledged_at < self.limits.acknowledge_interval_s:
             return
-        self._acknowledged, self._acknowledged_at = dict(positions), now
+        self._acknowledged, self._acknowledged_at = positions, now
         self._spawn(self._tell_group(self._acknowledged))
 
     async def _tell_group(self, positions: dict[str, int]) -> None:
@@ -458,18 +475,23 @@ class PartitionProcessor:
         """After a hole: fetch again from the expected position, if the topic still holds it."""
         try:
             bounds = await self.ports.inputs.bounds(self.partition)
+            if not self.box.awaits(topic, number):
+                return
             check_bounds(f"{topic}/{self.partition}", position, bounds[topic])
             await self.ports.inputs.seek(self.partition, {topic: position}, number)
         except Exception as error:
-            # The box waits for what only this seek would have brought.
-            self._fail(error)
+            # The box waits for what only this seek would have brought; if it still does.
+            if self.box.awaits(topic, number):
+                self._fail(error)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._seeks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.observer.failed(self.partition, error, 0)

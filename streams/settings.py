@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     clock_tolerance_s: float = Field(
         300.0, gt=0, description="Append time may be ahead of this worker's clock by so much."
     )
-    seal_interval_s: float = Field(86_400.0, gt=0, description="Seal moved positions at least this often.")
+    seal_interval_s: float = Field(
+        86_400.0, gt=0, le=86_400, description="Seal moved positions at least this often; at most a day."
+    )
     idempotency_retention_s: int = Field(40 * 86_400, ge=3_600, description="How long idempotency keys are kept.")
     store_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of one worker, in MiB.")
     store_write_buffer_mb: int = Field(32, ge=4, description="RocksDB memtable of one partition, in MiB.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from streams.batch import Batch
@@ -86,14 +86,16 @@ class Surroundings:
         self.machine = ToyMachine()
         self.processor = self.make()
 
-    def make(self, box_records: int = 100) -> PartitionProcessor:
+    def make(
+        self, box_records: int = 100, topics: Sequence[str] = (toy.INTERNAL, toy.REQUESTS)
+    ) -> PartitionProcessor:
         """A processor, as it is made for each assignment."""
         self.processor = PartitionProcessor(
             0,
             1,
             self.machine,
             toy.EVENTS,
-            Box({toy.INTERNAL: 0.5, toy.REQUESTS: 0.5}, box_records, 1 << 20),
+            Box(dict.fromkeys(topics, 1 / len(topics)), box_records, 1 << 20),
             Ports(self.stores, self.logs, MemoryGroup(self), self.inputs, self),
             self.limits,
             self.notes,

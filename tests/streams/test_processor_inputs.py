@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
@@ -10,6 +11,7 @@ from streams.box import InputBatch
 from streams.errors import NotOwner, Refused
 from streams.ports import Bounds
 from streams.processor import check_bounds
+from streams.seal import decode_seal
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import ConnectionLost
@@ -129,6 +131,106 @@ def test_a_seek_that_the_group_refuses_closes_the_processor() -> None:
         s.request("r1", 5)
         await asyncio.wait_for(await s.start(), 5)
         assert s.notes.said[-1] == "closed gone"
+
+    in_virtual_time(check)
+
+
+def test_a_seek_that_a_restore_has_overtaken_changes_nothing() -> None:
+    async def check(s: Surroundings) -> None:
+        bounds, blocked, released = s.inputs.bounds, asyncio.Event(), s.loop.create_future()
+
+        async def blocked_bounds(partition: int) -> Mapping[str, Bounds]:
+            blocked.set()
+            await asyncio.shield(released)
+            return await bounds(partition)
+
+        await s.start()
+        await asyncio.sleep(1)
+        s.faults[Point.DELIVER] = [Kind.HOLE]
+        s.inputs.bounds = blocked_bounds  # type: ignore[method-assign]
+        s.request("r1", 5)
+        await blocked.wait()
+        s.inputs.bounds = bounds  # type: ignore[method-assign]
+        s.store_faults = ["store.write"]
+        s.broker.produce(toy.INTERNAL, 0, None, b"no command")
+        await asyncio.sleep(10)
+        assert s.notes.said.count("restoring") == 2
+        released.set_result(None)
+        await asyncio.sleep(10)
+        s.request("r2", 3)
+        await asyncio.sleep(10)
+        assert s.total == 8
+        assert len(s.events()) == 3
+        assert s.notes.said.count("restoring") == 2
+
+    in_virtual_time(check)
+
+
+@pytest.mark.parametrize("answer", [None, ConnectionLost("no bounds")])
+def test_a_late_answer_to_a_seek_that_is_not_awaited_any_more_is_ignored(answer: Exception | None) -> None:
+    async def check(s: Surroundings) -> None:
+        asked, bounds = asyncio.Event(), s.inputs.bounds
+        released = s.loop.create_future()
+
+        async def late_bounds(partition: int) -> Mapping[str, Bounds]:
+            asked.set()
+            await released
+            if answer is not None:
+                raise answer
+            return await bounds(partition)
+
+        await s.start()
+        await asyncio.sleep(1)
+        s.inputs.bounds = late_bounds  # type: ignore[method-assign]
+        number = s.processor.box._seek[toy.REQUESTS]
+        stale = s.loop.create_task(s.processor._seek_back(toy.REQUESTS, 0, number - 1))
+        await asked.wait()
+        s.inputs.bounds = bounds  # type: ignore[method-assign]
+        released.set_result(None)
+        await stale
+        s.request("r1", 5)
+        await asyncio.sleep(5)
+        assert s.total == 5
+        assert s.notes.said.count("restoring") == 1
+
+    in_virtual_time(check)
+
+
+def test_an_input_that_this_version_does_not_know_keeps_its_position() -> None:
+    """After a rollback and the way forward again it goes on where it was, and every `from` is the `to` before."""
+
+    async def check(s: Surroundings) -> None:
+        known = s.inputs._topics
+
+        async def run_version(topics: tuple[str, ...], *requests: str) -> None:
+            s.inputs._topics = topics
+            s.make(topics=topics)
+            for name in requests:
+                s.request(name)
+            task = s.loop.create_task(s.processor.run())
+            await asyncio.sleep(5)
+            s.processor.close()
+            await task
+
+        s.broker.create("later", 1)
+        s.broker.produce("later", 0, None, toy.encode_request(toy.Request("l1", "add", "a", 1)))
+        task = await s.start()
+        s.processor.close()
+        await task
+        await run_version((*known, "later"), "r1")
+        await run_version(known, "r2")
+        assert s.group.committed[toy.REQUESTS, 0] == 2
+        await run_version((*known, "later"), "r3")
+        assert s.total == 4
+        assert s.notes.errors == []
+        seals = [decode_seal(batch.seal) for batch in s.notes.batches]
+        assert {seal.inputs["later"].to for seal in seals[1:]} == {1}
+        assert "later" in seals[1].inputs
+        at: dict[str, int] = {}
+        for seal in seals:
+            assert all(span.from_ == at.get(topic, 0) for topic, span in seal.inputs.items())
+            assert at.keys() <= seal.inputs.keys()
+            at = {topic: span.to for topic, span in seal.inputs.items()}
 
     in_virtual_time(check)
 

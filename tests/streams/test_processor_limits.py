@@ -144,6 +144,70 @@ def test_a_tick_that_is_not_answered_is_a_failure_like_others() -> None:
     in_virtual_time(check)
 
 
+def test_a_tick_counts_towards_the_renewal_of_the_producer() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("r1", operation="remind", after_ms=3_000)
+        await s.start()
+        await asyncio.sleep(10)
+        current = s.processor._current
+        assert current is not None
+        assert current.written == sum([len(batch.messages) for batch in s.notes.batches]) + 1
+
+    in_virtual_time(check)
+
+
+def test_a_tick_that_the_broker_does_not_take_ends_the_process() -> None:
+    async def check(s: Surroundings) -> None:
+        s.broker.partition(toy.INTERNAL, 0).max_bytes = 1
+        s.request("r1", operation="remind", after_ms=1_000)
+        with pytest.raises(Refused, match=f"raise max.message.bytes of {toy.INTERNAL}"):
+            await asyncio.wait_for(await s.start(), 60)
+
+    in_virtual_time(check)
+
+
+def test_who_discards_and_waits_is_not_ready() -> None:
+    async def check(s: Surroundings) -> None:
+        phases: list[Phase] = []
+
+        async def close() -> None:
+            phases.append(s.processor.phase)
+            await asyncio.sleep(3)
+            phases.append(s.processor.phase)
+
+        await s.start()
+        await asyncio.sleep(1)
+        assert s.processor.phase is Phase.RUNNING
+        s.logs.writers[0].close = close  # type: ignore[method-assign]
+        s.faults[Point.COMMIT] = [Kind.COMMIT_REFUSED]
+        s.request("r1")
+        await asyncio.sleep(4.02)
+        assert [*phases, s.processor.phase] == [Phase.RECOVERING] * 3
+        assert s.notes.said.count("restoring") == 1
+
+    in_virtual_time(check, backoff_first_s=10.0, backoff_most_s=10.0)
+
+
+@pytest.mark.parametrize("renews", [True, False])
+def test_who_discards_for_another_reason_is_not_ready_either(renews: bool) -> None:
+    async def check(s: Surroundings) -> None:
+        phases: list[Phase] = []
+
+        async def close() -> None:
+            phases.append(s.processor.phase)
+
+        await s.start()
+        await asyncio.sleep(1)
+        s.logs.writers[0].close = close  # type: ignore[method-assign]
+        if renews:
+            s.processor.limits = replace(s.limits, records_per_producer=1)
+        s.request("r1", operation="add" if renews else "large")
+        await asyncio.sleep(1)
+        assert phases == [Phase.RECOVERING]
+
+    in_virtual_time(check)
+
+
 def test_moved_positions_are_sealed_after_a_while_without_records() -> None:
     async def check(s: Surroundings) -> None:
         await s.start()

@@ -16,3 +16,15 @@ def test_the_defaults_stand() -> None:
 def test_a_deadline_must_be_below_the_time_limit_of_the_transaction(deadline_s: float) -> None:
     with pytest.raises(ValidationError, match="must be below"):
         Settings(commit_deadline_s=deadline_s, transaction_timeout_ms=10_000)
+
+
+def test_a_position_that_only_moved_is_sealed_daily_at_least() -> None:
+    assert Settings(seal_interval_s=86_400.0).seal_interval_s == 86_400
+    with pytest.raises(ValidationError, match="seal_interval_s"):
+        Settings(seal_interval_s=86_401.0)
+
+
+def test_a_group_session_is_at_most_10_s() -> None:
+    assert Settings(session_timeout_s=10.0).session_timeout_s == 10
+    with pytest.raises(ValidationError, match="session_timeout_s"):
+        Settings(session_timeout_s=10.1)

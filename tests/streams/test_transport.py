@@ -3,16 +3,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.errors import KafkaError, NodeNotReadyError, NotLeaderForPartitionError, TopicAuthorizationFailedError
 from aiokafka.producer import message_accumulator
 from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
 
 from schemas.topics import full_name
+from streams import consumer_thread
 from streams.consumer_thread import MAX_RECORDS
 from streams.errors import Refused
 from streams.settings import Settings
@@ -142,6 +144,49 @@ def test_a_seek_back_brings_everything_again_as_the_new_incarnation(toy_settings
     run(toy_settings, check, *puts("a", "b"))
 
 
+def test_a_seek_that_a_later_one_has_overtaken_does_nothing(toy_settings: Settings) -> None:
+    async def check(running: InProcess) -> None:
+        recorder = running.recorders[0]
+        number = await recorder.seek(toy_requests=1)
+        await recorder.inputs.seek(0, {REQUESTS: 3, COMMANDS: 0}, number - 1)
+        await until(lambda: recorder.end(REQUESTS) == 3)
+        await until(lambda: recorder.end(COMMANDS) == 1)
+        assert recorder.values(REQUESTS) == [b"b", b"c"]
+        numbers = {batch.topic: batch.incarnation for batch in recorder.batches}
+        assert numbers == {REQUESTS: number, COMMANDS: number - 1}
+
+    run(toy_settings, check, *puts("a", "b", "c"), *puts("x", topic=COMMANDS))
+
+
+def test_faust_seeks_nothing_by_itself(toy_settings: Settings) -> None:
+    """Its own `perform_seek` would go to the group's offsets, which only lag tools may believe."""
+
+    async def check(running: InProcess) -> None:
+        recorder = running.recorders[0]
+        await recorder.group.acknowledge(0, {REQUESTS: 2})
+        await recorder.seek(toy_requests=0)
+        await cast(Any, running.app.consumer).perform_seek()
+        await until(lambda: recorder.end(REQUESTS) == 3)
+        await produce(toy_settings, puts("d"))
+        await until(lambda: recorder.values(REQUESTS) == [b"a", b"b", b"c", b"d"])
+        assert recorder.batches[0].start == 0
+        assert running.app.crash_reason is None
+        assert not cast(Any, running.app.consumer)._read_offset
+
+    run(toy_settings, check, *puts("a", "b", "c"))
+
+
+def test_the_consumer_leaves_soon_and_commits_nothing_by_itself(toy_settings: Settings) -> None:
+    async def check(running: InProcess) -> None:
+        consumer = running.thread.consumer_in_thread
+        assert consumer._session_timeout_ms == toy_settings.session_timeout_s * 1000 <= 10_000
+        assert consumer._enable_auto_commit is False
+        assert consumer._fetch_max_wait_ms <= 100
+        assert consumer._isolation_level == "read_committed"
+
+    run(toy_settings, check)
+
+
 class _NotUtf8(str):
     """A header name that aiokafka's producer writes as other bytes."""
 
@@ -149,19 +194,24 @@ class _NotUtf8(str):
         return b"ce_\xff\xfe"
 
 
+async def produce_with_a_bad_header(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three records in one batch; aiokafka cannot decode the second one."""
+    with monkeypatch.context() as patch:
+        patch.setattr(message_accumulator, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
+        async with producing(settings) as producer:
+            batch = producer.create_batch()
+            batch.append(timestamp=None, key=b"k", value=b"b")
+            batch.append(timestamp=None, key=b"k", value=b"bad", headers=[(_NotUtf8("x"), b"1"), ("n", None)])
+            batch.append(timestamp=None, key=None, value=None)
+            name = full_name(settings.namespace, REQUESTS)
+            await (await producer.send_batch(batch, name, partition=0))
+
+
 def test_a_header_name_that_is_not_utf_8_does_not_stop_the_partition(
     toy_settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def check(running: InProcess) -> None:
-        with monkeypatch.context() as patch:
-            patch.setattr(message_accumulator, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy)
-            async with producing(toy_settings) as producer:
-                name = full_name(toy_settings.namespace, REQUESTS)
-                batch = producer.create_batch()
-                batch.append(timestamp=None, key=b"k", value=b"b")
-                batch.append(timestamp=None, key=b"k", value=b"bad", headers=[(_NotUtf8("x"), b"1"), ("n", None)])
-                batch.append(timestamp=None, key=None, value=None)
-                await (await producer.send_batch(batch, name, partition=0))
+        await produce_with_a_bad_header(toy_settings, monkeypatch)
         await produce_transaction(toy_settings, puts("never"), commit=False)
         await produce_transaction(toy_settings, puts("d"), commit=True)
         recorder = running.recorders[0]
@@ -175,6 +225,48 @@ def test_a_header_name_that_is_not_utf_8_does_not_stop_the_partition(
         assert records[2].timestamp == records[1].timestamp > 1_000_000_000_000
         assert (records[3].key, records[3].value) == (None, None)
         assert [batch.end for batch in recorder.batches[:-1]] == [batch.start for batch in recorder.batches[1:]]
+
+    run(toy_settings, check, *puts("a"))
+
+
+@pytest.mark.parametrize("error", [NotLeaderForPartitionError, NodeNotReadyError])
+def test_a_leader_that_moves_while_it_is_asked_leniently_is_asked_again(
+    toy_settings: Settings, monkeypatch: pytest.MonkeyPatch, error: type[KafkaError]
+) -> None:
+    asked: list[str] = []
+    honest = consumer_thread.fetch_leniently
+
+    async def fetch_leniently(consumer: Any, tp: TopicPartition) -> None:
+        asked.append(tp.topic)
+        if len(asked) <= 2:
+            raise error
+        await honest(consumer, tp)
+
+    async def check(running: InProcess) -> None:
+        monkeypatch.setattr(consumer_thread, "fetch_leniently", fetch_leniently)
+        await produce_with_a_bad_header(toy_settings, monkeypatch)
+        recorder = running.recorders[0]
+        await recorder.seek(toy_requests=0, toy_commands=0)
+        await until(lambda: recorder.values(REQUESTS) == [b"a", b"b", b"bad", b""])
+        await until(lambda: recorder.values(COMMANDS) == [b"x"])
+        assert len(asked) == 3
+        assert running.app.crash_reason is None
+
+    run(toy_settings, check, *puts("a"), *puts("x", topic=COMMANDS))
+
+
+def test_a_broker_that_refuses_to_be_read_leniently_ends_the_worker(
+    toy_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fetch_leniently(*_: Any) -> None:
+        raise TopicAuthorizationFailedError("no")
+
+    async def check(running: InProcess) -> None:
+        monkeypatch.setattr(consumer_thread, "fetch_leniently", fetch_leniently)
+        await produce_with_a_bad_header(toy_settings, monkeypatch)
+        await running.recorders[0].seek(toy_requests=0)
+        await until(lambda: running.app.crash_reason is not None)
+        assert isinstance(running.app.crash_reason, TopicAuthorizationFailedError)
 
     run(toy_settings, check, *puts("a"))
 
