@@ -3,7 +3,8 @@
 The write-ahead log is off, for the event log is one already: what a crash takes from the memtables is folded again
 from there. Instead every flush is atomic over all families, so that what is on disk is always the state at one
 seal. Because a single family can be flushed by itself (closing its handle does), each batch also stamps the
-families it touches; a store whose stamps do not agree with its mark is torn and counts as empty.
+families it touches; a store whose stamps do not agree with its mark is torn and counts as empty. So does one that
+was once found corrupt: what RocksDB cannot read today it cannot read tomorrow.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ _MARK: Final = b"mark"
 _STAMP_OF: Final = b"stamp:"
 #: Not valid UTF-8, so no key of a table can be the same.
 _STAMP: Final = b"\xff"
+#: A file in the store's directory, left when something in it was corrupt.
+_CORRUPT: Final = "CORRUPT"
 #: How long a write may wait until RocksDB has brought full memtables to disk, and how often it looks.
 _STALLED_S: Final = 5.0
 _STALL_PAUSE_S: Final = 0.005
@@ -158,21 +161,27 @@ class RocksStore:
         try:
             return get(raw)  # type: ignore[no-any-return]
         except Exception as error:
-            raise _failure("read", self.path, error) from error
+            raise self._failed("read", error) from error
 
     def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
-        """All pairs of a table in the order of their keys' UTF-8 bytes."""
+        """All pairs of a table in the order of their keys' UTF-8 bytes.
+
+        Raises:
+            StoreError: the store cannot be read to the table's end.
+        """
         if self._gets.get(table) is None:
             return
-        family = self._families[table]
         try:
-            for key, value in family.items():
-                if key != _STAMP:
-                    yield cast("bytes", key).decode(), value
-        except StoreError:
-            raise
+            rows = self._families[table].iter()
+            rows.seek_to_first()
+            while rows.valid():
+                if (key := rows.key()) != _STAMP:
+                    yield cast("bytes", key).decode(), rows.value()
+                rows.next()
+            # An iterator stops at what it cannot read as if there were no more.
+            rows.status()
         except Exception as error:
-            raise _failure("read", self.path, error) from error
+            raise self._failed("read", error) from error
 
     def tables(self) -> Sequence[str]:
         """Names of the tables that exist."""
@@ -187,7 +196,7 @@ class RocksStore:
         try:
             self._db.drop_column_family(table)
         except Exception as error:
-            raise _failure("write", self.path, error) from error
+            raise self._failed("write", error) from error
 
     def mark(self) -> Mark | None:
         """How far this store has come; None where it is empty."""
@@ -210,7 +219,7 @@ class RocksStore:
                     raise StoreError(f"RocksDB has brought nothing to disk for {_STALLED_S:g} s: No space left on it?")
                 time.sleep(_STALL_PAUSE_S)
         except Exception as error:
-            raise _failure("write", self.path, error) from error
+            raise self._failed("write", error) from error
 
     def _batch(self, changes: Sequence[tuple[str, str, bytes | None]], mark: Mark) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
@@ -238,11 +247,16 @@ class RocksStore:
         return True
 
     def is_torn(self) -> bool:
-        """True where a family is not at the seal at which the mark says it was written last."""
-        return any(
-            family.get(_STAMP) != self._get_default(_STAMP_OF + name.encode())
-            for name, family in self._families.items()
-        )
+        """True where a family is not at the seal at which the mark says it was written last.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        try:
+            stamps = {name: family.get(_STAMP) for name, family in self._families.items()}
+        except Exception as error:
+            raise self._failed("read", error) from error
+        return any(stamp != self._get_default(_STAMP_OF + name.encode()) for name, stamp in stamps.items())
 
     def _get_default(self, key: bytes) -> bytes | None:
         if isinstance(self._gets, _Closed):
@@ -250,7 +264,14 @@ class RocksStore:
         try:
             return self._db.get(key)
         except Exception as error:
-            raise _failure("read", self.path, error) from error
+            raise self._failed("read", error) from error
+
+    def _failed(self, action: str, error: Exception) -> StoreError:
+        """The error to raise; after a corruption the directory is marked, so that the next open starts anew."""
+        if "Corruption" in str(error):
+            with contextlib.suppress(OSError):
+                (self.path / _CORRUPT).touch()
+        return _failure(action, self.path, error)
 
     def flush(self) -> None:
         """Bring all families to disk, atomically.
@@ -265,7 +286,7 @@ class RocksStore:
             shutil.rmtree(folder, ignore_errors=True)
             Checkpoint(self._db).create_checkpoint(str(folder))
         except Exception as error:
-            raise _failure("write", self.path, error) from error
+            raise self._failed("write", error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -287,6 +308,11 @@ class RocksStore:
         del self._db
 
 
+def is_corrupt(path: Path) -> bool:
+    """True where a store in this directory was found corrupt: it is only a copy, to be made anew."""
+    return (path / _CORRUPT).exists()
+
+
 def _newest_buckets(names: Sequence[str]) -> set[str]:
     """The newest bucket of each bucketed table among family names such as `idempotency@123`."""
     newest: dict[str, int] = {}
@@ -302,5 +328,5 @@ def _failure(action: str, path: Path, error: Exception) -> StoreError:
     if "No space left" in text or "Disk quota" in text:
         text += "; free disk space there or move WALLETSTREAM_DATA_DIR: the state continues from the event log"
     elif "Corruption" in text:
-        text += "; it is only a copy: stop the worker, delete the directory, and it is rebuilt from the event log"
+        text += "; it is only a copy and is rebuilt from the event log; look at the disk's health"
     return StoreError(f"cannot {action} the store at {path}: {text}")

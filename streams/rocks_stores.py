@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from streams.errors import StoreError
-from streams.rocks import RocksStore, StoreMemory
+from streams.rocks import RocksStore, StoreMemory, is_corrupt
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,8 @@ class RocksStores:
         """
         self._folder = data_dir / worker_id
         self._memory = memory
+        #: This process's own directory of each partition whose usual one another process holds.
+        self._own: dict[int, Path] = {}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             for path in self._folder.glob("*~*"):
@@ -41,21 +43,29 @@ class RocksStores:
         """
         path = self._folder / str(partition)
         try:
-            store = RocksStore(path, self._memory)
+            return self._open_usable(partition, path)
         except StoreError as error:
-            reason = str(error)
-            if is_locked_elsewhere(error):
-                log.warning(
-                    "another process holds %s: rebuilding partition %d in a directory of its own", path, partition
-                )
-                return RocksStore(self._fresh(partition), self._memory)
-            if "Corruption" not in reason:
+            if not is_locked_elsewhere(error):
                 raise
+        log.warning("another process holds %s: partition %d gets a directory of its own", path, partition)
+        return self._open_usable(partition, self._own_path(partition))
+
+    def _open_usable(self, partition: int, path: Path) -> RocksStore:
+        """The store at `path` as it was left, or an empty one."""
+        if is_corrupt(path):
+            reason = "it was found corrupt"
         else:
-            if not store.is_torn():
-                return store
-            store.close()
-            reason = "its tables are not at the same seal"
+            try:
+                store = RocksStore(path, self._memory)
+            except StoreError as error:
+                if "Corruption" not in str(error):
+                    raise
+                reason = str(error)
+            else:
+                found = _fault_of(store)
+                if found is None:
+                    return store
+                reason = found
         log.warning("the state at %s cannot be used and is rebuilt from the event log: %s", path, reason)
         return self.open_empty(partition)
 
@@ -63,7 +73,7 @@ class RocksStores:
         """An empty store for the partition; what was there is deleted."""
         path = self._folder / str(partition)
         if _is_locked(path):
-            path = self._fresh(partition)
+            path = self._own_path(partition)
         try:
             if path.exists():
                 shutil.rmtree(path)
@@ -71,8 +81,26 @@ class RocksStores:
             raise StoreError(f"{path} cannot be deleted: {error}; delete it by hand") from error
         return RocksStore(path, self._memory)
 
-    def _fresh(self, partition: int) -> Path:
-        return self._folder / f"{partition}~{secrets.token_hex(4)}"
+    def _own_path(self, partition: int) -> Path:
+        return self._own.setdefault(partition, self._folder / f"{partition}~{secrets.token_hex(4)}")
+
+
+def _fault_of(store: RocksStore) -> str | None:
+    """Why an open store cannot be used, which is then closed; None where it can.
+
+    Raises:
+        StoreError: it cannot be read, for a reason that a rebuild does not mend.
+    """
+    try:
+        if not store.is_torn():
+            return None
+    except StoreError as error:
+        store.close()
+        if "Corruption" not in str(error):
+            raise
+        return str(error)
+    store.close()
+    return "its tables are not at the same seal"
 
 
 def is_locked_elsewhere(error: StoreError) -> bool:

@@ -5,7 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 from rocksdict import Rdict
@@ -181,22 +184,29 @@ def test_kill_9_leaves_the_state_at_one_seal(tmp_path: Path) -> None:
     assert reached[-1] > 0, "the writer was never fast enough to fill a memtable"
 
 
-def test_a_directory_held_by_another_process_is_not_waited_for(tmp_path: Path) -> None:
-    filled(tmp_path).open(0).close()
+@contextmanager
+def held_elsewhere(folder: Path) -> Iterator[None]:
+    """Another process has the store of partition 0 open."""
+    code = (
+        "import sys, time; from rocksdict import Rdict; db = Rdict(sys.argv[1]);"
+        "print('open', flush=True); time.sleep(60)"
+    )
     holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import sys, time; from rocksdict import Rdict; db = Rdict(sys.argv[1]);"
-            "print('open', flush=True); time.sleep(60)",
-            str(tmp_path / "worker-1" / "0"),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        [sys.executable, "-c", code, str(folder / "worker-1" / "0")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
     assert holder.stdout is not None
     try:
         assert holder.stdout.readline() == b"open\n"
+        yield
+    finally:
+        holder.kill()
+        holder.wait()
+        holder.stdout.close()
+
+
+def test_a_directory_held_by_another_process_is_not_waited_for(tmp_path: Path) -> None:
+    filled(tmp_path).open(0).close()
+    with held_elsewhere(tmp_path):
         stores = stores_in(tmp_path)
         store = stores.open(0)
         assert store.mark() is None
@@ -204,10 +214,24 @@ def test_a_directory_held_by_another_process_is_not_waited_for(tmp_path: Path) -
         store.write([("wallets", "a", b"1")], Mark(1, b"seal-1"))
         store.close()
         assert stores.open_empty(0).path.name.startswith("0~")
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
+
+
+def test_a_directory_of_its_own_is_kept_while_the_usual_one_is_held(tmp_path: Path) -> None:
+    filled(tmp_path).open(0).close()
+    with held_elsewhere(tmp_path):
+        stores = stores_in(tmp_path)
+        for number in range(3):
+            store = stores.open(0)
+            assert store.mark() == (Mark(number - 1, b"seal") if number else None)
+            store.write([("wallets", "a", b"1")], Mark(number, b"seal"))
+            store.close()
+        store = stores.open_empty(0)
+        assert store.mark() is None
+        store.close()
+        assert len(list((tmp_path / "worker-1").glob("0~*"))) == 1
+    store = stores.open(0)
+    assert store.mark() == Mark(3, b"seal-3")
+    store.close()
 
 
 def test_directories_of_earlier_processes_are_deleted_unless_held(tmp_path: Path) -> None:
@@ -240,6 +264,63 @@ def test_corruption_is_thrown_away(tmp_path: Path) -> None:
     manifest.write_bytes(b"\x00garbage" * 100)
     store = stores.open(0)
     assert store.mark() is None
+    store.close()
+
+
+def flip_bytes(folder: Path) -> None:
+    """Let the disk return garbage for half of the largest table file."""
+    path = max(folder.glob("*.sst"), key=lambda path: path.stat().st_size)
+    data = bytearray(path.read_bytes())
+    for at in range(5_000, len(data) // 2):
+        data[at] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("reads", ["get", "scan"])
+def test_a_table_file_found_corrupt_is_thrown_away(tmp_path: Path, reads: str) -> None:
+    stores = stores_in(tmp_path)
+    store = stores.open(0)
+    keys = [f"k{i:05}" for i in range(3_000)]
+    store.write([("a", key, random.randbytes(300)) for key in keys], Mark(3, b"seal-3"))
+    store.close()
+    flip_bytes(store.path)
+    store = stores.open(0)
+    assert store.mark() == Mark(3, b"seal-3")
+    with pytest.raises(StoreError, match=r"Corruption.* is rebuilt from the event log"):
+        _ = [store.get("a", key) for key in keys] if reads == "get" else list(store.scan("a"))
+    store.close()
+    store = stores.open(0)
+    assert store.mark() is None
+    store.write([("a", "k", b"v")], Mark(1, b"seal-1"))
+    store.close()
+    store = stores.open(0)
+    assert store.mark() == Mark(1, b"seal-1")
+    store.close()
+
+
+@pytest.mark.parametrize(("says", "heals"), [("Corruption: block checksum mismatch", True), ("IO error", False)])
+def test_an_open_store_that_cannot_say_whether_it_is_torn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, heals: bool
+) -> None:
+    class Broken:
+        def get(self, _key: bytes) -> bytes:
+            raise Exception(says)
+
+    def enter(self: RocksStore, name: str) -> None:
+        self._families[name] = cast(Rdict, Broken())
+
+    stores = filled(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(RocksStore, "_enter", enter)
+        if heals:
+            store = stores.open(0)
+            assert store.mark() is None
+            store.close()
+        else:
+            with pytest.raises(StoreError, match="IO error"):
+                stores.open(0)
+    store = stores.open(0)
+    assert store.mark() == (None if heals else Mark(3, b"seal-3"))
     store.close()
 
 
