@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import aiokafka.producer.sender
@@ -86,8 +86,14 @@ class KafkaWriter:
             except KafkaConnectionError as error:
                 raise Unavailable(str(error)) from error
 
-    async def transact(self, messages: Sequence[Message]) -> LogPosition:
+    async def transact(
+        self, messages: Sequence[Message], before_commit: Callable[[], Awaitable[None]] | None = None
+    ) -> LogPosition:
         """Steps 3 and 4: write all messages in one transaction and commit it.
+
+        Args:
+            messages: the records; the last one of the event log is the seal.
+            before_commit: awaited between the steps.
 
         Returns:
             Where the seal is; (-1, -1) where no message goes to the event log.
@@ -102,6 +108,8 @@ class KafkaWriter:
             await producer.begin_transaction()
             position = await self._write(producer, messages)
             # Only now: the commit would succeed even if one of the batches had failed.
+            if before_commit is not None:
+                await before_commit()
             await producer.commit_transaction()
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(f"{self.transactional_id} is held by somebody else, or its transaction timed out") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from streams.machine import Message
@@ -80,10 +80,13 @@ class LogWriter(Protocol):
             Unavailable: no broker answers.
         """
 
-    async def transact(self, messages: Sequence[Message]) -> LogPosition:
+    async def transact(
+        self, messages: Sequence[Message], before_commit: Callable[[], Awaitable[None]] | None = None
+    ) -> LogPosition:
         """Steps 3 and 4: write all messages in one transaction and commit it.
 
-        The last message of the event log is the seal. Any exception means that the outcome is unknown.
+        The last message of the event log is the seal. `before_commit` is awaited between the steps: everything is
+        written, the commit is not sent. Any exception means that the outcome is unknown.
 
         Raises:
             Fenced: another incarnation holds the transactional id.

@@ -22,6 +22,7 @@ import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import partial
 
 from schemas.clock import rfc3339, unix_ms
 from streams.batch import Batch, BatchDecider, Progress
@@ -131,7 +132,7 @@ class PartitionProcessor:
     observer: Observer = field(default_factory=Observer)
     #: Jitter of the backoff; the simulation gives a seeded one.
     jitter: Callable[[], float] = random.random
-    #: Told before each step, in the simulation to crash there.
+    #: Told before each step: to measure it, in tests to crash there.
     at_step: Callable[[CommitStep], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
@@ -148,6 +149,7 @@ class PartitionProcessor:
         self._decider = BatchDecider(
             self.machine, self.event_log, self.partition, self.partitions, rfc3339, on_bug=self.observer.bug
         )
+        self._before_commit = partial(self._step_hook, CommitStep.COMMIT)
 
     # ---- from outside: post a message and return -------------------------------------------------
 
@@ -328,7 +330,7 @@ class PartitionProcessor:
         await self._step_hook(CommitStep.DECIDE)
         batch = self._decide(current, taken)  # 2
         await self._step_hook(CommitStep.WRITE)
-        await self._write_and_commit(current, batch)  # 3, 4
+        await self._write_and_commit(current, batch)  # 3, 4: the hook of COMMIT is called in between
         await self._step_hook(CommitStep.PERSIST)
         self._persist(current, batch)  # 5
         await self._step_hook(CommitStep.ACKNOWLEDGE)
@@ -409,7 +411,7 @@ class PartitionProcessor:
         """Steps 3 and 4, within a deadline below Kafka's own time limit for the transaction."""
         try:
             async with asyncio.timeout(self.limits.commit_deadline_s):
-                position = await current.writer.transact(batch.messages)
+                position = await current.writer.transact(batch.messages, self._before_commit)
         except MessageTooLarge:
             self._halve(batch)
             raise

@@ -14,7 +14,7 @@ from streams.machine import Context, InputRecord
 from streams.observer import Observer
 from streams.processor import CommitStep
 
-#: What is measured: the step's own time, so without the wait for records.
+#: What is measured: the step's own time, so without the wait for records; the commit belongs to the write.
 _MEASURED = {
     CommitStep.DECIDE: metrics.STEP_SECONDS.labels("decide"),
     CommitStep.WRITE: metrics.STEP_SECONDS.labels("write"),
@@ -119,6 +119,8 @@ class StepTimer:
 
     async def __call__(self, step: CommitStep) -> None:
         """`step` begins, so the one before has ended."""
+        if step is CommitStep.COMMIT:
+            return
         now = self._clock()
         before = self._step
         # A failed cycle jumps back to the first step; what it broke off is no measurement.

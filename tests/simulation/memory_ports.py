@@ -110,7 +110,9 @@ class MemoryWriter:
             except ConcurrentTransactions:
                 await asyncio.sleep(_RETRY_S)
 
-    async def transact(self, messages: Sequence[Message]) -> LogPosition:
+    async def transact(
+        self, messages: Sequence[Message], before_commit: Callable[[], object] | None = None
+    ) -> LogPosition:
         fault, self.fault = self.fault, None
         try:
             offset = await self._produce(messages, fault)

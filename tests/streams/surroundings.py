@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 from streams.batch import Batch
 from streams.box import Box
 from streams.errors import StoreError
+from streams.machine import Message
 from streams.observer import Observer
-from streams.ports import Ports
+from streams.ports import LogPosition, Ports
 from streams.processor import Limits, PartitionProcessor
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
@@ -19,7 +20,7 @@ from tests.simulation.loop import SimulatedLoop
 from tests.simulation.memory_group import Assignment, GroupCoordinator
 from tests.simulation.memory_inputs import MemoryInputs
 from tests.simulation.memory_log import Broker
-from tests.simulation.memory_ports import Link, MemoryGroup, MemoryLogs, MemoryReader
+from tests.simulation.memory_ports import Link, MemoryGroup, MemoryLogs, MemoryReader, MemoryWriter
 from tests.simulation.memory_store import Files, MemoryStores
 from tests.simulation.toy import Request, ToyMachine, encode_request
 
@@ -58,6 +59,29 @@ class Notes(Observer):
         self.said.append(f"hole {topic}")
 
 
+class AnnouncingWriter(MemoryWriter):
+    """Tells when everything is written and the commit is not sent; the simulation has a point of its own there."""
+
+    _before_commit: Callable[[], Awaitable[None]] | None = None
+
+    async def transact(self, messages: Sequence[Message], before_commit: Any = None) -> LogPosition:
+        self._before_commit = before_commit
+        return await super().transact(messages)
+
+    async def _commit(self, fault: Kind | None) -> None:
+        if self._before_commit is not None:
+            await self._before_commit()
+        await super()._commit(fault)
+
+
+class AnnouncingLogs(MemoryLogs):
+    """Makes such writers."""
+
+    def writer(self, partition: int) -> AnnouncingWriter:
+        writer = self.writers[partition] = AnnouncingWriter(self._edge, partition)
+        return writer
+
+
 class Surroundings:
     """The edge that the in-memory ports use; `faults` strike at a point, one after the other."""
 
@@ -78,7 +102,7 @@ class Surroundings:
         self.notes = Notes()
         self.limits = Limits(**limits)
         self.stores = MemoryStores(self.files, self, self._store_fault)
-        self.logs = MemoryLogs(self)
+        self.logs = AnnouncingLogs(self)
         self.inputs = MemoryInputs(
             self, (toy.INTERNAL, toy.REQUESTS), lambda batch: self.processor.offer(batch), most=100
         )
@@ -86,9 +110,7 @@ class Surroundings:
         self.machine = ToyMachine()
         self.processor = self.make()
 
-    def make(
-        self, box_records: int = 100, topics: Sequence[str] = (toy.INTERNAL, toy.REQUESTS)
-    ) -> PartitionProcessor:
+    def make(self, box_records: int = 100, topics: Sequence[str] = (toy.INTERNAL, toy.REQUESTS)) -> PartitionProcessor:
         """A processor, as it is made for each assignment."""
         self.processor = PartitionProcessor(
             0,

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber, ProducerFenced
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata, TopicPartition
@@ -98,6 +99,64 @@ def test_the_old_writer_is_fenced(toy_settings: Settings) -> None:
         for writer in (old, new, other):
             await writer.close()
         assert await log_of(toy_settings) == [(0, b"old"), (2, b"new")]
+
+    asyncio.run(check())
+
+
+def test_the_transactional_id_belongs_to_the_partition_not_to_the_worker(toy_settings: Settings) -> None:
+    async def check() -> None:
+        await create_topics(toy_settings)
+        old = writer_of(toy_settings)
+        new = writer_of(toy_settings.model_copy(update={"worker_id": "another"}))
+        assert old.transactional_id == new.transactional_id == f"{toy_settings.namespace}toy-0"
+        await old.fence()
+        assert old._producer._txn_manager.transaction_timeout_ms == toy_settings.transaction_timeout_ms == 10_000
+        await old.transact([event(b"old")])
+        await new.fence()
+        with pytest.raises(Fenced):
+            await old.transact([event(b"zombie")])
+        await new.transact([event(b"new")])
+        await old.close()
+        await new.close()
+        assert await log_of(toy_settings) == [(0, b"old"), (2, b"new")]
+
+    asyncio.run(check())
+
+
+def test_the_commit_is_announced_between_the_last_answer_and_the_commit(toy_settings: Settings) -> None:
+    async def check() -> None:
+        await create_topics(toy_settings)
+        writer = writer_of(toy_settings)
+        await writer.fence()
+        seen: list[tuple[int, list[tuple[int, bytes]]]] = []
+
+        async def before_commit() -> None:
+            reader = AIOKafkaConsumer(bootstrap_servers=toy_settings.bootstrap_servers)
+            await reader.start()
+            tp = TopicPartition(full_name(toy_settings.namespace, EVENTS), 0)
+            seen.append(((await reader.end_offsets([tp]))[tp], await log_of(toy_settings)))
+            await reader.stop()
+
+        await writer.transact([event(b"a"), event(b"seal")], before_commit)
+        await writer.close()
+        assert seen == [(2, [])]
+        assert await log_of(toy_settings) == [(0, b"a"), (1, b"seal")]
+
+    asyncio.run(check())
+
+
+def test_what_fails_before_the_commit_is_not_committed() -> None:
+    async def check() -> None:
+        writer = writer_of(Settings())
+        writer._producer = answers = _Answers([7])
+
+        async def before_commit() -> None:
+            assert not answers.committed
+            raise OSError("here it dies")
+
+        with pytest.raises(OSError, match="here it dies"):
+            await writer.transact([event(b"seal")], before_commit)
+        assert not answers.committed
 
     asyncio.run(check())
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+from dataclasses import replace
 
 import pytest
 
 from streams.errors import Fenced, Unavailable
-from streams.processor import CommitStep, Phase
+from streams.processor import CommitStep, PartitionProcessor, Phase
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import ConnectionLost, MemoryWriter
+from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
 
@@ -34,13 +37,89 @@ def test_a_cycle_commits_persists_and_acknowledges() -> None:
         assert s.total == 5
         assert s.group.committed == {(toy.INTERNAL, 0): 0, (toy.REQUESTS, 0): 1}
         assert s.notes.said == ["restoring", "restored -1", "committed 1"]
-        first = steps.index(CommitStep.DECIDE)
-        assert steps[first : first + 4] == [
-            CommitStep.DECIDE,
-            CommitStep.WRITE,
-            CommitStep.PERSIST,
-            CommitStep.ACKNOWLEDGE,
-        ]
+        first = steps.index(CommitStep.DECIDE) - 1
+        assert steps[first : first + 6] == list(CommitStep)
+
+    in_virtual_time(check)
+
+
+def test_the_commit_is_announced_when_all_is_written_and_nothing_is_visible() -> None:
+    async def check(s: Surroundings) -> None:
+        seen: list[tuple[int, int]] = []
+
+        async def at_step(step: CommitStep) -> None:
+            log = s.broker.partition(toy.EVENTS, 0)
+            if step is CommitStep.COMMIT:
+                seen.append((len(log._entries), len(log.committed())))
+                if len(seen) == 1:
+                    raise ConnectionLost("at the step's beginning")
+
+        s.processor.at_step = at_step
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(10)
+        written, visible = zip(*seen, strict=True)
+        assert written[0] == 2
+        assert visible == (0, 0)
+        assert s.notes.said.count("restoring") == 2
+        assert s.total == 5
+
+    in_virtual_time(check)
+
+
+def test_what_is_not_current_persists_nothing() -> None:
+    """Step 5 has no await in it: nobody can take the incarnation away between its checks and its write."""
+
+    async def check(s: Surroundings) -> None:
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(1)
+
+        async def at_step(step: CommitStep) -> None:
+            current = s.processor._current
+            if step is CommitStep.PERSIST and current is not None:
+                s.processor._current = replace(current)
+                s.processor.at_step = None
+
+        s.processor.at_step = at_step
+        mark = s.files[0].mark
+        written: list[object] = []
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryStore, "write", lambda *args: written.append(args))
+            s.request("r2", 3)
+            for _ in range(1_000):
+                if not s.notes.errors:
+                    await asyncio.sleep(0.001)
+        assert s.notes.errors
+        assert isinstance(s.notes.errors[0], Fenced)
+        assert written == []
+        assert s.files[0].mark == mark
+        assert s.total == 5
+        await asyncio.sleep(5)
+        assert s.total == 8
+        assert not inspect.iscoroutinefunction(PartitionProcessor._persist)
+
+    in_virtual_time(check)
+
+
+def test_on_a_revocation_the_box_is_emptied() -> None:
+    async def check(s: Surroundings) -> None:
+        waiting: list[int] = []
+
+        async def at_step(step: CommitStep) -> None:
+            if step is CommitStep.TAKE:
+                await s.processor.box.arrived.wait()
+                waiting.append(s.processor.box.waiting_records)
+                s.processor.close()
+
+        s.processor.at_step = at_step
+        s.request("r1")
+        s.request("r2")
+        await asyncio.wait_for(await s.start(), 10)
+        assert waiting[0] > 0
+        assert s.processor.box.waiting_records == 0
+        assert s.notes.batches == []
+        assert s.broker.partition(toy.EVENTS, 0).committed() == []
 
     in_virtual_time(check)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -202,8 +202,8 @@ def test_an_input_that_this_version_does_not_know_keeps_its_position() -> None:
     async def check(s: Surroundings) -> None:
         known = s.inputs._topics
 
-        async def run_version(topics: tuple[str, ...], *requests: str) -> None:
-            s.inputs._topics = topics
+        async def run_version(topics: Sequence[str], *requests: str) -> None:
+            s.inputs._topics = tuple(topics)
             s.make(topics=topics)
             for name in requests:
                 s.request(name)

@@ -101,7 +101,8 @@ def test_steps_are_timed_without_the_wait_for_records() -> None:
         for step, lasts_s in (
             (CommitStep.TAKE, 100.0),
             (CommitStep.DECIDE, 0.5),
-            (CommitStep.WRITE, 2.0),
+            (CommitStep.WRITE, 1.5),
+            (CommitStep.COMMIT, 0.5),
             (CommitStep.PERSIST, 0.25),
             (CommitStep.ACKNOWLEDGE, 7.0),
             (CommitStep.TAKE, 100.0),

@@ -14,7 +14,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 from aiokafka.structs import TopicPartition
 
 from schemas.topics import full_name
-from streams import consumer_thread
+from streams import consumer_thread, lenient
 from streams.consumer_thread import MAX_RECORDS
 from streams.errors import Refused
 from streams.settings import Settings
@@ -234,13 +234,12 @@ def test_a_leader_that_moves_while_it_is_asked_leniently_is_asked_again(
     toy_settings: Settings, monkeypatch: pytest.MonkeyPatch, error: type[KafkaError]
 ) -> None:
     asked: list[str] = []
-    honest = consumer_thread.fetch_leniently
 
     async def fetch_leniently(consumer: Any, tp: TopicPartition) -> None:
         asked.append(tp.topic)
         if len(asked) <= 2:
             raise error
-        await honest(consumer, tp)
+        await lenient.fetch_leniently(consumer, tp)
 
     async def check(running: InProcess) -> None:
         monkeypatch.setattr(consumer_thread, "fetch_leniently", fetch_leniently)
