@@ -1,0 +1,54 @@
+"""What a worker's app is made of: Faust's settings, and the numbers that the commit protocol names."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from streams.app import create_app, limits_of
+from streams.processor import Limits
+from streams.settings import Settings
+from tests.streams.toy import ROLE
+
+
+def test_faust_waits_for_nothing_and_serves_nothing(tmp_path: Path) -> None:
+    async def check() -> None:
+        conf = create_app(Settings(data_dir=tmp_path, session_timeout_s=6.0), ROLE).conf
+        assert conf.stream_wait_empty is False
+        assert conf.web_enabled is False
+        assert conf.web_tables_enabled is False
+        assert conf.broker_session_timeout == 6.0
+
+    asyncio.run(check())
+
+
+def test_the_numbers_of_the_commit_protocol() -> None:
+    settings = Settings()
+    limits = limits_of(settings)
+    assert limits.clock_tolerance_ms == 300_000
+    assert limits.seal_interval_ms == 86_400_000
+    assert limits.records_per_producer <= 1 << 30
+    assert limits.revoke_grace_s == 5
+    assert limits.commit_deadline_s * 1000 < settings.transaction_timeout_ms == 10_000
+    assert limits.max_failures == settings.max_failures
+
+
+def test_limits_are_those_of_the_settings() -> None:
+    settings = Settings(
+        batch_max_records=7,
+        batch_max_bytes=1 << 17,
+        commit_deadline_s=1.5,
+        clock_tolerance_s=2.5,
+        seal_interval_s=3.5,
+        max_failures=4,
+        state_cache_entries=200,
+    )
+    assert limits_of(settings) == Limits(
+        batch_max_records=7,
+        batch_max_bytes=1 << 17,
+        commit_deadline_s=1.5,
+        clock_tolerance_ms=2_500,
+        seal_interval_ms=3_500,
+        max_failures=4,
+        cache_entries=200,
+    )
