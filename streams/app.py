@@ -13,13 +13,14 @@ from yarl import URL
 
 from schemas.topics import full_name
 from streams.box import Box
+from streams.commit import Limits
 from streams.kafka_group import KafkaGroup, KafkaInputs
 from streams.kafka_log import KafkaLogs
 from streams.observer import Observer
 from streams.ports import Ports, Stores
-from streams.processor import Limits, PartitionProcessor
+from streams.processor import PartitionProcessor
 from streams.prometheus_observer import StepTimer
-from streams.rocks import StoreMemory
+from streams.rocks_memory import StoreMemory
 from streams.rocks_stores import RocksStores
 from streams.role import Role
 from streams.settings import Settings

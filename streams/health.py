@@ -10,8 +10,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams import metrics
+from streams.commit import Phase
 from streams.observers import RestoreProgress
-from streams.processor import Phase
 from streams.supervisor import Supervisor
 
 #: A broker answers a fetch every 50 ms; silence for so long is worth a word, and more than a pause of ours.

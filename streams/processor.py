@@ -17,176 +17,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import random
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
-from enum import IntEnum, StrEnum
-from functools import partial
+from dataclasses import dataclass
 
-from schemas.clock import rfc3339, unix_ms
-from streams.batch import Batch, BatchDecider, Progress
-from streams.box import Box, InputBatch, Offer, Taken
+from streams.batch import Batch
+from streams.box import Taken
+from streams.commit import CommitStep, Phase
 from streams.errors import Fenced, MessageTooLarge, NotOwner, Refused, Unavailable
-from streams.machine import Machine
-from streams.observer import Observer
-from streams.overlay import Overlay
+from streams.owner import Incarnation, PartitionOwner
 from streams.persist import changes_of, forget_old_buckets
-from streams.ports import Bounds, LogReader, LogWriter, Mark, Ports, Store
-from streams.restore import Restored, Restorer
-from streams.seal import Span, decode_seal
+from streams.ports import Mark
+from streams.seal import decode_seal
 
 _TICK_AGAIN_MS = 1_000
 
-#: One counter for the whole process: a partition that comes back to it must not mistake old batches for new ones.
-_incarnations = itertools.count(1)
-
-
-class CommitStep(IntEnum):
-    """The steps of the commit protocol."""
-
-    TAKE = 1
-    DECIDE = 2
-    WRITE = 3
-    COMMIT = 4
-    PERSIST = 5
-    ACKNOWLEDGE = 6
-
-
-class Phase(StrEnum):
-    """What a processor is doing, as `/readyz` says it."""
-
-    CONNECTING = "connecting"
-    RECOVERING = "recovering"
-    RUNNING = "running"
-    CLOCK = "clock"
-    CLOSED = "closed"
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds and times of a processor; units are in the names."""
-
-    batch_max_records: int = 2_000
-    batch_max_bytes: int = 2 << 20
-    commit_deadline_s: float = 8.0
-    clock_tolerance_ms: int = 300_000
-    seal_interval_ms: int = 86_400_000
-    acknowledge_interval_s: float = 0.5
-    revoke_grace_s: float = 5.0
-    backoff_first_s: float = 0.05
-    backoff_most_s: float = 5.0
-    max_failures: int = 8
-    cache_entries: int = 10_000
-    #: aiokafka's sequence numbers overflow at 2^31; the producer is renewed well before.
-    records_per_producer: int = 1 << 30
-
-
-@dataclass(slots=True)
-class _Incarnation:
-    """All that one restore makes and one failure throws away."""
-
-    number: int
-    store: Store
-    state: Overlay
-    progress: Progress
-    writer: LogWriter
-    #: Positions of inputs that the last seal names and this version does not take: a later one goes on from there.
-    untaken: dict[str, Span] = field(default_factory=dict)
-    written: int = 0
-    tick_sent_for_ms: int | None = None
-    tick_sent_at_ms: int = 0
-    sealed_at_ms: int = 0
-
-
-def check_bounds(where: str, position: int, bounds: Bounds) -> None:
-    """Refuse an input that cannot be read on from `position`.
-
-    Raises:
-        Refused: the topic was recreated or truncated, or records were deleted unread.
-    """
-    if bounds.end < position:
-        raise Refused(
-            f"{where} ends at {bounds.end}, but the ledger has read up to {position}: the topic was recreated or "
-            "truncated; restore it, or start a new namespace"
-        )
-    if bounds.start > position:
-        raise Refused(
-            f"{where} starts at {bounds.start}, but the ledger has read only up to {position}: "
-            f"{bounds.start - position} offsets were deleted unread; have the producers send them again and start a "
-            "new namespace, or restore the topic"
-        )
-
 
 @dataclass
-class PartitionProcessor:
-    """Owns the state of one partition index. `run` is its task; callbacks from outside only post to the box."""
-
-    partition: int
-    partitions: int
-    machine: Machine
-    event_log: str
-    box: Box
-    ports: Ports
-    limits: Limits = field(default_factory=Limits)
-    observer: Observer = field(default_factory=Observer)
-    #: Jitter of the backoff; the simulation gives a seeded one.
-    jitter: Callable[[], float] = random.random
-    #: Told before each step: to measure it, in tests to crash there.
-    at_step: Callable[[CommitStep], Awaitable[None]] | None = None
-
-    def __post_init__(self) -> None:
-        self.phase = Phase.RECOVERING
-        self._current: _Incarnation | None = None
-        self._closing = False
-        self._record_limit = self.limits.batch_max_records
-        self._failure: Exception | None = None
-        self._paused: set[str] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._seeks: set[asyncio.Task[None]] = set()
-        self._acknowledged: dict[str, int] = {}
-        self._acknowledged_at = 0.0
-        self._decider = BatchDecider(
-            self.machine, self.event_log, self.partition, self.partitions, rfc3339, on_bug=self.observer.bug
-        )
-        self._before_commit = partial(self._step_hook, CommitStep.COMMIT)
-
-    # ---- from outside: post a message and return -------------------------------------------------
-
-    def offer(self, batch: InputBatch) -> None:
-        """Put a fetched batch into the box; pause its input where the box is full, seek back after a hole."""
-        topic = batch.topic
-        try:
-            result = self.box.offer(batch)
-        except Refused as refusal:
-            self._fail(refusal)
-            return
-        if result is Offer.HOLE:
-            self.observer.hole(self.partition, topic)
-            number = next(_incarnations)
-            self._seeks.add(self._spawn(self._seek_back(topic, self.box.seek_again(topic, number), number)))
-        elif result is Offer.TAKEN and topic not in self._paused and self.box.is_full(topic):
-            self._paused.add(topic)
-            self.ports.inputs.pause(self.partition, topic)
-
-    def _fail(self, error: Exception) -> None:
-        """Remember what went wrong outside of the task, and take nothing more; the task raises it."""
-        self._failure = error
-        self.box.close()
-        self.box.arrived.set()
-
-    def close(self) -> None:
-        """Ask the processor to end; the cycle under way may finish. `run` returns when it has."""
-        self._closing = True
-        self.box.close()
-        self.box.arrived.set()
-
-    @property
-    def progress(self) -> Progress | None:
-        """How far the fold has come; None while recovering."""
-        return self._current.progress if self._current else None
-
-    # ---- the task ------------------------------------------------------------------------------
+class PartitionProcessor(PartitionOwner):
+    """Runs the cycles of one partition index. `run` is its task."""
 
     async def run(self) -> None:
         """Restore, then cycle until closed; after a failure restore again, with jittered backoff.
@@ -237,83 +84,6 @@ class PartitionProcessor:
         ceiling = min(limits.backoff_most_s, limits.backoff_first_s * 2.0**failures)
         return ceiling * (0.5 + self.jitter() / 2)
 
-    async def _discard(self) -> None:
-        """Throw away overlay, box and producer, and close the store's handle."""
-        self.box.close()
-        self._paused.clear()
-        for seek in self._seeks:
-            seek.cancel()
-        current, self._current = self._current, None
-        if current is not None:
-            try:
-                await self._close(current.writer)
-            finally:
-                current.store.close()
-
-    async def _close(self, end: LogWriter | LogReader) -> None:
-        """Close an end of the log. An error there is told, and hides neither what came before nor what has to come."""
-        try:
-            await end.close()
-        except Exception as error:
-            self.observer.failed(self.partition, error, 0)
-
-    async def _restore(self) -> None:
-        """Fence, prove ownership, open, compare, fold, seek: see `docs/concepts/commit-protocol.md`."""
-        self.phase = Phase.RECOVERING
-        number = next(_incarnations)
-        self.observer.restoring(self.partition, number)
-        writer = self.ports.logs.writer(self.partition)
-        try:
-            await writer.fence()
-            await self.ports.group.prove_ownership(self.partition)
-            store, state, progress, rebuilt = await self._open()
-        except BaseException:
-            await self._close(writer)
-            raise
-        if rebuilt:
-            self.observer.rebuilt(self.partition)
-        self._current = current = _Incarnation(number, store, state, progress, writer)
-        await self._seek_inputs(current)
-        self.phase = Phase.RUNNING
-        self.observer.restored(self.partition, progress.sequence)
-
-    async def _open(self) -> Restored:
-        restorer = Restorer(
-            self.machine,
-            self.partition,
-            self.partitions,
-            unix_ms,
-            self.limits.cache_entries,
-            lambda done, of: self.observer.restore_progress(self.partition, done, of),
-        )
-        reader = self.ports.logs.reader(self.partition)
-        try:
-            restored = await restorer.restore(self.ports.stores, reader)
-        except BaseException:
-            await self._close(reader)
-            raise
-        try:
-            await reader.close()
-        except BaseException:
-            restored.store.close()
-            raise
-        return restored
-
-    async def _seek_inputs(self, current: _Incarnation) -> None:
-        """Position every input at the seal; an input that the seal does not name starts at 0."""
-        bounds = await self.ports.inputs.bounds(self.partition)
-        positions = {topic: current.progress.positions.get(topic, 0) for topic in bounds}
-        for topic, position in positions.items():
-            check_bounds(f"{topic}/{self.partition}", position, bounds[topic])
-        before = current.progress.positions
-        current.untaken = {topic: Span(at, at) for topic, at in before.items() if topic not in positions}
-        current.progress.positions = before | positions
-        self._acknowledged = {}
-        self.box.open(current.number, positions)
-        await self.ports.inputs.seek(self.partition, positions, current.number)
-        for topic in positions:
-            self.ports.inputs.resume(self.partition, topic)
-
     # ---- one cycle -----------------------------------------------------------------------------
 
     async def _cycle(self) -> bool:
@@ -343,11 +113,7 @@ class PartitionProcessor:
             await self._restore()
         return True
 
-    async def _step_hook(self, step: CommitStep) -> None:
-        if self.at_step is not None:
-            await self.at_step(step)
-
-    async def _take(self, current: _Incarnation) -> Taken | None:
+    async def _take(self, current: Incarnation) -> Taken | None:
         """Step 1. Waits until there is something to decide, a tick to send or a moved position to seal."""
         if not self.box.waiting_records:
             await self._wait_for_arrival(current)
@@ -367,7 +133,7 @@ class PartitionProcessor:
         await self._send_due_tick(current)
         return None
 
-    async def _wait_for_arrival(self, current: _Incarnation) -> None:
+    async def _wait_for_arrival(self, current: Incarnation) -> None:
         """Wait for records, at most until the state's next due time; then let take, tick or seal look again."""
         wait_s = 1.0
         due_ms = self.machine.due_at_ms(current.state)
@@ -379,14 +145,14 @@ class PartitionProcessor:
     def _is_ahead_of_clock(self) -> bool:
         return self.box.newest_ms > self.ports.clock.now_ms() + self.limits.clock_tolerance_ms
 
-    def _seal_is_due(self, current: _Incarnation) -> bool:
+    def _seal_is_due(self, current: Incarnation) -> bool:
         """True where positions moved without records for so long that retention could overtake the last seal."""
         if not self.box.has_moved:
             return False
         since_ms = max(current.progress.time_ms, current.sealed_at_ms)
         return self.ports.clock.now_ms() - since_ms >= self.limits.seal_interval_ms
 
-    async def _send_due_tick(self, current: _Incarnation) -> None:
+    async def _send_due_tick(self, current: Incarnation) -> None:
         """Produce a tick, in a transaction of its own, if and only if the state has something due."""
         due_ms, now_ms = self.machine.due_at_ms(current.state), self.ports.clock.now_ms()
         if due_ms is None or due_ms > now_ms:
@@ -403,11 +169,11 @@ class PartitionProcessor:
         current.written += 1
         current.tick_sent_for_ms, current.tick_sent_at_ms = due_ms, now_ms
 
-    def _decide(self, current: _Incarnation, taken: Taken) -> Batch:
+    def _decide(self, current: Incarnation, taken: Taken) -> Batch:
         """Step 2: decide each record on the overlay; the store and the log stay as they are."""
         return self._decider.decide(current.state, current.progress, taken)
 
-    async def _write_and_commit(self, current: _Incarnation, batch: Batch) -> None:
+    async def _write_and_commit(self, current: Incarnation, batch: Batch) -> None:
         """Steps 3 and 4, within a deadline below Kafka's own time limit for the transaction."""
         try:
             async with asyncio.timeout(self.limits.commit_deadline_s):
@@ -436,7 +202,7 @@ class PartitionProcessor:
         else:
             self._decider.oversized.add(batch.first)
 
-    def _persist(self, current: _Incarnation, batch: Batch) -> None:
+    def _persist(self, current: Incarnation, batch: Batch) -> None:
         """Step 5: one atomic write. No await stands between the checks and the write."""
         mark = current.store.mark()
         stored = -1 if mark is None else decode_seal(mark.seal).sequence
@@ -449,7 +215,7 @@ class PartitionProcessor:
         forget_old_buckets(current.state, current.store, batch.after.time_ms)
         self.observer.committed(self.partition, batch)
 
-    async def _acknowledge(self, current: _Incarnation) -> None:
+    async def _acknowledge(self, current: Incarnation) -> None:
         """Step 6: tell the group, now and then. What it answers is news of ownership, nothing else."""
         positions = {topic: at for topic, at in current.progress.positions.items() if topic not in current.untaken}
         now = asyncio.get_running_loop().time()
@@ -467,33 +233,3 @@ class PartitionProcessor:
         except Exception:
             self._acknowledged = {}
             raise
-
-    def _resume(self) -> None:
-        for topic in [topic for topic in self._paused if self.box.has_room(topic)]:
-            self._paused.discard(topic)
-            self.ports.inputs.resume(self.partition, topic)
-
-    async def _seek_back(self, topic: str, position: int, number: int) -> None:
-        """After a hole: fetch again from the expected position, if the topic still holds it."""
-        try:
-            bounds = await self.ports.inputs.bounds(self.partition)
-            if not self.box.awaits(topic, number):
-                return
-            check_bounds(f"{topic}/{self.partition}", position, bounds[topic])
-            await self.ports.inputs.seek(self.partition, {topic: position}, number)
-        except Exception as error:
-            # The box waits for what only this seek would have brought; if it still does.
-            if self.box.awaits(topic, number):
-                self._fail(error)
-
-    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._ended)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        self._seeks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self.observer.failed(self.partition, error, 0)

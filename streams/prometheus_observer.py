@@ -9,10 +9,10 @@ from typing import Any
 
 from streams import metrics
 from streams.batch import Batch
+from streams.commit import CommitStep
 from streams.errors import Fenced
 from streams.machine import Context, InputRecord
 from streams.observer import Observer
-from streams.processor import CommitStep
 
 #: What is measured: the step's own time, so without the wait for records; the commit belongs to the write.
 _MEASURED = {

@@ -9,7 +9,8 @@ import shutil
 from pathlib import Path
 
 from streams.errors import StoreError
-from streams.rocks import RocksStore, StoreMemory, is_corrupt
+from streams.rocks import RocksStore, is_corrupt
+from streams.rocks_memory import StoreMemory
 
 log = logging.getLogger(__name__)
 

@@ -16,9 +16,10 @@ from functools import partial
 from faust.types import TP
 
 from streams.box import InputBatch
+from streams.commit import Phase
 from streams.errors import Refused
 from streams.logs import fields
-from streams.processor import PartitionProcessor, Phase
+from streams.processor import PartitionProcessor
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from schemas.topics import LEDGER_EVENTS
-from streams.rocks import RocksStore, StoreMemory
+from streams.rocks import RocksStore
+from streams.rocks_memory import StoreMemory
 from streams.settings import Settings
 from tests.crash.cluster import Cluster
 from tests.crash.proof import assert_proven

@@ -12,11 +12,12 @@ from faust.types import TP
 
 from streams.batch import Batch
 from streams.box import Box, InputBatch
+from streams.commit import CommitStep
 from streams.errors import StoreError
 from streams.machine import Context, InputRecord
 from streams.observer import Observer
 from streams.ports import Ports
-from streams.processor import CommitStep, PartitionProcessor
+from streams.processor import PartitionProcessor
 from streams.supervisor import Run, Supervisor
 from tests.simulation.faults import Kind, Point
 from tests.simulation.loop import Process

@@ -11,7 +11,7 @@ import logging
 import random
 from dataclasses import dataclass
 
-from streams.processor import Limits
+from streams.commit import Limits
 from tests.simulation.checker import check_run, last_positions
 from tests.simulation.domain import Domain, Input
 from tests.simulation.faults import Injector, Kind, Planned, Point, plan

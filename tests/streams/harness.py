@@ -10,9 +10,10 @@ from typing import Any, cast
 
 from streams.app import RoleApp, create_app
 from streams.box import InputBatch
+from streams.commit import Phase
 from streams.consumer_thread import BatchThread
 from streams.kafka_group import KafkaGroup, KafkaInputs
-from streams.processor import PartitionProcessor, Phase
+from streams.processor import PartitionProcessor
 from streams.settings import Settings
 from tests.streams.toy import ROLE
 

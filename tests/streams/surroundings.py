@@ -9,11 +9,12 @@ from typing import Any
 
 from streams.batch import Batch
 from streams.box import Box
+from streams.commit import Limits
 from streams.errors import StoreError
 from streams.machine import Message
 from streams.observer import Observer
 from streams.ports import LogPosition, Ports
-from streams.processor import Limits, PartitionProcessor
+from streams.processor import PartitionProcessor
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.loop import SimulatedLoop

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from streams.app import create_app, limits_of
-from streams.processor import Limits
+from streams.commit import Limits
 from streams.settings import Settings
 from tests.streams.toy import ROLE
 

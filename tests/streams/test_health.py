@@ -10,9 +10,9 @@ import pytest
 
 from ops.broker.ports import free_ports
 from streams import metrics
+from streams.commit import Phase
 from streams.health import HealthServer, WorkerStatus
 from streams.observers import RestoreProgress
-from streams.processor import Phase
 from streams.supervisor import Supervisor
 
 

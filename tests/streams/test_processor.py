@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from streams.commit import CommitStep, Phase
 from streams.errors import Fenced, Unavailable
-from streams.processor import CommitStep, PartitionProcessor, Phase
+from streams.processor import PartitionProcessor
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import ConnectionLost, MemoryWriter

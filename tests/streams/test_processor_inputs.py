@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from streams.bounds import check_bounds
 from streams.box import InputBatch
 from streams.errors import NotOwner, Refused
 from streams.ports import Bounds
-from streams.processor import check_bounds
 from streams.seal import decode_seal
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point

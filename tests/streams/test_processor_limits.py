@@ -9,10 +9,11 @@ from dataclasses import replace
 import pytest
 
 from streams.box import InputBatch
+from streams.commit import CommitStep, Phase
 from streams.errors import Refused
 from streams.machine import Message
 from streams.ports import LogPosition
-from streams.processor import CommitStep, PartitionProcessor, Phase
+from streams.processor import PartitionProcessor
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import MemoryWriter

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from streams.commit import CommitStep
 from streams.errors import ChainBroken, Fenced
-from streams.processor import CommitStep
 from tests.simulation import toy
 from tests.simulation.memory_ports import MemoryReader
 from tests.streams.surroundings import Surroundings, in_virtual_time

@@ -11,11 +11,11 @@ from prometheus_client import generate_latest
 
 from streams import metrics
 from streams.batch import Batch, Progress
+from streams.commit import CommitStep
 from streams.errors import Fenced, StoreError
 from streams.machine import Context, InputRecord, Message
 from streams.observer import Observer
 from streams.observers import LogObserver, Observers
-from streams.processor import CommitStep
 from streams.prometheus_observer import PrometheusObserver, StepTimer
 
 

@@ -15,7 +15,8 @@ from rocksdict import Rdict
 
 from streams.errors import StoreError
 from streams.ports import Mark
-from streams.rocks import RocksStore, StoreMemory
+from streams.rocks import RocksStore
+from streams.rocks_memory import StoreMemory
 from streams.rocks_stores import RocksStores
 
 MEMORY = StoreMemory(8, 4)
@@ -119,7 +120,7 @@ import os, signal
 from pathlib import Path
 from streams.ports import Mark
 from streams.rocks_stores import RocksStores
-from streams.rocks import StoreMemory
+from streams.rocks_memory import StoreMemory
 store = RocksStores(Path({str(tmp_path)!r}), "worker-1", StoreMemory(8, 4)).open(0)
 store.write([("wallets", "a", b"1"), ("keys", "k", b"1")], Mark(1, b"seal-1"))
 store.flush()
@@ -142,7 +143,7 @@ _WRITER = """
 import sys
 from pathlib import Path
 from streams.ports import Mark
-from streams.rocks import StoreMemory
+from streams.rocks_memory import StoreMemory
 from streams.rocks_stores import RocksStores
 store = RocksStores(Path(sys.argv[1]), "worker-1", StoreMemory(8, 1)).open(0)
 i = store.mark().seal_offset if store.mark() else 0
@@ -331,7 +332,7 @@ import resource, signal
 from pathlib import Path
 from streams.errors import StoreError
 from streams.ports import Mark
-from streams.rocks import StoreMemory
+from streams.rocks_memory import StoreMemory
 from streams.rocks_stores import RocksStores
 import random
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

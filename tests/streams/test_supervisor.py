@@ -8,8 +8,9 @@ import pytest
 from faust.types import TP
 
 from streams.box import InputBatch
+from streams.commit import Phase
 from streams.errors import Refused
-from streams.processor import PartitionProcessor, Phase
+from streams.processor import PartitionProcessor
 from streams.supervisor import Supervisor
 
 NAMES = {"commands": "ns.commands", "requests": "ns.requests"}

@@ -11,7 +11,8 @@ from rocksdict import Options, Rdict
 from ops.verify.report import Report
 from ops.verify.stores import find_copies
 from streams.ports import Mark
-from streams.rocks import RocksStore, StoreMemory
+from streams.rocks import RocksStore
+from streams.rocks_memory import StoreMemory
 from tests.ops.verify.honest import DictStore, Ledger
 from tests.ops.verify.story import HERE, PARTITIONS, audit, codes, living, story
 from tests.ops.verify.tamper import EVENTS, find
