@@ -89,10 +89,15 @@ class Answers:
         """True where events wait for their outcomes."""
         return bool(self._expected)
 
-    def finish(self, is_idle: bool, position: Callable[[str], int | None]) -> None:
+    @property
+    def is_ahead(self) -> bool:
+        """True where outcomes wait for their events."""
+        return bool(self._unasked)
+
+    def finish(self, has_grown: bool, position: Callable[[str], int | None]) -> None:
         """The log and the outcomes have been read. `position` says how far the ledger has read an input here.
 
-        On a ledger that is not idle, outcomes behind the last one that was paired belong to events that were
+        Where the log has grown since, outcomes behind the last one that was paired belong to events that were
         written while this was read.
         """
         for key, (event, event_offset) in self._expected.items():
@@ -107,7 +112,7 @@ class Answers:
             read_up_to = position(key[0]) if key[1] == self._here.partition else None
             if read_up_to is not None and key[2] < read_up_to:
                 self._report(Check.ANSWER_TWICE, f"{_name(key)} is answered again, or without an event", offset)
-            elif is_idle or offset < self._last_paired_offset:
+            elif not has_grown or offset < self._last_paired_offset:
                 self._report(
                     Check.ANSWER_UNFOUNDED, f"{outcome.code} answers {_name(key)}, but no event says so", offset
                 )

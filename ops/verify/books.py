@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ops.verify import postings
 from ops.verify.findings import Check, Here
 from schemas.events import AccountBalance, Entry, LedgerEvent
 from schemas.money import is_balance
@@ -48,12 +49,13 @@ class Books:
         if entries:
             self._check_balanced(entries)
             balances = self.balances
+            is_forced = event.forced and event.operation in postings.MAY_BE_FORCED
             for entry in entries:
-                self._post_entry(balances, entry, event.forced)
+                self._post_entry(balances, entry, is_forced)
         if entries or event.balances:
             self._check_stated(entries, event.balances)
 
-    def _post_entry(self, balances: dict[str, int], entry: Entry, forced: bool) -> None:
+    def _post_entry(self, balances: dict[str, int], entry: Entry, is_forced: bool) -> None:
         account = entry.account
         key = f"{account} {entry.asset}"
         before = balances.get(key)
@@ -63,7 +65,7 @@ class Books:
         after = before + entry.credit_minor - entry.debit_minor
         balances[key] = after
         if after < 0:
-            if after < before and not forced and not account.startswith(_SYSTEM):
+            if after < before and not is_forced and not account.startswith(_SYSTEM):
                 self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
             if not is_balance(after):
                 self._out_of_range(key, after)

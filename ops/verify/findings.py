@@ -21,6 +21,7 @@ class Check(StrEnum):
     CHAIN_BROKEN = "chain_broken"
     SEAL_WRONG = "seal_wrong"
     NOT_SEALED = "not_sealed"
+    TAIL_MISSING = "tail_missing"
     TIME_BACKWARDS = "time_backwards"
     SPAN_GAP = "span_gap"
     OUTSIDE_SPAN = "outside_span"
@@ -30,6 +31,8 @@ class Check(StrEnum):
     NOT_AS_ASKED = "not_as_asked"
     UNBALANCED_JOURNAL = "unbalanced_journal"
     ILLEGAL_POSTING = "illegal_posting"
+    WRONG_POSTING = "wrong_posting"
+    ILLEGAL_FORCE = "illegal_force"
     WRONG_BALANCE = "wrong_balance"
     NEGATIVE_BALANCE = "negative_balance"
     BALANCE_OUT_OF_RANGE = "balance_out_of_range"
@@ -68,15 +71,18 @@ MEANING: Final[dict[Check, str]] = {
     Check.CHAIN_BROKEN: "A seal's hash does not follow from the one before and the bytes that it seals.",
     Check.SEAL_WRONG: "A seal names another partition, partition count or first sequence than it stands for.",
     Check.NOT_SEALED: "The log ends with events that no seal covers.",
+    Check.TAIL_MISSING: "The log does not end before what was published with its events.",
     Check.TIME_BACKWARDS: "Partition time never goes back.",
     Check.SPAN_GAP: "Each seal takes every input on from where the seal before it left off; the first starts at 0.",
     Check.OUTSIDE_SPAN: "An event answers an input record that its seal does not cover.",
     Check.OFFSET_ANSWERED_TWICE: "Two events answer the same input record.",
     Check.OFFSET_LEFT_OUT: "A record within a sealed span has no event.",
     Check.NO_SUCH_INPUT: "An event names an input record that the topic does not hold.",
-    Check.NOT_AS_ASKED: "What was accepted is not what the input record asked for.",
+    Check.NOT_AS_ASKED: "An event says of its request what the input record asked for, and of a wallet nothing else.",
     Check.UNBALANCED_JOURNAL: "Debits equal credits for each asset of a journal, each entry one of both, above zero.",
     Check.ILLEGAL_POSTING: "Only a transaction's own events move money.",
+    Check.WRONG_POSTING: "A transaction posts its own amount between the accounts its operation names, or nothing.",
+    Check.ILLEGAL_FORCE: "Only operations that may overdraw are forced; in this release none is.",
     Check.WRONG_BALANCE: "The balances that an event states are those that all entries up to it add up to.",
     Check.NEGATIVE_BALANCE: "Nothing takes a wallet's bucket below zero, except a forced posting.",
     Check.BALANCE_OUT_OF_RANGE: "Every balance fits a signed 64-bit integer.",
@@ -87,7 +93,7 @@ MEANING: Final[dict[Check, str]] = {
     Check.BROKEN_TRANSITION: "A transaction moves on from the state that it was in.",
     Check.WRONG_COMPENSATION: "A transaction that fails after posting posts the exact inverse of its first journal.",
     Check.KEY_USED_TWICE: "An idempotency key settles once within its retention.",
-    Check.REPLAY_UNFOUNDED: "A replay repeats an answer that was given before.",
+    Check.REPLAY_UNFOUNDED: "A replay repeats an answer that was given before, to the same command.",
     Check.WRONG_FINGERPRINT: "A fingerprint is the SHA-256 of the request in the event.",
     Check.ANSWER_MISSING: "Every command record is answered, and so is every later change of its transaction.",
     Check.ANSWER_TWICE: "A command record is answered once.",

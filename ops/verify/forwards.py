@@ -75,6 +75,10 @@ class Forwards:
                 self._report(Check.FORWARD_UNFOUNDED, word, f"{_name(source)} is decided here, but was not forwarded")
         return len(self._sent)
 
+    def waits_for(self) -> set[int]:
+        """Partitions that must have forwarded a record, but have not."""
+        return {source[1] for source in self._arrived}
+
     def _report(self, check: Check, word: _Word, sentence: str) -> None:
         self._findings.add(Finding(check, sentence, LEDGER_EVENTS, word.partition, word.offset, word.sequence))
 

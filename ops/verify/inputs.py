@@ -6,36 +6,19 @@ merged. Neither has to be in memory as a whole: what one is ahead of the other w
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Final
 
-import msgspec
+from msgspec import UNSET
 
+from ops.verify.answered import SAYS_WHAT_WAS_ASKED, why_not_asked, why_not_request
 from ops.verify.chain import Span
 from ops.verify.findings import Check, Here
 from schemas.events import Cause, LedgerEvent
-from schemas.internal import ForwardedRecord, decode_internal
-from schemas.topics import INPUTS, INTERNAL_COMMANDS
+from schemas.topics import INPUTS
 
-
-class Asked(msgspec.Struct, frozen=True, gc=False):
-    """The part of a command that decides what is moved."""
-
-    operation: str | None = None
-    wallet_id: str | None = None
-    idempotency_key: str | None = None
-    amount_minor: int | None = None
-    asset: str | None = None
-    sub_wallet: str = "main"
-    to_wallet_id: str | None = None
-    to_sub_wallet: str = "main"
-
-
-#: More than any amount has; of longer ones Python would refuse the whole text.
-_MOST_DIGITS: Final = 100
-_decode_asked: Final = msgspec.json.Decoder(Asked).decode
+#: Offset that an event names, the event where it says what the record asked for, and of a replay its `first`.
+_Answered = tuple[int, LedgerEvent | None, int | None]
 
 
 class _Trail:
@@ -45,8 +28,7 @@ class _Trail:
 
     def __init__(self, retained_from: int):
         self.retained_from = retained_from
-        #: Offsets that events name, each with its event where that accepted what the record asked for.
-        self.causes: deque[tuple[int, LedgerEvent | None]] = deque()
+        self.causes: deque[_Answered] = deque()
         #: Offsets and values that the topic holds.
         self.records: deque[tuple[int, bytes | None]] = deque()
         self.last = -1
@@ -79,8 +61,11 @@ class Inputs:
         """The log's beginning was deleted: take the first seal's positions for granted."""
         self._unanchored = True
 
-    def event(self, event: LedgerEvent, is_follow_up: bool) -> None:
-        """The next event of the log; a follow-up of a release shares its cause with `wallet.released`."""
+    def event(self, event: LedgerEvent, is_follow_up: bool, first: int | None) -> None:
+        """The next event of the log; a follow-up of a release shares its cause with `wallet.released`.
+
+        `first` is what `Keys.event` says of a replay.
+        """
         cause = event.cause
         trail = None if cause is None else self._trails.get(cause.topic)
         if cause is None or trail is None:
@@ -100,8 +85,9 @@ class Inputs:
         if trail.first_in_batch is None:
             trail.first_in_batch = offset
         if offset >= trail.retained_from:
-            is_accepted = event.code == "ok" and event.request is not msgspec.UNSET
-            trail.causes.append((offset, event if is_accepted else None))
+            trail.causes.append((offset, event if event.type in SAYS_WHAT_WAS_ASKED else None, first))
+        elif event.request is not UNSET:
+            self._compare_header(event)
 
     def _answered_again(self, cause: Cause, trail: _Trail) -> None:
         self._here.report(
@@ -155,7 +141,7 @@ class Inputs:
         for topic, trail in self._trails.items():
             self._merge(topic, trail)
             if topic in self._is_read:
-                for offset, _ in trail.causes:
+                for offset, _, _ in trail.causes:
                     self._no_such_input(topic, offset)
             for offset, _ in trail.records:
                 if offset < trail.to:
@@ -166,7 +152,7 @@ class Inputs:
     def _merge(self, topic: str, trail: _Trail) -> None:
         causes, records = trail.causes, trail.records
         while causes and records:
-            cause, event = causes[0]
+            cause, event, first = causes[0]
             offset, value = records[0]
             if cause <= offset:
                 causes.popleft()
@@ -177,13 +163,15 @@ class Inputs:
             elif offset < cause:
                 self._left_out(topic, offset)
             elif event is not None:
-                self._compare(topic, event, offset, value)
+                why = why_not_asked(event, first, topic, value or b"")
+                if why:
+                    self._here.report_at(Check.NOT_AS_ASKED, why, topic, offset)
 
-    def _compare(self, topic: str, event: LedgerEvent, offset: int, value: bytes | None) -> None:
-        """An accepted event against the record that asked for it."""
-        asked = _read(topic, value or b"")
-        if asked is None or not _is_said(event, asked):
-            self._here.report_at(Check.NOT_AS_ASKED, _difference(asked, _said_by(event)), topic, offset)
+    def _compare_header(self, event: LedgerEvent) -> None:
+        """The input is not kept any more: the event against the request that it keeps itself."""
+        why = why_not_request(event)
+        if why:
+            self._here.report(Check.NOT_AS_ASKED, why)
 
     def _left_out(self, topic: str, offset: int) -> None:
         self._here.report_at(
@@ -194,68 +182,3 @@ class Inputs:
         self._here.report_at(
             Check.NO_SUCH_INPUT, "an event answers this offset, where there is no record", topic, offset
         )
-
-
-def _is_said(event: LedgerEvent, asked: Asked) -> bool:
-    """True where an accepted event says what was asked for."""
-    other, cause = event.counterparty, event.cause
-    return (
-        asked.amount_minor == event.amount_minor
-        and asked.wallet_id == event.wallet_id
-        and asked.operation == event.operation
-        and asked.asset == event.asset
-        and asked.sub_wallet == event.sub_wallet
-        and (cause is None or asked.idempotency_key == cause.idempotency_key)
-        and (other is None or (asked.to_wallet_id == other.wallet_id and asked.to_sub_wallet == other.sub_wallet))
-    )
-
-
-def _said_by(event: LedgerEvent) -> Asked:
-    other, cause = event.counterparty, event.cause
-    return Asked(
-        event.operation,
-        event.wallet_id,
-        None if cause is None else cause.idempotency_key,
-        event.amount_minor,
-        event.asset,
-        event.sub_wallet or "main",
-        None if other is None else other.wallet_id,
-        "main" if other is None else other.sub_wallet,
-    )
-
-
-def _read(topic: str, value: bytes) -> Asked | None:
-    """What an input record asks for, forwarded or not; None where it asks for nothing that can be read."""
-    try:
-        if topic == INTERNAL_COMMANDS:
-            forwarded = decode_internal(value)
-            if not isinstance(forwarded, ForwardedRecord):
-                return None
-            value = forwarded.value.encode()
-        return _asked(value)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _asked(value: bytes) -> Asked:
-    """As a ledger reads it: of names that come twice the last one counts, whatever stood under those before it.
-
-    Raises:
-        ValueError: it is no such object.
-    """
-    try:
-        return _decode_asked(value)
-    except msgspec.DecodeError:
-        fields = json.loads(value, parse_int=_int)
-        return msgspec.convert(fields, Asked)
-
-
-def _int(digits: str) -> int | str:
-    return int(digits) if len(digits) <= _MOST_DIGITS else digits
-
-
-def _difference(asked: Asked | None, said: Asked) -> str:
-    if asked is None:
-        return f"the ledger accepted {said.operation!r}, but the record asks for nothing that can be read"
-    names = [name for name in Asked.__struct_fields__ if getattr(asked, name) != getattr(said, name)]
-    return "; ".join(f"{name} is {getattr(asked, name)!r}, accepted {getattr(said, name)!r}" for name in names)

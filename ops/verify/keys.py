@@ -15,7 +15,10 @@ from schemas.events import REQUEST_FORWARDED, REQUEST_REPLAYED, Cause, LedgerEve
 _CODES: Final = tuple(Code)
 _NUMBER_OF: Final = {code.value: number for number, code in enumerate(_CODES)}
 _NOT_FROZEN: Final = frozenset(code.value for code in NOT_FROZEN)
-_SHIFT: Final = 8
+#: A kept answer is one integer: 64-bit hash of its fingerprint, partition time, code.
+_TIME_BITS_FROM: Final = 8
+_FINGERPRINT_BITS_FROM: Final = 64
+_TIME_MASK: Final = (1 << (_FINGERPRINT_BITS_FROM - _TIME_BITS_FROM)) - 1
 #: The ledger remembers a key for its retention and up to a fifth more, for it forgets whole buckets.
 _GENERATION_PER_RETENTION: Final = 1.25
 
@@ -32,14 +35,14 @@ class Keys:
         self._retained_ms = retained_ms
         self._generation_ms = int(retained_ms * _GENERATION_PER_RETENTION)
         self._began_ms = 0
-        #: Hash -> partition time and code of the first answer, in one integer.
+        #: Hash -> the first answer.
         self._current: dict[int, int] = {}
         self._previous: dict[int, int] = {}
 
-    def event(self, event: LedgerEvent, cause: Cause) -> None:
-        """The next event whose cause names an idempotency key."""
+    def event(self, event: LedgerEvent, cause: Cause) -> int | None:
+        """The next event whose cause names an idempotency key; of a replay, the hash of the fingerprint it repeats."""
         if event.type == REQUEST_FORWARDED:
-            return
+            return None
         now_ms = unix_ms(event.recorded_at)
         topic = cause.topic if cause.origin is None else cause.origin.topic
         key = hash((topic, event.wallet_id, cause.idempotency_key))
@@ -48,28 +51,31 @@ class Keys:
             known = self._previous.get(key)
         if event.type == REQUEST_REPLAYED:
             self._check_replay(event, cause, known)
-            return
-        if cause.fingerprint is not None and isinstance(event.request, Raw):
+            return None if known is None else known >> _FINGERPRINT_BITS_FROM
+        code = event.code or "ok"
+        if isinstance(event.request, Raw) and (cause.fingerprint is not None or code == "ok"):
             digest = sha256(event.request).hexdigest()
             if digest != cause.fingerprint:
                 self._here.report(Check.WRONG_FINGERPRINT, f"the request's SHA-256 is {digest}")
-        code = event.code or "ok"
         if code != "ok" and (cause.fingerprint is None or code in _NOT_FROZEN):
-            return
-        if known is not None and now_ms - (known >> _SHIFT) < self._retained_ms:
+            return None
+        if known is not None and now_ms - (known >> _TIME_BITS_FROM & _TIME_MASK) < self._retained_ms:
             self._here.report(
                 Check.KEY_USED_TWICE,
                 f"key {cause.idempotency_key!r} of wallet {event.wallet_id} on {topic} is settled as {code}, "
                 f"but it was settled before",
             )
-        self._keep(key, now_ms, code)
+        self._keep(key, now_ms, code, hash(cause.fingerprint))
+        return None
 
-    def _keep(self, key: int, now_ms: int, code: str) -> None:
+    def _keep(self, key: int, now_ms: int, code: str, fingerprint: int) -> None:
         if now_ms - self._began_ms > self._generation_ms:
             self._previous = self._current if self._began_ms else {}
             self._current = {}
             self._began_ms = now_ms
-        self._current[key] = now_ms << _SHIFT | _NUMBER_OF.get(code, 255)
+        self._current[key] = (
+            fingerprint << _FINGERPRINT_BITS_FROM | now_ms << _TIME_BITS_FROM | _NUMBER_OF.get(code, 255)
+        )
 
     def _check_replay(self, event: LedgerEvent, cause: Cause, known: int | None) -> None:
         name = f"key {cause.idempotency_key!r} of wallet {event.wallet_id}"

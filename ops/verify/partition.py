@@ -7,6 +7,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from ops.verify import postings
 from ops.verify.answers import Answers
 from ops.verify.books import Books
 from ops.verify.chain import Chain, decode_seal, is_seal
@@ -17,6 +18,7 @@ from ops.verify.keys import Keys
 from ops.verify.parked import Parked
 from ops.verify.sagas import Sagas
 from ops.verify.transactions import Transactions
+from ops.verify.wallets import WALLET_EVENTS, Wallets
 from schemas.events import EVENT_TYPES, REQUEST_FORWARDED, WALLET_OPENED, LedgerEvent, decode_event
 from schemas.outcomes import decode_balances
 from schemas.topics import WALLET_BALANCES
@@ -65,17 +67,21 @@ class PartitionAudit:
 
     def __init__(self, shared: Shared, partition: int, retained_from: Mapping[str, int], copies: Sequence[StoreCopy]):
         self._shared = shared
+        self.partition = partition
         here = self._here = Here(shared.findings, partition)
         self.chain = Chain(here, shared.partitions)
         self.inputs = Inputs(here, retained_from)
         self.answers = Answers(here)
         self.books = Books(here, shared.partitions)
         self.parked = Parked(here)
+        self._wallets = Wallets(here)
         self._transactions = Transactions(here)
         self._keys = Keys(here, shared.retained_ms)
         self._copies = sorted(copies, key=lambda copy: copy.sequence)
         #: Key -> offset and value of its last record in wallet-balances.
         self._latest: dict[bytes, tuple[int, bytes]] = {}
+        #: Offset and sequence of published balances that are later than what was read of the log.
+        self._later_balances: list[tuple[int, int]] = []
         self._is_balanced = False
         self.events = 0
 
@@ -84,6 +90,7 @@ class PartitionAudit:
         self._here.report(Check.EVENTS_DELETED, f"the log begins at offset {offset}; what was before is not proved")
         self.chain.begin_anywhere()
         self.inputs.begin_anywhere()
+        self._wallets.begin_anywhere()
 
     # ---- the event log ---------------------------------------------------------------------------
 
@@ -111,20 +118,22 @@ class PartitionAudit:
         self.chain.event(event.sequence, value, event.recorded_at)
         if event.type not in _KNOWN_TYPES:
             here.report(Check.UNKNOWN_TYPE, f"{event.type!r} is no event type of this release")
-        self.inputs.event(event, self.parked.event(event))
+        if event.forced and event.operation not in postings.MAY_BE_FORCED:
+            here.report(Check.ILLEGAL_FORCE, f"{event.operation} is forced")
+        cause = event.cause
+        first = None if cause is None or cause.idempotency_key is None else self._keys.event(event, cause)
+        self.inputs.event(event, self.parked.event(event), first)
         if event.type == WALLET_OPENED:
             self.books.open_wallet(event.wallet_id)
         if event.entries or event.balances:
             self.books.post(event)
+        if event.wallet is not None or event.type in WALLET_EVENTS:
+            self._wallets.event(event)
         self._transactions.event(event)
         if event.leg is not None or event.path:
             self._shared.sagas.event(event, here)
-        cause = event.cause
-        if cause is not None:
-            if cause.idempotency_key is not None:
-                self._keys.event(event, cause)
-            if cause.origin is not None or event.type == REQUEST_FORWARDED:
-                self._shared.forwards.event(event, here)
+        if cause is not None and (cause.origin is not None or event.type == REQUEST_FORWARDED):
+            self._shared.forwards.event(event, here)
         self.answers.event(event)
 
     def _seal(self, value: bytes) -> None:
@@ -207,7 +216,7 @@ class PartitionAudit:
             said = f"key {key.decode(errors='replace')!r} has the balances of {holder} in partition {stated.partition}"
             here.report_at(Check.BALANCES_DIFFER, said, WALLET_BALANCES, offset)
         if stated.sequence > self.chain.sequence:
-            # Written after the end of what was read of the log.
+            self._later_balances.append((offset, stated.sequence))
             return holder
         accounts = {f"{b.account} {b.asset}": b.balance_minor for b in stated.accounts}
         difference = self.books.difference(holder, accounts)
@@ -231,6 +240,16 @@ class PartitionAudit:
                 "it is newer than the log",
             )
 
-    def finish_outcomes(self, is_idle: bool) -> None:
-        """The outcomes have been read to their end; `is_idle` is known once all partitions were read."""
-        self.answers.finish(is_idle, self.inputs.position)
+    @property
+    def is_ahead(self) -> bool:
+        """True where outcomes or balances were read that belong to events behind the end of what was read."""
+        return self.answers.is_ahead or bool(self._later_balances)
+
+    def finish_others(self, has_grown: bool) -> None:
+        """The other topics have been read to their ends; `has_grown` where the event log has a new end since."""
+        self.finish_balances()
+        self.answers.finish(has_grown, self.inputs.position)
+        if not has_grown:
+            for offset, sequence in self._later_balances:
+                sentence = f"balances as of sequence {sequence} are published, the log ends at {self.chain.sequence}"
+                self._here.report_at(Check.TAIL_MISSING, sentence, WALLET_BALANCES, offset)

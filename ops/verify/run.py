@@ -138,8 +138,10 @@ async def verify(
         was_enabled = gc.isenabled()
         gc.disable()  # nothing here makes cycles, and millions of live objects make each collection slow
         try:
-            audit = await _read_all(reader, partitions, retained_ms, copies, on_progress)
-            return audit.finish(notes, time.perf_counter() - began)
+            bounds = await _bounds(reader)
+            audit = await _read_all(reader, bounds, partitions, retained_ms, copies, on_progress)
+            grown = await _grown(reader, audit, bounds)
+            return audit.finish(notes, time.perf_counter() - began, grown=grown)
         finally:
             if was_enabled:
                 gc.enable()
@@ -159,12 +161,12 @@ async def _check_partitions(reader: TopicReader, partitions: int) -> None:
 
 async def _read_all(
     reader: TopicReader,
+    bounds: _Bounds,
     partitions: int,
     retained_ms: int,
     copies: Mapping[int, list[RocksCopy]],
     on_progress: OnProgress | None,
 ) -> LedgerAudit:
-    bounds = await _bounds(reader)
     audit = LedgerAudit(
         partitions,
         retained_from={topic: [found[p].start for p in range(partitions)] for topic, found in bounds.inputs.items()},
@@ -198,6 +200,22 @@ async def _bounds(reader: TopicReader) -> _Bounds:
         await reader.bounds(WALLET_BALANCES),
         {topic: await reader.bounds(topic) for topic in INPUTS},
     )
+
+
+async def _grown(reader: TopicReader, audit: LedgerAudit, bounds: _Bounds) -> set[int]:
+    """Partitions whose event log has another end now than the one it was read to.
+
+    A log that still ends where it did has nothing to show for what was found beyond it. As a transaction's
+    partitions show its records one after the other, the log is given time to show them.
+    """
+    deadline = time.monotonic() + _LATE_S
+    while True:
+        now = await reader.bounds(LEDGER_EVENTS)
+        grown = {partition for partition, found in now.items() if found.end != bounds.events[partition].end}
+        resting = now.keys() - grown
+        if time.monotonic() >= deadline or not any(audit.is_open(partition) for partition in resting):
+            return grown
+        await asyncio.sleep(0.1)
 
 
 async def _begin(reader: TopicReader, audit: LedgerAudit, bounds: _Bounds, partition: int) -> _Reading:

@@ -5,7 +5,7 @@ A saga is forgotten once both partitions have ended it alike, so that only those
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from ops.verify.books import TRANSIT
@@ -104,12 +104,12 @@ class Sagas:
     def finish(self, is_idle: bool, parked: set[str], time_of: Callable[[int], str]) -> OpenSagas:
         """All logs have been read. `parked` are transactions that a quarantine holds.
 
-        `time_of` is the partition time up to which a partition's log was read: on a ledger that is not idle, a
-        word from later than that may have its partner behind the end.
+        `time_of` is the partition time up to which a partition's log was read: a word from later than that may
+        have its partner behind the end.
         """
         count, sums = 0, dict[str, int]()
         for transaction_id, saga in self._sagas.items():
-            payer, payee = saga.payer, saga.payee
+            payer = saga.payer
             if payer is not None and payer.state == "processed":
                 count += 1
                 sums[payer.terms.asset] = sums.get(payer.terms.asset, 0) + payer.terms.amount_minor
@@ -117,19 +117,30 @@ class Sagas:
                     self._report(
                         Check.SAGA_STUCK, payer, f"transfer {transaction_id} is under way, but nothing moves it on"
                     )
-            elif payer is not None:
-                partner = partition_of(payer.terms.payee, self._partitions)
-                if is_idle or payer.recorded_at < time_of(partner):
-                    sentence = f"transfer {transaction_id} is {payer.state}, but partition {partner} never had its leg"
-                    self._report(Check.SAGA_DIFFERS, payer, sentence)
-            elif payee is not None:
-                partner = partition_of(payee.terms.payer, self._partitions)
-                if is_idle or payee.recorded_at < time_of(partner):
-                    sentence = (
-                        f"the leg of transfer {transaction_id} is {payee.state}, which partition {partner} never sent"
-                    )
-                    self._report(Check.LEG_UNFOUNDED, payee, sentence + " or ended before")
+        for transaction_id, half, partner in self._alone():
+            if not is_idle and half.recorded_at >= time_of(partner):
+                continue
+            if half is self._sagas[transaction_id].payer:
+                sentence = f"transfer {transaction_id} is {half.state}, but partition {partner} never had its leg"
+                self._report(Check.SAGA_DIFFERS, half, sentence)
+            else:
+                sentence = f"the leg of transfer {transaction_id} is {half.state}, which partition {partner} never sent"
+                self._report(Check.LEG_UNFOUNDED, half, sentence + " or ended before")
         return OpenSagas(count, sums)
+
+    def waits_for(self) -> set[int]:
+        """Partitions that must have said something of a saga, but have not."""
+        return {partner for _, _, partner in self._alone()}
+
+    def _alone(self) -> Iterator[tuple[str, _Half, int]]:
+        """Words on a saga that its partner partition must have preceded: of the payee, or of an ended payer."""
+        for transaction_id, saga in self._sagas.items():
+            payer, payee = saga.payer, saga.payee
+            if payer is None:
+                if payee is not None:
+                    yield transaction_id, payee, partition_of(payee.terms.payer, self._partitions)
+            elif payer.state != "processed":
+                yield transaction_id, payer, partition_of(payer.terms.payee, self._partitions)
 
     def in_transit(self) -> dict[str, int]:
         """What transit must hold, by asset: sent and neither received nor taken back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ops.verify.findings import Check, Here
+from ops.verify.postings import Rule, rule_of, why_wrong_posting
 from schemas import events as ev
 from schemas.events import Entry, LedgerEvent
 from schemas.lifecycle import MOVES, State, is_legal_path
@@ -27,7 +28,17 @@ class _Open(NamedTuple):
     wallet_id: str | None
     amount_minor: int | None
     asset: str | None
+    sub_wallet: str | None
     entries: tuple[Entry, ...]
+
+
+class _Verdict(NamedTuple):
+    """What holds of all events with the same type, operation, leg and states."""
+
+    #: What is wrong with its path, empty where nothing is.
+    why_illegal: str
+    can_move_on: bool
+    rule: Rule | None
 
 
 class Transactions:
@@ -36,8 +47,8 @@ class Transactions:
     def __init__(self, here: Here):
         self._here = here
         self._open: dict[str, _Open] = {}
-        #: What was found of (type, operation, path, from and to state): "" where all is legal; can it move on?
-        self._verdicts: dict[tuple[str | tuple[str, ...] | None, ...], tuple[str, bool]] = {}
+        #: By type, operation, leg, path, from and to state.
+        self._verdicts: dict[tuple[str | tuple[str, ...] | None, ...], _Verdict] = {}
 
     def event(self, event: LedgerEvent) -> None:
         """An event that says something of a transaction's state, or posts."""
@@ -46,13 +57,17 @@ class Transactions:
             if event.entries or event.to_state or event.from_state:
                 self._here.report(Check.ILLEGAL_POSTING, f"{event.type} posts entries or moves a state")
             return
-        key = (event.type, event.operation, path, event.from_state, event.to_state)
+        key = (event.type, event.operation, event.leg, path, event.from_state, event.to_state)
         verdict = self._verdicts.get(key)
         if verdict is None:
-            verdict = self._verdicts[key] = (_why_illegal(event), _can_move_on(event))
-        if verdict[0]:
-            self._here.report(Check.ILLEGAL_PATH, verdict[0])
-        self._move(event, verdict[1])
+            verdict = self._verdicts[key] = _Verdict(_why_illegal(event), _can_move_on(event), rule_of(event))
+        why_illegal, can_move_on, rule = verdict
+        if why_illegal:
+            self._here.report(Check.ILLEGAL_PATH, why_illegal)
+        why_wrong = why_wrong_posting(rule, event)
+        if why_wrong:
+            self._here.report(Check.WRONG_POSTING, why_wrong)
+        self._move(event, can_move_on)
 
     def _move(self, event: LedgerEvent, can_move_on: bool) -> None:
         transaction_id = event.transaction_id
@@ -70,7 +85,13 @@ class Transactions:
         if can_move_on:
             entries = event.entries if before is None else before.entries
             self._open[key] = _Open(
-                event.to_state or "", event.operation, event.wallet_id, event.amount_minor, event.asset, entries
+                event.to_state or "",
+                event.operation,
+                event.wallet_id,
+                event.amount_minor,
+                event.asset,
+                event.sub_wallet,
+                entries,
             )
 
     def _continue(self, event: LedgerEvent, key: str, before: _Open | None) -> None:
@@ -84,9 +105,9 @@ class Transactions:
             self._here.report(
                 Check.BROKEN_TRANSITION, f"transaction {key} moves on from {event.from_state}, but it is {before.state}"
             )
-        now = (event.operation, event.wallet_id, event.amount_minor, event.asset)
-        if now != before[1:5]:
-            self._here.report(Check.BROKEN_TRANSITION, f"transaction {key} was {before[1:5]}, now it is {now}")
+        now = (event.operation, event.wallet_id, event.amount_minor, event.asset, event.sub_wallet)
+        if now != before[1:6]:
+            self._here.report(Check.BROKEN_TRANSITION, f"transaction {key} was {before[1:6]}, now it is {now}")
         if event.to_state == "failed" and sorted(_inverse(before.entries)) != sorted(_sides(event.entries)):
             self._here.report(
                 Check.WRONG_COMPENSATION, f"transaction {key} fails, but its journal is not taken back exactly"

@@ -7,16 +7,19 @@ from typing import Any
 import orjson
 
 from schemas import topics
+from streams.seal import is_seal
 from tests.ops.verify.honest import Ledger
 from tests.ops.verify.story import HERE, THERE
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, double, edit, locate, remove, reseal
 
 REQUESTS = topics.TRANSACTION_REQUESTS
+INTERNAL = topics.INTERNAL_COMMANDS
 BALANCES = topics.WALLET_BALANCES
 
 
 CREDIT = {"type": "transaction.settled", "operation": "credit"}
 DEBIT = {"type": "transaction.settled", "operation": "debit"}
+POOR = {"type": "request.rejected", "code": "insufficient_funds"}
 SENT = {"type": "transaction.processed"}
 RECEIVED = {"type": "transfer.received"}
 ENDED = {"type": "transaction.settled", "from_state": "processed"}
@@ -79,6 +82,12 @@ def in_place(name: str, **changes: Any) -> Any:
         return [{k: v for k, v in first.items() if v is not None}, *items[1:]]
 
     return {name: change}
+
+
+def times(factor: int, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same entries of another amount."""
+    sides = ("debit_minor", "credit_minor")
+    return [{**entry, **{side: factor * entry[side] for side in sides if side in entry}} for entry in entries]
 
 
 def move_leg(ledger: Ledger) -> None:
@@ -197,4 +206,27 @@ def lose_forward(ledger: Ledger) -> None:
 def sagas_terms(ledger: Ledger) -> None:
     place = locate(ledger, EVENTS, type="transfer.received")
     edit(ledger, EVENTS, place, counterparty={"wallet_id": HERE[9], "sub_wallet": "main"})
+    reseal(ledger)
+
+
+def cut_tail(ledger: Ledger) -> None:
+    """The last batch of a partition is gone, seal and all, but not what was published with it."""
+    records = ledger.topics[EVENTS][0]
+    seals = [index for index, record in enumerate(records) if is_seal(record.value or b"")]
+    del records[seals[-2] + 1 :]
+
+
+def other_command(ledger: Ledger) -> None:
+    """A replay of what the record does not ask for."""
+    at = locate(ledger, EVENTS, type="request.replayed")
+    cause = orjson.loads(ledger.topics[EVENTS][at[0]][at[1]].value or b"")["cause"]
+    held = ledger.topics[cause["topic"]][cause["partition"]]
+    (index,) = [index for index, record in enumerate(held) if record.offset == cause["offset"]]
+    edit(ledger, cause["topic"], (cause["partition"], index), amount_minor=lambda minor: minor + 1)
+
+
+def without_request(ledger: Ledger) -> None:
+    """An event that keeps nothing by which it could be judged."""
+    place = locate(ledger, EVENTS, **DEBIT)
+    edit(ledger, EVENTS, place, request=None, cause=lambda cause: {**cause, "fingerprint": "0" * 64})
     reseal(ledger)

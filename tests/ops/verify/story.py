@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -131,6 +131,7 @@ def audit(
     outcomes_begin: bool = False,
     chunk: int = 7,
     retained_ms: int = 40 * 86_400_000,
+    grown: Collection[int] = (),
 ) -> Report:
     """Feed everything to the auditor, in small chunks and by turns."""
     auditor = LedgerAudit(ledger.partitions, retained_from=retained_from, copies=copies, retained_ms=retained_ms)
@@ -153,7 +154,7 @@ def audit(
                 part.take_inputs(name, [r for r in held[at : at + chunk] if r.offset >= start])
     for p, part in parts:
         part.take_balances(ledger.topics[topics.WALLET_BALANCES][p])
-    return auditor.finish()
+    return auditor.finish(grown=grown)
 
 
 def codes(report: Report) -> set[str]:

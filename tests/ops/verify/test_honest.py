@@ -12,7 +12,7 @@ from ops.verify.findings import Check
 from ops.verify.report import Report
 from schemas import topics
 from streams.seal import is_seal
-from tests.ops.verify.honest import Ledger
+from tests.ops.verify.honest import Ledger, LogRecord
 from tests.ops.verify.story import HERE, PARTITIONS, THERE, UNLUCKY_MINOR, UnluckyMachine, audit, codes, living, story
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, edit, locate, remove, reseal
 
@@ -77,9 +77,10 @@ def _seals(ledger: Ledger, partition: int) -> Iterable[int]:
 
 def _read_while_it_grows(cuts: tuple[int, ...]) -> Report:
     ledger = story()
+    grown = {partition for partition, cut in enumerate(cuts) if cut < len(ledger.topics[EVENTS][partition])}
     for partition, cut in enumerate(cuts):
         del ledger.topics[EVENTS][partition][cut:]
-    return audit(ledger)
+    return audit(ledger, grown=grown)
 
 
 def test_a_log_that_grows_while_it_is_read_holds() -> None:
@@ -93,6 +94,42 @@ def test_a_log_that_grows_while_it_is_read_holds() -> None:
             sagas, forwards = max(sagas, report.open_sagas), max(forwards, report.forwards_under_way)
     assert sagas > 0
     assert forwards > 0
+
+
+def _shows_elsewhere(records: Iterable[LogRecord]) -> bool:
+    """True where events are answered or state a balance, so that other topics know of them."""
+    events = [orjson.loads(record.value or b"") for record in records if not is_seal(record.value or b"")]
+    return any(
+        "entries" in event
+        or "from_state" in event
+        or (event["cause"]["topic"] != topics.INTERNAL_COMMANDS and event["type"] != "request.forwarded")
+        for event in events
+    )
+
+
+def test_a_log_at_rest_that_lacks_its_tail_does_not() -> None:
+    """Whatever batches are cut off: answers and balances reach beyond the end, and the log does not grow any more."""
+    cuts = 0
+    for partition in range(PARTITIONS):
+        for cut in _seals(story(), partition):
+            ledger = story()
+            tail = ledger.topics[EVENTS][partition][cut:]
+            if not _shows_elsewhere(tail):
+                continue
+            del ledger.topics[EVENTS][partition][cut:]
+            found = codes(audit(ledger))
+            assert found & {"tail_missing", "answer_unfounded", "leg_unfounded", "saga_differs"}, (partition, cut)
+            # Growth of another partition excuses nothing here.
+            assert codes(audit(ledger, grown={1 - partition})) & {"tail_missing", "answer_unfounded"}, (partition, cut)
+            cuts += 1
+    assert cuts > 10
+
+
+def test_only_a_partition_that_grows_is_given_time() -> None:
+    ledger = story()
+    del ledger.topics[EVENTS][0][list(_seals(ledger, 0))[-2] :]
+    assert audit(ledger, grown={0}).counts == {}
+    assert codes(audit(ledger, grown={1})) == codes(audit(ledger)) == {"tail_missing", "answer_unfounded"}
 
 
 def test_what_waits_is_said() -> None:

@@ -22,7 +22,7 @@ from streams.machine import Message
 from tests.broker import Kafka
 from tests.ops.verify.honest import Ledger
 from tests.ops.verify.on_kafka import create_topics, write
-from tests.ops.verify.story import HERE, PARTITIONS, codes, living
+from tests.ops.verify.story import HERE, PARTITIONS, THERE, codes, living
 from tests.ops.verify.test_stores import keep
 
 
@@ -99,6 +99,44 @@ def test_a_log_that_was_tampered_with_does_not(kafka: Kafka, namespace: str) -> 
     printed = _cli(kafka, namespace).stdout
     assert "answer_missing: Every command record is answered" in printed
     assert printed.endswith("verify: FAILED 2 findings\n")
+
+
+@pytest.mark.kafka
+def test_a_log_without_its_tail_does_not(kafka: Kafka, namespace: str) -> None:
+    """The last batch of a partition wrote its answers and balances, but its events are not there."""
+    ledger = living()
+    ledger.send(operation="debit", wallet_id=HERE[0], amount_minor=1, asset="EUR")
+    ledger.run()
+    is_transaction, messages = ledger.history[-1]
+    ledger.history[-1] = (is_transaction, [message for message in messages if message.topic != LEDGER_EVENTS])
+    _written(kafka, namespace, ledger)
+    report = _verify(kafka, namespace)
+    assert codes(report) == {"tail_missing", "answer_unfounded"}
+    assert _cli(kafka, namespace, "--no-stores").exit_code == 1
+
+
+@pytest.mark.kafka
+def test_a_ledger_that_works_on_while_it_is_read_holds(kafka: Kafka, namespace: str) -> None:
+    ledger = living()
+    written = _written(kafka, namespace, ledger)
+
+    async def meanwhile() -> list[Report]:
+        nonlocal written
+        reports = []
+        for number in range(4):
+            auditing = asyncio.create_task(verify(kafka.bootstrap_servers, namespace, PARTITIONS))
+            while not auditing.done():
+                payer, payee = (HERE[0], THERE[0]) if number % 2 else (THERE[0], HERE[0])
+                ledger.send(operation="transfer", wallet_id=payer, amount_minor=1, asset="EUR", to_wallet_id=payee)
+                ledger.send(operation="credit", wallet_id=payee, amount_minor=1, asset="EUR")
+                ledger.run(max_records=1)
+                written = await write(ledger, kafka.bootstrap_servers, namespace, since=written)
+            reports.append(await auditing)
+        return reports
+
+    reports = asyncio.run(meanwhile())
+    assert [report.counts for report in reports] == [{}] * 4
+    assert reports[-1].events > reports[0].events
 
 
 @pytest.mark.kafka

@@ -1,0 +1,202 @@
+"""Whether an event says what its input record asked for, field by field, and keeps the very request."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any, Final
+
+import orjson
+from msgspec import UNSET, Raw
+
+from ops.verify.asked import Asked, read_by_contract, read_quickly, read_request
+from schemas import events as ev
+from schemas.events import LedgerEvent
+from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, TransferLeg, decode_internal
+from schemas.topics import INTERNAL_COMMANDS
+
+#: Events that keep the request that they answer.
+_KEEPS_REQUEST: Final = frozenset(
+    {
+        ev.WALLET_OPENED,
+        ev.SUB_WALLET_OPENED,
+        ev.ASSET_ENABLED,
+        ev.WALLET_STATE_CHANGED,
+        ev.WALLET_RELEASED,
+        ev.TRANSACTION_PROCESSED,
+        ev.TRANSACTION_SETTLED,
+        ev.TRANSACTION_FAILED,
+        ev.REQUEST_REJECTED,
+    }
+)
+#: Events that name as much of the request as could be read.
+_NAMES_REQUEST: Final = frozenset({ev.REQUEST_DEAD_LETTERED, ev.WALLET_QUARANTINED})
+_LEGS: Final = frozenset({ev.TRANSFER_RECEIVED, ev.TRANSFER_REFUSED})
+#: Events that have anything to be compared with their input record.
+SAYS_WHAT_WAS_ASKED: Final = _KEEPS_REQUEST | _NAMES_REQUEST | _LEGS | {ev.REQUEST_REPLAYED, ev.REQUEST_FORWARDED}
+
+
+def why_not_asked(event: LedgerEvent, first: int | None, topic: str, value: bytes) -> str:
+    """What is wrong with an event as the answer to an input record; empty where nothing is.
+
+    `first` is what `Keys.event` says of a replay.
+    """
+    if topic == INTERNAL_COMMANDS:
+        told = _told(value)
+        if not isinstance(told, ForwardedRecord):
+            return _why_not_told(event, told)
+        topic, value = told.source.topic, told.value.encode()
+    request = event.request
+    if event.from_state is not None or event.leg is not None:
+        return f"only what the ledger tells itself moves a transaction on, not a record of {topic}"
+    if request is UNSET:
+        return _why_not_without_request(event, first, topic, value)
+    read = read_quickly(topic, value)
+    if read is None or read[1] != bytes(request):
+        read = read_by_contract(topic, value)
+        if read is None:
+            return f"the ledger took {event.operation!r}, but the record asks for nothing that can be read"
+        if read[1] != bytes(request):
+            return f"the record asks for {_text(read[1])}, the event keeps {_text(bytes(request))}"
+    return "" if _is_said(event, read[0]) else _difference(event, read[0])
+
+
+def _why_not_without_request(event: LedgerEvent, first: int | None, topic: str, value: bytes) -> str:
+    if event.type in _NAMES_REQUEST:
+        return _why_not_named(event, value)
+    if event.type == ev.REQUEST_REPLAYED:
+        return _why_not_replayed(event, first, topic, value)
+    if event.type == ev.REQUEST_FORWARDED:
+        return _why_not_forwarded(event, topic, value)
+    return f"{event.type} does not keep the request that it answers"
+
+
+def why_not_request(event: LedgerEvent) -> str:
+    """What differs between an event and the request that it keeps; empty where nothing does."""
+    asked = read_request(event.request) if isinstance(event.request, Raw) else None
+    if asked is None:
+        # Of what a rejection refuses, no more than its bytes may be sound: an amount beyond int64 is text there.
+        return "" if event.type == ev.REQUEST_REJECTED else "the request that the event keeps cannot be read"
+    return "" if _is_said(event, asked) else _difference(event, asked)
+
+
+def _told(value: bytes) -> InternalCommand | None:
+    try:
+        told: InternalCommand = decode_internal(value)
+    except (ValueError, RecursionError):
+        return None
+    return told
+
+
+def _why_not_told(event: LedgerEvent, told: InternalCommand | None) -> str:
+    """An event against what one partition told another: a leg executes, an answer ends, nothing else begins."""
+    if event.type in _LEGS:
+        is_told = isinstance(told, TransferLeg) and (
+            told.transaction_id == event.transaction_id
+            and told.wallet_id == event.wallet_id
+            and told.sub_wallet == event.sub_wallet
+            and told.amount_minor == event.amount_minor
+            and told.asset == event.asset
+            and told.payer == event.counterparty
+        )
+    elif event.type in _KEEPS_REQUEST:
+        is_told = isinstance(told, LegAnswer) and (
+            event.from_state is not None
+            and told.transaction_id == event.transaction_id
+            and told.wallet_id == event.wallet_id
+            and event.to_state == ("settled" if told.accepted else "failed")
+        )
+    else:
+        is_told = event.request is UNSET
+    if is_told:
+        return ""
+    return f"{event.type} of {event.wallet_id}, {event.amount_minor} {event.asset}, but it was told {told}"
+
+
+def _is_said(event: LedgerEvent, asked: Asked) -> bool:
+    cause = event.cause
+    if (
+        asked.wallet_id != event.wallet_id
+        or asked.operation != event.operation
+        or asked.sub_wallet != event.sub_wallet
+        or (cause is not None and asked.idempotency_key != cause.idempotency_key)
+    ):
+        return False
+    if event.type == ev.REQUEST_REJECTED:
+        return True
+    payee = event.counterparty
+    return (
+        (asked.amount_minor or None) == event.amount_minor
+        and (asked.asset or None) == event.asset
+        and (asked.rail or None) == event.rail
+        and (
+            (asked.to_wallet_id is UNSET and payee is None)
+            or (payee is not None and asked.to_wallet_id == payee.wallet_id and asked.to_sub_wallet == payee.sub_wallet)
+        )
+    )
+
+
+def _difference(event: LedgerEvent, asked: Asked) -> str:
+    payee, cause = event.counterparty, event.cause
+    said: dict[str, Any] = {
+        "wallet_id": event.wallet_id,
+        "operation": event.operation,
+        "sub_wallet": event.sub_wallet,
+        "idempotency_key": None if cause is None else cause.idempotency_key,
+    }
+    if event.type != ev.REQUEST_REJECTED:
+        said |= {
+            "amount_minor": event.amount_minor,
+            "asset": event.asset,
+            "rail": event.rail,
+            "to_wallet_id": None if payee is None else payee.wallet_id,
+            "to_sub_wallet": None if payee is None else payee.sub_wallet,
+        }
+    wanted = {name: None if (value := getattr(asked, name)) is UNSET else value for name in said}
+    return "; ".join(
+        f"{name} is {wanted[name]!r}, the event says {said[name]!r}" for name in said if said[name] != wanted[name]
+    )
+
+
+def _why_not_replayed(event: LedgerEvent, first: int | None, topic: str, value: bytes) -> str:
+    if first is None:
+        return ""
+    read = read_quickly(topic, value)
+    if read is None or hash(sha256(read[1]).hexdigest()) != first:
+        read = read_by_contract(topic, value)
+        if read is None or hash(sha256(read[1]).hexdigest()) != first:
+            return "it is replayed, but what was answered first is another command"
+    cause = event.cause
+    if cause is None or read[0].idempotency_key != cause.idempotency_key or read[0].wallet_id != event.wallet_id:
+        return f"it is replayed for key {cause and cause.idempotency_key!r} of wallet {event.wallet_id}"
+    return ""
+
+
+def _why_not_forwarded(event: LedgerEvent, topic: str, value: bytes) -> str:
+    read = read_quickly(topic, value) or read_by_contract(topic, value)
+    cause = event.cause
+    said = (event.wallet_id, event.operation, None if cause is None else cause.idempotency_key)
+    if read is not None and said == (read[0].wallet_id, read[0].operation, read[0].idempotency_key):
+        return ""
+    return f"it is forwarded as {said}, the record asks for something else"
+
+
+def _why_not_named(event: LedgerEvent, value: bytes) -> str:
+    """Whatever an event names of a record that it does not take must stand there."""
+    cause = event.cause
+    said = {
+        "wallet_id": event.wallet_id,
+        "operation": event.operation,
+        "idempotency_key": None if cause is None else cause.idempotency_key,
+    }
+    try:
+        fields = orjson.loads(value)
+    except ValueError:
+        fields = None
+    for name, text in said.items():
+        if text is not None and (not isinstance(fields, dict) or fields.get(name) != text):
+            return f"the event names {name} {text!r}, the record does not"
+    return ""
+
+
+def _text(canonical: bytes) -> str:
+    return canonical.decode(errors="replace")

@@ -1,0 +1,92 @@
+"""What events say of wallets: facts are those that were asked for, and only the events of a wallet have any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec import UNSET, Raw
+
+from ops.verify.asked import Asked, read_request
+from ops.verify.findings import Check, Here
+from schemas import events as ev
+from schemas.events import LedgerEvent, WalletFacts
+
+_Assets = tuple[str, ...]
+
+
+class Wallets:
+    """The assets of one partition's wallets, from their events."""
+
+    def __init__(self, here: Here):
+        self._here = here
+        self._assets: dict[str | None, _Assets] = {}
+        #: Wallets share their lists of assets, of which there are few.
+        self._lists: dict[_Assets, _Assets] = {}
+        self._is_whole = True
+
+    def begin_anywhere(self) -> None:
+        """The log's beginning was deleted: what a wallet had before is as its first event says."""
+        self._is_whole = False
+
+    def event(self, event: LedgerEvent) -> None:
+        """An event that has facts, or must have some."""
+        row = _FACTS.get(event.type)
+        if row is None:
+            if event.wallet is not None:
+                self._here.report(Check.NOT_AS_ASKED, f"{event.type} says something of a wallet: {event.wallet}")
+            return
+        operation, facts_of = row
+        asked = read_request(event.request) if isinstance(event.request, Raw) else None
+        if asked is None or asked.operation != operation or event.operation != operation:
+            self._here.report(Check.NOT_AS_ASKED, f"{event.type} answers no request for {operation}")
+            return
+        held = self._assets.get(event.wallet_id)
+        if held is None:
+            held = () if self._is_whole or event.wallet is None else event.wallet.assets
+        due = facts_of(asked, held)
+        if event.wallet != due:
+            self._here.report(Check.NOT_AS_ASKED, f"{operation} asked for {due}, the event says {event.wallet}")
+        if due is not None and due.assets:
+            self._assets[event.wallet_id] = self._lists.setdefault(due.assets, due.assets)
+
+
+def _opened(asked: Asked, _held: _Assets) -> WalletFacts:
+    assets = () if asked.assets is UNSET else tuple(dict.fromkeys(asked.assets))
+    return WalletFacts(owner_ref=_or_none(asked.owner_ref), kind=_or_none(asked.kind), assets=assets, state="active")
+
+
+def _sub_wallet_opened(asked: Asked, _held: _Assets) -> WalletFacts:
+    return WalletFacts(
+        sub_wallet=_or_none(asked.sub_wallet),
+        sub_wallet_kind=_or_none(asked.kind),
+        payee_wallet_id=_or_none(asked.payee_wallet_id),
+    )
+
+
+def _asset_enabled(asked: Asked, held: _Assets) -> WalletFacts:
+    return WalletFacts(assets=held if asked.asset is UNSET else tuple(dict.fromkeys((*held, asked.asset))))
+
+
+def _state_changed(asked: Asked, _held: _Assets) -> WalletFacts:
+    return WalletFacts(state=_or_none(asked.state))
+
+
+def _released(_asked: Asked, _held: _Assets) -> None:
+    return None
+
+
+def _or_none(value: Any) -> Any:
+    return None if value is UNSET else value
+
+
+#: Event type -> the operation that it answers, and the facts that it must have.
+_FACTS: Final[dict[str, tuple[str, Callable[[Asked, _Assets], WalletFacts | None]]]] = {
+    ev.WALLET_OPENED: ("open_wallet", _opened),
+    ev.SUB_WALLET_OPENED: ("open_sub_wallet", _sub_wallet_opened),
+    ev.ASSET_ENABLED: ("enable_asset", _asset_enabled),
+    ev.WALLET_STATE_CHANGED: ("set_wallet_state", _state_changed),
+    ev.WALLET_RELEASED: ("release_quarantine", _released),
+}
+#: Types of which `Wallets.event` must hear; of the others only where they have facts.
+WALLET_EVENTS: Final = frozenset(_FACTS)
