@@ -41,7 +41,7 @@ def why_not_asked(event: LedgerEvent, first: int | None, topic: str, value: byte
     `first` is what `Keys.event` says of a replay.
     """
     if topic == INTERNAL_COMMANDS:
-        told = _told(value)
+        told = read_told(value)
         if not isinstance(told, ForwardedRecord):
             return _why_not_told(event, told)
         topic, value = told.source.topic, told.value.encode()
@@ -79,7 +79,8 @@ def why_not_request(event: LedgerEvent) -> str:
     return "" if _is_said(event, asked) else _difference(event, asked)
 
 
-def _told(value: bytes) -> InternalCommand | None:
+def read_told(value: bytes) -> InternalCommand | None:
+    """What one partition told another; None where it cannot be read."""
     try:
         told: InternalCommand = decode_internal(value)
     except (ValueError, RecursionError):

@@ -30,6 +30,8 @@ class Forwards:
         self._findings = findings
         self._sent: dict[_Source, _Word] = {}
         self._arrived: dict[_Source, _Word] = {}
+        #: Hashes of records' bytes, as they were sent or as they arrived, until the other is read.
+        self._values: dict[_Source, int] = {}
 
     def event(self, event: LedgerEvent, here: Here) -> None:
         """`request.forwarded`, or the event of a record that was."""
@@ -64,6 +66,16 @@ class Forwards:
                 arrived,
                 f"{_name(source)} was forwarded as {sent.identity} and is decided as {arrived.identity}",
             )
+
+    def value(self, source: _Source, value: bytes, here: Here, topic: str, offset: int) -> None:
+        """Bytes of a forwarded record, from where it was sent or where it arrived: `offset` of `topic`."""
+        mine = hash(value)
+        other = self._values.pop(source, None)
+        if other is None:
+            self._values[source] = mine
+        elif other != mine:
+            sentence = f"{_name(source)} arrived with other bytes than it was sent with"
+            here.report_at(Check.FORWARD_UNFOUNDED, sentence, topic, offset)
 
     def finish(self, is_idle: bool, time_of: Callable[[int], str]) -> int:
         """All logs have been read; returns how many forwarded records are under way. See `Sagas.finish`."""

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import UNSET
 
-from ops.verify.answered import SAYS_WHAT_WAS_ASKED, why_not_asked, why_not_request
+from ops.verify.answered import SAYS_WHAT_WAS_ASKED, read_told, why_not_asked, why_not_request
 from ops.verify.chain import Span
 from ops.verify.findings import Check, Here
-from schemas.events import Cause, LedgerEvent
-from schemas.topics import INPUTS
+from ops.verify.forwards import Forwards
+from schemas.events import REQUEST_FORWARDED, Cause, LedgerEvent
+from schemas.internal import ForwardedRecord
+from schemas.topics import INPUTS, INTERNAL_COMMANDS
 
 #: Offset that an event names, the event where it says what the record asked for, and of a replay its `first`.
 _Answered = tuple[int, LedgerEvent | None, int | None]
@@ -42,12 +44,14 @@ class Inputs:
 
     Args:
         here: where findings are reported.
+        forwards: what is told of the bytes that are forwarded.
         retained_from: for each input topic that is read, the first offset that it still holds. Records before
             it cannot be compared; topics that are missing are not compared at all.
     """
 
-    def __init__(self, here: Here, retained_from: Mapping[str, int]):
+    def __init__(self, here: Here, forwards: Forwards, retained_from: Mapping[str, int]):
         self._here = here
+        self._forwards = forwards
         never = 2**63
         self._trails = {topic: _Trail(retained_from.get(topic, never)) for topic in INPUTS}
         self._is_read = set(retained_from)
@@ -166,6 +170,17 @@ class Inputs:
                 why = why_not_asked(event, first, topic, value or b"")
                 if why:
                     self._here.report_at(Check.NOT_AS_ASKED, why, topic, offset)
+                if event.type == REQUEST_FORWARDED:
+                    source = (topic, self._here.partition, offset)
+                    self._forwards.value(source, value or b"", self._here, topic, offset)
+                elif topic == INTERNAL_COMMANDS:
+                    self._arrived(offset, value or b"")
+
+    def _arrived(self, offset: int, value: bytes) -> None:
+        told = read_told(value)
+        if isinstance(told, ForwardedRecord):
+            source = (told.source.topic, told.source.partition, told.source.offset)
+            self._forwards.value(source, told.value.encode(), self._here, INTERNAL_COMMANDS, offset)
 
     def _compare_header(self, event: LedgerEvent) -> None:
         """The input is not kept any more: the event against the request that it keeps itself."""

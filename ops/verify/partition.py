@@ -70,7 +70,7 @@ class PartitionAudit:
         self.partition = partition
         here = self._here = Here(shared.findings, partition)
         self.chain = Chain(here, shared.partitions)
-        self.inputs = Inputs(here, retained_from)
+        self.inputs = Inputs(here, shared.forwards, retained_from)
         self.answers = Answers(here)
         self.books = Books(here, shared.partitions)
         self.parked = Parked(here)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import orjson
 
 from schemas import topics
+from schemas.events import decode_event
 from streams.seal import is_seal
 from tests.ops.verify.honest import Ledger
 from tests.ops.verify.story import HERE, THERE
@@ -223,6 +225,28 @@ def other_command(ledger: Ledger) -> None:
     held = ledger.topics[cause["topic"]][cause["partition"]]
     (index,) = [index for index, record in enumerate(held) if record.offset == cause["offset"]]
     edit(ledger, cause["topic"], (cause["partition"], index), amount_minor=lambda minor: minor + 1)
+
+
+def forward_more(ledger: Ledger) -> None:
+    """A forwarded record asks for more when it arrives, and is decided and kept as it arrived."""
+    (partition, index) = locate(ledger, INTERNAL, operation="forward", value=lambda text: '"f-2"' in text)
+    more = '"amount_minor":1100'
+    edit(ledger, INTERNAL, (partition, index), value=lambda text: text.replace('"amount_minor":11', more))
+    place = locate(
+        ledger, EVENTS, operation="credit", cause=lambda cause: cause.get("idempotency_key") == "f-2", code="ok"
+    )
+    edit(
+        ledger,
+        EVENTS,
+        place,
+        amount_minor=1100,
+        request=lambda request: {**request, "amount_minor": 1100},
+        entries=lambda entries: times(100, entries),
+    )
+    request = decode_event(ledger.topics[EVENTS][place[0]][place[1]].value or b"").request
+    digest = sha256(bytes(request)).hexdigest()  # type: ignore[arg-type]
+    edit(ledger, EVENTS, place, cause=lambda cause: {**cause, "fingerprint": digest})
+    reseal(ledger)
 
 
 def without_request(ledger: Ledger) -> None:

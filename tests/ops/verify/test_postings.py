@@ -14,7 +14,7 @@ from schemas.events import LedgerEvent, decode_event
 from schemas.lifecycle import MOVES
 from streams.seal import is_seal
 from tests.ops.verify.forger import make_fit
-from tests.ops.verify.frauds import CREDIT, DEBIT, ENDED, GIVEN_BACK, RECEIVED, SENT, edit_event, times
+from tests.ops.verify.frauds import CREDIT, DEBIT, ENDED, GIVEN_BACK, RECEIVED, SENT, edit_event, forward_more, times
 from tests.ops.verify.story import HERE, THERE, audit, story
 from tests.ops.verify.tamper import EVENTS, edit, locate
 
@@ -145,6 +145,13 @@ def test_another_request_under_its_right_fingerprint_is_found() -> None:
     assert dict(report.counts) == {Check.NOT_AS_ASKED: 2}
     assert '"partner_id":"p-1"' in report.findings[0].sentence
     assert "replayed, but what was answered first is another command" in report.findings[1].sentence
+
+
+def test_a_record_that_grows_while_it_is_forwarded_is_found() -> None:
+    ledger = story()
+    forward_more(ledger)
+    make_fit(ledger)
+    assert dict(audit(ledger).counts) == {Check.FORWARD_UNFOUNDED: 1}
 
 
 # ---- the table ------------------------------------------------------------------------------------------
