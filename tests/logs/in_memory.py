@@ -12,11 +12,11 @@ from streams.box import InputBatch
 from streams.machine import Message
 from streams.ports import Bounds, LogWriter
 from tests.logs.cluster import PARTITIONS
-from tests.simulation.faults import Kind, Point
+from tests.simulation.faults import Fault, Point
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.memory_broker import Broker
 from tests.simulation.memory_group import Assignment, GroupCoordinator
 from tests.simulation.memory_inputs import MemoryInputs
-from tests.simulation.memory_log import Broker
 from tests.simulation.memory_ports import Link, MemoryGroup, MemoryLogs, MemoryWriter
 from tests.streams.toy import COMMANDS, EVENTS, OUTCOMES, REQUESTS
 
@@ -37,7 +37,7 @@ class _Edge:
     def member(self) -> tuple[str, int]:
         return "w1", self.generation
 
-    async def reach(self, point: Point, partition: int) -> Kind | None:
+    async def reach(self, point: Point, partition: int) -> Fault | None:
         return None
 
     def violated(self, what: str) -> None:
@@ -64,7 +64,8 @@ class MemoryCluster:
         await asyncio.sleep(0.1)
 
     async def leave_open(self, writer: LogWriter, messages: Sequence[Message]) -> None:
-        await cast(MemoryWriter, writer)._produce(messages, None)
+        memory = cast(MemoryWriter, writer)
+        await memory._write(memory._producer, messages)
 
     async def committed(self, topic: str, partition: int) -> list[tuple[int, bytes]]:
         await asyncio.sleep(0.1)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from streams.overlay import Overlay
 from streams.persist import changes_of
 from tests.simulation.domain import Domain, Fold, History
-from tests.simulation.memory_log import Broker, StoredRecord
+from tests.simulation.memory_broker import Broker
+from tests.simulation.memory_log import StoredRecord
 from tests.simulation.memory_store import Files, MemoryStore
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def check_run(world: World) -> list[str]:
             _same_tables(fold, world.live_tables(fold.partition))
     except Violation as violation:
         return [str(violation)]
-    history = History(world.partitions, records, folds, world.produced)
+    history = History(world.partitions, records, folds, [record for record, _ in world.upstream.sent])
     return [*world.unseen(), *domain.check(history)]
 
 

@@ -71,6 +71,9 @@ class Domain(Protocol):
     def source(self, event: Any) -> tuple[str, int]:
         """Topic and offset of the record that the event answers."""
 
+    def is_deduplicated(self, record: StoredRecord) -> bool:
+        """True where an internal command does nothing when it comes a second time."""
+
     def is_due(self, tables: Mapping[str, Mapping[str, bytes]]) -> bool:
         """True where a local state waits for time to pass, within this run."""
 

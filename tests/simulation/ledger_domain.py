@@ -30,6 +30,7 @@ from schemas.topics import (
 from streams.machine import Context, InputRecord, Machine, Output
 from streams.overlay import Overlay
 from tests.simulation.domain import Fold, History, Input
+from tests.simulation.memory_log import StoredRecord
 
 _ASSETS: Final = ("EUR", "USD")
 _BOOM: Final = b'"order":"boom"'
@@ -76,6 +77,9 @@ class LedgerDomain:
     def source(self, event: LedgerEvent) -> tuple[str, int]:
         assert event.cause is not None
         return event.cause.topic, event.cause.offset
+
+    def is_deduplicated(self, record: StoredRecord) -> bool:
+        return b'"operation":"transfer_' in (record.value or b"")
 
     def is_due(self, tables: Mapping[str, Mapping[str, bytes]]) -> bool:
         return False

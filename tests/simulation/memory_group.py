@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from tests.simulation.memory_log import Later
+from tests.simulation.memory_broker import Later
 
 
 class StaleGeneration(Exception):

@@ -9,7 +9,7 @@ from functools import partial
 
 from streams.box import InputBatch
 from streams.ports import Bounds
-from tests.simulation.faults import Kind, Point
+from tests.simulation.faults import Fault, Kind, Point
 from tests.simulation.memory_ports import Edge
 
 
@@ -23,13 +23,31 @@ class _Cursor:
 class MemoryInputs:
     """A `streams.ports.Inputs` for all partitions of one process; `deliver` gets what was fetched."""
 
-    def __init__(self, edge: Edge, topics: Sequence[str], deliver: Callable[[InputBatch], None], most: int):
+    def __init__(
+        self,
+        edge: Edge,
+        topics: Sequence[str],
+        deliver: Callable[[InputBatch], None],
+        most: int,
+        fail: Callable[[int, Fault], None] = lambda _partition, _fault: None,
+    ):
+        """
+        Args:
+            edge: the process.
+            topics: the inputs.
+            deliver: gets what was fetched.
+            most: records in one fetch.
+            fail: has a partition's processor fail at its next step.
+        """
         self._edge = edge
         self._topics = topics
         self._deliver = deliver
         self._most = most
+        self._fail = fail
         self._cursors: dict[tuple[int, str], _Cursor] = {}
         self._wake = asyncio.Event()
+        #: Partitions whose next `bounds` or `seek` is to be overtaken by a restore.
+        self._overtaken: dict[int, Fault] = {}
 
     async def bounds(self, partition: int) -> Mapping[str, Bounds]:
         broker = self._edge.broker
@@ -38,15 +56,26 @@ class MemoryInputs:
             found = {topic: broker.partition(topic, partition) for topic in self._topics}
             return {topic: Bounds(p.start, p.last_stable) for topic, p in found.items()}
 
+        if self._edge.rng.random() < 0.5:
+            await self._be_overtaken(partition)
         return await self._edge.link.send(ask)
 
     async def seek(self, partition: int, positions: Mapping[str, int], incarnation: int) -> None:
-        await self._edge.reach(Point.SEEK, partition)
-        await asyncio.sleep(self._edge.link.latency_s())
+        fault = await self._edge.reach(Point.SEEK, partition)
+        is_slow = fault is not None and fault.kind is Kind.SEEK_SLOW
+        await asyncio.sleep(self._edge.rng.uniform(0.5, 6.0) if is_slow else self._edge.link.latency_s())
+        await self._be_overtaken(partition)
         for topic, position in positions.items():
             known = self._cursors.get((partition, topic))
             self._cursors[partition, topic] = _Cursor(position, incarnation, known is not None and known.paused)
         self.wake()
+
+    async def _be_overtaken(self, partition: int) -> None:
+        """After `SEEK_STALE`: the processor fails and restores while this seek waits, then it arrives."""
+        fault = self._overtaken.pop(partition, None)
+        if fault is not None:
+            self._fail(partition, fault)
+            await asyncio.sleep(self._edge.rng.uniform(1.0, 6.0))
 
     def pause(self, partition: int, topic: str) -> None:
         if (cursor := self._cursors.get((partition, topic))) is not None:
@@ -101,12 +130,15 @@ class MemoryInputs:
 
     async def _hand_over(self, batch: InputBatch) -> None:
         fault = await self._edge.reach(Point.DELIVER, batch.partition) if batch.records else None
-        if fault is Kind.HOLE:
+        kind = None if fault is None else fault.kind
+        if fault is not None and kind is Kind.SEEK_STALE:
+            self._overtaken[batch.partition] = fault
+        if kind in (Kind.HOLE, Kind.SEEK_STALE):
             # The consumer goes on behind it, be there records or not.
             empty = InputBatch(batch.topic, batch.partition, batch.end, batch.end, batch.incarnation, [])
             asyncio.get_running_loop().call_later(self._edge.rng.random() * 2, self._deliver, empty)
         else:
             self._deliver(batch)
-        if fault is Kind.DUPLICATE:
+        if kind is Kind.DUPLICATE:
             await asyncio.sleep(self._edge.rng.choice((0.0, 0.0, 0.01, 1.0, 8.0)))
             self._deliver(batch)

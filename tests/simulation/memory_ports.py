@@ -6,18 +6,23 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from streams.errors import Fenced, MessageTooLarge, NotOwner
+from aiokafka.errors import ConcurrentTransactions
+
+from streams.errors import NotOwner
+from streams.kafka_writer import KafkaWriter
 from streams.machine import Message
-from streams.ports import Bounds, LogPosition
-from tests.simulation.faults import Kind, Point
+from streams.ports import Bounds
+from streams.settings import Settings
+from tests.simulation.faults import Fault, Kind, Point
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.memory_broker import Broker
 from tests.simulation.memory_group import GroupCoordinator, StaleGeneration
-from tests.simulation.memory_log import Broker, ConcurrentTransactions, Identity, ProducerFenced, RecordTooLarge
+from tests.simulation.memory_producer import RETRY_S, MemoryProducer, Metadata, Target, seen
 
 T = TypeVar("T")
-_RETRY_S = 0.02
+_SETTINGS: Final = Settings()
 
 
 class ConnectionLost(Exception):
@@ -41,6 +46,12 @@ class Link:
         self._loop.outside(self.latency_s() if delay_s is None else delay_s, self._arrive, request, answer)
         return answer
 
+    def fail(self, error: Callable[[], BaseException]) -> asyncio.Future[Metadata]:
+        """A future that fails after the time of an answer; cancelled where the error is a cancellation."""
+        answer: asyncio.Future[Metadata] = self._loop.create_future()
+        self._loop.outside(self.latency_s() + self.latency_s(), _fail, answer, error)
+        return answer
+
     def latency_s(self) -> float:
         """One way, seconds."""
         return self._rng.random() * (0.05 if self._rng.random() < 0.05 else 0.004)
@@ -61,7 +72,18 @@ def _answer(future: asyncio.Future[T], result: T, error: Exception | None) -> No
         future.set_result(result)
     else:
         future.set_exception(error)
-        _seen(future)
+        seen(future)
+
+
+def _fail(future: asyncio.Future[Any], error: Callable[[], BaseException]) -> None:
+    if future.done():
+        return
+    raised = error()
+    if isinstance(raised, asyncio.CancelledError):
+        future.cancel()
+    else:
+        future.set_exception(raised)
+        seen(future)
 
 
 class Edge(Protocol):
@@ -73,7 +95,7 @@ class Edge(Protocol):
     event_log: str
     rng: random.Random
 
-    async def reach(self, point: Point, partition: int) -> Kind | None:
+    async def reach(self, point: Point, partition: int) -> Fault | None:
         """A point of the protocol is reached; strikes, or returns what the caller has to do."""
 
     def member(self) -> tuple[str, int]:
@@ -83,133 +105,36 @@ class Edge(Protocol):
         """Something that must never be."""
 
 
-class MemoryWriter:
-    """A `streams.ports.LogWriter`: one transactional producer."""
+class MemoryWriter(KafkaWriter):
+    """The real writer, but for its fence, over a producer in memory: errors are mapped as on Kafka."""
 
     def __init__(self, edge: Edge, partition: int):
+        super().__init__(_SETTINGS, (edge.event_log, partition), f"ledger-{partition}", lambda short: short)
         self._edge = edge
         self._partition = partition
-        self._identity: Identity | None = None
-        #: What the next transaction suffers.
-        self.fault: Kind | None = None
-        self._was_stranger = False
 
-    @property
-    def transactional_id(self) -> str:
-        return f"ledger-{self._partition}"
+    def arm(self, fault: Fault) -> None:
+        """Have the next transaction suffer."""
+        self._producer.fault = fault
 
     async def fence(self) -> None:
         await self._edge.reach(Point.FENCE, self._partition)
         broker, id_ = self._edge.broker, self.transactional_id
         while True:
             try:
-                self._identity = await self._edge.link.send(lambda: broker.init_producer(id_))
-                member, generation = self._edge.member()
-                self._was_stranger = not self._edge.group.knows(member, generation)
+                identity = await self._edge.link.send(lambda: broker.init_producer(id_))
+            except ConcurrentTransactions:
+                await asyncio.sleep(RETRY_S)
+            else:
+                is_stranger = not self._edge.group.knows(*self._edge.member())
+                self._producer = MemoryProducer(self._edge, self._partition, identity, is_stranger=is_stranger)
                 return
-            except ConcurrentTransactions:
-                await asyncio.sleep(_RETRY_S)
 
-    async def transact(
-        self, messages: Sequence[Message], before_commit: Callable[[], object] | None = None
-    ) -> LogPosition:
-        fault, self.fault = self.fault, None
-        try:
-            offset = await self._produce(messages, fault)
-            await self._commit(await self._edge.reach(Point.COMMIT, self._partition))
-        except ProducerFenced as error:
-            raise Fenced(str(error)) from error
-        except RecordTooLarge as error:
-            raise MessageTooLarge(str(error)) from error
-        return LogPosition(offset, offset + 1)
-
-    async def _produce(self, messages: Sequence[Message], fault: Kind | None) -> int:
-        """Send all; the seal's offset once every answer is there without error."""
-        if fault is Kind.PRODUCE_REFUSED:
-            raise ConnectionLost("not sent")
-        if fault is Kind.FENCED:
-            await self._edge.link.send(lambda: self._edge.broker.init_producer(self.transactional_id))
-        parts: dict[tuple[str, int], list[Message]] = {}
-        for message in messages:
-            parts.setdefault((message.topic, message.partition), []).append(message)
-        targets = list(parts)
-        hit = self._edge.rng.choice(targets)
-        requests = []
-        for target in targets:
-            if fault is Kind.PRODUCE_PARTIAL and target == hit:
-                break
-            requests.append(self._send(target, parts[target], fault if target == hit else None))
-        answers = await self.answers(requests)
-        if fault is Kind.PRODUCE_PARTIAL:
-            raise ConnectionLost("the rest was not sent")
-        log = (self._edge.event_log, self._partition)
-        offsets = answers[targets.index(log)] if log in parts else [-1]
-        return offsets[-1]
-
-    async def answers(self, requests: list[asyncio.Future[list[int]]]) -> list[list[int]]:
-        """All answers; raises the first error, once every request is answered."""
-        answers = await asyncio.gather(*requests, return_exceptions=True)
-        for answer in answers:
-            if isinstance(answer, BaseException):
-                raise answer
-        return [answer for answer in answers if not isinstance(answer, BaseException)]
-
-    def _send(self, target: tuple[str, int], messages: list[Message], fault: Kind | None) -> asyncio.Future[list[int]]:
-        link, broker, identity = self._edge.link, self._edge.broker, self._identity
-        assert identity is not None
-        records = [(m.key, m.value, m.headers) for m in messages]
-        produce = partial(broker.produce_in, identity, *target, records)
-        if fault is Kind.PRODUCE_LOST:
-            return asyncio.get_running_loop().create_future()
-        if fault is Kind.PRODUCE_FAILED:
-            return link.send(_refuse)
-        if fault is Kind.PRODUCE_LATE:
-            link.send(produce, delay_s=self._late_s())
-            return link.send(_refuse)
-        sent = asyncio.ensure_future(self._retried(produce))
-        sent.add_done_callback(_seen)
-        return sent
-
-    async def _retried(self, request: Callable[[], T]) -> T:
-        while True:
-            try:
-                return await self._edge.link.send(request)
-            except ConcurrentTransactions:
-                await asyncio.sleep(_RETRY_S)
-
-    async def _commit(self, fault: Kind | None) -> None:
-        link, broker, identity = self._edge.link, self._edge.broker, self._identity
-        assert identity is not None
-        if self._was_stranger:
-            self._edge.violated(f"partition {self._partition} was taken by a worker that the group does not know")
-        if fault is Kind.COMMIT_REFUSED:
-            raise ConnectionLost("commit not sent")
-        if fault is Kind.COMMIT_LOST:
-            await asyncio.get_running_loop().create_future()
-        if fault is Kind.COMMIT_LATE:
-            link.send(lambda: broker.end(identity, commit=True), delay_s=self._late_s())
-            raise ConnectionLost("commit on its way")
-        await link.send(lambda: broker.end(identity, commit=True))
-        if fault is Kind.REPLY_ERROR:
-            raise ConnectionLost("committed, the answer is lost")
-        if fault is Kind.REPLY_LOST:
-            await asyncio.get_running_loop().create_future()
-
-    def _late_s(self) -> float:
-        return self._edge.rng.uniform(0.01, self._edge.rng.choice((0.1, 4.0)))
-
-    async def close(self) -> None:
-        """Nothing has to be stopped: the broker aborts what is open when it is fenced or timed out."""
-
-
-def _seen(future: asyncio.Future[T]) -> None:
-    """Nobody may be left to ask for the error."""
-    if not future.cancelled():
-        future.exception()
-
-
-def _refuse() -> list[int]:
-    raise ConnectionLost("not appended")
+    @staticmethod
+    def _pack(producer: Any, messages: Sequence[Message]) -> dict[Target, list[Any]]:
+        packed = KafkaWriter._pack(producer, messages)
+        producer.aim(list(packed), messages)
+        return packed
 
 
 class MemoryReader:
@@ -239,7 +164,10 @@ class MemoryReader:
             yield [(r.offset, r.value or b"") for r in records if r.offset < end]
 
     async def close(self) -> None:
-        """Nothing to close."""
+        """Closing takes its time, and may be cancelled meanwhile."""
+        fault = await self._edge.reach(Point.CLOSE, self._number)
+        is_slow = fault is not None and fault.kind is Kind.CLOSE_SLOW
+        await asyncio.sleep(self._edge.rng.uniform(0.2, 4.0) if is_slow else self._edge.link.latency_s())
 
 
 class MemoryLogs:
@@ -263,12 +191,17 @@ class MemoryGroup:
 
     def __init__(self, edge: Edge):
         self._edge = edge
+        #: What the next acknowledgement suffers.
+        self.fault: Fault | None = None
 
     async def prove_ownership(self, partition: int) -> None:
         await self._edge.reach(Point.PROVE, partition)
         await self._commit({})
 
     async def acknowledge(self, partition: int, positions: Mapping[str, int]) -> None:
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault.exception()
         await self._commit({(topic, partition): position for topic, position in positions.items()})
 
     async def _commit(self, positions: Mapping[tuple[str, int], int]) -> None:

@@ -46,6 +46,8 @@ class Supervisor:
         world.note(f"{process.name} exits: {error!r}")
         if isinstance(error, Refused) and not world.injector.struck[Point.DELIVER, Kind.DUPLICATE]:
             world.violated(f"refused without a reason: {error}")
+        if any(error is one for one in world.errors_of_stop):
+            world.violated(f"a producer that failed to stop ended the process: {error!r}")
         self.kill(process)
 
     def kill(self, process: WorkerProcess) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from streams.machine import Machine
 from tests.simulation import toy
 from tests.simulation.domain import Fold, History, Input
+from tests.simulation.memory_log import StoredRecord
 from tests.simulation.toy import Event, Request, ToyMachine
 
 _ACCOUNTS = ("a", "b", "c", "closed")
@@ -67,6 +68,9 @@ class ToyDomain:
 
     def source(self, event: Event) -> tuple[str, int]:
         return event.topic, event.offset
+
+    def is_deduplicated(self, record: StoredRecord) -> bool:
+        return b'"kind":"tick"' not in (record.value or b"")
 
     def is_due(self, tables: Mapping[str, Mapping[str, bytes]]) -> bool:
         return bool(tables.get("due"))

@@ -13,13 +13,12 @@ from faust.types import TP
 from streams.batch import Batch
 from streams.box import Box, InputBatch
 from streams.commit import CommitStep
-from streams.errors import StoreError
 from streams.machine import Context, InputRecord
 from streams.observer import Observer
 from streams.ports import Ports
 from streams.processor import PartitionProcessor
 from streams.supervisor import Run, Supervisor
-from tests.simulation.faults import Kind, Point
+from tests.simulation.faults import Fault, Kind, Point
 from tests.simulation.loop import Process
 from tests.simulation.memory_group import Assignment, Heartbeat
 from tests.simulation.memory_inputs import MemoryInputs
@@ -34,7 +33,6 @@ _POINTS = {
     CommitStep.TAKE: Point.TAKE,
     CommitStep.DECIDE: Point.DECIDE,
     CommitStep.WRITE: Point.WRITE,
-    CommitStep.COMMIT: Point.COMMIT,
     CommitStep.PERSIST: Point.PERSIST,
     CommitStep.ACKNOWLEDGE: Point.ACKNOWLEDGE,
 }
@@ -67,7 +65,9 @@ class WorkerProcess(Observer):
         self._tasks: list[asyncio.Task[None]] = []
         self.generation = -1
         self.deaf_until_s = 0.0
-        self._armed: set[str] = set()
+        self._armed: dict[str, Fault] = {}
+        #: Partitions whose processors fail at their next step.
+        self._failing: dict[int, Fault] = {}
         self._stores: list[MemoryStores] = []
         self._logs = MemoryLogs(self)
         self._inputs: MemoryInputs | None = None
@@ -123,7 +123,7 @@ class WorkerProcess(Observer):
 
     async def _main(self) -> None:
         inputs = self.world.domain.inputs
-        self._inputs = MemoryInputs(self, inputs, self._deliver, self.world.fetch_most)
+        self._inputs = MemoryInputs(self, inputs, self._deliver, self.world.fetch_most, self._failing.__setitem__)
         supervisor = self._supervisor = Supervisor(
             self._make,
             {topic: topic for topic in inputs},
@@ -168,47 +168,52 @@ class WorkerProcess(Observer):
         assert self._inputs is not None
         stores = MemoryStores(self.worker.files, self, self._store_fault, self._flushes, world.violated)
         self._stores.append(stores)
+        group = MemoryGroup(self)
         processor = PartitionProcessor(
             partition,
             world.partitions,
             domain.machine(),
             domain.event_log,
             Box(dict.fromkeys(domain.inputs, 1 / len(domain.inputs)), world.box_records, 1 << 20),
-            Ports(stores, self._logs, MemoryGroup(self), self._inputs, self),
+            Ports(stores, self._logs, group, self._inputs, self),
             world.limits,
             self,
             self.rng.random,
         )
 
         async def at_step(step: CommitStep) -> None:
-            await self._at_step(_POINTS[step], partition)
+            # The producer itself reaches step 4, of ticks too.
+            if step is not CommitStep.COMMIT:
+                await self._at_step(_POINTS[step], partition, group)
 
         processor.at_step = at_step
         return processor
 
-    async def _at_step(self, point: Point, partition: int) -> None:
-        kind = await self.reach(point, partition)
-        if point is Point.WRITE and kind is not None:
-            self._logs.writers[partition].fault = kind
-        elif kind is Kind.STORE_READ:
-            self._armed.add("store.read")
-        elif kind is Kind.STORE_WRITE:
-            self._armed.add("store.write")
-        elif kind is Kind.STORE_LOST:
+    async def _at_step(self, point: Point, partition: int, group: MemoryGroup) -> None:
+        if (failing := self._failing.pop(partition, None)) is not None:
+            raise failing.exception()
+        fault = await self.reach(point, partition)
+        if fault is None:
+            return
+        if point is Point.WRITE:
+            self._logs.writers[partition].arm(fault)
+        elif fault.kind is Kind.STORE_READ:
+            self._armed["store.read"] = fault
+        elif fault.kind is Kind.STORE_WRITE:
+            self._armed["store.write"] = fault
+        elif fault.kind is Kind.STORE_LOST:
             self.worker.files[partition].wipe()
+        elif fault.kind is Kind.GROUP_COMMIT:
+            group.fault = fault
 
-    async def reach(self, point: Point, partition: int) -> Kind | None:
-        return await strike(self.world, self, point, partition, self.world.injector.reach(point))
+    async def reach(self, point: Point, partition: int) -> Fault | None:
+        return await strike(self.world, self, partition, self.world.injector.reach(point))
 
     def _store_fault(self, what: str) -> None:
-        if what == "store.open":
-            strikes = self.world.injector.reach(Point.OPEN) is not None
-        else:
-            strikes = what in self._armed
-            self._armed.discard(what)
-        if strikes:
+        fault = self.world.injector.reach(Point.OPEN) if what == "store.open" else self._armed.pop(what, None)
+        if fault is not None:
             self.world.note(f"{self.name} {what} fails")
-            raise StoreError(f"no space left on device ({what})")
+            raise fault.exception()
 
     def _flushes(self) -> bool:
         return self.rng.random() < self.world.flush_chance

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from streams.commit import Limits
 from tests.simulation.checker import check_run, last_positions
-from tests.simulation.domain import Domain, Input
+from tests.simulation.domain import Domain
 from tests.simulation.faults import Injector, Kind, Planned, Point, plan
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.memory_broker import Broker, Identity
 from tests.simulation.memory_group import GroupCoordinator
-from tests.simulation.memory_log import Broker, Identity
 from tests.simulation.supervisor import Supervisor
+from tests.simulation.upstream import Upstream
 from tests.simulation.worker import Worker
 
 EPOCH_MS = 1_800_000_000_000
@@ -40,6 +41,8 @@ class Result:
     trace: list[str]
     requests: int
     virtual_s: float
+    #: Errors raised, by point and class.
+    raised: dict[tuple[Point, str], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +93,12 @@ class World:
         self.violations: list[str] = []
         self.trace: list[str] = []
         self._digest = hashlib.sha256()
+        #: What producers raised when they were stopped: nobody may mind.
+        self.errors_of_stop: list[BaseException] = []
         self._mended = 0
-        self._unsent: list[Input] = []
-        self._sent: list[tuple[Input, int]] = []
-        self._snapshots: list[dict[tuple[str, int], int]] = []
-        self._seen: dict[tuple[int, int], bytes | None] = {}
+        self.upstream = Upstream(self)
+        #: Outcomes that an observer has seen: (partition, offset) -> value.
+        self.seen: dict[tuple[int, int], bytes | None] = {}
 
     # ---- time, trace, violations -------------------------------------------------------------------
 
@@ -156,20 +160,21 @@ class World:
             dict(self.injector.struck),
             self._digest.hexdigest(),
             self.trace,
-            len(self._sent),
+            len(self.upstream.sent),
             self.loop.time(),
+            dict(self.injector.raised),
         )
 
     async def _main(self) -> None:
         rng = self.rng
         for worker in self.workers:
             self.supervisor.start_within(worker, 0.0, 0.5)
-        self._unsent = self.domain.workload(rng, self.partitions, rng.randint(*self.profile.requests))
-        await self._produce(rng.choice((0.5, 3.0, 8.0)))
+        self.upstream.unsent = self.domain.workload(rng, self.partitions, rng.randint(*self.profile.requests))
+        await self.upstream.produce(rng.choice((0.5, 3.0, 8.0)))
         await asyncio.sleep(rng.choice((0.5, 4.0, 15.0)))
         self.injector.enabled = False
         self.note("no more faults")
-        await self._produce(0.5)
+        await self.upstream.produce(0.5)
         await self._until_quiet()
         if self.limits.seal_interval_ms < 60_000 and (self.profile.retention or rng.random() < 0.2):
             await self._outlive_retention()
@@ -184,40 +189,17 @@ class World:
                 partition.delete_before(partition.end)
         for process in list(self.supervisor.alive):
             self.supervisor.kill(process)
-        self._unsent = self.domain.workload(self.rng, self.partitions, 5, "late")
-        await self._produce(0.5)
+        self.upstream.unsent = self.domain.workload(self.rng, self.partitions, 5, "late")
+        await self.upstream.produce(0.5)
         await self._until_quiet()
 
-    async def _produce(self, within_s: float) -> None:
-        """Send what is unsent, in bursts; take snapshots and watch the outcomes on the way."""
-        rng = self.rng
-        pause_s = within_s / max(1, len(self._unsent) / 4)
-        while self._unsent:
-            for _ in range(rng.randint(1, 7)):
-                if self._unsent:
-                    self._send(self._unsent.pop(0))
-            await asyncio.sleep(rng.random() * 2 * pause_s)
-            self._observe()
-            if rng.random() < 0.2 and (ends := self.broker.ends()) is not None:
-                self._snapshots.append(ends)
-
-    def _send(self, record: Input) -> None:
-        topic, partition, key, value, headers = record
-        offset = self.broker.produce(topic, partition, key, value, headers)
-        self._sent.append((record, offset))
-
-    @property
-    def produced(self) -> list[Input]:
-        """What was sent and is not lost."""
-        return [record for record, _ in self._sent]
-
-    def _observe(self) -> None:
+    def observe(self) -> None:
         """An observer with `read_committed`: what it has seen once must stay."""
         for index in range(self.partitions):
             partition = self.broker.partition(self.domain.outcomes, index)
-            first = 1 + max((offset for p, offset in self._seen if p == index), default=-1)
+            first = 1 + max((offset for p, offset in self.seen if p == index), default=-1)
             for record in partition.fetch(first, 1 << 30)[0]:
-                self._seen[index, record.offset] = record.value
+                self.seen[index, record.offset] = record.value
 
     def unseen(self) -> list[str]:
         """Outcomes that were seen and are not there any more."""
@@ -226,15 +208,15 @@ class World:
             for index in range(self.partitions)
             for record in self.broker.partition(self.domain.outcomes, index).committed()
         }
-        return [f"outcome {where} was seen and is gone" for where, v in self._seen.items() if there.get(where) != v]
+        return [f"outcome {where} was seen and is gone" for where, v in self.seen.items() if there.get(where) != v]
 
     async def _until_quiet(self) -> None:
         deadline_s, most_lines = self.loop.time() + PATIENCE_S, len(self.trace) + PATIENCE_LINES
         while self.loop.time() < deadline_s and len(self.trace) < most_lines:
             await asyncio.sleep(1.0)
-            self._observe()
-            if self._unsent:
-                await self._produce(0.5)
+            self.observe()
+            if self.upstream.unsent:
+                await self.upstream.produce(0.5)
             if self._is_quiet():
                 ends = self.broker.ends()
                 await asyncio.sleep(3.0)
@@ -247,8 +229,8 @@ class World:
         """True where operators have something to do first."""
         self._mended += 1
         for index in range(self.partitions):
-            self._unsent += self.domain.mend(self.live_tables(index), index, self._mended)
-        return bool(self._unsent)
+            self.upstream.unsent += self.domain.mend(self.live_tables(index), index, self._mended)
+        return bool(self.upstream.unsent)
 
     def _is_quiet(self) -> bool:
         if not self.supervisor.is_settled or self.broker.ends() is None:
@@ -272,26 +254,12 @@ class World:
 
     def _end(self) -> None:
         self.over = True
+        self.injector.enabled = False
         processes = [*self.supervisor.alive, *self.supervisor.dead]
         for process in processes:
             process.link.down = True
         self.loop.bury([process.process for process in processes])
         self.loop.close()
-
-    def disaster(self) -> None:
-        """The cluster loses what came after a snapshot; producers send again what was lost of theirs."""
-        if not self._snapshots:
-            return
-        ends = self.rng.choice(self._snapshots)
-        self.note("disaster: the cluster is restored from older disks")
-        for process in list(self.supervisor.alive):
-            self.supervisor.kill(process)
-        self.broker.roll_back(ends)
-        self._snapshots = [s for s in self._snapshots if all(s[name] <= ends[name] for name in ends)]
-        lost = [record for record, offset in self._sent if offset >= ends[record.topic, record.partition]]
-        self._sent = [(r, offset) for r, offset in self._sent if offset < ends[r.topic, r.partition]]
-        self._unsent = lost + self._unsent
-        self._seen.clear()
 
 
 def simulate(domain: Domain, seed: int, profile: Profile | None = None) -> Result:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from streams.batch import Batch
 from streams.box import Box
 from streams.commit import Limits
 from streams.errors import StoreError
-from streams.machine import Message
 from streams.observer import Observer
-from streams.ports import LogPosition, Ports
+from streams.ports import Ports
 from streams.processor import PartitionProcessor
 from tests.simulation import toy
-from tests.simulation.faults import Kind, Point
+from tests.simulation.faults import Fault, Kind, Point
 from tests.simulation.loop import SimulatedLoop
+from tests.simulation.memory_broker import Broker
 from tests.simulation.memory_group import Assignment, GroupCoordinator
 from tests.simulation.memory_inputs import MemoryInputs
-from tests.simulation.memory_log import Broker
-from tests.simulation.memory_ports import Link, MemoryGroup, MemoryLogs, MemoryReader, MemoryWriter
+from tests.simulation.memory_ports import Link, MemoryGroup, MemoryLogs, MemoryReader
 from tests.simulation.memory_store import Files, MemoryStores
 from tests.simulation.toy import Request, ToyMachine, encode_request
 
@@ -60,29 +59,6 @@ class Notes(Observer):
         self.said.append(f"hole {topic}")
 
 
-class AnnouncingWriter(MemoryWriter):
-    """Tells when everything is written and the commit is not sent; the simulation has a point of its own there."""
-
-    _before_commit: Callable[[], Awaitable[None]] | None = None
-
-    async def transact(self, messages: Sequence[Message], before_commit: Any = None) -> LogPosition:
-        self._before_commit = before_commit
-        return await super().transact(messages)
-
-    async def _commit(self, fault: Kind | None) -> None:
-        if self._before_commit is not None:
-            await self._before_commit()
-        await super()._commit(fault)
-
-
-class AnnouncingLogs(MemoryLogs):
-    """Makes such writers."""
-
-    def writer(self, partition: int) -> AnnouncingWriter:
-        writer = self.writers[partition] = AnnouncingWriter(self._edge, partition)
-        return writer
-
-
 class Surroundings:
     """The edge that the in-memory ports use; `faults` strike at a point, one after the other."""
 
@@ -103,7 +79,7 @@ class Surroundings:
         self.notes = Notes()
         self.limits = Limits(**limits)
         self.stores = MemoryStores(self.files, self, self._store_fault)
-        self.logs = AnnouncingLogs(self)
+        self.logs = MemoryLogs(self)
         self.inputs = MemoryInputs(
             self, (toy.INTERNAL, toy.REQUESTS), lambda batch: self.processor.offer(batch), most=100
         )
@@ -135,13 +111,13 @@ class Surroundings:
     def violated(self, what: str) -> None:
         raise AssertionError(what)
 
-    async def reach(self, point: Point, partition: int) -> Kind | None:
+    async def reach(self, point: Point, partition: int) -> Fault | None:
         fault = next(iter(self.faults.get(point, [])), None)
         if self.faults.get(point):
             self.faults[point].pop(0)
         if isinstance(fault, Exception):
             raise fault
-        return fault
+        return None if fault is None else Fault(point, fault)
 
     def _store_fault(self, what: str) -> None:
         if what in self.store_faults:

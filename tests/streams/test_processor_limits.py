@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -57,10 +58,10 @@ def test_a_batch_that_misses_the_deadline_is_made_smaller_until_it_does_not() ->
             s.request(f"r{number}")
         honest = MemoryWriter.transact
 
-        async def transact(self: MemoryWriter, messages: Sequence[Message]) -> LogPosition:
+        async def transact(self: MemoryWriter, messages: Sequence[Message], hook: Any = None) -> LogPosition:
             if len(messages) > 2 * 3 + 2:
                 await asyncio.sleep(s.limits.commit_deadline_s + 1)
-            return await honest(self, messages)
+            return await honest(self, messages, hook)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(MemoryWriter, "transact", transact)

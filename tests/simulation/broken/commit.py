@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from streams.batch import Batch
 from streams.errors import StoreError
+from streams.machine import Message
 from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
-from streams.ports import Mark
+from streams.ports import LogPosition, Mark
 from streams.processor import PartitionProcessor
 from streams.restore import Restored
 from tests.simulation.broken.registry import Patch, often, without
@@ -22,22 +23,41 @@ from tests.simulation.memory_store import Changes, MemoryStore
 # ---- steps 3 and 4 ---------------------------------------------------------------------------------
 
 
+async def _send_all(self: MemoryWriter, producer: Any, messages: Sequence[Message]) -> list[asyncio.Future[Any]]:
+    packed = self._pack(producer, messages)
+    return [
+        await producer.send_batch(batch, topic, partition=partition)
+        for (topic, partition), batches in packed.items()
+        for batch in batches
+    ]
+
+
+def _where_the_seal_is(sent: list[asyncio.Future[Any]], messages: Sequence[Message]) -> LogPosition:
+    """The event log's batch is sent first."""
+    log = sum(message.topic == messages[0].topic for message in messages)
+    is_known = sent[0].done() and sent[0].exception() is None
+    seal_offset = sent[0].result().offset + log - 1 if is_known else -1
+    return LogPosition(seal_offset, seal_offset + 1)
+
+
 @without("commit only after every produce has succeeded", Kind.PRODUCE_FAILED)
 def _(patch: Patch) -> None:
-    async def answers(self: MemoryWriter, requests: list[asyncio.Future[list[int]]]) -> list[list[int]]:
-        found = await asyncio.gather(*requests, return_exceptions=True)
-        return [[-1] if isinstance(one, BaseException) else one for one in found]
+    async def write(self: MemoryWriter, producer: Any, messages: Sequence[Message]) -> LogPosition:
+        sent = await _send_all(self, producer, messages)
+        await asyncio.wait(sent)
+        return _where_the_seal_is(sent, messages)
 
-    patch.setattr(MemoryWriter, "answers", answers)
+    patch.setattr(MemoryWriter, "_write", write)
 
 
 @without("commit only after every produce has returned", Kind.CRASH)
 def _(patch: Patch) -> None:
-    async def answers(self: MemoryWriter, requests: list[asyncio.Future[list[int]]]) -> list[list[int]]:
-        done, _ = await asyncio.wait(requests, return_when=asyncio.FIRST_COMPLETED)
-        return [one.result() if one in done else [-1] for one in requests]
+    async def write(self: MemoryWriter, producer: Any, messages: Sequence[Message]) -> LogPosition:
+        sent = await _send_all(self, producer, messages)
+        await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
+        return _where_the_seal_is(sent, messages)
 
-    patch.setattr(MemoryWriter, "answers", answers)
+    patch.setattr(MemoryWriter, "_write", write)
 
 
 def _after_failure(patch: Patch, go_on: Callable[..., Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from streams.ports import Bounds
@@ -11,7 +11,7 @@ from streams.restore import Restored
 from streams.supervisor import Supervisor
 from tests.simulation.broken.registry import Patch, often, without
 from tests.simulation.faults import Kind, Point
-from tests.simulation.memory_ports import MemoryGroup, MemoryReader, MemoryWriter
+from tests.simulation.memory_ports import Edge, MemoryGroup, MemoryReader, MemoryWriter
 from tests.simulation.memory_store import MemoryStore, MemoryStores
 
 # ---- fencing and restoring -------------------------------------------------------------------------
@@ -19,16 +19,25 @@ from tests.simulation.memory_store import MemoryStore, MemoryStores
 _ZOMBIES = (Kind.STOP, Kind.STOP, Kind.DEAF, Kind.COMMIT_LATE, Kind.PRODUCE_LATE)
 
 
+def _named(patch: Patch, name: Callable[[MemoryWriter], str]) -> None:
+    """Writers take their transactional id from `name`."""
+    honest = MemoryWriter.__init__
+
+    def init(self: MemoryWriter, edge: Edge, partition: int) -> None:
+        honest(self, edge, partition)
+        self.transactional_id = name(self)
+
+    patch.setattr(MemoryWriter, "__init__", init)
+
+
 @without("restoring fences whoever wrote before", *_ZOMBIES)
 def _(patch: Patch) -> None:
-    patch.setattr(MemoryWriter, "transactional_id", property(lambda self: f"{self._partition}-{id(self)}"))
+    _named(patch, lambda writer: f"{writer._partition}-{id(writer)}")
 
 
 @without("the transactional id belongs to the partition, not to the worker", *_ZOMBIES)
 def _(patch: Patch) -> None:
-    patch.setattr(
-        MemoryWriter, "transactional_id", property(lambda self: f"{self._edge.member()[0]}-{self._partition}")
-    )
+    _named(patch, lambda writer: f"{writer._edge.member()[0]}-{writer._partition}")
 
 
 @without("fencing comes before reading", *_ZOMBIES)

@@ -1,0 +1,71 @@
+"""Who writes the inputs: producers, an operator who repeats a command, and the disaster that loses what they wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.simulation.domain import Input
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Upstream:
+    """What is sent to the input topics of a world, and sent again where a disaster has lost it."""
+
+    def __init__(self, world: World):
+        self._world = world
+        self.unsent: list[Input] = []
+        #: What was sent and is not lost, and the offset that it got.
+        self.sent: list[tuple[Input, int]] = []
+        self._snapshots: list[dict[tuple[str, int], int]] = []
+
+    async def produce(self, within_s: float) -> None:
+        """Send what is unsent, in bursts; take snapshots and watch the outcomes on the way."""
+        rng, world = self._world.rng, self._world
+        pause_s = within_s / max(1, len(self.unsent) / 4)
+        while self.unsent:
+            for _ in range(rng.randint(1, 7)):
+                if self.unsent:
+                    self._send(self.unsent.pop(0))
+            await asyncio.sleep(rng.random() * 2 * pause_s)
+            world.observe()
+            if rng.random() < 0.2 and (ends := world.broker.ends()) is not None:
+                self._snapshots.append(ends)
+
+    def _send(self, record: Input) -> None:
+        topic, partition, key, value, headers = record
+        offset = self._world.broker.produce(topic, partition, key, value, headers)
+        self.sent.append((record, offset))
+
+    def repeat_internal(self, index: int) -> None:
+        """An internal command is written once more, now or in a while, as by an operator who replays a topic."""
+        world = self._world
+        delay_s = world.rng.choice((0.0, world.rng.uniform(0.0, 3.0)))
+        world.loop.outside(delay_s, self._repeat_internal, index)
+
+    def _repeat_internal(self, index: int) -> None:
+        world = self._world
+        topic = world.domain.inputs[0]
+        found = [r for r in world.broker.partition(topic, index).committed() if world.domain.is_deduplicated(r)]
+        if found:
+            record = world.rng.choice(found)
+            world.note(f"{topic} p{index}: {record.offset} once more")
+            world.broker.produce(topic, index, record.key, record.value, record.headers)
+
+    def disaster(self) -> None:
+        """The cluster loses what came after a snapshot; producers send again what was lost of theirs."""
+        world = self._world
+        if not self._snapshots:
+            return
+        ends = world.rng.choice(self._snapshots)
+        world.note("disaster: the cluster is restored from older disks")
+        for process in list(world.supervisor.alive):
+            world.supervisor.kill(process)
+        world.broker.roll_back(ends)
+        self._snapshots = [s for s in self._snapshots if all(s[name] <= ends[name] for name in ends)]
+        lost = [record for record, offset in self.sent if offset >= ends[record.topic, record.partition]]
+        self.sent = [(r, offset) for r, offset in self.sent if offset < ends[r.topic, r.partition]]
+        self.unsent = lost + self.unsent
+        world.seen.clear()
