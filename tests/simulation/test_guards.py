@@ -1,16 +1,16 @@
-"""Every guard of the commit protocol matters: without it the simulation finds a violation, with it none."""
+"""Every guard of the protocol and of the ledger matters: without it the simulation finds a violation, with it none."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.simulation.broken import commit, restoring, taking
+from tests.simulation.broken import commit, ledger, restoring, taking
 from tests.simulation.broken.registry import ALL, Broken
-from tests.simulation.toy_domain import ToyDomain
+from tests.simulation.campaign import domain_named
 from tests.simulation.world import simulate
 
 #: Importing them registers them.
-assert all((commit, restoring, taking))
+assert all((commit, ledger, restoring, taking))
 
 pytestmark = pytest.mark.slow
 
@@ -24,9 +24,9 @@ def test_a_guard_left_out_is_found_and_in_place_holds(broken: Broken) -> None:
     for seed in range(WITHIN_SEEDS):
         with pytest.MonkeyPatch.context() as patch:
             broken.leave_out(patch)
-            found = simulate(ToyDomain(), seed, broken.profile).violations
+            found = simulate(domain_named(broken.machine), seed, broken.profile).violations
         if found:
             break
     else:
         pytest.fail(f"{WITHIN_SEEDS} seeds have not found that a guard is missing: {broken.guard}")
-    assert simulate(ToyDomain(), seed, broken.profile).violations == []
+    assert simulate(domain_named(broken.machine), seed, broken.profile).violations == []

@@ -24,6 +24,8 @@ class Broken:
     guard: str
     leave_out: Callable[[Patch], None]
     profile: Profile
+    #: The machine that shows it.
+    machine: str = "toy"
 
 
 ALL: list[Broken] = []
@@ -34,11 +36,13 @@ def often(point: Point, *kinds: Kind) -> tuple[Planned, ...]:
     return tuple(Planned(point, 3 * n + 2, kinds[n % len(kinds)]) for n in range(6))
 
 
-def without(guard: str, *kinds: Kind, **profile: Any) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
+def without(
+    guard: str, *kinds: Kind, machine: str = "toy", **profile: Any
+) -> Callable[[Callable[[Patch], None]], Callable[[Patch], None]]:
     """Register a broken variant, run with faults of some `kinds` only."""
 
     def register(leave_out: Callable[[Patch], None]) -> Callable[[Patch], None]:
-        ALL.append(Broken(guard, leave_out, Profile(kinds=kinds, **{"most_faults": 10, **profile})))
+        ALL.append(Broken(guard, leave_out, Profile(kinds=kinds, **{"most_faults": 10, **profile}), machine))
         return leave_out
 
     return register

@@ -1,0 +1,102 @@
+"""The ledger without one of its rules."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from agents.ledger import apply as applying
+from agents.ledger import legs, requests
+from agents.ledger.answers import OUTCOMES, answer_of
+from agents.ledger.draft import Draft, Journal
+from agents.ledger.operations import debit, transfer
+from agents.ledger.state import LedgerState
+from agents.ledger.turn import Turn
+from schemas.events import TRANSACTION_FAILED, Cause, Entry, LedgerEvent
+from schemas.outcomes import Outcome, decode_outcome
+from tests.simulation.broken.registry import Patch, without
+from tests.simulation.faults import Kind, Planned, Point
+
+#: Legs and answers to them that come once more.
+_REPEATED = tuple(Planned(Point.DELIVER, 2 * n + 4, Kind.REPEATED) for n in range(20))
+_without = partial(without, machine="ledger")
+
+# ---- sagas -----------------------------------------------------------------------------------------
+
+
+@_without("a refused transfer is compensated")
+def _(patch: Patch) -> None:
+    def inverse(state: LedgerState, entries: tuple[Entry, ...]) -> Journal:
+        return Journal((), ())
+
+    patch.setattr(legs, "inverse", inverse)
+
+
+@_without("a leg is executed once", planned=_REPEATED, requests=(40, 60))
+def _(patch: Patch) -> None:
+    patch.setattr(legs, "leg_key", lambda transaction_id, leg: "not to be found")
+
+
+@_without("a transfer that has failed is compensated once", planned=_REPEATED, requests=(40, 60))
+def _(patch: Patch) -> None:
+    honest = applying._CHANGES[TRANSACTION_FAILED]
+
+    def failed(state: LedgerState, event: LedgerEvent) -> None:
+        if event.from_state is None:
+            honest(state, event)
+
+    patch.setitem(applying._CHANGES, TRANSACTION_FAILED, failed)
+
+
+@_without("what waits for the end of a quarantine is applied then")
+def _(patch: Patch) -> None:
+    patch.setattr(requests, "parked_records", lambda turn, wallet_id, wallet: ())
+
+
+# ---- requests --------------------------------------------------------------------------------------
+
+
+@_without("the first answer is frozen under its idempotency key")
+def _(patch: Patch) -> None:
+    def freeze(state: LedgerState, event: LedgerEvent, cause: Cause, fingerprint: str) -> bytes:
+        return answer_of(event, cause)
+
+    patch.setattr(applying, "_freeze", freeze)
+
+
+@_without("no balance of a wallet becomes negative")
+def _(patch: Patch) -> None:
+    def refuse_funds(draft: Draft, balance_minor: int, amount_minor: int) -> None:
+        """Whoever asks gets the money."""
+
+    patch.setattr(debit, "refuse_funds", refuse_funds)
+    patch.setattr(transfer, "refuse_funds", refuse_funds)
+
+
+# ---- answers ---------------------------------------------------------------------------------------
+
+
+def _drop(patch: Patch, is_dropped: Any) -> None:
+    honest = Turn.send
+
+    def send(self: Turn, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
+        outcome: Outcome | None = decode_outcome(value) if topic == OUTCOMES else None
+        if outcome is None or not is_dropped(outcome):
+            honest(self, topic, partition, key, value)
+
+    patch.setattr(Turn, "send", send)
+
+
+@_without("every request is answered, a repeated one too")
+def _(patch: Patch) -> None:
+    _drop(patch, lambda outcome: outcome.replayed)
+
+
+@_without("a rejection is answered")
+def _(patch: Patch) -> None:
+    _drop(patch, lambda outcome: outcome.kind == "answer" and outcome.status == "rejected")
+
+
+@_without("the requester is told how a transfer ended")
+def _(patch: Patch) -> None:
+    _drop(patch, lambda outcome: outcome.kind == "update")
