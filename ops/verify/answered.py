@@ -182,7 +182,7 @@ def _why_not_forwarded(event: LedgerEvent, topic: str, value: bytes) -> str:
 
 
 def _why_not_named(event: LedgerEvent, value: bytes) -> str:
-    """Whatever an event names of a record that it does not take must stand there."""
+    """What an event names of a record that it does not take must stand there; its wallet may stand in its key alone."""
     cause = event.cause
     said = {
         "wallet_id": event.wallet_id,
@@ -193,8 +193,9 @@ def _why_not_named(event: LedgerEvent, value: bytes) -> str:
         fields = orjson.loads(value)
     except ValueError:
         fields = None
+    held = fields if isinstance(fields, dict) else {}
     for name, text in said.items():
-        if text is not None and (not isinstance(fields, dict) or fields.get(name) != text):
+        if text is not None and held.get(name, text if name == "wallet_id" else None) != text:
             return f"the event names {name} {text!r}, the record does not"
     return ""
 

@@ -101,9 +101,9 @@ LOG_CASES: list[tuple[str, Check, Tamper]] = [
     ("a rejection of another operation", Check.NOT_AS_ASKED, edit_event(POOR, operation="credit")),
     ("a rejection of another sub-wallet", Check.NOT_AS_ASKED, edit_event(POOR, sub_wallet="savings")),
     (
-        "a dead letter of another wallet",
+        "a quarantine of another wallet",
         Check.NOT_AS_ASKED,
-        edit_event({"type": "request.dead_lettered"}, wallet_id="w-none"),
+        edit_event({"type": "wallet.quarantined"}, wallet_id="w-none"),
     ),
     (
         "a forwarded record of another operation",
