@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from itertools import chain
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -22,12 +23,13 @@ from ops.dead_letters import (
 )
 from ops.errors import OperationError
 from ops.reading import TopicReader
-from schemas.events import WALLET_RELEASED, Source, decode_event
+from schemas.events import WALLET_RELEASED, WALLET_RELEASING, Source, decode_event
 from schemas.partitioning import partition_of
 from schemas.topics import DEAD_LETTERS, ENVELOPE_MAX_BYTES, LEDGER_EVENTS, full_name
 
 _PARKED: Final = b'"parked":'
 _RELEASED: Final = f'"type":"{WALLET_RELEASED}"'.encode()
+_RELEASING: Final = f'"type":"{WALLET_RELEASING}"'.encode()
 
 
 async def read_dead_letters(reader: TopicReader) -> list[DeadLetter]:
@@ -97,18 +99,21 @@ async def parked_sources(reader: TopicReader, partitions: set[int]) -> set[Sourc
     Raises:
         OperationError: the event log cannot be read.
     """
-    waiting: dict[str | None, set[Source]] = {}
+    waiting: dict[str | None, list[Source]] = {}
     known = partitions.intersection(range(await reader.partition_count(LEDGER_EVENTS)))
     async for records in reader.read(LEDGER_EVENTS, known):
         for record in records:
             value = record.value or b""
-            if _PARKED in value or _RELEASED in value:
+            if _PARKED in value or _RELEASED in value or _RELEASING in value:
                 event = decode_event(value)
                 if event.type == WALLET_RELEASED:
                     waiting.pop(event.wallet_id, None)
+                elif event.type == WALLET_RELEASING and event.wallet is not None:
+                    left = event.wallet.parked or 0
+                    waiting[event.wallet_id] = waiting.get(event.wallet_id, [])[-left:]
                 elif event.parked is not None:
-                    waiting.setdefault(event.wallet_id, set()).add(event.parked.source)
-    return set().union(*waiting.values())
+                    waiting.setdefault(event.wallet_id, []).append(event.parked.source)
+    return set(chain.from_iterable(waiting.values()))
 
 
 async def _mark(

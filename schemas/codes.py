@@ -57,10 +57,11 @@ MEANING: Final[dict[Code, str]] = {
     "arrive as outcomes of kind `update`.",
     Code.MALFORMED: "The record cannot be understood: not UTF-8 JSON, not an object, a wrong type, an unknown or "
     "missing field, an unknown operation, a doubled or foreign `ce_*` header. It is answered with what can be "
-    "read and kept in `dead-letters` with its bytes untouched. Mend the producer and send it again under the "
+    "read - of a value that says nothing, the record's key and `ce_id` - and kept in `dead-letters` with its bytes "
+    "untouched. Mend the producer and send it again under the "
     "same key.",
     Code.AMOUNT_OUT_OF_RANGE: "An amount is an integer, but 0, negative or beyond int64, or a balance would leave "
-    "int64. Nothing was posted.",
+    "int64, now or if what is under way came back to it. Nothing was posted.",
     Code.KEY_MISMATCH: "The Kafka record's key is not the `wallet_id` in its value. Producers must key by wallet; "
     "send it again with the right key.",
     Code.IDEMPOTENCY_MISMATCH: "The idempotency key was used before for another command. `field` names the first "
@@ -77,7 +78,8 @@ MEANING: Final[dict[Code, str]] = {
     Code.ASSET_NOT_ENABLED: "The wallet does not hold this asset. Enable it with `enable_asset`.",
     Code.RAIL_UNKNOWN: "No rail of this name is configured.",
     Code.TRANSACTION_NOT_FOUND: "The wallet has no transaction of this id, or it is past its retention.",
-    Code.ILLEGAL_TRANSITION: "The transaction's state does not allow this; nothing was posted. "
+    Code.ILLEGAL_TRANSITION: "The state of the transaction or of the wallet does not allow this, or money would leave "
+    "an escrow for another wallet than it names; nothing was posted. "
     "`docs/reference/lifecycle.md` has the table of what is allowed.",
     Code.ILLEGAL_IN_BATCH: "This operation posts outside the wallet or over a rail that is not instant.",
     Code.HOLD_EXPIRED: "The authorization had expired at the record's time.",

@@ -6,9 +6,11 @@ for their type only; whether an integer is in range is the ledger's answer `amou
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic_core import PydanticCustomError
 
 WalletId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Id of a wallet; the record's key.")]
 SubWalletName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$", description="Name of a sub-wallet.")]
@@ -18,13 +20,31 @@ IdempotencyKey = Annotated[
     Field(min_length=1, max_length=255, description="One key for each intent; resending it moves nothing twice."),
 ]
 TransactionId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="As the outcome named it.")]
+
+
+def _to_milliseconds(text: str) -> str:
+    """A time with three decimals: finer ones are cut off, missing ones are 0.
+
+    Raises:
+        PydanticCustomError: its day is not in the calendar.
+    """
+    # Every month has 28 days, every year but 0000 is one.
+    if text[8:10] > "28" or text < "0001":
+        try:
+            date.fromisoformat(text[:10])
+        except ValueError:
+            raise PydanticCustomError("no_such_day", "There is no such day in the calendar") from None
+    return text if len(text) == 24 else f"{text[:19]}.{text[20:-1]:0<3.3}Z"
+
+
 Timestamp = Annotated[
     str,
     Field(
         pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
         r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z$",
-        description="RFC 3339 in UTC.",
+        description="RFC 3339 in UTC, of a day that exists; kept in milliseconds, finer digits are cut off.",
     ),
+    AfterValidator(_to_milliseconds),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Metadata = Annotated[
@@ -109,9 +129,11 @@ class OpenWallet(Command):
 
 
 class OpenSubWallet(Command):
-    """Open a sub-wallet of a wallet; an escrow names the only wallet it may pay.
+    """Open a sub-wallet of a wallet.
 
-    A wallet has at most 1,000 accounts, which are its sub-wallets times its assets: one more is `limit_exceeded`.
+    Money leaves an escrow only as a transfer to the wallet that it names. It cannot be given back to where it came from
+    as long as there are no refunds. `main` is opened with the wallet. A wallet has at most 1,000 accounts, which are
+    its sub-wallets times its assets: one more is `limit_exceeded`.
     """
 
     operation: Literal["open_sub_wallet"]
@@ -119,11 +141,14 @@ class OpenSubWallet(Command):
     kind: Annotated[
         Literal["main", "merchant", "loyalty", "escrow", "savings"], Field(description="What the sub-wallet is for.")
     ]
-    payee_wallet_id: Annotated[WalletId | None, Field(description="The only wallet that an escrow may pay.")] = None
+    payee_wallet_id: Annotated[
+        WalletId | None,
+        Field(description="The only wallet that an escrow may pay; an escrow must have one, others must not."),
+    ] = None
 
 
 class EnableAsset(Command):
-    """Let a wallet hold one more asset.
+    """Let a wallet, with all its sub-wallets, hold one more asset; `sub_wallet` is `main` or left out.
 
     A wallet has at most 1,000 accounts, which are its sub-wallets times its assets: more are `limit_exceeded`.
     """
@@ -172,14 +197,18 @@ class OperatorCommand(Command):
 
 
 class SetWalletState(OperatorCommand):
-    """Activate, lock, disable or close a wallet."""
+    """Activate, lock, disable or close a wallet with all its sub-wallets; `sub_wallet` is `main` or left out."""
 
     operation: Literal["set_wallet_state"]
     state: Annotated[Literal["active", "locked", "disabled", "closed"], Field(description="State that it shall have.")]
 
 
 class ReleaseQuarantine(OperatorCommand):
-    """Take a wallet out of quarantine and apply what was parked, in order."""
+    """Take a wallet out of quarantine and apply what was parked, in order.
+
+    Accepted at once. Of more than 200 parked records the rest is applied in portions of so many; the wallet stays under
+    quarantine until the last one.
+    """
 
     operation: Literal["release_quarantine"]
 

@@ -66,6 +66,8 @@ class WalletFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     sub_wallet: str | None = None
     sub_wallet_kind: str | None = None
     payee_wallet_id: str | None = None
+    #: Parked records that wait for a later portion of the release.
+    parked: int | None = None
 
 
 class ParkedRecord(msgspec.Struct, frozen=True):
@@ -120,6 +122,7 @@ SUB_WALLET_OPENED: Final = "wallet.sub_wallet_opened"
 ASSET_ENABLED: Final = "wallet.asset_enabled"
 WALLET_STATE_CHANGED: Final = "wallet.state_changed"
 WALLET_QUARANTINED: Final = "wallet.quarantined"
+WALLET_RELEASING: Final = "wallet.releasing"
 WALLET_RELEASED: Final = "wallet.released"
 TRANSACTION_PROCESSED: Final = "transaction.processed"
 TRANSACTION_SETTLED: Final = "transaction.settled"
@@ -140,6 +143,7 @@ EVENT_TYPES: Final = (
     ASSET_ENABLED,
     WALLET_STATE_CHANGED,
     WALLET_QUARANTINED,
+    WALLET_RELEASING,
     WALLET_RELEASED,
     TRANSACTION_PROCESSED,
     TRANSACTION_SETTLED,

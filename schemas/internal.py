@@ -41,13 +41,19 @@ class ForwardedRecord(msgspec.Struct, tag_field="operation", tag="forward", omit
     headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
+class ReleasePortion(msgspec.Struct, tag_field="operation", tag="release_portion", kw_only=True):
+    """A partition tells itself to execute the next portion of what is parked for a wallet under release."""
+
+    wallet_id: str
+
+
 class Tick(msgspec.Struct, tag_field="operation", tag="tick", kw_only=True):
     """Something in the state is due at `due_at_ms` (Unix milliseconds): let time pass."""
 
     due_at_ms: int
 
 
-InternalCommand = TransferLeg | LegAnswer | ForwardedRecord | Tick
+InternalCommand = TransferLeg | LegAnswer | ForwardedRecord | ReleasePortion | Tick
 
 encode_internal: Final = msgspec.json.Encoder().encode
 decode_internal: Final = msgspec.json.Decoder(InternalCommand).decode

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
         86_400.0, gt=0, le=86_400, description="Seal moved positions at least this often; at most a day."
     )
     idempotency_retention_s: int = Field(40 * 86_400, ge=3_600, description="How long idempotency keys are kept.")
+    transaction_retention_s: int = Field(
+        540 * 86_400, ge=3_600, description="How long transactions can be named; not shorter than their keys are kept."
+    )
     store_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of one worker, in MiB.")
     store_write_buffer_mb: int = Field(32, ge=4, description="RocksDB memtable of one partition, in MiB.")
     state_cache_entries: int = Field(20_000, ge=100, description="Decoded wallets one partition keeps in memory.")
@@ -66,6 +69,17 @@ class Settings(BaseSettings):
                 f"WALLETSTREAM_COMMIT_DEADLINE_S ({self.commit_deadline_s:g} s) must be below "
                 f"WALLETSTREAM_TRANSACTION_TIMEOUT_MS ({self.transaction_timeout_ms} ms), or Kafka ends a transaction "
                 "that the worker still waits for"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _transactions_outlive_their_keys(self) -> Self:
+        # A repetition says how far its transaction has come, and a leg that is delivered twice is known by it.
+        if self.transaction_retention_s < self.idempotency_retention_s:
+            raise ValueError(
+                f"WALLETSTREAM_TRANSACTION_RETENTION_S ({self.transaction_retention_s} s) must not be below "
+                f"WALLETSTREAM_IDEMPOTENCY_RETENTION_S ({self.idempotency_retention_s} s), or a key outlives its "
+                "transaction"
             )
         return self
 

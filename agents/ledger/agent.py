@@ -14,7 +14,10 @@ from streams.settings import Settings
 
 
 def _machine(settings: Settings) -> LedgerMachine:
-    return LedgerMachine(retained_ms=settings.idempotency_retention_s * 1000)
+    return LedgerMachine(
+        retained_ms=settings.idempotency_retention_s * 1000,
+        transactions_retained_ms=settings.transaction_retention_s * 1000,
+    )
 
 
 LEDGER: Final = Role(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import msgspec.structs
 
 from agents.ledger.decode import Malformed
@@ -12,8 +10,6 @@ from schemas.codes import Code
 from schemas.commands import Command
 from schemas.events import Cause, LedgerEvent, Source
 from schemas.outcomes import Outcome, encode_outcome
-
-OUTCOMES: Final = "transaction-outcomes"
 
 
 def answer_of(event: LedgerEvent, cause: Cause) -> bytes:

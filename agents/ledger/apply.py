@@ -97,13 +97,12 @@ def _wallet_opened(state: LedgerState, event: LedgerEvent) -> None:
     )
 
 
-def _change_wallet(ledger: LedgerState, event: LedgerEvent, **changes: object) -> Wallet:
-    """Put the event's wallet with some fields changed; returns it as it was."""
+def _change_wallet(ledger: LedgerState, event: LedgerEvent, **changes: object) -> None:
+    """Put the event's wallet with some fields changed."""
     assert event.wallet_id is not None
     wallet = ledger.wallets.get(event.wallet_id)
     assert wallet is not None
     ledger.wallets.put(event.wallet_id, msgspec.structs.replace(wallet, **changes))
-    return wallet
 
 
 def _sub_wallet_opened(state: LedgerState, event: LedgerEvent) -> None:
@@ -128,16 +127,31 @@ def _wallet_state_changed(state: LedgerState, event: LedgerEvent) -> None:
 
 
 def _wallet_quarantined(state: LedgerState, event: LedgerEvent) -> None:
-    _change_wallet(state, event, quarantined=True)
+    # Whatever went wrong, a release that was under way has to be ordered anew.
+    _change_wallet(state, event, quarantined=True, releasing=False)
     if event.parked is not None:
         _request_parked(state, event)
 
 
+def _wallet_releasing(state: LedgerState, event: LedgerEvent) -> None:
+    """The first parked records are executed next; as many as the event says still wait behind them."""
+    assert event.wallet is not None
+    assert event.wallet.parked is not None
+    _take_parked(state, event, event.wallet.parked, releasing=True)
+
+
 def _wallet_released(state: LedgerState, event: LedgerEvent) -> None:
-    before = _change_wallet(state, event, quarantined=False, parked=0)
+    _take_parked(state, event, 0, releasing=False, quarantined=False)
+
+
+def _take_parked(state: LedgerState, event: LedgerEvent, left: int, **changes: object) -> None:
     assert event.wallet_id is not None
-    for number in range(before.parked):
+    wallet = state.wallets.get(event.wallet_id)
+    assert wallet is not None
+    first, end = wallet.first_parked, wallet.first_parked + wallet.parked - left
+    for number in range(first, end):
         state.parked.delete(parked_key(event.wallet_id, number))
+    _change_wallet(state, event, parked=left, first_parked=end if left else 0, **changes)
 
 
 def _request_parked(state: LedgerState, event: LedgerEvent) -> None:
@@ -145,7 +159,7 @@ def _request_parked(state: LedgerState, event: LedgerEvent) -> None:
     assert event.parked is not None
     wallet = state.wallets.get(event.wallet_id)
     assert wallet is not None
-    state.parked.put(parked_key(event.wallet_id, wallet.parked), event.parked)
+    state.parked.put(parked_key(event.wallet_id, wallet.first_parked + wallet.parked), event.parked)
     _change_wallet(state, event, parked=wallet.parked + 1)
 
 
@@ -153,11 +167,11 @@ def _transaction_opened(state: LedgerState, event: LedgerEvent) -> None:
     """`transaction.processed`, and what settles or fails at once: a transaction that is new."""
     _put_transaction(state, event, event.entries if event.to_state == "processed" else ())
     if event.to_state == "processed":
-        _count_open(state, event, 1)
+        _count_open(state, event, event.entries, 1)
 
 
 def _put_transaction(state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...]) -> None:
-    cause, other = event.cause, event.counterparty
+    cause = event.cause
     assert cause is not None
     assert event.transaction_id is not None
     opened_at_ms = unix_ms(event.recorded_at)
@@ -176,8 +190,6 @@ def _put_transaction(state: LedgerState, event: LedgerEvent, journal: tuple[Entr
         source.offset,
         cause.request_id,
         cause.idempotency_key,
-        None if other is None else other.wallet_id,
-        None if other is None else other.sub_wallet,
         journal,
     )
     key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
@@ -194,10 +206,15 @@ def _transaction_moved(state: LedgerState, event: LedgerEvent) -> None:
     assert before is not None
     after = msgspec.structs.replace(before, state=event.to_state, code=event.code, journal=())
     state.transactions.put(event.transaction_id, after, before.opened_at_ms)
-    _count_open(state, event, -1)
+    _count_open(state, event, before.journal, -1)
 
 
-def _count_open(state: LedgerState, event: LedgerEvent, by: int) -> None:
+def _count_open(state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...], by: int) -> None:
+    """One open transaction more or less, and what its inverse would post."""
+    for entry in journal:
+        key = f"{entry.account} {entry.asset}"
+        may_come_back = entry.debit_minor - entry.credit_minor
+        state.under_way.put(key, (state.under_way.get(key) or 0) + by * may_come_back)
     assert event.wallet_id is not None
     wallet = state.wallets.get(event.wallet_id)
     assert wallet is not None
@@ -215,6 +232,7 @@ _CHANGES: Final[dict[str, Callable[[LedgerState, LedgerEvent], None]]] = {
     ev.ASSET_ENABLED: _asset_enabled,
     ev.WALLET_STATE_CHANGED: _wallet_state_changed,
     ev.WALLET_QUARANTINED: _wallet_quarantined,
+    ev.WALLET_RELEASING: _wallet_releasing,
     ev.WALLET_RELEASED: _wallet_released,
     ev.REQUEST_PARKED: _request_parked,
     ev.TRANSACTION_PROCESSED: _transaction_opened,

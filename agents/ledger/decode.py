@@ -5,17 +5,29 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import orjson
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from schemas.cloudevents import HeaderError, read_headers
-from schemas.commands import CONTRACTS, RESERVED_WALLET_ID, Command, OpenSubWallet, Transfer
+from schemas.cloudevents import MAX_ID_LENGTH, HeaderError, read_headers
+from schemas.commands import (
+    CONTRACTS,
+    RESERVED_WALLET_ID,
+    Command,
+    Credit,
+    Debit,
+    OpenSubWallet,
+    OpenWallet,
+    Transfer,
+    WalletId,
+)
 from schemas.events import Source
 from schemas.internal import ForwardedRecord, InternalCommand, TransferLeg, decode_internal
 from schemas.money import INT64_MAX, is_amount
-from streams.machine import InputRecord
+from streams.machine import Headers, InputRecord
 
 _VALIDATORS = {topic: adapter.validator.validate_json for topic, adapter in CONTRACTS.items()}
+_validate_wallet_id = TypeAdapter(WalletId).validate_python
 _LONGEST_READABLE = 255
+_RESERVED = f"{RESERVED_WALLET_ID!r} is reserved for system accounts"
 
 
 class Malformed(NamedTuple):
@@ -33,37 +45,54 @@ def decode(record: InputRecord, topic: str) -> Command | Malformed:
     """The command in a record of `topic`: checked against the topic's contract and its headers."""
     value = record.value
     if value is None:
-        return Malformed("the record has no value; a command is a JSON object", None, None, None, None, None)
+        return _unread(record, "the record has no value; a command is a JSON object")
     validate = _VALIDATORS.get(topic)
     if validate is None:
-        return read_what_can_be(value, f"no operation is defined on {topic} yet", "operation")
+        return _unread(record, f"no operation is defined on {topic} yet", "operation")
     try:
         command: Command = validate(value)
     except ValidationError as error:
-        return read_what_can_be(value, *_first_error(error))
+        return _unread(record, *_first_error(error))
     if record.headers:
         try:
             headers = read_headers(record.headers, topic)
         except HeaderError as error:
-            return read_what_can_be(value, error.message, error.field[:_LONGEST_READABLE])
+            return _unread(record, error.message, error.field[:_LONGEST_READABLE])
         if command.request_id is None and headers.id is not None:
             command.request_id = headers.id
-    return _check_wallets(command, value) or command
+    wrong = _wrong_wallet(command)
+    return command if wrong is None else _unread(record, *wrong)
 
 
-def _check_wallets(command: Command, value: bytes) -> Malformed | None:
-    """Rules that a JSON Schema cannot say: reserved ids, and a transfer from a sub-wallet to itself."""
+def _wrong_wallet(command: Command) -> tuple[str, str] | None:
+    """What a JSON Schema does not say is wrong, and in which field: ids and sub-wallets that cannot be named here."""
     if command.wallet_id == RESERVED_WALLET_ID:
-        return read_what_can_be(value, f"{RESERVED_WALLET_ID!r} is reserved for system accounts", "wallet_id")
+        return _RESERVED, "wallet_id"
     if type(command) is Transfer:
         if command.to_wallet_id == RESERVED_WALLET_ID:
-            return read_what_can_be(value, f"{RESERVED_WALLET_ID!r} is reserved for system accounts", "to_wallet_id")
+            return _RESERVED, "to_wallet_id"
         if command.to_wallet_id == command.wallet_id and command.to_sub_wallet == command.sub_wallet:
-            return read_what_can_be(value, "payer and payee are the same sub-wallet", "to_sub_wallet")
-    elif type(command) is OpenSubWallet and command.payee_wallet_id == RESERVED_WALLET_ID:
-        return read_what_can_be(value, f"{RESERVED_WALLET_ID!r} is reserved for system accounts", "payee_wallet_id")
-    elif command.operation == "open_wallet" and command.sub_wallet != "main":
-        return read_what_can_be(value, "a wallet is opened with `main`; use open_sub_wallet for others", "sub_wallet")
+            return "payer and payee are the same sub-wallet", "to_sub_wallet"
+    elif type(command) is OpenSubWallet:
+        return _wrong_sub_wallet(command)
+    elif command.sub_wallet != "main" and not isinstance(command, Credit | Debit):
+        if type(command) is OpenWallet:
+            return "a wallet is opened with `main`; use open_sub_wallet for others", "sub_wallet"
+        # Accepting it would do to the whole wallet what was asked for a part of it.
+        return f"{command.operation} is of the whole wallet; sub_wallet is `main` or left out", "sub_wallet"
+    return None
+
+
+def _wrong_sub_wallet(command: OpenSubWallet) -> tuple[str, str] | None:
+    if command.kind == "escrow":
+        if command.payee_wallet_id is None:
+            return "an escrow names the wallet that it may pay", "payee_wallet_id"
+        if command.payee_wallet_id == RESERVED_WALLET_ID:
+            return _RESERVED, "payee_wallet_id"
+    elif command.payee_wallet_id is not None:
+        return "only an escrow names the wallet that it may pay", "payee_wallet_id"
+    if command.kind == "main" and command.sub_wallet != "main":
+        return "only `main` is of the kind main, and it is opened with the wallet", "kind"
     return None
 
 
@@ -95,6 +124,44 @@ def _first_error(error: ValidationError) -> tuple[str, str | None]:
     if first["type"].startswith("union_tag"):
         return "`operation` is missing or names no operation of this topic", "operation"
     return str(first["msg"])[:_LONGEST_READABLE], ".".join(path)[:_LONGEST_READABLE] or None
+
+
+def _unread(record: InputRecord, message: str, field: str | None = None) -> Malformed:
+    """What can be read of a record that is no command, with what its headers and its key say in place of the rest."""
+    read = read_what_can_be(record.value or b"", message, field)
+    if read.request_id is None:
+        read = read._replace(request_id=_id_of(record.headers))
+    if read.wallet_id is None and not _is_object(record.value):
+        read = read._replace(wallet_id=_wallet_of(record.key))
+    return read
+
+
+def _is_object(value: bytes | None) -> bool:
+    try:
+        return isinstance(orjson.loads(value or b""), dict)
+    except ValueError:
+        return False
+
+
+def _id_of(headers: Headers) -> str | None:
+    """The `ce_id` of a record whose headers may be wrong elsewhere; None where it cannot be told."""
+    ids = [value for name, value in headers if name == "ce_id"]
+    if len(ids) != 1:
+        return None
+    try:
+        text = (ids[0] or b"").decode()
+    except UnicodeDecodeError:
+        return None
+    return text if 0 < len(text) <= MAX_ID_LENGTH else None
+
+
+def _wallet_of(key: bytes | None) -> str | None:
+    """The wallet that a record's key names, if it could be one."""
+    try:
+        wallet_id = _validate_wallet_id((key or b"").decode())
+    except ValueError:
+        return None
+    return None if wallet_id == RESERVED_WALLET_ID else wallet_id
 
 
 def read_what_can_be(value: bytes, message: str, field: str | None = None) -> Malformed:

@@ -42,8 +42,17 @@ def post(state: LedgerState, debit: str, credit: str, asset: str, amount_minor: 
     )
 
 
+def leaves_room(state: LedgerState, after: AccountBalance) -> bool:
+    """True where a balance would stay within int64 even if every open saga of the partition were given back.
+
+    Asked of whatever adds to a wallet's account or takes from transit. The opening of a saga takes from the one and
+    adds to the other what may come back, so that it leaves as much room as there was.
+    """
+    return INT64_MIN <= after.balance_minor + state.under_way_minor(after.account, after.asset) <= INT64_MAX
+
+
 def inverse(state: LedgerState, entries: tuple[Entry, ...]) -> Journal:
-    """The exact inverse of a journal: what a compensation posts. Never refused, so balances are not checked."""
+    """The exact inverse of a journal: what a compensation posts. Never refused: `leaves_room` kept room for it."""
     reversed_entries = tuple(
         Entry(e.account, e.asset, debit_minor=e.credit_minor, credit_minor=e.debit_minor) for e in entries
     )

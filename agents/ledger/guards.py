@@ -8,7 +8,7 @@ from agents.ledger.draft import Draft
 from agents.ledger.state import Wallet
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
-from schemas.commands import MAX_ACCOUNTS
+from schemas.commands import MAX_ACCOUNTS, OperatorCommand
 from schemas.events import LedgerEvent
 from schemas.rails import INSTANT
 
@@ -22,19 +22,20 @@ def refuse_wallet(draft: Draft, wallet: Wallet, flow: Flow) -> LedgerEvent | Non
         return draft.reject(
             Code.SUB_WALLET_NOT_FOUND, f"the wallet has no sub-wallet {command.sub_wallet!r}", "sub_wallet"
         )
-    if wallet.quarantined:
-        return draft.reject(Code.WALLET_QUARANTINED, "the wallet is under quarantine until an operator releases it")
-    if wallet.state != "active":
-        return _refuse_state(draft, wallet.state, flow)
+    if wallet.quarantined or wallet.state != "active":
+        return refuse_state(draft, wallet, flow)
     return None
 
 
-def _refuse_state(draft: Draft, state: str, flow: Flow) -> LedgerEvent | None:
-    if state == "closed":
+def refuse_state(draft: Draft, wallet: Wallet, flow: Flow) -> LedgerEvent | None:
+    """A rejection where the wallet's quarantine or state forbids this flow of money, whatever the sub-wallet."""
+    if wallet.quarantined:
+        return draft.reject(Code.WALLET_QUARANTINED, "the wallet is under quarantine until an operator releases it")
+    if wallet.state == "closed":
         return draft.reject(Code.WALLET_CLOSED, "the wallet is closed")
-    if state == "disabled":
+    if wallet.state == "disabled":
         return draft.reject(Code.WALLET_DISABLED, "the wallet is disabled")
-    if flow == "out":
+    if wallet.state == "locked" and flow == "out":
         return draft.reject(Code.WALLET_LOCKED, "the wallet is locked: money may come in, none may leave")
     return None
 
@@ -63,6 +64,19 @@ def refuse_rail(draft: Draft, rail: str) -> LedgerEvent | None:
     return draft.reject(Code.RAIL_UNKNOWN, f"no rail {rail!r} is configured", "rail")
 
 
+def refuse_escrow(draft: Draft, wallet: Wallet, to_wallet_id: str | None) -> LedgerEvent | None:
+    """A rejection where money would leave an escrow for anybody but the wallet that it names; None is a rail.
+
+    `main` is no escrow and need not be asked about.
+    """
+    name = draft.command.sub_wallet
+    payee_wallet_id = wallet.sub_wallets[name].payee_wallet_id
+    if payee_wallet_id is None or payee_wallet_id == to_wallet_id:
+        return None
+    message = f"{name!r} is an escrow: money leaves it only as a transfer to the wallet {payee_wallet_id!r}"
+    return draft.reject(Code.ILLEGAL_TRANSITION, message, "sub_wallet" if to_wallet_id is None else "to_wallet_id")
+
+
 def refuse_funds(draft: Draft, available_minor: int, amount_minor: int) -> LedgerEvent | None:
     """A rejection where what is available does not cover the amount."""
     if available_minor >= amount_minor:
@@ -70,6 +84,13 @@ def refuse_funds(draft: Draft, available_minor: int, amount_minor: int) -> Ledge
     return draft.reject(Code.INSUFFICIENT_FUNDS, f"available {available_minor}, needed {amount_minor}", "amount_minor")
 
 
+def refuse_four_eyes(command: OperatorCommand, draft: Draft) -> LedgerEvent | None:
+    """A rejection where the same person asked and approved."""
+    if command.requested_by != command.approved_by:
+        return None
+    return draft.reject(Code.FOUR_EYES, "requested_by and approved_by are the same person", "approved_by")
+
+
 def balance_overflow(draft: Draft) -> LedgerEvent:
-    """The rejection of a journal that no int64 balance could hold."""
+    """The rejection of a journal that no int64 balance could hold, together with what may come back to it."""
     return draft.reject(Code.AMOUNT_OUT_OF_RANGE, "a balance would leave int64", "amount_minor")

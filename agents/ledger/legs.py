@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from agents.ledger.accounts import TRANSIT, available
-from agents.ledger.answers import OUTCOMES, update_of
-from agents.ledger.draft import Journal, inverse, post
+from agents.ledger.answers import update_of
+from agents.ledger.draft import Journal, inverse, leaves_room, post
 from agents.ledger.operations.transfer import why_payee_refuses
-from agents.ledger.state import leg_key
+from agents.ledger.state import LedgerState, Wallet, leg_key
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import (
@@ -27,9 +27,9 @@ from schemas.events import (
 from schemas.internal import LegAnswer, TransferLeg, encode_internal
 from schemas.lifecycle import SETTLED_AT_ONCE, State
 from schemas.partitioning import partition_of
+from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
 
 CREDIT_LEG: Final = "credit"
-INTERNAL: Final = "internal-commands"
 
 
 def take_leg(turn: Turn, command: TransferLeg | LegAnswer, cause: Cause) -> None:
@@ -47,16 +47,23 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
         _replay(turn, leg.wallet_id, leg.transaction_id, done.code, cause)
         _tell_payer(turn, leg, done.code)
         return
-    reason = why_payee_refuses(state.wallets.get(leg.wallet_id), leg.sub_wallet, leg.asset)
-    if reason is not None:
-        refuse_leg(turn, leg, cause, reason)
+    payee = state.wallets.get(leg.wallet_id)
+    reason = why_payee_refuses(payee, leg.sub_wallet, leg.asset)
+    if payee is None or reason is not None:
+        refuse_leg(turn, leg, cause, reason or Code.WALLET_NOT_FOUND)
         return
     journal = post(state, TRANSIT, available(leg.wallet_id, leg.sub_wallet), leg.asset, leg.amount_minor)
-    if journal is None:
+    if journal is None or not _is_room(state, payee, journal):
         refuse_leg(turn, leg, cause, Code.AMOUNT_OUT_OF_RANGE)
         return
     turn.write(_leg_event(turn, leg, cause, TRANSFER_RECEIVED, SETTLED_AT_ONCE, "ok", journal), leg.wallet_id.encode())
     _tell_payer(turn, leg, "ok")
+
+
+def _is_room(state: LedgerState, payee: Wallet, journal: Journal) -> bool:
+    """False where compensations that may come could take transit, or the payee's account, beyond int64."""
+    transit, credited = journal.balances
+    return leaves_room(state, transit) and (not payee.open_transactions or leaves_room(state, credited))
 
 
 def refuse_leg(turn: Turn, leg: TransferLeg, cause: Cause, reason: Code) -> None:
@@ -99,7 +106,7 @@ def _tell_payer(turn: Turn, leg: TransferLeg, code: str) -> None:
         transaction_id=leg.transaction_id, wallet_id=payer, accepted=code == "ok", code=None if code == "ok" else code
     )
     owner = partition_of(payer, turn.context.partitions)
-    turn.send(INTERNAL, owner, payer.encode(), encode_internal(told))
+    turn.send(INTERNAL_COMMANDS, owner, payer.encode(), encode_internal(told))
 
 
 def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
@@ -131,7 +138,7 @@ def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
     )
     key = transaction.wallet_id.encode()
     turn.write(event, key)
-    turn.send(OUTCOMES, context.partition, key, update_of(event, transaction))
+    turn.send(TRANSACTION_OUTCOMES, context.partition, key, update_of(event, transaction))
 
 
 def _replay(turn: Turn, wallet_id: str, transaction_id: str, code: str, cause: Cause) -> None:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from agents.ledger.accounts import holder_of
 from agents.ledger.apply import apply
 from agents.ledger.decode import Malformed, decode, decode_told, read_what_can_be
 from agents.ledger.legs import refuse_leg, take_leg
-from agents.ledger.quarantine import park
+from agents.ledger.quarantine import continue_release, park
 from agents.ledger.requests import take_request
 from agents.ledger.state import (
     ACCOUNTS,
     BALANCES,
     DAY_MS,
     PARKED,
-    TRANSACTIONS,
+    UNDER_WAY,
     WALLETS,
     LedgerState,
     idempotency_table,
+    transactions_table,
 )
 from agents.ledger.turn import Turn
-from agents.ledger.unread import INTERNAL, refuse_failed, refuse_malformed, refuse_unfit
+from agents.ledger.unread import refuse_failed, refuse_malformed, refuse_unfit
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.events import (
@@ -31,13 +32,12 @@ from schemas.events import (
     LedgerEvent,
     decode_event,
 )
-from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, Tick, TransferLeg
+from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, ReleasePortion, Tick, TransferLeg
 from schemas.internal import encode_internal as encode_command
 from schemas.outcomes import WalletBalances, encode_balances
+from schemas.topics import INTERNAL_COMMANDS, WALLET_BALANCES
 from streams.machine import Context, Headers, InputRecord, Message, Output
 from streams.overlay import BucketedView, Overlay, Table
-
-BALANCES_TOPIC: Final = "wallet-balances"
 
 
 class _Arrived(NamedTuple):
@@ -52,19 +52,32 @@ class _Arrived(NamedTuple):
 
 
 class LedgerMachine:
-    """Decides the ledger's inputs. `retained_ms` is how long idempotency keys are remembered."""
+    """Decides the ledger's inputs.
 
-    def __init__(self, assets: AssetRegistry | None = None, retained_ms: int = 40 * DAY_MS):
+    Args:
+        assets: the assets that there are.
+        retained_ms: how long idempotency keys are remembered.
+        transactions_retained_ms: how long transactions are; no shorter than their keys.
+    """
+
+    def __init__(
+        self,
+        assets: AssetRegistry | None = None,
+        retained_ms: int = 40 * DAY_MS,
+        transactions_retained_ms: int = 540 * DAY_MS,
+    ):
         self._assets = AssetRegistry() if assets is None else assets
         self._idempotency = idempotency_table(retained_ms)
-        self.tables: tuple[Table[Any], ...] = (WALLETS, BALANCES, ACCOUNTS, PARKED, TRANSACTIONS, self._idempotency)
+        self._transactions = transactions_table(transactions_retained_ms)
+        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY)
+        self.tables: tuple[Table[Any], ...] = (*plain, self._transactions, self._idempotency)
 
     # ---- decide ----------------------------------------------------------------------------------
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """Decide one record: exactly one event answers it, more where parked records are released."""
         turn = self._turn(state, context, out)
-        if context.topic == INTERNAL:
+        if context.topic == INTERNAL_COMMANDS:
             self._internal(turn, record)
             return
         command = decode(record, context.topic)
@@ -84,6 +97,8 @@ class LedgerMachine:
             turn.write(LedgerEvent(type=CLOCK_TICKED, cause=cause, recorded_at=turn.context.recorded_at), record.key)
         elif isinstance(command, ForwardedRecord):
             self._forwarded(turn, record, command)
+        elif isinstance(command, ReleasePortion):
+            continue_release(turn, command.wallet_id, cause)
         else:
             wallet = turn.state.wallets.get(command.wallet_id)
             if wallet is not None and wallet.quarantined:
@@ -112,7 +127,7 @@ class LedgerMachine:
     def failed(self, state: Overlay, record: InputRecord, context: Context, error: Exception, out: Output) -> None:
         """`step` raised: quarantine the wallet. A leg or an answer to one is kept, for money is under way."""
         turn = self._turn(state, context, out)
-        if context.topic != INTERNAL:
+        if context.topic != INTERNAL_COMMANDS:
             refuse_failed(turn, record, _what_failed(record.value, error))
             return
         command = decode_told(record.value)
@@ -125,7 +140,7 @@ class LedgerMachine:
         """What the record leads to does not fit through the broker. A leg or an answer to one is kept here too."""
         turn = self._turn(state, context, out)
         value, origin = record.value or b"", None
-        if context.topic == INTERNAL:
+        if context.topic == INTERNAL_COMMANDS:
             command = decode_told(value)
             if isinstance(command, ForwardedRecord):
                 value, origin = command.value.encode(), command.source
@@ -157,7 +172,7 @@ class LedgerMachine:
                 accounts=tuple(named),
                 recorded_at=context.recorded_at,
             )
-            messages.append(Message(BALANCES_TOPIC, context.partition, holder.encode(), encode_balances(value)))
+            messages.append(Message(WALLET_BALANCES, context.partition, holder.encode(), encode_balances(value)))
         return messages
 
     # ---- time ------------------------------------------------------------------------------------
@@ -173,12 +188,12 @@ class LedgerMachine:
 
     def tick(self, due_at_ms: int, partition: int) -> Message:
         """The record that lets partition time reach `due_at_ms`."""
-        return Message(INTERNAL, partition, b"", encode_command(Tick(due_at_ms=due_at_ms)))
+        return Message(INTERNAL_COMMANDS, partition, b"", encode_command(Tick(due_at_ms=due_at_ms)))
 
     def _turn_of(self, state: Overlay) -> Turn:
         turn = state.typed
         if turn is None:
-            turn = state.typed = Turn(LedgerState(state, self._idempotency), self._assets)
+            turn = state.typed = Turn(LedgerState(state, self._transactions, self._idempotency), self._assets)
         return cast(Turn, turn)
 
     def _turn(self, state: Overlay, context: Context, out: Output) -> Turn:

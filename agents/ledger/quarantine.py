@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
-from agents.ledger.draft import Draft
 from agents.ledger.legs import take_leg
-from agents.ledger.operations.set_wallet_state import refuse_four_eyes
-from agents.ledger.state import Wallet, parked_key
+from agents.ledger.operations.release_quarantine import next_portion
+from agents.ledger.state import parked_key
 from agents.ledger.turn import Turn
 from schemas.codes import Code
-from schemas.commands import ReleaseQuarantine
-from schemas.events import REQUEST_PARKED, WALLET_QUARANTINED, WALLET_RELEASED, Cause, LedgerEvent, ParkedRecord
-from schemas.internal import LegAnswer, TransferLeg, decode_internal
+from schemas.events import (
+    REQUEST_PARKED,
+    REQUEST_REPLAYED,
+    WALLET_QUARANTINED,
+    WALLET_RELEASED,
+    WALLET_RELEASING,
+    Cause,
+    LedgerEvent,
+    ParkedRecord,
+)
+from schemas.internal import LegAnswer, ReleasePortion, TransferLeg, decode_internal, encode_internal
+from schemas.topics import INTERNAL_COMMANDS
+
+#: Types of the events behind which parked records are executed.
+RELEASES: Final = frozenset({WALLET_RELEASING, WALLET_RELEASED})
 
 
 def park(turn: Turn, wallet_id: str, value: bytes, cause: Cause, *, quarantine: bool = False) -> None:
@@ -31,22 +43,44 @@ def park(turn: Turn, wallet_id: str, value: bytes, cause: Cause, *, quarantine: 
     turn.write(event, wallet_id.encode())
 
 
-def decide_release(wallet: Wallet, command: ReleaseQuarantine, draft: Draft) -> LedgerEvent:
-    """Release the wallet, if it is under quarantine and two people agree."""
-    if not wallet.quarantined:
-        return draft.reject(Code.ILLEGAL_TRANSITION, "the wallet is not under quarantine", "wallet_id")
-    return refuse_four_eyes(command, draft) or draft.event(WALLET_RELEASED)
-
-
-def parked_records(turn: Turn, wallet_id: str, wallet: Wallet) -> Sequence[ParkedRecord]:
-    """What waits for the wallet's release, in order of arrival."""
-    found = [turn.state.parked.get(parked_key(wallet_id, number)) for number in range(wallet.parked)]
+def parked_records(turn: Turn, release: LedgerEvent) -> Sequence[ParkedRecord]:
+    """What an event of `RELEASES` has executed, in order of arrival; to be read before the event is written."""
+    assert release.wallet_id is not None
+    wallet = turn.state.wallets.get(release.wallet_id)
+    assert wallet is not None
+    left = 0 if release.wallet is None else release.wallet.parked or 0
+    numbers = range(wallet.first_parked, wallet.first_parked + wallet.parked - left)
+    found = [turn.state.parked.get(parked_key(release.wallet_id, number)) for number in numbers]
     return [record for record in found if record is not None]
 
 
-def apply_parked(turn: Turn, records: Sequence[ParkedRecord], released: Cause) -> None:
-    """After `wallet.released`: execute what was parked, in order, as if it arrived now."""
+def execute_parked(turn: Turn, release: LedgerEvent, records: Sequence[ParkedRecord]) -> None:
+    """After an event of `RELEASES`: execute its records as if they arrived now, and ask for the next portion."""
+    cause, wallet_id = release.cause, release.wallet_id
+    assert cause is not None
+    assert wallet_id is not None
     for record in records:
         command = decode_internal(record.value.encode())
         assert isinstance(command, TransferLeg | LegAnswer)
-        take_leg(turn, command, Cause(released.topic, released.partition, released.offset, origin=record.source))
+        take_leg(turn, command, Cause(cause.topic, cause.partition, cause.offset, origin=record.source))
+    if release.type == WALLET_RELEASING:
+        told = encode_internal(ReleasePortion(wallet_id=wallet_id))
+        turn.send(INTERNAL_COMMANDS, turn.context.partition, wallet_id.encode(), told)
+
+
+def continue_release(turn: Turn, wallet_id: str, cause: Cause) -> None:
+    """The next portion of a release under way. If it is not any more, nothing is executed: operators order another."""
+    wallet = turn.state.wallets.get(wallet_id)
+    type_, facts = (REQUEST_REPLAYED, None) if wallet is None or not wallet.releasing else next_portion(wallet)
+    event = LedgerEvent(
+        type=type_,
+        wallet_id=wallet_id,
+        operation="release_quarantine",
+        code=Code.OK.value,
+        wallet=facts,
+        cause=cause,
+        recorded_at=turn.context.recorded_at,
+    )
+    parked = parked_records(turn, event) if type_ in RELEASES else ()
+    turn.write(event, wallet_id.encode())
+    execute_parked(turn, event, parked)

@@ -6,11 +6,10 @@ from typing import Any
 
 import orjson
 
-from agents.ledger.answers import OUTCOMES, answer_again, answer_of
+from agents.ledger.answers import answer_again, answer_of
 from agents.ledger.draft import Draft
 from agents.ledger.operations import OPERATIONS
-from agents.ledger.operations.open_wallet import decide_open_wallet
-from agents.ledger.quarantine import apply_parked, decide_release, parked_records
+from agents.ledger.quarantine import RELEASES, execute_parked, parked_records
 from agents.ledger.state import FirstAnswer, Wallet, scope
 from agents.ledger.turn import Turn
 from agents.ledger.unread import FITS_BYTES, refuse_unfit, short_key
@@ -20,7 +19,6 @@ from schemas.commands import Command
 from schemas.events import (
     REQUEST_FORWARDED,
     REQUEST_REPLAYED,
-    WALLET_RELEASED,
     Cause,
     LedgerEvent,
     Source,
@@ -29,6 +27,7 @@ from schemas.internal import ForwardedRecord, encode_internal
 from schemas.money import is_amount
 from schemas.outcomes import decode_outcome
 from schemas.partitioning import partition_of
+from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
 from streams.machine import InputRecord
 
 
@@ -66,13 +65,13 @@ def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes |
     )
     draft = Draft(command, context, cause, topic, canonical)
     event = _refuse_before_wallet(draft, matches, first) or _decide(turn, draft, wallet)
-    parked = parked_records(turn, wallet_id, wallet) if event.type == WALLET_RELEASED and wallet else ()
+    parked = parked_records(turn, event) if event.type in RELEASES else ()
     answer = turn.write(event, key) or answer_of(event, cause)
-    turn.send(OUTCOMES, context.partition, key, answer)
+    turn.send(TRANSACTION_OUTCOMES, context.partition, key, answer)
     if draft.messages:
         turn.out.messages += draft.messages
     if parked:
-        apply_parked(turn, parked, cause)
+        execute_parked(turn, event, parked)
 
 
 def _refuse_before_wallet(draft: Draft, matches: bool, first: FirstAnswer | None) -> LedgerEvent | None:
@@ -91,14 +90,9 @@ def _refuse_before_wallet(draft: Draft, matches: bool, first: FirstAnswer | None
 
 def _decide(turn: Turn, draft: Draft, wallet: Wallet | None) -> LedgerEvent:
     command: Any = draft.command
-    decide = OPERATIONS.get(command.operation)
-    if wallet is not None and decide is not None:
-        return decide(turn.state, wallet, command, draft, turn.assets)
-    if command.operation == "open_wallet":
-        return decide_open_wallet(wallet, command, draft, turn.assets)
-    if wallet is None:
+    if wallet is None and command.operation != "open_wallet":
         return draft.reject(Code.WALLET_NOT_FOUND, "no wallet has this id", "wallet_id")
-    return decide_release(wallet, command, draft)
+    return OPERATIONS[command.operation](turn.state, wallet, command, draft, turn.assets)
 
 
 def _replay(turn: Turn, record: InputRecord, command: Command, first: FirstAnswer, origin: Source | None) -> None:
@@ -120,7 +114,7 @@ def _replay(turn: Turn, record: InputRecord, command: Command, first: FirstAnswe
         recorded_at=context.recorded_at,
     )
     turn.write(event, key)
-    turn.send(OUTCOMES, context.partition, key, answer_again(outcome, now, command, origin or here))
+    turn.send(TRANSACTION_OUTCOMES, context.partition, key, answer_again(outcome, now, command, origin or here))
 
 
 def _forward(turn: Turn, record: InputRecord, command: Command, owner: int) -> None:
@@ -143,7 +137,7 @@ def _forward(turn: Turn, record: InputRecord, command: Command, owner: int) -> N
         recorded_at=turn.context.recorded_at,
     )
     turn.write(event, key)
-    turn.send("internal-commands", owner, key, forwarded)
+    turn.send(INTERNAL_COMMANDS, owner, key, forwarded)
 
 
 def first_difference(before: bytes, after: bytes) -> str:

@@ -32,6 +32,10 @@ class Wallet(msgspec.Struct, frozen=True, array_like=True):
     parked: int = 0
     #: Transactions that are neither settled nor failed.
     open_transactions: int = 0
+    #: Number of the first record that waits; those behind it count on from there.
+    first_parked: int = 0
+    #: Operators have ended the quarantine, and what is parked is being executed, portion by portion.
+    releasing: bool = False
 
 
 class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -50,8 +54,6 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     offset: int
     request_id: str | None = None
     idempotency_key: str | None = None
-    counterparty_wallet_id: str | None = None
-    counterparty_sub_wallet: str | None = None
     #: The journal that opened it, kept while a compensation may have to invert it.
     journal: tuple[Entry, ...] = ()
 
@@ -79,13 +81,19 @@ BALANCES: Final = Table[int]("balances", _pack, msgspec.msgpack.Decoder(int).dec
 #: Holder -> keys of all its balances, in order of their first posting.
 ACCOUNTS: Final = Table[tuple[str, ...]]("accounts", _pack, msgspec.msgpack.Decoder(tuple[str, ...]).decode)
 PARKED: Final = Table[ParkedRecord]("parked", _pack, msgspec.msgpack.Decoder(ParkedRecord).decode, cached=False)
-TRANSACTIONS: Final = Table[Transaction](
-    "transactions",
-    _pack,
-    msgspec.msgpack.Decoder(Transaction).decode,
-    bucket_ms=60 * DAY_MS,
-    retained_ms=540 * DAY_MS,
-)
+#: `<account> <asset>` -> what comes back to the balance if every open saga of the partition fails, in minor units.
+UNDER_WAY: Final = Table[int]("under_way", _pack, msgspec.msgpack.Decoder(int).decode)
+
+
+def transactions_table(retained_ms: int) -> Table[Transaction]:
+    """The table of transactions; its buckets do not depend on the retention, so that another one needs no rebuild."""
+    return Table(
+        "transactions",
+        _pack,
+        msgspec.msgpack.Decoder(Transaction).decode,
+        bucket_ms=60 * DAY_MS,
+        retained_ms=retained_ms,
+    )
 
 
 def idempotency_table(retained_ms: int) -> Table[FirstAnswer]:
@@ -110,23 +118,28 @@ def leg_key(transaction_id: str, leg: str) -> str:
 
 
 def parked_key(wallet_id: str, number: int) -> str:
-    """Key of the `number`-th parked record of a wallet, from 0."""
+    """Key of a wallet's parked record of that number."""
     return f"{wallet_id}\0{number:010d}"
 
 
 class LedgerState:
     """The tables of an overlay, typed."""
 
-    __slots__ = ("accounts", "balances", "idempotency", "parked", "transactions", "wallets")
+    __slots__ = ("accounts", "balances", "idempotency", "parked", "transactions", "under_way", "wallets")
 
-    def __init__(self, overlay: Overlay, idempotency: Table[FirstAnswer]):
+    def __init__(self, overlay: Overlay, transactions: Table[Transaction], idempotency: Table[FirstAnswer]):
         self.wallets: TableView[Wallet] = overlay.table(WALLETS)
         self.balances: TableView[int] = overlay.table(BALANCES)
         self.accounts: TableView[tuple[str, ...]] = overlay.table(ACCOUNTS)
         self.parked: TableView[ParkedRecord] = overlay.table(PARKED)
-        self.transactions: BucketedView[Transaction] = overlay.bucketed(TRANSACTIONS)
+        self.under_way: TableView[int] = overlay.table(UNDER_WAY)
+        self.transactions: BucketedView[Transaction] = overlay.bucketed(transactions)
         self.idempotency: BucketedView[FirstAnswer] = overlay.bucketed(idempotency)
 
     def balance_minor(self, account: str, asset: str) -> int:
         """Credits less debits of an account in an asset, in minor units."""
         return self.balances.get(f"{account} {asset}") or 0
+
+    def under_way_minor(self, account: str, asset: str) -> int:
+        """What is added to the balance if every open saga of the partition is given back, in minor units."""
+        return self.under_way.get(f"{account} {asset}") or 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
-from agents.ledger.answers import OUTCOMES, answer_unread
+from agents.ledger.answers import answer_unread
 from agents.ledger.decode import Malformed, read_what_can_be
 from agents.ledger.turn import Turn
 from schemas.codes import Code
@@ -17,11 +17,8 @@ from schemas.dead_letters import (
     encode_reference,
 )
 from schemas.events import REQUEST_DEAD_LETTERED, WALLET_QUARANTINED, Cause, LedgerEvent, Source
-from schemas.topics import ENVELOPE_MAX_BYTES
+from schemas.topics import DEAD_LETTERS, ENVELOPE_MAX_BYTES, INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
 from streams.machine import Headers, InputRecord
-
-DEAD_LETTERS: Final = "dead-letters"
-INTERNAL: Final = "internal-commands"
 
 #: Version in the headers of dead letters; raised when their meaning changes.
 APP_VERSION: Final = "0.1.0"
@@ -128,7 +125,7 @@ def _size_bytes(record: InputRecord) -> int:
 
 def _answer(turn: Turn, record: InputRecord, read: Malformed, code: Code, origin: Source | None) -> None:
     """Commands are answered, also when they came forwarded; what the ledger tells itself is not."""
-    if turn.context.topic != INTERNAL or origin is not None:
+    if turn.context.topic != INTERNAL_COMMANDS or origin is not None:
         context = turn.context
         answer = answer_unread(read, code, origin or turn.here(record.offset), context.recorded_at)
-        turn.send(OUTCOMES, context.partition, short_key(record.key), answer)
+        turn.send(TRANSACTION_OUTCOMES, context.partition, short_key(record.key), answer)

@@ -39,7 +39,10 @@ MEANING: Final[dict[str, str]] = {
     ev.WALLET_STATE_CHANGED: "Operators activated, locked, disabled or closed the wallet.",
     ev.WALLET_QUARANTINED: "The ledger failed on a record of this wallet; nothing was posted, and the wallet takes "
     "nothing new until it is released.",
-    ev.WALLET_RELEASED: "Operators ended the quarantine; the records that were parked are executed after this event.",
+    ev.WALLET_RELEASING: "Operators end the quarantine, but more is parked than one transaction executes: the first "
+    "records are executed after this event, and `wallet.parked` wait for the next portion. Until the last one the "
+    "wallet stays under quarantine.",
+    ev.WALLET_RELEASED: "Operators ended the quarantine; what is still parked is executed after this event.",
     ev.TRANSACTION_PROCESSED: "A transfer has left the payer for a wallet in another partition: the money is in "
     "`system/transit`.",
     ev.TRANSACTION_SETTLED: "A transaction is done: at once, or (`from_state`) when the payee's partition accepted.",
@@ -81,7 +84,7 @@ EVENT_FIELDS: Final[dict[str, str]] = {
     "wallet": "What the event says of the wallet.",
     "parked": "The record that waits.",
     "forwarded_to": "Partition that the record was handed to.",
-    "occurred_at": "When it happened at the requester's, as the requester said.",
+    "occurred_at": "When it happened at the requester's, as the requester said, in milliseconds.",
     "device": "The requester's device, as the requester said.",
     "references": "The requester's own names: order, merchant, user.",
     "metadata": "The requester's own strings.",
@@ -108,7 +111,8 @@ NESTED_FIELDS: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         "offset": "The record's offset.",
         "request_id": "As the requester gave it.",
         "idempotency_key": "As the requester gave it.",
-        "fingerprint": "SHA-256 of `request`; there where the answer is frozen under the key.",
+        "fingerprint": "SHA-256 of `request`, where the event is the first answer under its key; not on what repeats "
+        "or contradicts one.",
         "origin": "Where the record first arrived, if it was forwarded or parked on its way.",
     },
     Source: {
@@ -125,6 +129,7 @@ NESTED_FIELDS: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         "sub_wallet": "The sub-wallet opened.",
         "sub_wallet_kind": "`main`, `merchant`, `loyalty`, `escrow` or `savings`.",
         "payee_wallet_id": "The only wallet that an escrow may pay.",
+        "parked": "Parked records that wait for a later portion of the release.",
     },
     ParkedRecord: {"source": "Where the record arrived.", "value": "Its JSON text."},
 }

@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw
 from ops.verify.asked import Asked, read_by_contract, read_quickly, read_request
 from schemas import events as ev
 from schemas.events import LedgerEvent
-from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, TransferLeg, decode_internal
+from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, ReleasePortion, TransferLeg, decode_internal
 from schemas.topics import INTERNAL_COMMANDS
 
 #: Events that keep the request that they answer.
@@ -21,6 +21,7 @@ _KEEPS_REQUEST: Final = frozenset(
         ev.SUB_WALLET_OPENED,
         ev.ASSET_ENABLED,
         ev.WALLET_STATE_CHANGED,
+        ev.WALLET_RELEASING,
         ev.WALLET_RELEASED,
         ev.TRANSACTION_PROCESSED,
         ev.TRANSACTION_SETTLED,
@@ -31,6 +32,8 @@ _KEEPS_REQUEST: Final = frozenset(
 #: Events that name as much of the request as could be read.
 _NAMES_REQUEST: Final = frozenset({ev.REQUEST_DEAD_LETTERED, ev.WALLET_QUARANTINED})
 _LEGS: Final = frozenset({ev.TRANSFER_RECEIVED, ev.TRANSFER_REFUSED})
+#: What becomes of a further portion of a release.
+_PORTIONS: Final = frozenset({ev.WALLET_RELEASING, ev.WALLET_RELEASED, ev.REQUEST_REPLAYED})
 #: Events that have anything to be compared with their input record.
 SAYS_WHAT_WAS_ASKED: Final = _KEEPS_REQUEST | _NAMES_REQUEST | _LEGS | {ev.REQUEST_REPLAYED, ev.REQUEST_FORWARDED}
 
@@ -99,6 +102,8 @@ def _why_not_told(event: LedgerEvent, told: InternalCommand | None) -> str:
             and told.asset == event.asset
             and told.payer == event.counterparty
         )
+    elif isinstance(told, ReleasePortion):
+        is_told = event.wallet_id == told.wallet_id and event.type in _PORTIONS and event.request is UNSET
     elif event.type in _KEEPS_REQUEST:
         is_told = isinstance(told, LegAnswer) and (
             event.from_state is not None

@@ -66,7 +66,7 @@ class Inputs:
         self._unanchored = True
 
     def event(self, event: LedgerEvent, is_follow_up: bool, first: int | None) -> None:
-        """The next event of the log; a follow-up of a release shares its cause with `wallet.released`.
+        """The next event of the log; a follow-up of a release shares the cause of the event before it.
 
         `first` is what `Keys.event` says of a replay.
         """

@@ -1,11 +1,11 @@
-"""Records that wait for the end of a quarantine: all of them are applied on release, in order."""
+"""Records that wait for the end of a quarantine: all of them are applied on release, in order, portion by portion."""
 
 from __future__ import annotations
 
 import msgspec
 
 from ops.verify.findings import Check, Here
-from schemas.events import WALLET_RELEASED, LedgerEvent
+from schemas.events import WALLET_RELEASED, WALLET_RELEASING, LedgerEvent
 from schemas.internal import LegAnswer, TransferLeg, decode_internal
 
 _Source = tuple[str, int, int]
@@ -29,10 +29,20 @@ class Parked:
         self.settle()
         if event.parked is not None:
             self._park(event)
-        if event.type == WALLET_RELEASED and cause is not None:
-            self._due = [source for source, _ in self._waiting.pop(event.wallet_id or "", ())]
+        if event.type in (WALLET_RELEASING, WALLET_RELEASED) and cause is not None:
+            self._release(event)
             self._cause = (cause.topic, cause.partition, cause.offset)
         return False
+
+    def _release(self, event: LedgerEvent) -> None:
+        """The records that come before those which the event leaves parked are due, and after the last portion all."""
+        wallet_id = event.wallet_id or ""
+        waiting = self._waiting.pop(wallet_id, [])
+        left = 0 if event.wallet is None or event.type == WALLET_RELEASED else event.wallet.parked or 0
+        applied = max(0, len(waiting) - left)
+        self._due = [source for source, _ in waiting[:applied]]
+        if waiting[applied:]:
+            self._waiting[wallet_id] = waiting[applied:]
 
     def _apply(self, event: LedgerEvent) -> bool:
         origin = None if event.cause is None else event.cause.origin

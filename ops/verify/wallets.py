@@ -37,6 +37,11 @@ class Wallets:
                 self._here.report(Check.NOT_AS_ASKED, f"{event.type} says something of a wallet: {event.wallet}")
             return
         operation, facts_of = row
+        if operation == "release_quarantine" and event.request is UNSET:
+            # A further portion: what told it is compared where the input is.
+            if event.type == ev.WALLET_RELEASED and event.wallet is not None:
+                self._here.report(Check.NOT_AS_ASKED, f"{event.type} says something of a wallet: {event.wallet}")
+            return
         asked = read_request(event.request) if isinstance(event.request, Raw) else None
         if asked is None or asked.operation != operation or event.operation != operation:
             self._here.report(Check.NOT_AS_ASKED, f"{event.type} answers no request for {operation}")
@@ -44,7 +49,7 @@ class Wallets:
         held = self._assets.get(event.wallet_id)
         if held is None:
             held = () if self._is_whole or event.wallet is None else event.wallet.assets
-        due = facts_of(asked, held)
+        due = event.wallet if event.type == ev.WALLET_RELEASING else facts_of(asked, held)
         if event.wallet != due:
             self._here.report(Check.NOT_AS_ASKED, f"{operation} asked for {due}, the event says {event.wallet}")
         if due is not None and due.assets:
@@ -86,6 +91,7 @@ _FACTS: Final[dict[str, tuple[str, Callable[[Asked, _Assets], WalletFacts | None
     ev.SUB_WALLET_OPENED: ("open_sub_wallet", _sub_wallet_opened),
     ev.ASSET_ENABLED: ("enable_asset", _asset_enabled),
     ev.WALLET_STATE_CHANGED: ("set_wallet_state", _state_changed),
+    ev.WALLET_RELEASING: ("release_quarantine", _released),
     ev.WALLET_RELEASED: ("release_quarantine", _released),
 }
 #: Types of which `Wallets.event` must hear; of the others only where they have facts.

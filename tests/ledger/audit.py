@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from agents.ledger.unread import KEY_MAX_BYTES
 from schemas.clock import unix_ms
 from schemas.lifecycle import is_legal_path
+from schemas.money import INT64_MAX, INT64_MIN
 from schemas.topics import INTERNAL_COMMANDS
 from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
@@ -74,8 +75,10 @@ def _audit_key(event: Json, record: Record) -> None:
 
 
 def _releases(events: list[Json]) -> bool:
-    """A release executes what was parked: those events have the release as their cause."""
-    return events[0]["type"] == "wallet.released" and all("origin" in event["cause"] for event in events[1:])
+    """A release executes what was parked: those events have the release, or its portion, as their cause."""
+    return events[0]["type"] in ("wallet.releasing", "wallet.released") and all(
+        "origin" in event["cause"] for event in events[1:]
+    )
 
 
 def _forwarded(world: World) -> list[Position]:
@@ -116,6 +119,7 @@ def _audit_journal(event: Json, balances: dict[tuple[int, str, str], int]) -> No
     assert not any(sums.values()), f"debits and credits differ: {event}"
     for after in event.get("balances", ()):
         assert balances[event["_partition"], after["account"], after["asset"]] == after["balance_minor"], event
+        assert INT64_MIN <= after["balance_minor"] <= INT64_MAX, f"a balance has left int64: {event}"
     if event.get("path") and event["type"] != "transfer.refused":
         assert is_legal_path(event["operation"], tuple(event["path"])), event["path"]
 

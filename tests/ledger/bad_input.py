@@ -24,6 +24,8 @@ class Bad(NamedTuple):
     key: bytes | None = WALLET.encode()
     headers: Headers = ()
     topic: str = TRANSACTION_REQUESTS
+    #: What the answer takes from the headers where the value does not say it.
+    said_by_headers: Json = {}  # noqa: RUF012 - never changed
 
 
 GOOD: Json = {
@@ -149,6 +151,11 @@ def bad_fields() -> Iterator[Bad]:
         ("occurred_at", "yesterday", "occurred_at"),
         ("occurred_at", "2026-01-01T00:00:00+01:00", "occurred_at"),
         ("occurred_at", 1_767_225_600, "occurred_at"),
+        ("occurred_at", "2026-02-31T10:00:00.123456789Z", "occurred_at"),
+        ("occurred_at", "2026-02-29T10:00:00Z", "occurred_at"),
+        ("occurred_at", "1900-02-29T10:00:00.000Z", "occurred_at"),
+        ("occurred_at", "2026-04-31T10:00:00.000Z", "occurred_at"),
+        ("occurred_at", "0000-01-01T10:00:00.000Z", "occurred_at"),
         ("metadata", [], "metadata"),
         ("metadata", "a=b", "metadata"),
         ("metadata", {"a": 1}, "metadata.a"),
@@ -208,6 +215,27 @@ def bad_headers() -> Iterator[Bad]:
     ]
     for name, given, field in headers:
         yield Bad(name, encode(GOOD), field=field, headers=given)
+    yield from _nameless()
+
+
+def _nameless() -> Iterator[Bad]:
+    """Records that do not say who they are: their `ce_id` and their key do, as far as these can be read."""
+    named: Headers = [("ce_id", b"e-1"), ("ce_source", b"/shop")]
+    read = {"request_id": "e-1"}
+    anonymous = without("request_id").replace(b'"amount_minor": 10', b'"amount_minor": "10"')
+    yield Bad("ce_id and null value", None, headers=named, said_by_headers=read)
+    yield Bad("ce_id and no JSON", b"hello", headers=named, said_by_headers=read)
+    yield Bad("ce_id and a wrong field", anonymous, field="amount_minor", headers=named, said_by_headers=read)
+    yield Bad("ce_id and request_id", with_raw("amount_minor", "true"), field="amount_minor", headers=named)
+    wrong_id = with_raw("request_id", "7")
+    yield Bad("ce_id and a wrong request_id", wrong_id, field="request_id", headers=named, said_by_headers=read)
+    foreign: Headers = [*named, ("ce_type", b"foreign")]
+    yield Bad("ce_id beside a foreign ce_type", without("request_id"), headers=foreign, said_by_headers=read)
+    for name, values in {"doubled": [b"a", b"b"], "empty": [b""], "not UTF-8": [b"\xff"], "long": [b"i" * 201]}.items():
+        yield Bad(f"{name} ce_id and null value", None, headers=[("ce_id", value) for value in values])
+    for name, key in {"null": None, "not UTF-8": b"\xff", "not an id": b"a b", "reserved": b"system"}.items():
+        yield Bad(f"null value under a key that is {name}", None, key=key)
+    yield Bad("object without wallet_id under another key", without("wallet_id"), field="wallet_id", key=OTHER.encode())
 
 
 def bad_topics() -> Iterator[Bad]:

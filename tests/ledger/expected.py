@@ -14,7 +14,7 @@ AT = "2026-01-01T00:00:00.000Z"
 SETTLED = ["initiated", "processed", "settled"]
 EXTRAS: Json = {
     "request_id": "r-1",
-    "occurred_at": "2025-12-31T23:59:59Z",
+    "occurred_at": "2025-12-31T23:59:59.000Z",
     "device": {"fingerprint": "f", "ip": "192.0.2.1", "latitude": 1.5, "longitude": -2},
     "references": {"order": "o-1", "merchant": "m-1", "user": "u-1"},
     "metadata": {"b": "2", "a": "1"},

@@ -23,6 +23,8 @@ def world() -> World:
     world = opened()
     for wallet_id in ("locked", "disabled", "closed", "ill"):
         assert world.submit(open_wallet(wallet_id))["code"] == "ok"
+    escrow = {"sub_wallet": "deal", "kind": "escrow", "payee_wallet_id": "bob"}
+    assert world.submit(command("open_sub_wallet", "alice", **escrow))["code"] == "ok"
     for state in ("locked", "disabled", "closed"):
         assert world.submit(set_state(state, state))["code"] == "ok"
     world.machine.fails = lambda record, _context: record.key == b"ill"
@@ -78,6 +80,48 @@ REJECTIONS: list[tuple[Json, str, str | None, str]] = [
         "malformed",
         "payee_wallet_id",
         "'system' is reserved for system accounts",
+    ),
+    (
+        command("open_sub_wallet", "alice", sub_wallet="e", kind="escrow"),
+        "malformed",
+        "payee_wallet_id",
+        "an escrow names the wallet that it may pay",
+    ),
+    (
+        command("open_sub_wallet", "alice", sub_wallet="s", kind="savings", payee_wallet_id="bob"),
+        "malformed",
+        "payee_wallet_id",
+        "only an escrow names the wallet that it may pay",
+    ),
+    (
+        command("open_sub_wallet", "alice", sub_wallet="s", kind="main"),
+        "malformed",
+        "kind",
+        "only `main` is of the kind main, and it is opened with the wallet",
+    ),
+    (
+        set_state("alice", "locked", sub_wallet="savings"),
+        "malformed",
+        "sub_wallet",
+        "set_wallet_state is of the whole wallet; sub_wallet is `main` or left out",
+    ),
+    (
+        debit("alice", 101, sub_wallet="deal"),
+        "illegal_transition",
+        "sub_wallet",
+        "'deal' is an escrow: money leaves it only as a transfer to the wallet 'bob'",
+    ),
+    (
+        transfer("alice", "carol", 1, sub_wallet="deal"),
+        "illegal_transition",
+        "to_wallet_id",
+        "'deal' is an escrow: money leaves it only as a transfer to the wallet 'bob'",
+    ),
+    (
+        credit("alice", 1, occurred_at="2026-02-30T00:00:00Z"),
+        "malformed",
+        "occurred_at",
+        "There is no such day in the calendar",
     ),
     (transfer("alice", "alice", 1), "malformed", "to_sub_wallet", "payer and payee are the same sub-wallet"),
     (command("fly", "alice"), "malformed", "operation", "`operation` is missing or names no operation of this topic"),

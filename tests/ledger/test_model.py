@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
@@ -33,6 +34,10 @@ PARTITION = st.integers(0, PARTITIONS - 1)
 WALLETS = st.sampled_from([*range(2 * PARTITIONS)] * 3 + [*range(2 * PARTITIONS, 3 * PARTITIONS)])
 
 _OTHERS = ["open_wallet", "open_sub_wallet", "enable_asset", *["set_wallet_state"] * 3, *["release_quarantine"] * 3]
+#: Fields that name a wallet by its number.
+NUMBERED = ("wallet", "to_wallet", "payee_wallet")
+#: So few parked records are executed at once, that a release takes several portions.
+PORTION = 2
 _APPROVERS = st.sampled_from(["piet"] * 5 + ["olga"])
 
 
@@ -41,7 +46,7 @@ def commands(draw: st.DrawFn) -> Json:
     """A command on a wallet given as a number, with all fields that have a default."""
     operation = draw(st.sampled_from(["credit"] * 3 + ["debit"] * 3 + ["transfer"] * 8 + _OTHERS))
     wallet, sub_wallet = draw(WALLETS), "main"
-    if operation not in OPERATORS and operation != "open_wallet":
+    if operation not in (*OPERATORS, "open_wallet", "enable_asset"):
         sub_wallet = draw(SUB_WALLETS)
     drawn = command(operation, "", draw(KEYS), wallet=wallet, sub_wallet=sub_wallet)
     if operation in ("credit", "debit", "transfer"):
@@ -54,7 +59,9 @@ def commands(draw: st.DrawFn) -> Json:
         assets = draw(st.lists(ASSETS, min_size=1, max_size=3, unique=True))
         drawn |= {"owner_ref": "o", "assets": assets, "kind": "customer"}
     elif operation == "open_sub_wallet":
-        drawn["kind"] = "savings"
+        drawn["kind"] = draw(st.sampled_from(["savings", "savings", "escrow"]))
+        if drawn["kind"] == "escrow":
+            drawn["payee_wallet"] = draw(WALLETS)
     elif operation == "enable_asset":
         drawn["asset"] = draw(ASSETS)
     else:
@@ -90,7 +97,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World(PARTITIONS, retained_ms=RETAINED_MS)
-        self.model = Model(self.world.owner, set(ISO_4217), RETAINED_MS)
+        self.model = Model(self.world.owner, set(ISO_4217), RETAINED_MS, PORTION)
         self.names = [self.world.name_in(p, name) for name in ("anna", "bert", "ghost") for p in range(PARTITIONS)]
         self.waiting: list[dict[str, deque[Any]]] = [{t: deque() for t in INPUTS} for _ in range(PARTITIONS)]
         self.under_way: dict[tuple[int, int], deque[Any]] = defaultdict(deque)
@@ -195,9 +202,11 @@ class LedgerAgainstModel(RuleBasedStateMachine):
 
     def _named(self, drawn: Json) -> Json:
         """A drawn command with wallet ids for numbers."""
-        asked = {name: value for name, value in drawn.items() if name not in ("wallet", "to_wallet")}
+        asked = {name: value for name, value in drawn.items() if name not in NUMBERED}
         wallet = drawn["wallet"]
         asked["wallet_id"] = wallet if isinstance(wallet, str) else self.names[wallet]
+        if "payee_wallet" in drawn:
+            asked["payee_wallet_id"] = self.names[drawn["payee_wallet"]]
         if "to_wallet" in drawn:
             asked["to_wallet_id"] = self.names[drawn["to_wallet"]]
             if (asked["to_wallet_id"], asked["to_sub_wallet"]) == (asked["wallet_id"], asked["sub_wallet"]):
@@ -228,7 +237,12 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         for source, target, item in self.model.sent:
             self.under_way[source, target].append(item)
         self.model.sent.clear()
-        kinds = {"forward": "forward", "transfer_credit": "leg", "transfer_answer": "answer"}
+        kinds = {
+            "forward": "forward",
+            "transfer_credit": "leg",
+            "transfer_answer": "answer",
+            "release_portion": "portion",
+        }
         told = {pair: [kinds[json.loads(m.value or b"")["operation"]] for m in ms] for pair, ms in self._told()}
         assert told == {pair: [item[0] for item in items] for pair, items in self.under_way.items() if items}
         self._compare_balances(p)
@@ -252,7 +266,8 @@ class LedgerAgainstModel(RuleBasedStateMachine):
                 assert self.world.balance(system.get(name, f"{name}/available"), asset, p) == expected, (name, asset)
 
 
-def test_the_ledger_does_what_its_model_does() -> None:
+def test_the_ledger_does_what_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.ledger.operations.release_quarantine.PORTION", PORTION)
     seeded(
         lambda seed: run_state_machine_as_test(hypothesis.seed(seed)(LedgerAgainstModel), settings=runs(40, 2_000, 80))
     )

@@ -9,38 +9,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.ledger.legs import take_leg
 from agents.ledger.operations import OPERATIONS
 from schemas.dead_letters import read_dead_letter_headers
 from schemas.events import Entry, LedgerEvent
 from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_REQUESTS
-from streams.machine import Message
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.bad_input import encode
 from tests.ledger.commands import Json, command, credit, debit, open_wallet, release, set_state, transfer
+from tests.ledger.ward import Poisoned, place, quarantined, world_of
 from tests.ledger.world import World
 
 Decide = Callable[..., LedgerEvent]
-
-
-class Poisoned(Exception):
-    """A bug whose message holds a secret."""
-
-
-def world_of(*names: str) -> World:
-    """A world of two partitions with wallets `<name>` in partition 0, or `<name>@1` in partition 1, holding 100 EUR."""
-    world = World(2)
-    for name in names:
-        wallet_id = place(world, name)
-        assert world.submit(open_wallet(wallet_id))["code"] == "ok"
-        assert world.submit(credit(wallet_id, 100))["code"] == "ok"
-    return world
-
-
-def place(world: World, name: str) -> str:
-    """The wallet id of a name as `world_of` takes it."""
-    plain, _, partition = name.partition("@")
-    return world.name_in(int(partition or 0), plain)
 
 
 @pytest.fixture
@@ -134,7 +113,7 @@ def test_the_same_key_is_decided_anew_after_the_release(poison: Any, monkeypatch
 
 def test_a_bug_in_opening_a_wallet_quarantines_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(1)
-    monkeypatch.setattr("agents.ledger.requests.decide_open_wallet", _raising)
+    monkeypatch.setitem(OPERATIONS, "open_wallet", _raising)
     answer = world.submit(open_wallet("alice"))
     assert answer["code"] == "internal_error"
     assert world.events[0]["type"] == "request.dead_lettered"
@@ -174,106 +153,6 @@ def test_a_bug_on_a_forwarded_record_is_answered_to_its_source() -> None:
     audit_fold(world)
 
 
-# ---- what is owed to a quarantined wallet waits ----------------------------------------------------------
-
-
-def quarantined(world: World, wallet_id: str) -> None:
-    """Put a wallet under quarantine."""
-    world.machine.fails = lambda _record, context: context.topic == TRANSACTION_REQUESTS
-    assert world.submit(debit(wallet_id, 1))["code"] == "internal_error"
-    world.machine.fails = lambda _record, _context: False
-
-
-def test_legs_wait_and_are_applied_in_the_order_of_their_arrival() -> None:
-    world = world_of("alice", "carol", "bob@1")
-    alice, carol, bob = (place(world, name) for name in ("alice", "carol", "bob@1"))
-    quarantined(world, bob)
-    paid = [world.submit(transfer(payer, bob, amount)) for payer, amount in ((alice, 1), (carol, 2), (alice, 3))]
-    assert [event["type"] for event in world.events if event["type"].startswith("transfer.")] == []
-    assert sum(event["type"] == "request.parked" for event in world.events) == 3
-    assert world.balance("system/transit", "EUR") == 6
-    audit(world, bugs=1)
-    assert world.submit(release(bob))["code"] == "ok"
-    received = [event for event in world.events if event["type"] == "transfer.received"]
-    assert [event["amount_minor"] for event in received] == [1, 2, 3]
-    assert [event["transaction_id"] for event in received] == [answer["transaction_id"] for answer in paid]
-    assert all(event["cause"]["origin"]["topic"] == INTERNAL_COMMANDS for event in received)
-    assert [world.updates(answer["transaction_id"])[0]["state"] for answer in paid] == ["settled"] * 3
-    assert world.balance(f"{bob}/main/available", "EUR") == 106
-    audit(world, bugs=1)
-    audit_fold(world)
-
-
-def test_answers_to_legs_wait_with_the_payer() -> None:
-    world = world_of("alice", "bob@1")
-    alice, bob = place(world, "alice"), place(world, "bob@1")
-    paid, refused = world.put(transfer(alice, bob, 10)), world.put(transfer(alice, world.name_in(1, "nobody"), 20))
-    world.decide(0)
-    quarantined(world, alice)
-    states = [world.updates(world.answer(at)["transaction_id"]) for at in (paid, refused)]
-    assert states == [[], []]
-    assert world.submit(set_state(alice, "closed"))["code"] == "illegal_transition"
-    assert world.submit(release(alice))["code"] == "ok"
-    states = [world.updates(world.answer(at)["transaction_id"]) for at in (paid, refused)]
-    assert [update["state"] for (update,) in states] == ["settled", "failed"]
-    assert world.balance(f"{alice}/main/available", "EUR") == 90
-    audit(world, bugs=1)
-    audit_fold(world)
-
-
-def test_a_leg_that_the_ledger_fails_on_waits_with_its_wallet() -> None:
-    world = world_of("alice", "bob@1")
-    alice, bob = place(world, "alice"), place(world, "bob@1")
-    world.machine.fails = lambda record, context: context.topic == INTERNAL_COMMANDS and record.key == bob.encode()
-    sent = world.submit(transfer(alice, bob, 10))
-    world.machine.fails = lambda _record, _context: False
-    assert world.events[-1]["type"] == "batch.sealed"
-    assert [event["type"] for event in world.events if "parked" in event] == ["wallet.quarantined"]
-    assert world.dead_letters == []
-    assert world.updates(sent["transaction_id"]) == []
-    assert world.submit(release(bob))["code"] == "ok"
-    assert world.updates(sent["transaction_id"])[0]["state"] == "settled"
-    audit(world, bugs=1)
-    audit_fold(world)
-
-
-def test_a_leg_of_an_unknown_wallet_that_the_ledger_fails_on_is_given_back() -> None:
-    world = world_of("alice")
-    alice, nobody = place(world, "alice"), world.name_in(1, "nobody")
-    world.machine.fails = lambda _record, context: context.partition == 1
-    sent = world.submit(transfer(alice, nobody, 10))
-    (update,) = world.updates(sent["transaction_id"])
-    assert (update["state"], update["code"]) == ("failed", "payee_refused")
-    assert "internal_error" in update["message"]
-    assert world.balance(f"{alice}/main/available", "EUR") == 100
-    audit(world, bugs=1)
-    audit_fold(world)
-
-
-def test_a_bug_while_what_was_parked_is_applied_keeps_it_parked(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = world_of("alice", "bob@1")
-    alice, bob = place(world, "alice"), place(world, "bob@1")
-    quarantined(world, bob)
-    sent = [world.submit(transfer(alice, bob, amount)) for amount in (1, 2)]
-    asked = release(bob)
-    legs = iter([None, Poisoned()])
-
-    def second_leg_raises(*arguments: Any) -> None:
-        if (error := next(legs)) is not None:
-            raise error
-        take_leg(*arguments)
-
-    monkeypatch.setattr("agents.ledger.quarantine.take_leg", second_leg_raises)
-    assert world.submit(asked)["code"] == "internal_error"
-    assert world.balance(f"{bob}/main/available", "EUR") == 100, "the first leg is rolled back with the second"
-    monkeypatch.undo()
-    assert world.submit(asked)["code"] == "ok"
-    assert [world.updates(answer["transaction_id"])[0]["state"] for answer in sent] == ["settled"] * 2
-    assert world.balance(f"{bob}/main/available", "EUR") == 103
-    audit(world, bugs=2)
-    audit_fold(world)
-
-
 def test_every_operation_that_is_new_is_refused_and_every_operator_command_works() -> None:
     world = world_of("alice", "bob")
     alice, bob = place(world, "alice"), place(world, "bob")
@@ -290,16 +169,3 @@ def test_every_operation_that_is_new_is_refused_and_every_operator_command_works
         assert world.submit(set_state(alice, state))["code"] == "ok"
     assert world.submit(release(alice))["code"] == "ok"
     assert {world.submit(asked)["code"] for asked in new} == {"ok"}, "refusals for a quarantine are not frozen"
-
-
-def test_what_is_parked_is_not_applied_twice() -> None:
-    world = world_of("alice", "bob@1")
-    alice, bob = place(world, "alice"), place(world, "bob@1")
-    quarantined(world, bob)
-    world.submit(transfer(alice, bob, 10))
-    told: Message | Any = world.shards[1].inputs[INTERNAL_COMMANDS][-1]
-    world.append(INTERNAL_COMMANDS, told.value, key=told.key, partition=1)
-    world.settle()
-    assert world.submit(release(bob))["code"] == "ok"
-    assert world.balance(f"{bob}/main/available", "EUR") == 110
-    audit_fold(world)

@@ -78,6 +78,32 @@ def test_a_parked_record_is_not_discarded_before_its_release(kafka: Kafka, names
 
 
 @pytest.mark.kafka
+def test_what_a_portion_of_a_release_has_left_is_still_parked(
+    kafka: Kafka, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.ledger.operations.release_quarantine.PORTION", 1)
+    ledger = _under_quarantine()
+    for amount_minor in (6, 7):
+        ledger.send(operation="transfer", wallet_id=PAYER, amount_minor=amount_minor, asset="EUR", to_wallet_id=PAYEE)
+    ledger.run()
+    _, *later = [Source(INTERNAL_COMMANDS, 1, leg.offset) for leg in ledger.topics[INTERNAL_COMMANDS][1]]
+    operators: dict[str, Any] = {"requested_by": "ines", "approved_by": "omar", "reason_code": "mended"}
+    ledger.send(OPERATOR_COMMANDS, operation="release_quarantine", wallet_id=PAYEE, **operators)
+    assert ledger.step(1)
+
+    async def main() -> None:
+        await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS)
+        written = await write(ledger, kafka.bootstrap_servers, namespace)
+        async with open_reader(kafka.bootstrap_servers, namespace) as reader:
+            assert await parked_sources(reader, {1}) == set(later)
+            ledger.run()
+            await write(ledger, kafka.bootstrap_servers, namespace, since=written)
+            assert await parked_sources(reader, {1}) == set()
+
+    asyncio.run(main())
+
+
+@pytest.mark.kafka
 def test_all_or_none_are_sent_again(kafka: Kafka, namespace: str) -> None:
     ledger = _under_quarantine()
     oversized = _dead_letter_of(Source("transaction-requests", 0, 999))

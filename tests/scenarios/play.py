@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
+from agents.ledger.operations import release_quarantine
 from schemas.assets import Asset, AssetRegistry
 from schemas.codes import Code
 from tests.ledger.audit import audit, audit_fold
@@ -42,6 +44,7 @@ class Player:
         self._by_hand = False
         self._failing: set[str] = set()
         self._faults = 0
+        self._portion = release_quarantine.PORTION
 
     @property
     def world(self) -> World:
@@ -57,13 +60,17 @@ class Player:
     def play(self, scenario: Scenario) -> None:
         """All steps, then the audit."""
         for step in scenario.steps:
-            if isinstance(step, Sentence):
-                self._sentence(step)
-            else:
-                self._table(step)
+            with patch.object(release_quarantine, "PORTION", self._portion):
+                self._step(step)
         self.world.settle()
         audit(self.world, bugs=len(self.world.bugs) if self._faults else 0)
         audit_fold(self.world)
+
+    def _step(self, step: Sentence | Table) -> None:
+        if isinstance(step, Sentence):
+            self._sentence(step)
+        else:
+            self._table(step)
 
     # ---- sentences -----------------------------------------------------------------------------------
 
@@ -81,6 +88,9 @@ class Player:
 
     def _register(self, code: str, exponent: str) -> None:
         self._registered.append(Asset(code=code, exponent=int(exponent), kind="points"))
+
+    def _execute_portions(self, count: str) -> None:
+        self._portion = int(count)
 
     def _place(self, names: str, partition: str) -> None:
         for name in names.split(", "):
@@ -176,6 +186,8 @@ class Player:
         for pair in (_given(row, "with") or "").split():
             name, _, value = pair.partition("=")
             command[name] = value.split(",") if name == "assets" else _json_or_text(value)
+        if "payee_wallet_id" in command:
+            command["payee_wallet_id"] = self._id(command["payee_wallet_id"])
         return command
 
     def _check_answer(self, row: Row, at: Position) -> None:
@@ -228,6 +240,7 @@ _SENTENCES: list[tuple[str, Callable[..., None]]] = [
     (r"open (\d+) sub-wallets of (\w+)", Player._open_sub_wallets),
     (r"wait (\d+) (ms|second|hour|day)s?", Player._wait),
     (r"tick (\d+)", Player._tick),
+    (r"portions of (\d+)", Player._execute_portions),
     (r"hold internal commands", Player._hold),
     (r"deliver internal commands", Player._deliver),
     (r"deliver the last internal command from (\d+) to (\d+) again", Player._deliver_again),

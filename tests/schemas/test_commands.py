@@ -4,8 +4,10 @@ from typing import Any
 
 import orjson
 import pytest
+from pydantic import ValidationError
 
 from schemas.canonical import canonical_json, fingerprint
+from schemas.clock import unix_ms
 from schemas.commands import CONTRACTS, NOT_FINGERPRINTED, Command
 
 TRANSFER: dict[str, Any] = {
@@ -97,3 +99,29 @@ def test_what_each_operation_takes(operation: str, fields: dict[str, Any], defau
     command = CONTRACTS["transaction-requests"].validate_json(orjson.dumps(common | fields))
     found = command.model_dump()
     assert {name: found[name] for name in common | fields | defaults} == common | fields | defaults
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("2026-11-23T04:50:00.123Z", "2026-11-23T04:50:00.123Z"),
+        ("2026-11-23T04:50:00Z", "2026-11-23T04:50:00.000Z"),
+        ("2026-11-23T04:50:00.5Z", "2026-11-23T04:50:00.500Z"),
+        ("2026-11-23T04:50:00.05Z", "2026-11-23T04:50:00.050Z"),
+        ("2026-11-23T04:50:59.999999999Z", "2026-11-23T04:50:59.999Z"),
+        ("2028-02-29T04:50:00.1234Z", "2028-02-29T04:50:00.123Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+        ("9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_times_are_kept_in_milliseconds(said: str, kept: str) -> None:
+    read = parse(occurred_at=said).occurred_at
+    assert read == kept
+    assert read is not None
+    assert unix_ms(read) == unix_ms(kept), "other readers can parse it"
+
+
+@pytest.mark.parametrize("day", ["2026-02-29", "2026-02-31", "1900-02-29", "2026-04-31", "2026-11-31", "0000-01-01"])
+def test_days_that_the_calendar_has_not_are_refused(day: str) -> None:
+    with pytest.raises(ValidationError, match="no such day"):
+        parse(occurred_at=f"{day}T04:50:00.000Z")

@@ -6,11 +6,13 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
+from unittest.mock import patch
 
 import msgspec
 import orjson
 
 from agents.ledger.machine import LedgerMachine
+from agents.ledger.operations import release_quarantine
 from schemas.events import LedgerEvent, Source, decode_event
 from schemas.outcomes import Outcome, decode_balances, decode_outcome
 from schemas.partitioning import partition_of
@@ -38,10 +40,11 @@ _UNREADABLE: Final = (None, b"", b"{", b"\xff\xfe", b"[]", b'{"operation":"credi
 
 
 class FragileLedger(LedgerMachine):
-    """The ledger with a bug: it raises, when all is done, on records that ask for it."""
+    """The ledger with a bug: it raises, when all is done, on records that ask for it. A portion is one record."""
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
-        super().step(state, record, context, out)
+        with patch.object(release_quarantine, "PORTION", 1):
+            super().step(state, record, context, out)
         if _BOOM in (record.value or b"").replace(b"\\", b""):
             raise ZeroDivisionError("a bug in the ledger")
 

@@ -28,3 +28,9 @@ def test_a_group_session_is_at_most_10_s() -> None:
     assert Settings(session_timeout_s=10.0).session_timeout_s == 10
     with pytest.raises(ValidationError, match="session_timeout_s"):
         Settings(session_timeout_s=10.1)
+
+
+def test_transactions_are_kept_as_long_as_their_keys() -> None:
+    with pytest.raises(ValidationError, match=r"TRANSACTION_RETENTION_S .* must not be below"):
+        Settings(idempotency_retention_s=7_200, transaction_retention_s=7_199)
+    assert Settings(idempotency_retention_s=7_200, transaction_retention_s=7_200).transaction_retention_s == 7_200

@@ -14,20 +14,24 @@ from agents.ledger.operations.credit import decide_credit
 from agents.ledger.operations.debit import decide_debit
 from agents.ledger.operations.enable_asset import decide_enable_asset
 from agents.ledger.operations.open_sub_wallet import decide_open_sub_wallet
+from agents.ledger.operations.open_wallet import decide_open_wallet
+from agents.ledger.operations.release_quarantine import decide_release_quarantine
 from agents.ledger.operations.set_wallet_state import decide_set_wallet_state
 from agents.ledger.operations.transfer import decide_transfer
-from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.state import LedgerState
 from schemas.assets import AssetRegistry
 from schemas.events import LedgerEvent
 
-Decide = Callable[[LedgerState, Wallet, Any, Draft, AssetRegistry], LedgerEvent]
+Decide = Callable[[LedgerState, Any, Any, Draft, AssetRegistry], LedgerEvent]
 
-#: Operations on a wallet that exists. `open_wallet` and `release_quarantine` are called apart.
+#: The wallet that they are called with exists, save that of `open_wallet`.
 OPERATIONS: Final[dict[str, Decide]] = {
     "credit": decide_credit,
     "debit": decide_debit,
     "transfer": decide_transfer,
     "enable_asset": decide_enable_asset,
     "open_sub_wallet": decide_open_sub_wallet,
+    "open_wallet": decide_open_wallet,
     "set_wallet_state": decide_set_wallet_state,
+    "release_quarantine": decide_release_quarantine,
 }

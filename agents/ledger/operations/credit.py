@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.ledger.accounts import RAIL_INSTANT, available
-from agents.ledger.draft import Draft, post
+from agents.ledger.draft import Draft, leaves_room, post
 from agents.ledger.guards import balance_overflow, refuse_asset, refuse_rail, refuse_wallet
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
@@ -25,6 +25,6 @@ def decide_credit(
         return refused
     account = available(command.wallet_id, command.sub_wallet)
     journal = post(state, RAIL_INSTANT, account, command.asset, command.amount_minor)
-    if journal is None:
+    if journal is None or (wallet.open_transactions and not leaves_room(state, journal.balances[1])):
         return balance_overflow(draft)
     return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal, rail=command.rail)

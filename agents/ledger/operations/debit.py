@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from agents.ledger.accounts import RAIL_INSTANT, available
 from agents.ledger.draft import Draft, post
-from agents.ledger.guards import balance_overflow, refuse_asset, refuse_funds, refuse_rail, refuse_wallet
+from agents.ledger.guards import (
+    balance_overflow,
+    refuse_asset,
+    refuse_escrow,
+    refuse_funds,
+    refuse_rail,
+    refuse_wallet,
+)
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
 from schemas.commands import Debit
@@ -21,6 +28,7 @@ def decide_debit(
         refuse_wallet(draft, wallet, "out")
         or refuse_asset(draft, wallet, command.asset, assets)
         or refuse_rail(draft, command.rail)
+        or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
         or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
     )
     if refused is not None:

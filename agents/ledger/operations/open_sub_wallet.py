@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agents.ledger.draft import Draft
-from agents.ledger.guards import refuse_accounts
+from agents.ledger.guards import refuse_accounts, refuse_state
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
@@ -17,12 +17,9 @@ def decide_open_sub_wallet(
     """Open the sub-wallet, unless the wallet has one of this name, takes nothing new, or has too many."""
     if command.sub_wallet in wallet.sub_wallets:
         return draft.reject(Code.WALLET_EXISTS, f"the wallet has a sub-wallet {command.sub_wallet!r}", "sub_wallet")
-    if wallet.quarantined:
-        return draft.reject(Code.WALLET_QUARANTINED, "the wallet is under quarantine until an operator releases it")
-    if wallet.state == "closed":
-        return draft.reject(Code.WALLET_CLOSED, "the wallet is closed")
-    if wallet.state == "disabled":
-        return draft.reject(Code.WALLET_DISABLED, "the wallet is disabled")
+    refused = refuse_state(draft, wallet, "none")
+    if refused is not None:
+        return refused
     facts = WalletFacts(
         sub_wallet=command.sub_wallet, sub_wallet_kind=command.kind, payee_wallet_id=command.payee_wallet_id
     )

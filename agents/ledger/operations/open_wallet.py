@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from agents.ledger.draft import Draft
-from agents.ledger.state import Wallet
+from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.commands import OpenWallet
 from schemas.events import WALLET_OPENED, LedgerEvent, WalletFacts
 
 
-def decide_open_wallet(wallet: Wallet | None, command: OpenWallet, draft: Draft, assets: AssetRegistry) -> LedgerEvent:
+def decide_open_wallet(
+    _state: LedgerState, wallet: Wallet | None, command: OpenWallet, draft: Draft, assets: AssetRegistry
+) -> LedgerEvent:
     """Open the wallet, unless it exists or an asset is unknown."""
     if wallet is not None:
         return draft.reject(Code.WALLET_EXISTS, "a wallet of this id exists", "wallet_id")

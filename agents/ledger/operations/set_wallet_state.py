@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from agents.ledger.draft import Draft
+from agents.ledger.guards import refuse_four_eyes
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
-from schemas.commands import OperatorCommand, SetWalletState
+from schemas.commands import SetWalletState
 from schemas.events import WALLET_STATE_CHANGED, LedgerEvent, WalletFacts
-
-
-def refuse_four_eyes(command: OperatorCommand, draft: Draft) -> LedgerEvent | None:
-    """A rejection where the same person asked and approved."""
-    if command.requested_by != command.approved_by:
-        return None
-    return draft.reject(Code.FOUR_EYES, "requested_by and approved_by are the same person", "approved_by")
 
 
 def decide_set_wallet_state(

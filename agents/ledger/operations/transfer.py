@@ -7,8 +7,8 @@ answer back (`agents.ledger.legs`). Until the answer, only the answer moves the 
 from __future__ import annotations
 
 from agents.ledger.accounts import TRANSIT, available
-from agents.ledger.draft import Draft, post
-from agents.ledger.guards import balance_overflow, refuse_asset, refuse_funds, refuse_wallet
+from agents.ledger.draft import Draft, leaves_room, post
+from agents.ledger.guards import balance_overflow, refuse_asset, refuse_escrow, refuse_funds, refuse_wallet
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
@@ -23,6 +23,7 @@ from schemas.events import (
 from schemas.internal import TransferLeg, encode_internal
 from schemas.lifecycle import PROCESSED_AT_ONCE, SETTLED_AT_ONCE, State
 from schemas.partitioning import partition_of
+from schemas.topics import INTERNAL_COMMANDS
 from streams.machine import Message
 
 _FAILED_AT_ONCE = (State.INITIATED.value, State.FAILED.value)
@@ -51,6 +52,7 @@ def decide_transfer(
     refused = (
         refuse_wallet(draft, wallet, "out")
         or refuse_asset(draft, wallet, command.asset, assets)
+        or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, command.to_wallet_id))
         or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
     )
     if refused is not None:
@@ -69,21 +71,27 @@ def _move_at_once(
 ) -> LedgerEvent:
     counterparty = Counterparty(command.to_wallet_id, command.to_sub_wallet)
     reason = why_payee_refuses(payee, command.to_sub_wallet, command.asset)
-    if reason is None and payee is not None and payee.quarantined:
-        reason = Code.WALLET_QUARANTINED
-    if reason is not None:
-        return draft.event(
-            TRANSACTION_FAILED,
-            path=_FAILED_AT_ONCE,
-            counterparty=counterparty,
-            code=Code.PAYEE_REFUSED.value,
-            message=f"the payee's wallet answered {reason.value}",
-        )
+    if payee is None or reason is not None:
+        return _fail_at_once(draft, counterparty, reason or Code.WALLET_NOT_FOUND)
+    if payee.quarantined:
+        return _fail_at_once(draft, counterparty, Code.WALLET_QUARANTINED)
     to_account = available(command.to_wallet_id, command.to_sub_wallet)
     journal = post(state, account, to_account, command.asset, command.amount_minor)
-    if journal is None:
-        return balance_overflow(draft)
+    # The payer's account covers the amount: only the payee's can be too full.
+    if journal is None or (payee.open_transactions and not leaves_room(state, journal.balances[1])):
+        return _fail_at_once(draft, counterparty, Code.AMOUNT_OUT_OF_RANGE)
     return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal, counterparty=counterparty)
+
+
+def _fail_at_once(draft: Draft, counterparty: Counterparty, reason: Code) -> LedgerEvent:
+    """The payee's wallet lives here and cannot take the money: nothing is posted only to be given back."""
+    return draft.event(
+        TRANSACTION_FAILED,
+        path=_FAILED_AT_ONCE,
+        counterparty=counterparty,
+        code=Code.PAYEE_REFUSED.value,
+        message=f"the payee's wallet answered {reason.value}",
+    )
 
 
 def _start_saga(state: LedgerState, command: Transfer, draft: Draft, account: str, owner: int) -> LedgerEvent:
@@ -107,5 +115,5 @@ def _start_saga(state: LedgerState, command: Transfer, draft: Draft, account: st
         references=event.references,
         metadata=command.metadata,
     )
-    draft.messages.append(Message("internal-commands", owner, command.to_wallet_id.encode(), encode_internal(leg)))
+    draft.messages.append(Message(INTERNAL_COMMANDS, owner, command.to_wallet_id.encode(), encode_internal(leg)))
     return event

@@ -7,13 +7,14 @@ from typing import Any
 
 from agents.ledger import apply as applying
 from agents.ledger import legs, requests
-from agents.ledger.answers import OUTCOMES, answer_of
+from agents.ledger.answers import answer_of
 from agents.ledger.draft import Draft, Journal
 from agents.ledger.operations import debit, transfer
 from agents.ledger.state import LedgerState
 from agents.ledger.turn import Turn
 from schemas.events import TRANSACTION_FAILED, Cause, Entry, LedgerEvent
 from schemas.outcomes import Outcome, decode_outcome
+from schemas.topics import TRANSACTION_OUTCOMES
 from tests.simulation.broken.registry import Patch, without
 from tests.simulation.faults import Kind, Planned, Point
 
@@ -80,7 +81,7 @@ def _drop(patch: Patch, is_dropped: Any) -> None:
     honest = Turn.send
 
     def send(self: Turn, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
-        outcome: Outcome | None = decode_outcome(value) if topic == OUTCOMES else None
+        outcome: Outcome | None = decode_outcome(value) if topic == TRANSACTION_OUTCOMES else None
         if outcome is None or not is_dropped(outcome):
             honest(self, topic, partition, key, value)
 
