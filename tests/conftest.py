@@ -11,10 +11,6 @@ from ops.broker import EmbeddedBroker
 from tests.broker import Kafka, any_kafka, embedded
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: takes many seconds; left out of `make unit`")
-
-
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """The broker of this run; `.bootstrap_servers` is its address."""
