@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from streams.app import RoleApp, create_app
 from streams.cluster import Problem, check_cluster
-from streams.errors import StoreError
+from streams.errors import Refused, StoreError
 from streams.health import HealthServer, WorkerStatus
 from streams.logs import configure_logging, fields
 from streams.memory import collect_rarely, keep_freed_memory
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 EXIT_OK: Final = 0
 #: Something ended the worker that a restart may mend.
 EXIT_FAILED: Final = 1
-#: The cluster or the settings are wrong: a restart mends nothing.
+#: The cluster, the settings or the logs are wrong, and somebody has to act: a restart mends nothing.
 EXIT_MISCONFIGURED: Final = 2
 
 _FIRST_WAIT_S: Final = 0.25
@@ -46,7 +46,8 @@ def run_worker(role: Role, settings: Settings, observers: Sequence[Observer] = (
     """Run a worker until SIGTERM or SIGINT, and stop it in order: each partition ends its cycle, nothing is lost.
 
     Returns:
-        0 after a signal; 1 where the worker had to end; 2 where the cluster is not as it must be.
+        0 after a signal; 1 where the worker had to end and a restart may mend it; 2 where the cluster or the settings
+        are not as they must be, or going on would risk money (`Refused`).
     """
     configure_logging(settings.log_level)
     keep_freed_memory()
@@ -173,7 +174,8 @@ class Worker:
             stop.cancel()
             await _stop_app(app, running)
         if reason is not None:
-            return _fatal(f"{type(reason).__name__}: {reason}", EXIT_FAILED)
+            code = EXIT_MISCONFIGURED if isinstance(reason, Refused) else EXIT_FAILED
+            return _fatal(f"{type(reason).__name__}: {reason}", code)
         log.info("stopped", extra=fields(role=self._role.name))
         return EXIT_OK
 

@@ -19,8 +19,9 @@ ROLES: Final = {"ledger": ("agents.ledger.agent", "LEDGER")}
 def worker(role: str) -> None:
     """Run one worker of ROLE until SIGTERM or Ctrl-C; it stops in order and loses nothing.
 
-    Exit codes: 0 after a signal; 1 where the worker had to end and may be started again; 2 where the cluster or
-    the settings are not as they must be, so that starting it again mends nothing.
+    Exit codes: 0 after a signal; 1 where the worker had to end and may be started again; 2 where somebody has to act
+    first: the cluster or the settings are not as they must be, or going on would risk money, such as on a topic that
+    was recreated or an event log with a gap.
     """
     settings = read_settings()
     from streams.worker import run_worker

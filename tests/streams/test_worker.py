@@ -186,7 +186,7 @@ def test_a_log_of_another_partition_count_ends_the_process(toy_settings: Setting
 
     asyncio.run(write_foreign_seal())
     with toy_worker(toy_settings, tmp_path / "log") as worker:
-        assert wait_for_exit(worker) == 1
+        assert wait_for_exit(worker) == 2
         assert "Refused: the event log was written with 5 partitions, now there are 2" in worker.text()
 
 
