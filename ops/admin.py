@@ -15,7 +15,8 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from ops.errors import OperationError
-from ops.topics import Alter, Create, Observed
+from ops.topics import Alter, Create
+from streams.topic_rules import TopicState
 
 #: The key of the request Fetch.
 _FETCH: Final = 1
@@ -82,7 +83,7 @@ class Admin:
         described = await self._client.describe_topics(list(names))
         return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["partitions"]}
 
-    async def observe(self, names: Sequence[str]) -> dict[str, Observed]:
+    async def observe(self, names: Sequence[str]) -> dict[str, TopicState]:
         """The topics of these full names as they are; missing ones are absent."""
         layouts = {}
         for topic in await self._client.describe_topics(list(names)):
@@ -96,7 +97,7 @@ class Admin:
         for described in await self._described(resources):
             partitions = layouts[described["resource_name"]]
             entries = described["config_entries"]
-            observed[described["resource_name"]] = Observed(
+            observed[described["resource_name"]] = TopicState(
                 partitions=len(partitions),
                 replicas=min(len(p["replicas"]) for p in partitions),
                 config={e["config_names"]: e["config_value"] for e in entries},

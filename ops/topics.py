@@ -7,27 +7,21 @@ partition count is never changed, for that would move wallets to other partition
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
-from schemas.topics import TOPICS, Durability, Topic, full_name, idempotency_floor_ms, replication_factor, topic_config
-
-#: Settings where more is as good, and where less is.
-_AT_LEAST: Final = frozenset({"min.insync.replicas"})
-_AT_MOST: Final = frozenset({"segment.ms"})
-
-
-class Observed(NamedTuple):
-    """A topic as the broker describes it."""
-
-    partitions: int
-    #: Of the partition that has the fewest.
-    replicas: int
-    #: Every setting as it is in force.
-    config: Mapping[str, str]
-    #: Only the settings that the topic itself overrides.
-    overrides: Mapping[str, str]
-    #: Partitions that nobody leads at the moment.
-    leaderless: tuple[int, ...] = ()
+from schemas.topics import (
+    INPUTS,
+    LEDGER_EVENTS,
+    TOPICS,
+    Durability,
+    Topic,
+    full_name,
+    replication_factor,
+    topic_config,
+)
+from streams.settings import Settings
+from streams.topic_rules import Problem, TopicState, find_differences, find_problems, layout_problems, unmet_settings
 
 
 class Wanted(NamedTuple):
@@ -38,6 +32,7 @@ class Wanted(NamedTuple):
     partitions: int
     replicas: int
     config: Mapping[str, str]
+    durability: Durability
 
 
 class Create(NamedTuple):
@@ -56,14 +51,6 @@ class Alter(NamedTuple):
     changes: Mapping[str, tuple[str | None, str]]
     #: All overrides that the topic has afterwards: Kafka's AlterConfigs replaces them as a whole.
     overrides: Mapping[str, str]
-
-
-class Problem(NamedTuple):
-    """What is wrong, and how to mend it."""
-
-    topic: str
-    what: str
-    mend: str
 
 
 class Plan(NamedTuple):
@@ -86,7 +73,7 @@ class Plan(NamedTuple):
                 {"name": item.name, "changes": {k: {"from": a, "to": b} for k, (a, b) in item.changes.items()}}
                 for item in self.alter
             ],
-            "refused": [item._asdict() for item in self.refused],
+            "refused": [asdict(item) for item in self.refused],
         }
 
 
@@ -100,12 +87,13 @@ def wanted_topics(namespace: str, partitions: int, durability: Durability) -> tu
             topic.partition_count(partitions),
             replicas,
             topic_config(topic, durability),
+            durability,
         )
         for topic in TOPICS
     )
 
 
-def plan(wanted: tuple[Wanted, ...], observed: Mapping[str, Observed]) -> Plan:
+def plan(wanted: tuple[Wanted, ...], observed: Mapping[str, TopicState]) -> Plan:
     """What leads from `observed` (by full name; missing topics are absent) to `wanted`."""
     create, alter, refused = [], [], []
     for want in wanted:
@@ -113,73 +101,20 @@ def plan(wanted: tuple[Wanted, ...], observed: Mapping[str, Observed]) -> Plan:
         if seen is None:
             create.append(Create(want.name, want.partitions, want.replicas, want.config))
             continue
-        refused += _unmendable(want, seen)
-        changes = {
-            name: (seen.config.get(name), value)
-            for name, value in want.config.items()
-            if not _is_met(name, seen.config.get(name), value)
-        }
+        refused += layout_problems(want.name, want.topic, seen, want.partitions, want.durability)
+        changes = unmet_settings(want.config, seen)
         if changes:
             overrides = {**seen.overrides, **{name: value for name, (_, value) in changes.items()}}
             alter.append(Alter(want.name, changes, overrides))
     return Plan(tuple(create), tuple(alter), tuple(refused))
 
 
-def problems(
-    wanted: tuple[Wanted, ...], observed: Mapping[str, Observed], idempotency_retention_s: int
-) -> list[Problem]:
-    """Everything that `topics check` has to say; empty where all is well."""
-    todo = plan(wanted, observed)
-    found = [Problem(item.name, "is missing", "run `walletstream topics apply`") for item in todo.create]
-    for item in todo.alter:
-        for name, (is_now, must_be) in item.changes.items():
-            what = f"{name} is {is_now if is_now is not None else 'not set'}, it must be {must_be}"
-            found.append(Problem(item.name, what, "run `walletstream topics apply`"))
-    found += todo.refused
-    for want in wanted:
-        seen = observed.get(want.name)
-        if seen is not None and seen.leaderless:
-            listed = ", ".join(map(str, seen.leaderless))
-            what = f"no broker leads partition {listed}"
-            found.append(Problem(want.name, what, "bring back the brokers that hold its replicas"))
-    floor_s = idempotency_floor_ms() // 1000
-    if idempotency_retention_s < floor_s:
-        what = f"idempotency keys are kept {idempotency_retention_s} s, less than the {floor_s} s that records may live"
-        mend = f"set WALLETSTREAM_IDEMPOTENCY_RETENTION_S to {floor_s} or more"
-        found.append(Problem("(settings)", what, mend))
-    return found
+def problems(settings: Settings, observed: Mapping[str, TopicState]) -> list[Problem]:
+    """Everything that `topics check` has to say; empty where all is well.
 
-
-def _unmendable(want: Wanted, seen: Observed) -> list[Problem]:
-    found = []
-    if seen.partitions != want.partitions:
-        found.append(
-            Problem(
-                want.name,
-                f"has {seen.partitions} partitions, it must have {want.partitions}",
-                f"set WALLETSTREAM_PARTITIONS to {seen.partitions} if that is the count of all topics; a count is "
-                "never changed here, for wallets would move to other partitions"
-                if want.topic.co_partitioned
-                else "delete the topic and run `walletstream topics apply`: it is reference data with one partition",
-            )
-        )
-    if seen.replicas < want.replicas:
-        found.append(
-            Problem(
-                want.name,
-                f"has {seen.replicas} replica{'s' if seen.replicas != 1 else ''}, it must have {want.replicas}",
-                "add replicas by Kafka's kafka-reassign-partitions, or, for development on a single broker only, set "
-                "WALLETSTREAM_DURABILITY=embedded",
-            )
-        )
-    return found
-
-
-def _is_met(name: str, is_now: str | None, must_be: str) -> bool:
-    if is_now is None:
-        return False
-    if name in _AT_LEAST:
-        return int(is_now) >= int(must_be)
-    if name in _AT_MOST:
-        return int(is_now) <= int(must_be)
-    return is_now == must_be
+    First that on which a worker refuses to start, in its words, then what else differs from the catalogue.
+    """
+    names = {topic.name: full_name(settings.namespace, topic.name) for topic in TOPICS}
+    states = {name: observed[full] for name, full in names.items() if full in observed}
+    found = find_problems(settings, TOPICS, states, INPUTS, LEDGER_EVENTS)
+    return [*found, *find_differences(settings, TOPICS, states, found)]

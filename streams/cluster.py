@@ -1,56 +1,21 @@
-"""What the cluster must be before a worker may start: every rule whose breach loses or doubles money."""
+"""Asks the cluster for the topics of a role, before a worker may start. The rules are in `streams.topic_rules`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-from schemas.topics import (
-    DEAD_LETTERS,
-    IDEMPOTENCY_MARGIN_MS,
-    Durability,
-    Topic,
-    full_name,
-    replication_factor,
-)
+from schemas.topics import Topic, full_name
 from streams.settings import Settings
+from streams.topic_rules import Problem, TopicState, find_problems
 
 _TIMEOUT_S: Final = 15.0
-_DAY_MS: Final = 86_400_000
-_FOR_EVER: Final = "-1"
-#: Besides twice the input's bytes (a value as JSON text), what an envelope needs.
-_ENVELOPE_BYTES: Final = 64 << 10
-_APPLY: Final = "run `walletstream topics apply`"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is wrong with a topic, and how to mend it."""
-
-    topic: str
-    what: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"{self.topic}: {self.what}; {self.mend}"
-
-
-@dataclass(frozen=True)
-class TopicState:
-    """A topic as the cluster has it."""
-
-    partitions: int
-    #: Replicas of the partition that has the fewest.
-    replicas: int
-    #: Settings by Kafka's names, defaults among them.
-    config: Mapping[str, str]
 
 
 async def read_topics(settings: Settings, names: Sequence[str]) -> dict[str, TopicState]:
@@ -110,116 +75,3 @@ async def check_cluster(
     found = await read_topics(settings, list(names.values()))
     states = {topic: found[full] for topic, full in names.items() if full in found}
     return find_problems(settings, topics, states, inputs, event_log)
-
-
-def find_problems(
-    settings: Settings,
-    topics: Sequence[Topic],
-    states: Mapping[str, TopicState],
-    inputs: Sequence[str],
-    event_log: str,
-) -> list[Problem]:
-    """The rules, on the states of the existing topics by short name."""
-    problems: list[Problem] = []
-    for topic in topics:
-        name = full_name(settings.namespace, topic.name)
-        state = states.get(topic.name)
-        if state is None:
-            problems.append(Problem(name, "does not exist", _APPLY))
-            continue
-        found = [
-            *_partition_problems(settings, topic, state),
-            *_durability_problems(settings.durability, state),
-            *_log_problems(topic, state, topic.name == event_log, topic.name in inputs),
-        ]
-        problems += [Problem(name, what, mend) for what, mend in found]
-    return [
-        *problems,
-        *_size_problems(settings, topics, states, inputs),
-        *_retention_problems(settings, states, inputs),
-    ]
-
-
-def _partition_problems(settings: Settings, topic: Topic, state: TopicState) -> list[tuple[str, str]]:
-    expected = topic.partition_count(settings.partitions)
-    if state.partitions == expected:
-        return []
-    return [
-        (
-            f"has {state.partitions} partitions instead of {expected}",
-            f"set WALLETSTREAM_PARTITIONS={state.partitions} if all topics have as many; never add partitions to a "
-            "topic in use, for wallets would move",
-        )
-    ]
-
-
-def _durability_problems(durability: Durability, state: TopicState) -> list[tuple[str, str]]:
-    problems = []
-    replicas = replication_factor(durability)
-    if state.replicas < replicas:
-        problems.append((f"has {state.replicas} replicas, below {replicas}", "reassign its partitions"))
-    in_sync = 2 if durability == "replicated" else 1
-    if int(state.config["min.insync.replicas"]) < in_sync:
-        problems.append((f"min.insync.replicas is {state.config['min.insync.replicas']}, below {in_sync}", _APPLY))
-    if state.config["unclean.leader.election.enable"] != "false":
-        problems.append(("unclean.leader.election.enable loses what was acknowledged", _APPLY))
-    return problems
-
-
-def _log_problems(topic: Topic, state: TopicState, is_event_log: bool, is_input: bool) -> list[tuple[str, str]]:
-    config = state.config
-    problems = []
-    if (topic.append_time or is_input) and config["message.timestamp.type"] != "LogAppendTime":
-        problems.append(("message.timestamp.type is not LogAppendTime: the broker does not say when", _APPLY))
-    if (is_event_log or is_input) and config["cleanup.policy"] != "delete":
-        problems.append((f"cleanup.policy is {config['cleanup.policy']}: records would vanish", _APPLY))
-    if is_event_log:
-        problems += [
-            (f"{key} is {config[key]}: the event log must be kept for ever (-1)", _APPLY)
-            for key in ("retention.ms", "retention.bytes")
-            if config[key] != _FOR_EVER
-        ]
-    return problems
-
-
-def _size_problems(
-    settings: Settings, topics: Sequence[Topic], states: Mapping[str, TopicState], inputs: Sequence[str]
-) -> list[Problem]:
-    """What holds a whole input record must take one of the largest."""
-    largest = max((topic.max_message_bytes for topic in topics), default=0)
-    envelopes = {topic.name for topic in topics if topic.max_message_bytes == largest}
-    plain_inputs = [_max_bytes(states[name]) for name in inputs if name in states and name not in envelopes]
-    needed = 2 * max(plain_inputs, default=0) + _ENVELOPE_BYTES
-    return [
-        Problem(
-            full_name(settings.namespace, name),
-            f"max.message.bytes is {_max_bytes(states[name])}, below {needed} (twice the inputs' and 64 KiB)",
-            _APPLY,
-        )
-        for name in sorted(envelopes)
-        if len(plain_inputs) and name in states and _max_bytes(states[name]) < needed
-    ]
-
-
-def _retention_problems(settings: Settings, states: Mapping[str, TopicState], inputs: Sequence[str]) -> list[Problem]:
-    """A record that outlives the memory of its idempotency key would be decided twice."""
-    problems = []
-    remembered_ms = settings.idempotency_retention_s * 1000
-    for name in [*inputs, DEAD_LETTERS]:
-        if name not in states:
-            continue
-        retention_ms = int(states[name].config["retention.ms"])
-        needed_ms = retention_ms + IDEMPOTENCY_MARGIN_MS
-        if retention_ms < 0:
-            kept, mend = "for ever", "shorten retention.ms"
-        else:
-            kept = f"for {retention_ms / _DAY_MS:g} days"
-            mend = f"shorten retention.ms or set WALLETSTREAM_IDEMPOTENCY_RETENTION_S to at least {needed_ms // 1000}"
-        if retention_ms < 0 or needed_ms > remembered_ms:
-            what = f"is kept {kept}, but idempotency keys are remembered for only {remembered_ms / _DAY_MS:g} days"
-            problems.append(Problem(full_name(settings.namespace, name), what, mend))
-    return problems
-
-
-def _max_bytes(state: TopicState) -> int:
-    return int(state.config["max.message.bytes"])

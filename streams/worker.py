@@ -17,7 +17,7 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from streams.app import RoleApp, create_app
-from streams.cluster import Problem, check_cluster
+from streams.cluster import check_cluster
 from streams.errors import Refused, StoreError
 from streams.health import HealthServer, WorkerStatus
 from streams.logs import configure_logging, fields
@@ -27,6 +27,7 @@ from streams.observers import LogObserver, Observers, RestoreProgress
 from streams.prometheus_observer import PrometheusObserver
 from streams.role import Role
 from streams.settings import Settings
+from streams.topic_rules import Problem
 
 log = logging.getLogger(__name__)
 

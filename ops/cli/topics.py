@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from ops import admin
 from ops.cli.running import print_json, read_settings, run
-from ops.topics import Alter, Plan, Problem, Wanted, plan, problems, wanted_topics
+from ops.topics import Alter, Plan, Wanted, plan, problems, wanted_topics
 from streams.settings import Settings
+from streams.topic_rules import Problem
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
@@ -44,7 +46,7 @@ async def apply_topics(settings: Settings) -> Plan:
 
 
 async def check_topics(settings: Settings) -> list[Problem]:
-    """What is wrong with the topics; empty where all is well.
+    """What is wrong with the topics, first what a worker refuses to start on; empty where all is well.
 
     Raises:
         OperationError: no broker answers.
@@ -52,7 +54,7 @@ async def check_topics(settings: Settings) -> list[Problem]:
     wanted = _wanted(settings)
     async with admin.connect(settings.bootstrap_servers) as connected:
         observed = await connected.observe([want.name for want in wanted])
-    return problems(wanted, observed, settings.idempotency_retention_s)
+    return problems(settings, observed)
 
 
 @click.group()
@@ -85,14 +87,19 @@ def apply_command(as_json: bool) -> None:
 @topics.command("check")
 @_json
 def check_command(as_json: bool) -> None:
-    """List what is wrong with the topics and how to mend it. Exit code 1 where anything is."""
+    """List what is wrong with the topics and how to mend it. Exit code 1 where anything is.
+
+    First what a worker would refuse to start on, in its words, then what else is not as the catalogue asks.
+    """
     settings = read_settings()
     found = run(check_topics(settings))
     if as_json:
-        print_json({"ok": not found, "problems": [problem._asdict() for problem in found]})
+        print_json({"ok": not found, "problems": [asdict(problem) for problem in found]})
     elif found:
         for problem in found:
-            click.echo(f"{problem.topic} {problem.what}\n    {problem.mend}")
+            click.echo(f"{problem.topic}: {problem.what}\n    {problem.mend}")
+        stopping = sum(problem.stops_workers for problem in found)
+        click.echo(f"{len(found)} problems; on {stopping or 'none'} of them no worker starts")
     else:
         click.echo(f"all {len(_wanted(settings))} topics are as they must be")
     if found:
@@ -120,7 +127,7 @@ def _show_lines(todo: Plan, done: bool) -> None:
         for line in _changes(altered):
             click.echo(f"    {line}")
     for problem in todo.refused:
-        click.echo(f"! {problem.topic} {problem.what}: refused\n    {problem.mend}")
+        click.echo(f"! {problem.topic}: {problem.what}: refused\n    {problem.mend}")
     if todo.nothing_to_do:
         click.echo("nothing to do: every topic is as it must be")
         return

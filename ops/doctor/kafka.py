@@ -88,7 +88,7 @@ async def check_topics(admin: Admin, settings: Settings) -> list[Finding]:
     """The catalogue's topics, as `walletstream topics check` sees them."""
     wanted = wanted_topics(settings.namespace, settings.partitions, settings.durability)
     observed = await admin.observe([want.name for want in wanted])
-    wrong = problems(wanted, observed, settings.idempotency_retention_s)
+    wrong = problems(settings, observed)
     if not wrong:
         return [Finding("topics", Level.OK, f"all {len(wanted)} are as they must be")]
     return [Finding("topics", Level.PROBLEM, f"{p.topic} {p.what}", p.mend) for p in wrong]

@@ -8,7 +8,9 @@ from schemas.topics import INPUTS, TOPICS, Topic, full_name, idempotency_floor_m
 _INTRODUCTION = """
 Every topic that Walletstream uses. On the broker a topic is called namespace + name + `.v1`; with the default
 namespace that is `wallet.` + name + `.v1`. `walletstream topics plan` shows what would be created or changed, `topics
-apply` does it, and `topics check` and the start of every worker refuse a cluster that does not agree with this page.
+apply` does it, and `topics check` lists what does not agree with this page. Where it would lose or double money -
+another partition count, too few replicas, an input that the broker does not stamp, an event log that is not kept for
+ever - a worker refuses to start, in the same words.
 
 **Authority is the topic**: who may write a topic, by Kafka's access control, may give its commands. Nothing inside a
 record can raise its rights. **Read everything with `isolation.level=read_committed`**; what is not committed was

@@ -13,7 +13,9 @@ import pytest
 
 from ops.cli import main
 from ops.reference.settings import OTHERS
+from schemas.topics import INPUTS, LEDGER_EVENTS, TOPICS
 from streams.settings import Settings
+from streams.topic_rules import TopicState, find_differences, find_problems
 from tests.docs.pages import ROOT, anchors, command_lines, links, name, pages, written_by_hand
 
 _ROOMS = ("schemas", "streams", "agents", "ops")
@@ -143,6 +145,32 @@ def test_every_refusal_of_a_worker_is_explained() -> None:
     refusals = list(_refusals())
     assert len(refusals) > 8
     assert [refusal for refusal in refusals if not any(piece in refusal for piece in explained)] == []
+
+
+def _as_bad_as_can_be() -> Iterator[str]:
+    """What is said of topics of which nothing is as it must be, and of topics that are missing."""
+    settings = Settings(durability="replicated", idempotency_retention_s=3_600)
+    wrong = {
+        "cleanup.policy": "compact,delete",
+        "max.message.bytes": "1000",
+        "message.timestamp.type": "CreateTime",
+        "min.insync.replicas": "1",
+        "retention.bytes": "1000",
+        "retention.ms": "1000",
+        "segment.ms": "9" * 10,
+        "unclean.leader.election.enable": "true",
+    }
+    all_wrong = TopicState(partitions=3, replicas=1, config=wrong, leaderless=(1,))
+    for states in ({topic.name: all_wrong for topic in TOPICS}, {}):
+        found = find_problems(settings, TOPICS, states, INPUTS, LEDGER_EVENTS)
+        yield from (problem.what for problem in [*found, *find_differences(settings, TOPICS, states, found)])
+
+
+def test_everything_that_is_said_of_topics_is_explained() -> None:
+    explained = [".*".join(map(re.escape, message.split("…"))) for message in _documented_messages()]
+    said = set(_as_bad_as_can_be())
+    assert len(said) > 12
+    assert [what for what in said if not any(re.search(pattern, what) for pattern in explained)] == []
 
 
 # ---- style -------------------------------------------------------------------------------------------

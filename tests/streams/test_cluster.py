@@ -1,116 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from schemas.topics import DEAD_LETTERS, INPUTS, LEDGER_EVENTS, TOPICS, topic_config
-from streams.cluster import TopicState, check_cluster, find_problems
+from streams.cluster import check_cluster
 from streams.settings import Settings
 from tests.streams import toy
-
-SETTINGS = Settings(partitions=4, namespace="w.")
-REPLICATED = Settings(partitions=4, namespace="w.", durability="replicated")
-
-
-def states(settings: Settings = SETTINGS) -> dict[str, TopicState]:
-    """The catalogue's topics, as they must be."""
-    replicas = 3 if settings.durability == "replicated" else 1
-    return {
-        topic.name: TopicState(topic.partition_count(4), replicas, topic_config(topic, settings.durability))
-        for topic in TOPICS
-    }
-
-
-def problems_of(settings: Settings = SETTINGS, **changes: dict[str, object] | None) -> list[str]:
-    """Problems after changes to topics (by short name, `_` for `-`): of a field, or of a Kafka setting."""
-    found = states(settings)
-    for key, change in changes.items():
-        name = key.replace("_", "-")
-        if change is None:
-            del found[name]
-            continue
-        for field, value in change.items():
-            if field in ("partitions", "replicas"):
-                found[name] = replace(found[name], **{field: value})  # type: ignore[arg-type]
-            else:
-                found[name] = replace(found[name], config={**found[name].config, field: str(value)})
-    return [str(problem) for problem in find_problems(settings, TOPICS, found, INPUTS, LEDGER_EVENTS)]
-
-
-@pytest.mark.parametrize("settings", [SETTINGS, REPLICATED])
-def test_the_catalogue_itself_has_no_problem(settings: Settings) -> None:
-    assert problems_of(settings) == []
-
-
-def test_a_topic_is_missing() -> None:
-    assert problems_of(ledger_events=None) == ["w.ledger-events.v1: does not exist; run `walletstream topics apply`"]
-
-
-def test_partition_counts_must_be_equal() -> None:
-    (problem,) = problems_of(transaction_requests={"partitions": 6})
-    assert "w.transaction-requests.v1: has 6 partitions instead of 4" in problem
-    assert "WALLETSTREAM_PARTITIONS=6" in problem
-
-
-def test_a_topic_that_is_not_co_partitioned_has_one_partition() -> None:
-    assert "has 4 partitions instead of 1" in problems_of(assets={"partitions": 4})[0]
-
-
-def test_inputs_are_stamped_by_the_broker() -> None:
-    (problem,) = problems_of(operator_commands={"message.timestamp.type": "CreateTime"})
-    assert "w.operator-commands.v1: message.timestamp.type is not LogAppendTime" in problem
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ({"retention.ms": 1000}, "retention.ms is 1000: the event log must be kept for ever"),
-        ({"retention.bytes": 1000}, "retention.bytes is 1000: the event log must be kept for ever"),
-        ({"cleanup.policy": "compact"}, "cleanup.policy is compact: records would vanish"),
-        ({"cleanup.policy": "compact,delete"}, "cleanup.policy is compact,delete: records would vanish"),
-        ({"unclean.leader.election.enable": "true"}, "unclean.leader.election.enable loses"),
-    ],
-)
-def test_the_event_log_is_kept_whole_and_for_ever(change: dict[str, object], expected: str) -> None:
-    (problem,) = problems_of(ledger_events=change)
-    assert f"w.ledger-events.v1: {expected}" in problem
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [({"replicas": 2}, "has 2 replicas, below 3"), ({"min.insync.replicas": 1}, "min.insync.replicas is 1, below 2")],
-)
-def test_replicated_topics_survive_a_broker(change: dict[str, object], expected: str) -> None:
-    (problem,) = problems_of(REPLICATED, transaction_outcomes=change)
-    assert expected in problem
-    assert len(problems_of(SETTINGS, transaction_outcomes={"min.insync.replicas": 0})) == 1
-
-
-def test_envelopes_take_any_input() -> None:
-    assert problems_of(transaction_requests={"max.message.bytes": 900_000}) == []
-    larger = problems_of(transaction_requests={"max.message.bytes": 2 << 20})
-    assert [problem.split(":")[0] for problem in larger] == [
-        "w.dead-letters.v1",
-        "w.internal-commands.v1",
-        "w.ledger-events.v1",
-        "w.wallet-balances.v1",
-    ]
-    assert all(f"below {(4 << 20) + (64 << 10)}" in problem for problem in larger)
-    (smaller,) = problems_of(dead_letters={"max.message.bytes": 1 << 20})
-    assert "w.dead-letters.v1: max.message.bytes is 1048576, below 2162688" in smaller
-
-
-def test_idempotency_keys_outlive_every_record_by_a_week() -> None:
-    day = 86_400
-    assert problems_of(SETTINGS.model_copy(update={"idempotency_retention_s": 37 * day})) == []
-    (problem,) = problems_of(SETTINGS.model_copy(update={"idempotency_retention_s": 37 * day - 1}))
-    assert problem.startswith(f"w.{DEAD_LETTERS}.v1: is kept for 30 days")
-    assert f"WALLETSTREAM_IDEMPOTENCY_RETENTION_S to at least {37 * day}" in problem
-    (problem,) = problems_of(transaction_requests={"retention.ms": -1})
-    assert "is kept for ever" in problem
 
 
 @pytest.mark.kafka

@@ -32,7 +32,7 @@ def loaded(result: Result) -> dict[str, Any]:
 def test_from_nothing_to_all_as_it_must_be(kafka: Kafka, namespace: str) -> None:
     checked = run(kafka, namespace, "check")
     assert checked.exit_code == 1
-    assert f"{namespace}ledger-events.v1 is missing\n    run `walletstream topics apply`" in checked.output
+    assert f"{namespace}ledger-events.v1: does not exist\n    run `walletstream topics apply`" in checked.output
     planned = run(kafka, namespace, "plan")
     assert planned.exit_code == 0
     assert f"+ {namespace}ledger-events.v1  8 partitions, 1 replica\n" in planned.output
@@ -64,7 +64,7 @@ def test_what_differs_is_altered_and_what_others_have_set_stays(kafka: Kafka, na
 
     asyncio.run(disturb())
     (problem,) = loaded(run(kafka, namespace, "check", "--json", partitions="2"))["problems"]
-    assert problem["what"] == "retention.ms is 1000, it must be -1"
+    assert problem["what"] == "retention.ms is 1000: the event log must be kept for ever (-1)"
     assert "    retention.ms: 1000 -> -1\n" in run(kafka, namespace, "plan", partitions="2").output
     assert run(kafka, namespace, "apply", partitions="2").output.endswith("0 created, 1 altered, 0 refused\n")
     assert run(kafka, namespace, "check", partitions="2").exit_code == 0
@@ -84,7 +84,7 @@ def test_another_partition_count_is_refused_and_nothing_is_done(kafka: Kafka, na
     asyncio.run(create())
     applied = run(kafka, namespace, "apply", partitions="2")
     assert applied.exit_code == 1
-    assert f"! {topic} has 3 partitions, it must have 2: refused" in applied.output
+    assert f"! {topic}: has 3 partitions instead of 2: refused" in applied.output
     assert "nothing was done" in applied.output
     assert run(kafka, namespace, "plan", partitions="2").exit_code == 1
     assert "10 to create, 1 to alter, 0 refused" in run(kafka, namespace, "plan", partitions="3").output
