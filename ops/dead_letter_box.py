@@ -22,7 +22,7 @@ from ops.dead_letters import (
     why_not_discarded,
 )
 from ops.errors import OperationError
-from ops.reading import TopicReader
+from ops.reading import OnProgress, TopicReader
 from schemas.events import WALLET_RELEASED, WALLET_RELEASING, Source, decode_event
 from schemas.partitioning import partition_of
 from schemas.topics import DEAD_LETTERS, ENVELOPE_MAX_BYTES, LEDGER_EVENTS, full_name
@@ -32,29 +32,31 @@ _RELEASED: Final = f'"type":"{WALLET_RELEASED}"'.encode()
 _RELEASING: Final = f'"type":"{WALLET_RELEASING}"'.encode()
 
 
-async def read_dead_letters(reader: TopicReader) -> list[DeadLetter]:
+async def read_dead_letters(reader: TopicReader, on_progress: OnProgress | None = None) -> list[DeadLetter]:
     """All dead letters that are still kept, oldest first, with what was done about them.
 
     Raises:
         OperationError: the topic is missing or cannot be read.
     """
     records = []
-    async for chunk in reader.read(DEAD_LETTERS):
+    async for chunk in reader.read(DEAD_LETTERS, on_progress=on_progress):
         records += chunk
     return sorted(collect(records), key=lambda letter: (letter.timestamp_ms, letter.partition, letter.offset))
 
 
-async def replay(reader: TopicReader, ids: Collection[str], by: str, note: str) -> int:
+async def replay(
+    reader: TopicReader, ids: Collection[str], by: str, note: str, on_progress: OnProgress | None = None
+) -> list[str]:
     """Send dead letters to their topics again, and mark them `replayed`, in one transaction.
 
-    Those that are resolved by now are left alone; returns how many were sent.
+    Those that are resolved by now are left alone; returns the ids of those that were sent.
 
     Raises:
         OperationError: one of them cannot be sent again, or the broker refused; then none was.
     """
     partitions = await reader.partition_count(LEDGER_EVENTS)
     async with _alone(reader) as producer:
-        letters = await _still_open(reader, ids)
+        letters = await _still_open(reader, ids, on_progress)
         sends = [replay_of(letter, lambda wallet_id: partition_of(wallet_id, partitions)) for letter in letters]
         async with producer.transaction():
             for letter, again in zip(letters, sends, strict=True):
@@ -66,34 +68,39 @@ async def replay(reader: TopicReader, ids: Collection[str], by: str, note: str) 
                     headers=list(again.headers),
                 )
                 await _mark(reader, producer, letter, REPLAYED, by, note)
-    return len(letters)
+    return [letter.id for letter in letters]
 
 
-async def discard(reader: TopicReader, ids: Collection[str], by: str, note: str) -> int:
+async def discard(
+    reader: TopicReader, ids: Collection[str], by: str, note: str, on_progress: OnProgress | None = None
+) -> list[str]:
     """Mark dead letters `discarded`, in one transaction.
 
-    Those that are resolved by now are left alone; returns how many were marked.
+    Those that are resolved by now are left alone; returns the ids of those that were marked.
 
     Raises:
         OperationError: one of them must not be discarded, or the broker refused; then none was.
     """
     async with _alone(reader) as producer:
-        letters = await _still_open(reader, ids)
-        parked = await parked_sources(reader, {letter.source.partition for letter in letters})
+        letters = await _still_open(reader, ids, on_progress)
+        parked = await parked_sources(reader, {letter.source.partition for letter in letters}, on_progress)
         refused = [why_not_discarded(letter, letter.source in parked) for letter in letters]
         if any(refused):
             raise OperationError("\n".join(why for why in refused if why))
         async with producer.transaction():
             for letter in letters:
                 await _mark(reader, producer, letter, DISCARDED, by, note)
-    return len(letters)
+    return [letter.id for letter in letters]
 
 
-async def _still_open(reader: TopicReader, ids: Collection[str]) -> list[DeadLetter]:
-    return [letter for letter in await read_dead_letters(reader) if letter.id in ids and letter.state == OPEN]
+async def _still_open(reader: TopicReader, ids: Collection[str], on_progress: OnProgress | None) -> list[DeadLetter]:
+    letters = await read_dead_letters(reader, on_progress)
+    return [letter for letter in letters if letter.id in ids and letter.state == OPEN]
 
 
-async def parked_sources(reader: TopicReader, partitions: set[int]) -> set[Source]:
+async def parked_sources(
+    reader: TopicReader, partitions: set[int], on_progress: OnProgress | None = None
+) -> set[Source]:
     """Records that wait in these partitions for the release of a wallet under quarantine.
 
     Raises:
@@ -101,7 +108,7 @@ async def parked_sources(reader: TopicReader, partitions: set[int]) -> set[Sourc
     """
     waiting: dict[str | None, list[Source]] = {}
     known = partitions.intersection(range(await reader.partition_count(LEDGER_EVENTS)))
-    async for records in reader.read(LEDGER_EVENTS, known):
+    async for records in reader.read(LEDGER_EVENTS, known, on_progress=on_progress):
         for record in records:
             value = record.value or b""
             if _PARKED in value or _RELEASED in value or _RELEASING in value:

@@ -5,7 +5,7 @@ Used by `verify`, `tail`, `wallet show`, `tx show`, `dlq` and the crash campaign
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,6 +15,9 @@ from aiokafka.cluster import ClusterMetadata
 from ops.consuming import Bounds, Record, Stream, start_consumer, told
 from ops.errors import OperationError
 from schemas.topics import full_name
+
+#: Called with the offsets read so far and all that are to be read.
+OnProgress = Callable[[int, int], None]
 
 
 class TopicReader:
@@ -107,21 +110,35 @@ class TopicReader:
         return stream
 
     async def read(
-        self, name: str, partitions: Collection[int] | None = None, starts: Mapping[int, int] | None = None
+        self,
+        name: str,
+        partitions: Collection[int] | None = None,
+        starts: Mapping[int, int] | None = None,
+        on_progress: OnProgress | None = None,
     ) -> AsyncIterator[list[Record]]:
         """All records up to the end as it is now, partition by partition, in chunks; from `starts` where given.
+
+        `on_progress` is called before each chunk is handed over, and at the end.
 
         Raises:
             OperationError: see `bounds` and `Stream.next`.
         """
-        for partition, (first, end) in (await self.bounds(name, partitions)).items():
-            start = max(first, (starts or {}).get(partition, first))
+        bounds = await self.bounds(name, partitions)
+        ranges = {p: (max(first, (starts or {}).get(p, first)), end) for p, (first, end) in bounds.items()}
+        total = sum(max(0, end - start) for start, end in ranges.values())
+        done = 0
+        for partition, (start, end) in ranges.items():
             stream = self.stream(name, partition, start, end)
             try:
                 while (records := await stream.next()) is not None:
+                    if on_progress is not None:
+                        on_progress(done + records[-1].offset + 1 - start, total)
                     yield records
             finally:
                 await stream.close()
+            done += max(0, end - start)
+        if on_progress is not None:
+            on_progress(done, total)
 
     async def last(self, name: str, partition: int, count: int) -> list[Record]:
         """The last `count` records of a partition, fewer where it holds fewer.

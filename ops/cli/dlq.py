@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
+from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, read_settings, run
 from ops.dead_letter_box import discard, read_dead_letters, replay
 from ops.dead_letters import OPEN, DeadLetter
-from ops.reading import TopicReader, open_reader
+from ops.reading import OnProgress, TopicReader, open_reader
 from ops.records import text
 from schemas.clock import rfc3339
+from schemas.topics import DEAD_LETTERS
 from streams.settings import Settings
 
 _SHOWN_BYTES = 4_096
 
-Resolve = Callable[[TopicReader, Collection[str], str, str], Coroutine[Any, Any, int]]
+Resolve = Callable[[TopicReader, Collection[str], str, str, OnProgress], Coroutine[Any, Any, list[str]]]
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 _ids = click.argument("ids", nargs=-1, metavar="[ID]...")
@@ -45,7 +47,7 @@ def dlq() -> None:
 @_json
 def list_command(everything: bool, reason: str | None, as_json: bool) -> None:
     """List open dead letters: reason, time and source."""
-    letters = run(_read(read_settings()))
+    letters = _read(read_settings())
     shown = [x for x in letters if (everything or x.state == OPEN) and reason in (None, x.why.reason)]
     if as_json:
         print_json([letter.as_json() for letter in shown])
@@ -66,7 +68,7 @@ def list_command(everything: bool, reason: str | None, as_json: bool) -> None:
 @_json
 def show_command(letter_id: str, as_json: bool) -> None:
     """Show one dead letter with all its bytes."""
-    (letter,) = _select(run(_read(read_settings())), (letter_id,), None)
+    (letter,) = _select(_read(read_settings()), (letter_id,), None)
     if as_json:
         print_json(letter.as_json())
         return
@@ -89,13 +91,14 @@ def show_command(letter_id: str, as_json: bool) -> None:
 @_by
 @_note
 @_yes
-def replay_command(ids: tuple[str, ...], reason: str | None, by: str, note: str, yes: bool) -> None:
+@_json
+def replay_command(ids: tuple[str, ...], reason: str | None, by: str, note: str, yes: bool, as_json: bool) -> None:
     """Send dead letters to their topics again: key, value and headers as they first arrived.
 
     They are decided like new records: their idempotency keys still count. All are sent, and marked `replayed`, in one
     transaction. Those already resolved are left alone. A value of which only a reference was kept cannot be sent.
     """
-    _resolve(ids, reason, by, note, yes, "replay", replay)
+    _resolve(ids, reason, _Decision("replay", replay, by, note), yes, as_json)
 
 
 @dlq.command("discard")
@@ -104,19 +107,33 @@ def replay_command(ids: tuple[str, ...], reason: str | None, by: str, note: str,
 @_by
 @_note
 @_yes
-def discard_command(ids: tuple[str, ...], reason: str | None, by: str, note: str, yes: bool) -> None:
+@_json
+def discard_command(ids: tuple[str, ...], reason: str | None, by: str, note: str, yes: bool, as_json: bool) -> None:
     """Mark dead letters as `discarded`: looked at, and nothing more to be done.
 
     They stay in the topic as long as it keeps them, with who discarded them, when and why. Those already resolved are
     left alone. Refused where the ledger still owes the record something: a leg of a transfer, or one parked for a
     wallet under quarantine.
     """
-    _resolve(ids, reason, by, note, yes, "discard", discard)
+    _resolve(ids, reason, _Decision("discard", discard, by, note), yes, as_json)
 
 
-async def _read(settings: Settings) -> list[DeadLetter]:
-    async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
-        return await read_dead_letters(reader)
+class _Decision(NamedTuple):
+    """What is to be done about dead letters, who decided it and why."""
+
+    verb: str
+    resolve: Resolve
+    by: str
+    note: str
+
+
+def _read(settings: Settings) -> list[DeadLetter]:
+    async def read(on_progress: OnProgress) -> list[DeadLetter]:
+        async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+            return await read_dead_letters(reader, on_progress)
+
+    with progress_bar(f"reading {DEAD_LETTERS}") as on_progress:
+        return run(read(on_progress))
 
 
 def _select(letters: Sequence[DeadLetter], ids: Sequence[str], reason: str | None) -> list[DeadLetter]:
@@ -138,30 +155,35 @@ def _select(letters: Sequence[DeadLetter], ids: Sequence[str], reason: str | Non
     return list(chosen.values())
 
 
-def _resolve(
-    ids: tuple[str, ...], reason: str | None, by: str, note: str, yes: bool, verb: str, resolve: Resolve
-) -> None:
+def _resolve(ids: tuple[str, ...], reason: str | None, decision: _Decision, yes: bool, as_json: bool) -> None:
+    """Show what is chosen, ask, and do it. With JSON, people are told on standard error."""
     if not ids and reason is None:
-        raise click.UsageError(f"name what to {verb}: ids, or --reason")
+        raise click.UsageError(f"name what to {decision.verb}: ids, or --reason")
     settings = read_settings()
-    chosen = _select(run(_read(settings)), ids, reason)
-    for letter in chosen:
-        if letter.state != OPEN:
-            click.echo(f"{letter.id} was {letter.state} already; left alone")
+    chosen = _select(_read(settings), ids, reason)
+    before = {letter.id: letter.state for letter in chosen if letter.state != OPEN}
+    for letter_id, state in before.items():
+        click.echo(f"{letter_id} was {state} already; left alone", err=as_json)
     todo = [letter for letter in chosen if letter.state == OPEN]
     for letter in todo:
-        click.echo(f"{letter.id} {letter.why.reason} from {letter.source.topic}, key {text(letter.key) or '-'}")
-    if not todo:
-        return
-    if not yes:
-        click.confirm(f"{verb} {len(todo)} dead letters?", abort=True)
-    count = run(_with_reader(settings, resolve, {letter.id for letter in todo}, by, note))
-    click.echo(f"{count} dead letters {verb}ed")
+        line = f"{letter.id} {letter.why.reason} from {letter.source.topic}, key {text(letter.key) or '-'}"
+        click.echo(line, err=as_json)
+    if todo and not yes:
+        click.confirm(f"{decision.verb} {len(todo)} dead letters?", abort=True, err=as_json)
+    done = _do(settings, decision, {letter.id for letter in todo}) if todo else []
+    if as_json:
+        print_json({f"{decision.verb}ed": done, "left_alone": before})
+    elif todo:
+        click.echo(f"{len(done)} dead letters {decision.verb}ed")
 
 
-async def _with_reader(settings: Settings, resolve: Resolve, ids: Collection[str], by: str, note: str) -> int:
-    async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
-        return await resolve(reader, ids, by, note)
+def _do(settings: Settings, decision: _Decision, ids: Collection[str]) -> list[str]:
+    async def resolve(on_progress: OnProgress) -> list[str]:
+        async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+            return await decision.resolve(reader, ids, decision.by, decision.note, on_progress)
+
+    with progress_bar("reading") as on_progress:
+        return run(resolve(on_progress))
 
 
 def _hexdump(value: bytes | None) -> str:

@@ -42,9 +42,19 @@ class Mix(click.ParamType):
 
 
 @click.command("load")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=500.0, show_default=True)
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True)
-@click.option("--wallets", type=click.IntRange(min=2), default=1_000, show_default=True)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    default=500.0,
+    show_default=True,
+    help="Requests a second.",
+)
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="How long to send."
+)
+@click.option(
+    "--wallets", type=click.IntRange(min=2), default=1_000, show_default=True, help="How many wallets to send for."
+)
 @click.option(
     "--mix",
     type=Mix(),

@@ -38,7 +38,13 @@ from schemas.topics import TRANSACTION_REQUESTS
     help="AMLSim: fund each account with its opening balance, or with exactly what it pays out.",
 )
 @click.option("--prefix", default="amlsim", show_default=True, help="AMLSim: prefix of wallet ids and keys.")
-@click.option("--topic", type=click.Choice(sorted(CONTRACTS)), default=TRANSACTION_REQUESTS, show_default=True)
+@click.option(
+    "--topic",
+    type=click.Choice(sorted(CONTRACTS)),
+    default=TRANSACTION_REQUESTS,
+    show_default=True,
+    help="Where JSON lines are sent to; their commands are that topic's.",
+)
 @click.option("--unchecked", is_flag=True, help="Send every line as it is, broken ones too.")
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests a second; default: at once.")
 @click.option("--wait", is_flag=True, help="Wait for the outcomes and count them by code.")
@@ -73,8 +79,11 @@ def submit_command(
     settings = read_settings()
     if (generated is None) == (not files):
         raise click.UsageError("give one or more FILEs, or --generate N")
+    is_amlsim = generated is not None or format_ == "amlsim"
+    if is_amlsim and topic != TRANSACTION_REQUESTS:
+        raise click.UsageError(f"AMLSim's requests are commands of {TRANSACTION_REQUESTS}, not of {topic}: omit it")
     try:
-        if generated is not None or format_ == "amlsim":
+        if is_amlsim:
             data = generate(generated, seed) if generated is not None else read_dataset(files)
             todo = phases(data, cast(Funding, fund), prefix)
         else:

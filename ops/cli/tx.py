@@ -6,10 +6,11 @@ import re
 
 import click
 
+from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, read_settings, run
 from ops.errors import OperationError
 from ops.history import Logged, concerns, in_order
-from ops.reading import open_reader
+from ops.reading import OnProgress, open_reader
 from schemas.events import LedgerEvent, decode_event
 from schemas.topics import LEDGER_EVENTS, full_name
 from streams.settings import Settings
@@ -34,7 +35,8 @@ def show(transaction_id: str, as_json: bool) -> None:
     if not _ID.fullmatch(transaction_id):
         raise click.UsageError(f"{transaction_id!r} is no transaction id: 32 hexadecimal digits, as outcomes name it")
     settings = read_settings()
-    found = run(_find(settings, transaction_id))
+    with progress_bar(f"reading {LEDGER_EVENTS}") as on_progress:
+        found = run(_find(settings, transaction_id, on_progress))
     if not found:
         raise click.ClickException(
             f"no transaction {transaction_id} in {full_name(settings.namespace, LEDGER_EVENTS)}: rejected requests "
@@ -48,11 +50,11 @@ def show(transaction_id: str, as_json: bool) -> None:
         _print(logged)
 
 
-async def _find(settings: Settings, transaction_id: str) -> list[Logged]:
+async def _find(settings: Settings, transaction_id: str, on_progress: OnProgress) -> list[Logged]:
     wanted = transaction_id.encode()
     found = []
     async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
-        async for records in reader.read(LEDGER_EVENTS):
+        async for records in reader.read(LEDGER_EVENTS, on_progress=on_progress):
             for record in records:
                 if record.value is not None and wanted in record.value:
                     try:

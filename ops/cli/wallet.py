@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
+from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, read_settings, run
 from ops.errors import OperationError
 from ops.history import Logged, WalletHistory
-from ops.reading import TopicReader, open_reader
+from ops.reading import OnProgress, TopicReader, open_reader
 from schemas.events import LedgerEvent, decode_event
 from schemas.outcomes import WalletBalances, decode_balances
 from schemas.partitioning import partition_of
@@ -33,7 +34,8 @@ def show(wallet_id: str, count: int, as_json: bool) -> None:
     `wallet-balances`. Amounts are in minor units.
     """
     settings = read_settings()
-    history, balances = run(_read(settings, wallet_id))
+    with progress_bar(f"reading {LEDGER_EVENTS}") as on_progress:
+        history, balances = run(_read(settings, wallet_id, on_progress))
     if not history.is_open:
         raise click.ClickException(
             f"no wallet {wallet_id!r} in {full_name(settings.namespace, LEDGER_EVENTS)}; ids are case-sensitive"
@@ -45,15 +47,18 @@ def show(wallet_id: str, count: int, as_json: bool) -> None:
         _print(history, balances, last)
 
 
-async def _read(settings: Settings, wallet_id: str) -> tuple[WalletHistory, WalletBalances | None]:
+async def _read(
+    settings: Settings, wallet_id: str, on_progress: OnProgress
+) -> tuple[WalletHistory, WalletBalances | None]:
     async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
         partition = partition_of(wallet_id, await reader.partition_count(LEDGER_EVENTS))
-        return await _history(reader, wallet_id, partition), await _balances(reader, wallet_id, partition)
+        history = await _history(reader, wallet_id, partition, on_progress)
+        return history, await _balances(reader, wallet_id, partition)
 
 
-async def _history(reader: TopicReader, wallet_id: str, partition: int) -> WalletHistory:
+async def _history(reader: TopicReader, wallet_id: str, partition: int, on_progress: OnProgress) -> WalletHistory:
     history = WalletHistory(wallet_id)
-    async for records in reader.read(LEDGER_EVENTS, [partition]):
+    async for records in reader.read(LEDGER_EVENTS, [partition], on_progress=on_progress):
         for record in records:
             if record.value is not None and history.speaks_of(record.value):
                 try:

@@ -30,8 +30,8 @@ async def _write(kafka: Kafka, namespace: str, name: str, count: int, *, commit:
         await producer.stop()
 
 
-async def _all(reader: TopicReader, name: str, **how: dict[int, int]) -> list[int]:
-    return [record.offset async for records in reader.read(name, **how) for record in records]
+async def _all(reader: TopicReader, name: str, starts: dict[int, int] | None = None) -> list[int]:
+    return [record.offset async for records in reader.read(name, starts=starts) for record in records]
 
 
 @pytest.mark.kafka
@@ -47,6 +47,10 @@ def test_only_what_is_committed_is_read(kafka: Kafka, namespace: str) -> None:
             assert await reader.bounds(LEDGER_EVENTS) == {0: (0, 14), 1: (0, 0)}
             assert await _all(reader, LEDGER_EVENTS) == [0, 1, 2, 7]
             assert await _all(reader, LEDGER_EVENTS, starts={0: 2}) == [2, 7]
+            told: list[tuple[int, int]] = []
+            async for _ in reader.read(LEDGER_EVENTS, starts={0: 2}, on_progress=lambda *how_far: told.append(how_far)):
+                assert told[-1][0] <= 12
+            assert told[-1] == (12, 12), "control records and aborted ones count, they are passed too"
             assert [record.offset for record in await reader.last(LEDGER_EVENTS, 0, 2)] == [2, 7]
             assert len(await reader.last(LEDGER_EVENTS, 0, 99)) == 4
             assert await reader.last(LEDGER_EVENTS, 1, 5) == []

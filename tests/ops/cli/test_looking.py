@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import secrets
 from typing import Any
 
@@ -29,11 +30,12 @@ class Written:
         asyncio.run(create_topics(kafka.bootstrap_servers, namespace, PARTITIONS))
         asyncio.run(write(self.ledger, kafka.bootstrap_servers, namespace))
 
-    def run(self, *arguments: str, input: str | None = None) -> Result:  # noqa: A002 - click's own name
+    def run(self, *arguments: str, input: str | None = None, **environment: str) -> Result:  # noqa: A002 - click's name
         environ = {
             "WALLETSTREAM_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "WALLETSTREAM_NAMESPACE": self.namespace,
             "WALLETSTREAM_PARTITIONS": str(PARTITIONS),
+            **environment,
         }
         return CliRunner().invoke(main, arguments, env=environ, input=input)
 
@@ -111,6 +113,19 @@ def test_no_transaction(written: Written) -> None:
     missing = written.run("tx", "show", "0" * 32)
     assert missing.exit_code == 1
     assert f"no transaction {'0' * 32} in" in missing.stderr
+
+
+def test_whoever_waits_for_a_log_to_be_read_sees_how_far_it_is(written: Written) -> None:
+    """Rich takes standard error for a terminal with this variable set."""
+    events = len(written.lines("ledger-events", "--from-start", "--partition", "0"))
+    shown = written.run("wallet", "show", HERE[0], FORCE_COLOR="1")
+    assert "reading ledger-events" in shown.stderr
+    (offsets,) = re.findall(r"\b(\d+)/\1\b", shown.stderr)[-1:]
+    assert int(offsets) >= events
+    assert "reading ledger-events" in written.run("tx", "show", _transaction(written, 60), FORCE_COLOR="1").stderr
+    for arguments in (["ls"], ["show", "0/0"]):
+        assert "reading dead-letters" in written.run("dlq", *arguments, FORCE_COLOR="1").stderr
+    assert written.run("wallet", "show", HERE[0]).stderr == ""
 
 
 # ---- tail ---------------------------------------------------------------------------------------------
@@ -194,6 +209,22 @@ def test_replay_sends_the_record_again_once(kafka: Kafka, namespace: str) -> Non
     assert len(written.lines(TRANSACTION_REQUESTS, "--from-start")) == len(before) + 1
     resolution = written.json("dlq", "show", letter_id)["resolution"]
     assert (resolution["what"], resolution["by"], resolution["note"]) == ("replayed", "ines", "mended")
+
+
+def test_decisions_as_json(kafka: Kafka, namespace: str) -> None:
+    written = Written(kafka, namespace)
+    first, second, *_ = _ids(written, "malformed")
+    assert written.json("dlq", "discard", first, "--yes") == {"discarded": [first], "left_alone": {}}
+    told = {"discarded": [second], "left_alone": {first: "discarded"}}
+    asked = written.run("dlq", "discard", first, second, "--json", input="y\n")
+    assert json.loads(asked.stdout) == told
+    assert "discard 1 dead letters?" in asked.stderr
+    (failed,) = _ids(written, "internal_error")
+    assert written.json("dlq", "replay", failed, first, "--yes") == {
+        "replayed": [failed],
+        "left_alone": {first: "discarded"},
+    }
+    assert written.json("dlq", "replay", failed, "--yes")["left_alone"] == {failed: "replayed"}
 
 
 def test_discard_by_reason(kafka: Kafka, namespace: str) -> None:

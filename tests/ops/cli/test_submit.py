@@ -45,6 +45,13 @@ def test_a_file_or_a_number_not_both(arguments: list[str]) -> None:
     assert "give one or more FILEs, or --generate N" in refused.output
 
 
+@pytest.mark.parametrize("amlsim", [["--generate", "5"], ["--format", "amlsim", "."]])
+def test_transfers_are_not_sent_to_the_operators_topic(amlsim: list[str]) -> None:
+    refused = invoke("submit", *amlsim, "--topic", "operator-commands")
+    assert refused.exit_code == 2
+    assert "AMLSim's requests are commands of transaction-requests, not of operator-commands" in refused.output
+
+
 def test_a_wrong_line_is_told_before_a_broker_is_asked(tmp_path: Path) -> None:
     file = tmp_path / "requests.jsonl"
     file.write_text("\n".join([CREDIT % (1, 1), CREDIT % (2, 2), "{}"]))

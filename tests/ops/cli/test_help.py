@@ -1,0 +1,27 @@
+"""What `--help` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from ops.cli import main
+
+
+def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from commands(found, f"{path} {name}")
+
+
+@pytest.mark.parametrize(("path", "command"), [pytest.param(*one, id=one[0]) for one in commands(main, "walletstream")])
+def test_every_command_and_option_is_explained(path: str, command: click.Command) -> None:
+    assert command.help
+    assert [o.name for o in command.params if isinstance(o, click.Option) and not o.help] == [], path
