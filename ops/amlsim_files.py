@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 from ops.amlsim import Dataset, parse
 from ops.errors import OperationError
+
+#: Names the folder of AMLSim's sample.
+SAMPLE_VARIABLE: Final = "WALLETSTREAM_AMLSIM_DIR"
+#: Where the sample is without it: beside the checkout, where several of them share it.
+SAMPLE_BESIDE: Final = Path("shared", "data", "amlsim")
+_CHECKOUT: Final = Path(__file__).resolve().parents[1]
+
+
+def sample_folder(environ: Mapping[str, str] | None = None, checkout: Path = _CHECKOUT) -> Path | None:
+    """AMLSim's folder: the variable's, whether it is there or not, else the one beside `checkout`, if any."""
+    named = (os.environ if environ is None else environ).get(SAMPLE_VARIABLE)
+    if named:
+        return Path(named)
+    beside = checkout.parent / SAMPLE_BESIDE
+    return beside if beside.is_dir() else None
 
 
 def read_dataset(paths: Sequence[Path], asset: str = "USD") -> Dataset:

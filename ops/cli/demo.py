@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from ops.amlsim_files import SAMPLE_BESIDE, SAMPLE_VARIABLE
 from ops.broker import BrokerError
 from ops.cli.running import print_json
-from ops.demo.data import VARIABLE, find_data
+from ops.demo.data import find_data
 from ops.demo.result import report
 from ops.demo.run import Demo, Options
 from ops.demo.view import LineView, LiveView, View
@@ -25,7 +26,8 @@ _NARROWEST = 90
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help=f"Folder with AMLSim's nodes and transactions; default: {VARIABLE}, else a generated set of its shape.",
+    help=f"Folder with AMLSim's nodes and transactions; default: {SAMPLE_VARIABLE}, else {SAMPLE_BESIDE} beside the "
+    "checkout if it is there, else a generated set of its shape.",
 )
 @click.option(
     "--plot",

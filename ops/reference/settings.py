@@ -27,8 +27,9 @@ OTHERS: Final[dict[str, tuple[str, str]]] = {
         "Maven repository that the embedded broker's jars are fetched from.",
     ),
     "WALLETSTREAM_AMLSIM_DIR": (
-        "none: generated",
-        "Folder with `nodes.csv.gz` and `transactions.csv.gz` of the AMLSim sample, for `demo` and `submit`.",
+        "`shared/data/amlsim` beside the checkout",
+        "Folder with AMLSim's `nodes` and `transactions` (`.csv` or `.csv.gz`), read by `demo` without `--data` or "
+        "`--fast`, by `make amlsim` and by the tests; where there is none a set of the same shape is generated.",
     ),
     "WALLETSTREAM_TEST_BOOTSTRAP_SERVERS": ("none", "A Kafka cluster that the tests use instead of starting one."),
 }

@@ -1,15 +1,14 @@
-"""`python -m tests.crash.amlsim [FOLDER]`: AMLSim to the cent, with workers killed at random times.
+"""`python -m tests.crash.amlsim [FOLDER]` (`make amlsim`): AMLSim to the cent, with workers killed at random times.
 
 Every account is funded with the sum of what it pays out, so that no transfer is refused whatever the order, and at the
 end every account must hold opening + in - out. FOLDER has AMLSim's `nodes.csv` and `transactions.csv`, compressed or
-not; without it a set of the same shape is generated.
+not; without it the sample is taken where `demo` finds it, else a set of the same shape is generated.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-import os
 import random
 import sys
 import tempfile
@@ -23,15 +22,14 @@ from typing import Final, NamedTuple
 import click
 
 from ops.amlsim import generate
+from ops.amlsim_files import sample_folder
 from tests.broker import embedded
-from tests.crash.cluster import ROOT, Cluster
+from tests.crash.cluster import Cluster
 from tests.crash.truth import Balances, Truth, compare_balances, read_truth
 from tests.crash.witness import Verdict
 
 ASSET: Final = "USD"
 SEED: Final = 1
-#: Where the sample is looked for: this variable, else a folder beside the repository.
-FOLDER: Final = "WALLETSTREAM_AMLSIM_DIR"
 
 #: Payer, payee, minor units.
 Payment = tuple[int, int, int]
@@ -43,11 +41,6 @@ class Set(NamedTuple):
     accounts: int
     payments: list[Payment]
     arguments: tuple[str, ...]
-
-
-def sample_folder() -> Path:
-    """Where AMLSim's sample is, if it is anywhere."""
-    return Path(os.environ.get(FOLDER) or ROOT.parent / "shared" / "data" / "amlsim")
 
 
 def read_sample(folder: Path) -> Set:
@@ -130,8 +123,7 @@ def run(
 @click.option("--partitions", default=8)
 def main(folder: Path | None, transfers: int, kills: int, rate: float, partitions: int) -> None:
     """AMLSim to the cent, with workers killed by -9 at random times."""
-    if folder is None and sample_folder().exists():
-        folder = sample_folder()
+    folder = folder or sample_folder()
     data = read_sample(folder) if folder is not None else generated(transfers)
     started = time.monotonic()
     with (

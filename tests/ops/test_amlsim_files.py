@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.amlsim_files import read_dataset
+from ops.amlsim_files import SAMPLE_VARIABLE, read_dataset, sample_folder
 from ops.errors import OperationError
 from tests.ops.test_amlsim import NODES, SMALL, TRANSACTIONS
 
@@ -41,3 +41,13 @@ def test_a_file_that_is_not_compressed_is_told(tmp_path: Path) -> None:
     (tmp_path / "transactions.csv.gz").write_text("plain")
     with pytest.raises(OperationError, match="cannot read"):
         read_dataset([tmp_path])
+
+
+def test_the_sample_is_the_variables_or_beside_the_checkout(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    assert sample_folder({}, checkout) is None
+    beside = tmp_path / "shared" / "data" / "amlsim"
+    beside.mkdir(parents=True)
+    assert sample_folder({}, checkout) == beside
+    assert sample_folder({SAMPLE_VARIABLE: ""}, checkout) == beside
+    assert sample_folder({SAMPLE_VARIABLE: "/elsewhere"}, checkout) == Path("/elsewhere")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ops.amlsim_files import SAMPLE_VARIABLE
 from ops.demo import data
-from ops.demo.data import FAST_TRANSFERS, TRANSFERS, VARIABLE, find_data
+from ops.demo.data import FAST_TRANSFERS, TRANSFERS, find_data
 from ops.errors import OperationError
 
 
@@ -22,27 +23,28 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_that_is_given_comes_first(folder: Path) -> None:
-    source = find_data(folder, fast=False, environ={VARIABLE: "/nowhere"})
+    source = find_data(folder, fast=False, environ={SAMPLE_VARIABLE: "/nowhere"})
     assert [payment.amount_minor for payment in source.data.payments] == [150]
     assert str(folder) in source.origin
 
 
 def test_then_the_variables(folder: Path) -> None:
-    assert len(find_data(None, fast=False, environ={VARIABLE: str(folder)}).data.accounts) == 2
+    assert len(find_data(None, fast=False, environ={SAMPLE_VARIABLE: str(folder)}).data.accounts) == 2
 
 
 def test_then_the_one_beside_the_repository(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_BESIDE", folder)
-    assert find_data(None, fast=False, environ={}).origin == "AMLSim's sample"
+    monkeypatch.setattr(data, "sample_folder", lambda _environ: folder)
+    source = find_data(None, fast=False, environ={})
+    assert (len(source.data.accounts), source.origin) == (2, f"AMLSim's sample in {folder}")
 
 
-def test_else_it_is_generated_in_its_shape_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data, "_BESIDE", tmp_path / "nothing")
+def test_else_it_is_generated_in_its_shape_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "sample_folder", lambda _environ: None)
     source = find_data(None, fast=False, environ={})
     assert len(source.data.payments) == TRANSFERS
     assert abs(len(source.data.accounts) - 20_000) < 500
     assert "generated" in source.origin
-    assert "not found" in source.origin
+    assert "not here" in source.origin
 
 
 def test_a_quick_run_is_generated() -> None:
