@@ -51,6 +51,18 @@ NOT_FROZEN: Final = frozenset(
     }
 )
 
+#: Codes of operations to come: no request is rejected with one of them yet.
+TO_COME: Final = frozenset(
+    {
+        Code.TRANSACTION_NOT_FOUND,
+        Code.ILLEGAL_IN_BATCH,
+        Code.HOLD_EXPIRED,
+        Code.EXCEEDS_REMAINING,
+        Code.RATE_UNAVAILABLE,
+        Code.RATE_MOVED,
+    }
+)
+
 #: One paragraph for each code: what it means and what the caller does about it.
 MEANING: Final[dict[Code, str]] = {
     Code.OK: "The command was accepted. `state` says how far the transaction has come; later changes of it "
@@ -74,17 +86,19 @@ MEANING: Final[dict[Code, str]] = {
     Code.WALLET_CLOSED: "The wallet is closed for good.",
     Code.WALLET_DISABLED: "The wallet is disabled: nothing new is accepted until an operator enables it.",
     Code.WALLET_LOCKED: "The wallet is locked: money may come in, none may leave.",
-    Code.ASSET_UNKNOWN: "No asset of this code is known: neither ISO 4217 nor registered.",
+    Code.ASSET_UNKNOWN: "No asset of this code is known: it is not in ISO 4217, and registered assets are to come.",
     Code.ASSET_NOT_ENABLED: "The wallet does not hold this asset. Enable it with `enable_asset`.",
     Code.RAIL_UNKNOWN: "No rail of this name is configured.",
     Code.TRANSACTION_NOT_FOUND: "The wallet has no transaction of this id, or it is past its retention.",
-    Code.ILLEGAL_TRANSITION: "The state of the transaction or of the wallet does not allow this, or money would leave "
-    "an escrow for another wallet than it names; nothing was posted. "
-    "`docs/reference/lifecycle.md` has the table of what is allowed.",
+    Code.ILLEGAL_TRANSITION: "What the command is about is in a state that does not allow it; nothing changed. Given "
+    "for closing a wallet that holds money, or for which transactions are under way or records are parked, for "
+    "releasing a wallet that is not under quarantine, and where money would leave an escrow for another wallet than it "
+    "names. Commands that move a transaction on by `docs/reference/lifecycle.md` will give it too.",
     Code.ILLEGAL_IN_BATCH: "This operation posts outside the wallet or over a rail that is not instant.",
     Code.HOLD_EXPIRED: "The authorization had expired at the record's time.",
-    Code.LIMIT_EXCEEDED: "A limit of the wallet or its tier would be exceeded; the message names it.",
-    Code.INSUFFICIENT_FUNDS: "The available balance, with the credit limit, does not cover the amount.",
+    Code.LIMIT_EXCEEDED: "A limit of the wallet would be exceeded; the message names it. Today there is one: how many "
+    "accounts, its sub-wallets times its assets, a wallet may have.",
+    Code.INSUFFICIENT_FUNDS: "The available balance does not cover the amount.",
     Code.EXCEEDS_REMAINING: "More than what remains of the original transaction.",
     Code.RATE_UNAVAILABLE: "No exchange rate is valid now; the same key may be tried again.",
     Code.RATE_MOVED: "The exchange would give less than the least amount asked for.",

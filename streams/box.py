@@ -48,6 +48,11 @@ class _Waiting:
     taken: int
     end: int
 
+    @property
+    def has_records(self) -> bool:
+        """False where only a position waits."""
+        return self.taken < len(self.records)
+
 
 @dataclass(slots=True)
 class Taken:
@@ -155,6 +160,12 @@ class Box:
     def waiting_records(self) -> int:
         """Records in the box."""
         return sum(self._records.values())
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """Append time, Unix milliseconds, of the oldest record in the box; None where there is none."""
+        batches = (batch for waiting in self._waiting.values() for batch in waiting if batch.has_records)
+        return min((batch.records[batch.taken].timestamp for batch in batches), default=None)
 
     @property
     def has_moved(self) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import orjson
@@ -21,7 +22,7 @@ _SILENT_S: Final = 5.0
 class WorkerStatus:
     """What a worker is doing, gathered when somebody asks."""
 
-    def __init__(self, progress: RestoreProgress | None = None):
+    def __init__(self, progress: RestoreProgress | None = None, clock: Callable[[], float] = time.time):
         #: Why the worker has not come to its partitions yet; empty once it has joined the group.
         self.waiting_for = "starting"
         #: True from the signal to stop.
@@ -31,6 +32,7 @@ class WorkerStatus:
         self.silence_s: Callable[[], float] = lambda: 0.0
         self._progress = progress or RestoreProgress()
         self._assignments = 0
+        self._clock = clock
 
     def reasons(self) -> list[str]:
         """Why the worker is not ready; empty where every partition of it takes records."""
@@ -82,9 +84,21 @@ class WorkerStatus:
         metrics.ASSIGNED_PARTITIONS.set(len(supervisor.runs))
         metrics.REBALANCES.inc(supervisor.assignments - self._assignments)
         self._assignments = supervisor.assignments
-        metrics.WAITING_RECORDS.clear()
         for partition, run in supervisor.runs.items():
-            metrics.WAITING_RECORDS.labels(partition).set(run.processor.box.waiting_records)
+            box = run.processor.box
+            oldest_ms = box.oldest_ms
+            lag_s = 0.0 if oldest_ms is None else max(0.0, self._clock() - oldest_ms / 1000)
+            metrics.WAITING_RECORDS.labels(partition).set(box.waiting_records)
+            metrics.TIME_LAG_SECONDS.labels(partition).set(lag_s)
+        _drop_all_but(supervisor.runs)
+
+
+def _drop_all_but(owned: Collection[int]) -> None:
+    """Drop what gauges say of other partitions: they are another worker's, and what was last seen here is stale."""
+    for gauge in metrics.OF_OWNED_PARTITIONS:
+        for sample in [sample for family in gauge.collect() for sample in family.samples]:
+            if int(sample.labels["partition"]) not in owned:
+                gauge.remove(sample.labels["partition"])
 
 
 class HealthServer:

@@ -58,7 +58,7 @@ STEP_SECONDS: Final = Histogram(
 )
 TIME_LAG_SECONDS: Final = Gauge(
     "walletstream_partition_time_lag_seconds",
-    "At the last commit: the worker's clock minus the partition's time, so how old the newest decided record was.",
+    "Age of the oldest fetched record that waits to be decided, by its append time; 0 where none waits.",
     ["partition"],
     registry=REGISTRY,
 )
@@ -74,7 +74,7 @@ ASSIGNED_PARTITIONS: Final = Gauge(
 REBALANCES: Final = Counter("walletstream_rebalances_total", "Assignments by the consumer group.", registry=REGISTRY)
 INCARNATION: Final = Gauge(
     "walletstream_incarnation",
-    "How often the partition was restored since it was assigned.",
+    "Number of the partition's last restore; all restores of a process are numbered through.",
     ["partition"],
     registry=REGISTRY,
 )
@@ -121,3 +121,6 @@ BUGS: Final = Counter(
     ["partition", "error"],
     registry=REGISTRY,
 )
+
+#: Gauges that tell of a partition only while this worker owns it.
+OF_OWNED_PARTITIONS: Final = (TIME_LAG_SECONDS, SEQUENCE, WAITING_RECORDS, INCARNATION, RESTORE_REMAINING)

@@ -32,8 +32,6 @@ class _Partition:
         self.messages = metrics.MESSAGES.labels(label)
         self.label = label
         self.events: dict[tuple[str, str | None], Any] = {}
-        self.time_lag = metrics.TIME_LAG_SECONDS.labels(label)
-        self.sequence = metrics.SEQUENCE.labels(label)
         self.restoring_since_s = 0.0
 
     def count_events(self, labels: list[tuple[str, str | None]]) -> None:
@@ -72,7 +70,7 @@ class PrometheusObserver(Observer):
         known = self._of(partition)
         metrics.RESTORE_SECONDS.observe(time.monotonic() - known.restoring_since_s)
         metrics.RESTORE_REMAINING.labels(partition).set(0)
-        known.sequence.set(sequence)
+        metrics.SEQUENCE.labels(partition).set(sequence)
 
     def rebuilt(self, partition: int) -> None:
         """The local state contradicted the log."""
@@ -87,10 +85,9 @@ class PrometheusObserver(Observer):
         known.count_events(batch.labels)
         for reason, stage in batch.dead_letters:
             metrics.DEAD_LETTERS.labels(reason, stage).inc()
-        known.sequence.set(batch.after.sequence)
+        metrics.SEQUENCE.labels(partition).set(batch.after.sequence)
         if batch.count:
             metrics.BATCH_RECORDS.observe(batch.count)
-            known.time_lag.set(time.time() - batch.after.time_ms / 1000)
 
     def failed(self, partition: int, error: BaseException, failures: int) -> None:
         """A cycle, restore or acknowledgement failed."""

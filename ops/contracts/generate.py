@@ -54,7 +54,7 @@ def main(check: bool) -> None:
     for name in changed:
         click.echo(f"{'out of date' if check else 'written'}: schemas/generated/{name}")
     if check and changed:
-        click.echo("run `python -m ops.contracts.generate` and check the files in", err=True)
+        click.echo("run `make contracts` and check the files in", err=True)
         sys.exit(1)
     if not changed:
         click.echo("schemas/generated is up to date")

@@ -219,3 +219,17 @@ def test_the_newest_append_time_that_waits_counts_wherever_it_stands_in_its_batc
     assert box.newest_ms == 99
     box.take(FEW, MUCH)
     assert box.newest_ms == 0
+
+
+def test_the_oldest_that_waits_is_told_whichever_input_it_is_of() -> None:
+    box = opened()
+    assert box.oldest_ms is None
+    box.offer(batch("second", 0, 1, 0, timestamp=50))
+    box.offer(batch("first", 0, 1, 0, timestamp=70))
+    box.offer(batch("first", 1, 5, timestamp=70))
+    box.offer(batch("second", 1, 2, 1, timestamp=60))
+    assert box.oldest_ms == 50
+    box.take(2, MUCH)
+    assert box.oldest_ms == 60
+    box.take(FEW, MUCH)
+    assert box.oldest_ms is None

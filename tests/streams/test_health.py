@@ -19,7 +19,9 @@ from streams.supervisor import Supervisor
 def supervisor(assignments: int = 1, is_assigned: bool = True, **phases: Phase) -> Supervisor:
     """A supervisor whose partitions (`p0=...`) are in these phases, each with 7 records waiting."""
     runs = {
-        int(name[1:]): SimpleNamespace(processor=SimpleNamespace(phase=phase, box=SimpleNamespace(waiting_records=7)))
+        int(name[1:]): SimpleNamespace(
+            processor=SimpleNamespace(phase=phase, box=SimpleNamespace(waiting_records=7, oldest_ms=5_000))
+        )
         for name, phase in phases.items()
     }
     return cast(Supervisor, SimpleNamespace(assignments=assignments, is_assigned=is_assigned, runs=runs))
@@ -152,3 +154,30 @@ def test_a_port_in_use_is_an_error() -> None:
         await first.stop()
 
     asyncio.run(main())
+
+
+def test_the_lag_of_what_waits_grows_while_nothing_is_decided() -> None:
+    now = [8.0]
+    status = WorkerStatus(clock=lambda: now[0])
+    status.supervisor = supervisor(p5=Phase.RECOVERING)
+
+    def lag() -> float | None:
+        status.refresh_gauges()
+        return metrics.REGISTRY.get_sample_value("walletstream_partition_time_lag_seconds", {"partition": "5"})
+
+    assert lag() == 3.0
+    now[0] = 65.0
+    assert lag() == 60.0
+    status.supervisor.runs[5].processor.box.oldest_ms = None  # type: ignore[misc]
+    assert lag() == 0.0
+
+
+def test_gauges_forget_partitions_that_were_given_up() -> None:
+    status = status_of(p6=Phase.RUNNING, p7=Phase.RUNNING)
+    for gauge in metrics.OF_OWNED_PARTITIONS:
+        gauge.labels(6).set(1)
+        gauge.labels(7).set(1)
+    status.supervisor = supervisor(p7=Phase.RUNNING)
+    status.refresh_gauges()
+    for gauge in metrics.OF_OWNED_PARTITIONS:
+        assert {sample.labels["partition"] for family in gauge.collect() for sample in family.samples} == {"7"}
