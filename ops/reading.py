@@ -89,19 +89,6 @@ class TopicReader:
             starts = await self._asking.beginning_offsets(places)
         return {place.partition: Bounds(starts[place], ends[place]) for place in places}
 
-    async def offsets_at(self, name: str, timestamp_ms: int) -> dict[int, int]:
-        """For each partition the first offset at or after a time; the end where there is none.
-
-        Raises:
-            OperationError: the topic is missing, or the broker does not say.
-        """
-        places = await self.places(name)
-        bounds = await self.bounds(name)
-        with told(f"cannot ask for the offsets of {name}"):
-            found = await self._asking.offsets_for_times(dict.fromkeys(places, timestamp_ms))
-        at = {place.partition: found[place] for place in places}
-        return {p: bounds[p].end if where is None else where.offset for p, where in at.items()}
-
     def stream(self, name: str, partition: int, start: int, end: int) -> Stream:
         """The records of one partition from `start` up to `end`."""
         place = TopicPartition(full_name(self.namespace, name), partition)

@@ -21,7 +21,6 @@ IdempotencyKey = Annotated[
     str,
     Field(min_length=1, max_length=255, description="One key for each intent; resending it moves nothing twice."),
 ]
-TransactionId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="As the outcome named it.")]
 
 
 def _to_milliseconds(text: str) -> str:

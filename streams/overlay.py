@@ -46,10 +46,6 @@ class Table(Generic[V]):
     bucket_ms: int = 0
     retained_ms: int = 0
 
-    def bucket_of(self, at_ms: int) -> int:
-        """Number of the bucket that time falls in."""
-        return at_ms // self.bucket_ms
-
     def oldest_bucket(self, now_ms: int) -> int:
         """Number of the oldest bucket that is still remembered at `now_ms`."""
         return (now_ms - self.retained_ms) // self.bucket_ms

@@ -6,7 +6,6 @@ The same names serve the CLI, docker compose and Kubernetes.
 from __future__ import annotations
 
 import socket
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -82,13 +81,3 @@ class Settings(BaseSettings):
                 "transaction"
             )
         return self
-
-
-@lru_cache(maxsize=1)
-def settings() -> Settings:
-    """The settings of this process, read once from the environment.
-
-    Raises:
-        pydantic.ValidationError: a variable has a value that is not allowed; the message names it.
-    """
-    return Settings()

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from ops.broker import BrokerError, EmbeddedBroker
 from ops.broker.jars import KAFKA_VERSION
-
-
-class _Stop(BaseException):
-    """SIGTERM or SIGINT arrived: leave in order. Not an `Exception`, so that nothing on the way swallows it."""
-
-
-def _on_signal(_signum: int, _frame: FrameType | None) -> None:
-    # One is enough: a second must not interrupt the stop in order.
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, signal.SIG_IGN)
-    raise _Stop
+from ops.cli.stopping import until_stopped
 
 
 def _run(embedded: EmbeddedBroker) -> None:
@@ -69,11 +57,8 @@ def broker(port: int, data_dir: Path, host: str, java: Path | None, heap_mb: int
         heap_mb=heap_mb,
         announce=lambda line: click.echo(line, err=True),
     )
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signum, _on_signal)
     try:
-        _run(embedded)
-    except _Stop:
-        pass
+        with until_stopped():
+            _run(embedded)
     except BrokerError as error:
         raise click.ClickException(str(error)) from error

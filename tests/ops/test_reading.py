@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -101,23 +100,6 @@ def test_a_large_topic_is_read_whole_although_it_is_fetched_ahead(kafka: Kafka, 
                 await asyncio.sleep(0.1)  # what is fetched ahead arrives meanwhile
             assert offsets == list(range(3_000))
             assert chunks > 1
-
-    asyncio.run(main())
-
-
-@pytest.mark.kafka
-def test_from_a_time_on(kafka: Kafka, namespace: str) -> None:
-    async def main() -> None:
-        await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS)
-        await _write(kafka, namespace, TRANSACTION_REQUESTS, 2)
-        await asyncio.sleep(0.05)
-        middle_ms = int(time.time() * 1000)
-        await asyncio.sleep(0.05)
-        await _write(kafka, namespace, TRANSACTION_REQUESTS, 1)
-        async with open_reader(kafka.bootstrap_servers, namespace) as reader:
-            assert await reader.offsets_at(TRANSACTION_REQUESTS, 0) == {0: 0, 1: 0}
-            assert await reader.offsets_at(TRANSACTION_REQUESTS, middle_ms) == {0: 3, 1: 0}
-            assert (await reader.offsets_at(TRANSACTION_REQUESTS, middle_ms + 3_600_000))[0] == 5
 
     asyncio.run(main())
 
