@@ -1,8 +1,8 @@
 """Dead letters and what operators did about them. Pure; `ops.dead_letter_box` reads and writes.
 
 Nothing can be taken out of a topic, and nothing should be: what an operator decides is a record of its own behind the
-dead letter, in the same partition and under the same key. It has no value and these headers: `dlq.resolution`
-(`replayed` or `discarded`), `dlq.resolves-offset`, `dlq.resolved-by`, `dlq.note`. A dead letter without one is open.
+dead letter, in the same partition and under the same key, with the headers that `schemas.dead_letters` names. A dead
+letter without one is open.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from ops.records import as_value, headers_as_json, parsed
 from schemas.clock import rfc3339
 from schemas.dead_letters import (
     OVERSIZED,
+    RESOLUTION,
+    RESOLUTION_NOTE,
+    RESOLVED_BY,
+    RESOLVES_OFFSET,
     DeadLetterHeaders,
     OversizedReference,
     decode_reference,
@@ -29,7 +33,6 @@ from schemas.internal import ForwardedRecord, LegAnswer, TransferLeg, decode_int
 from schemas.topics import INTERNAL_COMMANDS
 
 _PREFIX: Final = "dlq."
-RESOLUTION: Final = "dlq.resolution"
 REPLAYED: Final = "replayed"
 DISCARDED: Final = "discarded"
 OPEN: Final = "open"
@@ -164,14 +167,14 @@ def own_headers(headers: Headers) -> Headers:
 
 def _resolve(found: dict[tuple[int, int], DeadLetter], record: Record, headers: dict[str, bytes]) -> None:
     def said(name: str) -> str:
-        return headers.get(_PREFIX + name, b"").decode(errors="replace")
+        return headers.get(name, b"").decode(errors="replace")
 
-    offset = said("resolves-offset")
+    offset = said(RESOLVES_OFFSET)
     letter = found.get((record.partition, int(offset))) if offset.isdigit() else None
     # The first word stands: two operators may have resolved it at the same time.
     if letter is not None and letter.resolution is None:
         letter.resolution = Resolution(
-            said("resolution"), record.offset, said("resolved-by"), said("note"), record.timestamp
+            said(RESOLUTION), record.offset, said(RESOLVED_BY), said(RESOLUTION_NOTE), record.timestamp
         )
 
 
@@ -179,9 +182,9 @@ def resolution_headers(letter: DeadLetter, what: str, by: str, note: str) -> Hea
     """The headers of the record that resolves a dead letter."""
     return [
         (RESOLUTION, what.encode()),
-        (_PREFIX + "resolves-offset", str(letter.offset).encode()),
-        (_PREFIX + "resolved-by", by.encode()),
-        (_PREFIX + "note", note.encode()),
+        (RESOLVES_OFFSET, str(letter.offset).encode()),
+        (RESOLVED_BY, by.encode()),
+        (RESOLUTION_NOTE, note.encode()),
     ]
 
 

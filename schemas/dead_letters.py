@@ -13,6 +13,16 @@ import msgspec
 
 _PREFIX: Final = "dlq."
 
+#: Headers of the record that resolves a dead letter: it stands behind it, in the same partition and under the same
+#: key, and has no value. What was done: `replayed` or `discarded`.
+RESOLUTION: Final = "dlq.resolution"
+#: Offset of the dead letter in its partition, decimal digits.
+RESOLVES_OFFSET: Final = "dlq.resolves-offset"
+#: Who decided it.
+RESOLVED_BY: Final = "dlq.resolved-by"
+#: Why, in words; may be empty.
+RESOLUTION_NOTE: Final = "dlq.note"
+
 #: Of an oversized value this many leading bytes are kept in its reference.
 REFERENCE_HEAD_BYTES: Final = 64 * 1024
 
