@@ -1,4 +1,4 @@
-# Everything a developer or CI runs. `make` lists the targets; nothing but Python 3.11 need be installed.
+# Everything a developer or CI runs. `make` lists the targets; on Linux nothing but Python 3.11 need be installed.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c

@@ -18,7 +18,15 @@ from streams.settings import Settings
 
 _PREFIX: Final = "WALLETSTREAM_"
 #: Variables that are no settings of a worker: the embedded broker's, the demo's, the tests'.
-_OTHER_VARIABLES: Final = ("JAVA", "CACHE_DIR", "MAVEN_MIRROR", "AMLSIM_DIR", "TEST_BOOTSTRAP_SERVERS")
+_OTHER_VARIABLES: Final = (
+    "JAVA",
+    "CACHE_DIR",
+    "MAVEN_MIRROR",
+    "AMLSIM_DIR",
+    "TEST_BOOTSTRAP_SERVERS",
+    "HYPOTHESIS",
+    "SEED",
+)
 _GIB: Final = 1 << 30
 #: `struct flock` of Linux on 64 bits: type, whence, start, length, process id.
 _FLOCK: Final = "hhqqi4x"

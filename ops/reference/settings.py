@@ -32,6 +32,8 @@ OTHERS: Final[dict[str, tuple[str, str]]] = {
         "`--fast`, by `make amlsim` and by the tests; where there is none a set of the same shape is generated.",
     ),
     "WALLETSTREAM_TEST_BOOTSTRAP_SERVERS": ("none", "A Kafka cluster that the tests use instead of starting one."),
+    "WALLETSTREAM_HYPOTHESIS": ("`quick`", "`thorough` lets the random tests of the ledger run for minutes."),
+    "WALLETSTREAM_SEED": ("drawn anew", "Seed of the random tests of the ledger, which a failing one prints."),
 }
 
 _KINDS: Final = {str(int): "integer", str(float): "number", str(str): "text", str(bool): "`true` or `false`"}
