@@ -51,7 +51,7 @@ def _(patch: Patch) -> None:
 
 @_without("what waits for the end of a quarantine is applied then")
 def _(patch: Patch) -> None:
-    patch.setattr(requests, "parked_records", lambda turn, wallet_id, wallet: ())
+    patch.setattr(requests, "parked_records", lambda _turn, _release: ())
 
 
 # ---- requests --------------------------------------------------------------------------------------
