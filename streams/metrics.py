@@ -105,7 +105,7 @@ RESTORE_REMAINING: Final = Gauge(
 )
 REBUILT: Final = Counter(
     "walletstream_rebuilt_total",
-    "Local states thrown away because they contradicted the event log.",
+    "Local states thrown away because they contradicted the event log or another version wrote them.",
     ["partition"],
     registry=REGISTRY,
 )

@@ -23,7 +23,7 @@ class Observer:
         """The fold stands at `sequence`; the processor takes records from now on."""
 
     def rebuilt(self, partition: int) -> None:
-        """The local state contradicted the log, was deleted and rebuilt from the log."""
+        """The local state contradicted the log or is of another version, was deleted and rebuilt from the log."""
 
     def committed(self, partition: int, batch: Batch) -> None:
         """A batch is committed and persisted."""

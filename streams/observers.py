@@ -35,7 +35,7 @@ class Observers(Observer):
             one.restored(partition, sequence)
 
     def rebuilt(self, partition: int) -> None:
-        """The local state contradicted the log."""
+        """The local state contradicted the log, or another version wrote it."""
         for one in self._observers:
             one.rebuilt(partition)
 
@@ -77,8 +77,11 @@ class LogObserver(Observer):
         log.info("restored", extra=fields(partition=partition, sequence=sequence))
 
     def rebuilt(self, partition: int) -> None:
-        """The local state contradicted the log."""
-        log.warning("the local state contradicted the event log and was rebuilt", extra=fields(partition=partition))
+        """The local state contradicted the log, or another version wrote it."""
+        log.warning(
+            "the local state contradicted the event log or is of another version, and was rebuilt",
+            extra=fields(partition=partition),
+        )
 
     def failed(self, partition: int, error: BaseException, failures: int) -> None:
         """A cycle, restore or acknowledgement failed."""

@@ -37,6 +37,9 @@ class Table(Generic[V]):
 
     A table with `bucket_ms` is a bucketed one: its keys live in buckets of so many milliseconds of partition
     time; a bucket is forgotten as a whole `retained_ms` after its end.
+
+    Where the encoding of a table or the width of its buckets changes, its name must: a store with tables that the
+    machine does not name is rebuilt from the event log.
     """
 
     name: str

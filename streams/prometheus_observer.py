@@ -73,7 +73,7 @@ class PrometheusObserver(Observer):
         metrics.SEQUENCE.labels(partition).set(sequence)
 
     def rebuilt(self, partition: int) -> None:
-        """The local state contradicted the log."""
+        """The local state contradicted the log, or another version wrote it."""
         metrics.REBUILT.labels(partition).inc()
 
     def committed(self, partition: int, batch: Batch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from streams.batch import Progress
@@ -70,7 +70,9 @@ class Restorer:
         store, rebuilt = stores.open(self._partition), False
         try:
             mark = store.mark()
-            agrees = mark is None or await reader.record_at(mark.seal_offset) == mark.seal
+            agrees = mark is None or (
+                self._knows(store.tables()) and await reader.record_at(mark.seal_offset) == mark.seal
+            )
             if bounds.start > 0 and (mark is None or not agrees or mark.seal_offset < bounds.start):
                 raise ChainBroken(
                     f"ledger events 0 to {bounds.start - 1} of partition {self._partition} were deleted from the log: "
@@ -90,6 +92,10 @@ class Restorer:
             store.close()
             raise
         return Restored(store, state, progress, rebuilt)
+
+    def _knows(self, tables: Iterable[str]) -> bool:
+        """Whether all that a store holds is in tables of the machine; another version's have other names."""
+        return {name.partition("@")[0] for name in tables} <= {table.name for table in self._machine.tables}
 
     def _check_partitions(self, seal: Seal) -> None:
         if seal.partitions != self._partitions:

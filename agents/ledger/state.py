@@ -97,12 +97,16 @@ def transactions_table(retained_ms: int) -> Table[Transaction]:
 
 
 def idempotency_table(retained_ms: int) -> Table[FirstAnswer]:
-    """The table of first answers; its buckets are a fifth of the retention, so that a miss asks few of them."""
+    """The table of first answers; its buckets are a fifth of the retention, so that a miss asks few of them.
+
+    Its name has their width: keys in buckets of another one would not be found, and be decided a second time.
+    """
+    bucket_ms = max(1, retained_ms // 5)
     return Table(
-        "idempotency",
+        f"idempotency-{bucket_ms}ms",
         _pack,
         msgspec.msgpack.Decoder(FirstAnswer).decode,
-        bucket_ms=max(1, retained_ms // 5),
+        bucket_ms=bucket_ms,
         retained_ms=retained_ms,
     )
 

@@ -104,7 +104,7 @@ def test_a_fold_needs_no_seal_between_events() -> None:
     store.write(changes_of(state), Mark(0, b""))
     kept = {name: rows for name, rows in store.rows.items() if rows and name in shard.store.rows}
     assert kept == rows_of(world)[0]
-    assert {name.partition("@")[0] for name in store.rows if name not in kept} <= {"idempotency", "parked"}
+    assert {name.partition("-")[0] for name in store.rows if name not in kept} <= {"idempotency", "parked"}
 
 
 def test_an_older_reader_takes_the_events_of_a_newer_writer() -> None:

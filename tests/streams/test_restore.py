@@ -181,6 +181,17 @@ def test_a_seal_of_the_same_sequence_at_the_same_offset_is_compared_to_the_last_
     assert disk.total() == 2
 
 
+def test_a_state_in_tables_of_another_version_is_rebuilt() -> None:
+    disk, log = Disk(), Log()
+    log.batch(1)
+    restored(disk, log).store.close()
+    disk.files[0].tables["counters-v0"] = disk.files[0].tables.pop("counters")
+    result = restored(disk, log)
+    assert result.rebuilt
+    assert disk.total() == 1
+    assert "counters-v0" not in disk.files[0].tables
+
+
 def test_the_overlay_is_settled_now_and_then_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(restore, "_WRITE_EVERY_EVENTS", 4)
     disk, log = Disk(), Log()
