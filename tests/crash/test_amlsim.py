@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+from itertools import islice
+from pathlib import Path
+
 import pytest
 
 from ops.amlsim_files import SAMPLE_VARIABLE, sample_folder
@@ -24,11 +28,21 @@ def test_every_balance_is_exact_after_three_kills(cluster: Cluster) -> None:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-def test_the_sample_is_exact_after_three_kills(cluster: Cluster) -> None:
+def test_the_sample_is_exact_after_three_kills(cluster: Cluster, tmp_path: Path) -> None:
     folder = sample_folder()
     if folder is None:
         pytest.skip(f"AMLSim's sample is not here (set {SAMPLE_VARIABLE}); the generated set has run all the same")
-    check(cluster, read_sample(folder), rate=8_000)
+    check(cluster, read_sample(first_transfers(folder, tmp_path / "part", 20_000)), rate=6_000)
+
+
+def first_transfers(sample: Path, part: Path, count: int) -> Path:
+    """All accounts of the sample and its first transfers: `make amlsim` runs the whole of it."""
+    part.mkdir()
+    for file in sample.glob("*.csv*"):
+        with (gzip.open if file.suffix == ".gz" else open)(file, "rt") as lines:
+            kept = lines if file.name.startswith("nodes") else islice(lines, count + 1)
+            (part / file.name.removesuffix(".gz")).write_text("".join(kept))
+    return part
 
 
 def check(cluster: Cluster, data: Set, rate: float) -> None:
