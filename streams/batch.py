@@ -8,7 +8,7 @@ from typing import cast
 
 from streams.box import Taken
 from streams.errors import Refused, StoreError
-from streams.machine import Context, InputRecord, Machine, Message, Output
+from streams.machine import Context, InputRecord, Machine, Outgoing, Output
 from streams.overlay import Overlay
 from streams.seal import GENESIS, write_seal
 
@@ -30,9 +30,9 @@ class Progress:
 
 @dataclass(slots=True)
 class Batch:
-    """One decided batch: all messages of its transaction, the seal last, and what it makes of `Progress`."""
+    """One decided batch: all messages of its transaction, the seal as last event, and what it makes of `Progress`."""
 
-    messages: list[Message]
+    messages: Outgoing
     #: One label for each event, for metrics.
     labels: list[tuple[str, str | None]]
     seal: bytes
@@ -68,20 +68,20 @@ class BatchDecider:
         now_ms = before.time_ms
         context = Context("", self.partition, self.partitions, now_ms, self.rfc3339(now_ms))
         out = Output(self.event_log, self.partition, before.sequence)
-        step, savepoint = self.machine.step, state.savepoint
+        step, savepoint, oversized, sent = self.machine.step, state.savepoint, self.oversized, out.sent
         for topic, records in taken.records:
             context.topic = topic
             for record in records:
                 if record.timestamp_type != LOG_APPEND_TIME:
                     raise Refused(f"{topic} is not stamped by the broker: set message.timestamp.type=LogAppendTime")
-                if record.timestamp > now_ms:
-                    now_ms = record.timestamp
+                if (timestamp := record.timestamp) > now_ms:
+                    now_ms = timestamp
                     context.recorded_at_ms = now_ms
                     context.recorded_at = self.rfc3339(now_ms)
                 savepoint()
-                written, sent = out.sequence, len(out.messages)
+                written, sent_before = out.sequence, len(sent)
                 try:
-                    if self.oversized and (topic, record.offset) in self.oversized:
+                    if oversized and (topic, record.offset) in oversized:
                         self.machine.oversized(state, record, context, out)
                     else:
                         step(state, record, context, out)
@@ -89,7 +89,7 @@ class BatchDecider:
                     raise
                 except Exception as error:
                     state.roll_back()
-                    out.truncate(written, sent)
+                    out.truncate(written, sent_before)
                     self._failed(state, record, context, error, out)
         return self._seal(state, before, taken, out, context)
 
@@ -109,12 +109,12 @@ class BatchDecider:
             partitions=self.partitions,
             partition_time=context.recorded_at,
             previous_hash=before.hash,
-            events=[cast(bytes, event.value) for event in out.events],
+            events=[cast(bytes, value) for _, value, _ in out.events],
         )
-        messages = [*out.events, *out.messages, *self.machine.finish(state, context, last)]
-        messages.append(Message(self.event_log, self.partition, b"", seal))
+        self.machine.finish(state, context, last, out)
+        out.events.append((b"", seal, ()))
         positions = {topic: span.to for topic, span in taken.spans.items()}
         after = Progress(last, digest, context.recorded_at_ms, positions)
         first = (taken.records[0][0], taken.records[0][1][0].offset) if taken.records else None
         dead_letters = [label for _, label in out.dead_letters]
-        return Batch(messages, out.labels, seal, after, taken.count, first, dead_letters)
+        return Batch(out.outgoing, out.labels, seal, after, taken.count, first, dead_letters)

@@ -12,14 +12,21 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from streams.errors import Refused
-from streams.machine import Headers, InputRecord
+from streams.machine import InputRecord
 from streams.seal import Span
 
 #: What a header weighs besides its name and value: a record may hold hundreds of thousands of empty ones.
 _HEADER_BYTES: Final = 32
+
+# Every record is looked at several times: without a step of the interpreter for each.
+_timestamps: Final[Any] = attrgetter("timestamp")
+_keys: Final[Any] = attrgetter("key")
+_values: Final[Any] = attrgetter("value")
+_headers: Final[Any] = attrgetter("headers")
 
 
 @dataclass(slots=True)
@@ -124,10 +131,9 @@ class Box:
             self._move_only(waiting, batch.end)
             return Offer.TAKEN
         waiting.append(_Waiting(records, 0, batch.end))
-        self.newest_ms = max(self.newest_ms, *[record.timestamp for record in records])
+        self.newest_ms = max(self.newest_ms, *map(_timestamps, records))
         self._records[topic] += len(records)
-        self._bytes[topic] += sum([len(record.value or b"") + len(record.key or b"") for record in records])
-        self._bytes[topic] += sum([_bytes_of(record.headers) for record in records if record.headers])
+        self._bytes[topic] += _bytes_of(records)
         self.arrived.set()
         return Offer.TAKEN
 
@@ -206,21 +212,18 @@ class Box:
         self, head: _Waiting, topic: str, parts: dict[str, list[InputRecord]], most: int, budget: list[int]
     ) -> int:
         part = parts.setdefault(topic, [])
-        first = head.taken
-        size = 0
-        for record in head.records[first : first + most]:
-            length = len(record.value or b"") + len(record.key or b"")
-            if record.headers:
-                length += _bytes_of(record.headers)
-            # One record always fits, or a large one could never be taken.
-            if length > budget[1] and any(parts.values()):
-                break
-            budget[1] -= length
-            size += length
-            part.append(record)
-            head.taken += 1
-        drawn = head.taken - first
+        wanted = head.records[head.taken : head.taken + most]
+        size = _bytes_of(wanted)
+        # One record always fits, or a large one could never be taken.
+        at_least = 0 if any(parts.values()) else 1
+        if size > budget[1] and len(wanted) > at_least:
+            wanted = _fitting(wanted, budget[1], at_least)
+            size = _bytes_of(wanted)
+        drawn = len(wanted)
+        part += wanted
+        head.taken += drawn
         budget[0] -= drawn
+        budget[1] -= size
         self._records[topic] -= drawn
         self._bytes[topic] -= size
         if drawn:
@@ -228,5 +231,17 @@ class Box:
         return drawn
 
 
-def _bytes_of(headers: Headers) -> int:
-    return sum([len(name) + len(value or b"") + _HEADER_BYTES for name, value in headers])
+def _fitting(records: Sequence[InputRecord], max_bytes: int, at_least: int) -> Sequence[InputRecord]:
+    """The first records that fit, and `at_least` so many."""
+    for index, record in enumerate(records):
+        max_bytes -= _bytes_of((record,))
+        if max_bytes < 0 and index >= at_least:
+            return records[:index]
+    return records
+
+
+def _bytes_of(records: Sequence[InputRecord]) -> int:
+    size = sum(map(len, filter(None, map(_values, records)))) + sum(map(len, filter(None, map(_keys, records))))
+    for headers in filter(None, map(_headers, records)):
+        size += sum([len(name) + len(value or b"") + _HEADER_BYTES for name, value in headers])
+    return size

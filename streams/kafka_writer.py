@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import aiokafka.producer.sender
@@ -22,7 +21,7 @@ from aiokafka.errors import (
 )
 
 from streams.errors import Fenced, MessageTooLarge, Unavailable
-from streams.machine import Headers, Message
+from streams.machine import Message, Outgoing, Target
 from streams.ports import LogPosition
 from streams.settings import Settings
 
@@ -87,7 +86,7 @@ class KafkaWriter:
                 raise Unavailable(str(error)) from error
 
     async def transact(
-        self, messages: Sequence[Message], before_commit: Callable[[], Awaitable[None]] | None = None
+        self, messages: Iterable[Message], before_commit: Callable[[], Awaitable[None]] | None = None
     ) -> LogPosition:
         """Steps 3 and 4: write all messages in one transaction and commit it.
 
@@ -117,7 +116,7 @@ class KafkaWriter:
             raise MessageTooLarge(str(error)) from error
         return position
 
-    async def _write(self, producer: Any, messages: Sequence[Message]) -> LogPosition:
+    async def _write(self, producer: Any, messages: Iterable[Message]) -> LogPosition:
         """Step 3: send everything and wait until every batch is in the log."""
         packed = self._pack(producer, messages)
         sent: list[asyncio.Future[Any]] = []
@@ -147,14 +146,14 @@ class KafkaWriter:
         return LogPosition(seal_offset, seal_offset + 1)
 
     @staticmethod
-    def _pack(producer: Any, messages: Sequence[Message]) -> dict[tuple[str, int], list[Any]]:
+    def _pack(producer: Any, messages: Iterable[Message]) -> dict[Target, list[Any]]:
         """Record batches of each partition, in the order of the messages."""
-        groups: defaultdict[tuple[str, int], list[tuple[bytes | None, bytes | None, Headers]]] = defaultdict(list)
-        for topic, partition, key, value, headers in messages:
-            groups[topic, partition].append((key, value, headers))
+        outgoing = messages if isinstance(messages, Outgoing) else Outgoing(messages)
         now_ms = int(time.time() * 1000)
-        packed: dict[tuple[str, int], list[Any]] = {}
-        for target, records in groups.items():
+        packed: dict[Target, list[Any]] = {}
+        for target, records in outgoing.by_target.items():
+            if not records:
+                continue
             batches = packed[target] = []
             batch, count = producer.create_batch(), 0
             append = batch._builder.append  # BatchBuilder.append costs three times as much

@@ -6,7 +6,7 @@ A machine is pure: no clock, no I/O, no randomness. Its state is a fold of its o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -32,10 +32,6 @@ class InputRecord(Protocol):
     def headers(self) -> Headers: ...
 
 
-# A named tuple's own constructor is a Python function; this one makes three of them for each request.
-_new_tuple = tuple.__new__
-
-
 class Message(NamedTuple):
     """A record to write: short topic name, partition index, key, value, headers."""
 
@@ -44,6 +40,12 @@ class Message(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers = ()
+
+
+#: Short topic name and partition index.
+Target = tuple[str, int]
+#: Key, value and headers of a record whose target is known.
+Record = tuple[bytes | None, bytes | None, Headers]
 
 
 @dataclass(slots=True)
@@ -57,6 +59,29 @@ class Context:
     recorded_at: str
 
 
+class Outgoing:
+    """The records of one transaction by where they go, each target's in order; iterating gives `Message`s.
+
+    Three records for each request are written: grouped from the start, nothing has to go through them again.
+    """
+
+    __slots__ = ("by_target",)
+
+    def __init__(self, messages: Iterable[Message] = ()):
+        #: Short topic name and partition index: key, value, headers. A list may be empty.
+        self.by_target: dict[Target, list[Record]] = {}
+        for topic, partition, key, value, headers in messages:
+            self.by_target.setdefault((topic, partition), []).append((key, value, headers))
+
+    def __len__(self) -> int:
+        return sum(map(len, self.by_target.values()))
+
+    def __iter__(self) -> Iterator[Message]:
+        for (topic, partition), records in self.by_target.items():
+            for key, value, headers in records:
+                yield Message(topic, partition, key, value, headers)
+
+
 class Output:
     """What the records of a batch lead to: numbered events, and other records to write with them.
 
@@ -64,18 +89,22 @@ class Output:
     its event and hands over the event's bytes.
     """
 
-    __slots__ = ("_log", "_partition", "dead_letters", "events", "labels", "messages", "sequence")
+    __slots__ = ("_by_target", "_partition", "dead_letters", "events", "labels", "outgoing", "sent", "sequence")
 
     def __init__(self, event_log: str, partition: int, sequence: int):
-        self._log = event_log
         self._partition = partition
         #: Sequence of the last event written.
         self.sequence = sequence
-        self.events: list[Message] = []
+        self.outgoing = Outgoing()
+        self._by_target = self.outgoing.by_target
+        #: The events alone: key, value, headers.
+        self.events: list[Record] = []
+        self._by_target[event_log, partition] = self.events
         #: One label for each event, for metrics.
         self.labels: list[tuple[str, str | None]] = []
-        self.messages: list[Message] = []
-        #: For metrics: of each dead letter its place among `messages`, and why and in which stage it became one.
+        #: Where each other record went, in the order of their writing, so that the last ones can be taken back.
+        self.sent: list[list[Record]] = []
+        #: For metrics: of each dead letter its place in `sent`, and why and in which stage it became one.
         self.dead_letters: list[tuple[int, tuple[str, str]]] = []
 
     def next_sequence(self) -> int:
@@ -85,29 +114,41 @@ class Output:
     def event(self, key: bytes | None, value: bytes, label: tuple[str, str | None]) -> None:
         """Write the event that has the next number."""
         self.sequence += 1
-        self.events.append(_new_tuple(Message, (self._log, self._partition, key, value, ())))
+        self.events.append((key, value, ()))
         self.labels.append(label)
 
     def send(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         """Write another record in the same transaction."""
-        self.messages.append(_new_tuple(Message, (topic, partition, key, value, headers)))
+        target = (topic, partition)
+        records = self._by_target.get(target)
+        if records is None:
+            records = self._by_target[target] = []
+        records.append((key, value, headers))
+        self.sent.append(records)
+
+    def send_all(self, messages: Iterable[Message]) -> None:
+        """Write other records in the same transaction."""
+        for message in messages:
+            self.send(*message)
 
     def dead_letter(
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, label: tuple[str, str]
     ) -> None:
         """Write a record that could not be handled; `label` is the reason and the stage."""
-        self.dead_letters.append((len(self.messages), label))
+        self.dead_letters.append((len(self.sent), label))
         self.send(topic, self._partition, key, value, headers)
 
-    def truncate(self, sequence: int, messages: int) -> None:
-        """Forget every event after `sequence` and all but the first `messages` other records."""
+    def truncate(self, sequence: int, sent: int) -> None:
+        """Forget every event after `sequence` and all but the first `sent` other records."""
         forgotten = self.sequence - sequence
         if forgotten:
             del self.events[-forgotten:]
             del self.labels[-forgotten:]
         self.sequence = sequence
-        del self.messages[messages:]
-        self.dead_letters = [one for one in self.dead_letters if one[0] < messages]
+        for records in self.sent[sent:]:
+            records.pop()
+        del self.sent[sent:]
+        self.dead_letters = [one for one in self.dead_letters if one[0] < sent]
 
 
 class Machine(Protocol):
@@ -131,8 +172,8 @@ class Machine(Protocol):
     def fold(self, state: Overlay, value: bytes) -> None:
         """Apply one event of the log, given as its bytes."""
 
-    def finish(self, state: Overlay, context: Context, last_sequence: int) -> list[Message]:
-        """Projections of all that a batch changed, written once at its end."""
+    def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
+        """Send projections of all that a batch changed, once at its end; `last_sequence` is the seal's."""
 
     def due_at_ms(self, state: Overlay) -> int | None:
         """When the state next wants time to pass, in Unix milliseconds; None where nothing is due ever."""

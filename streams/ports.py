@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from streams.machine import Message
@@ -81,7 +81,7 @@ class LogWriter(Protocol):
         """
 
     async def transact(
-        self, messages: Sequence[Message], before_commit: Callable[[], Awaitable[None]] | None = None
+        self, messages: Iterable[Message], before_commit: Callable[[], Awaitable[None]] | None = None
     ) -> LogPosition:
         """Steps 3 and 4: write all messages in one transaction and commit it.
 

@@ -154,12 +154,11 @@ class LedgerMachine:
         """Apply one event of the log."""
         apply(self._turn_of(state).state, decode_event(value))
 
-    def finish(self, state: Overlay, context: Context, last_sequence: int) -> list[Message]:
+    def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         """`wallet-balances`: all accounts of every holder that the batch has touched."""
         ledger = self._turn_of(state).state
         balances, accounts = ledger.balances, ledger.accounts
         holders = dict.fromkeys([holder_of(key.rpartition(" ")[0]) for key in balances.changes])
-        messages = []
         for holder in holders:
             named = []
             for key in accounts.get(holder) or ():
@@ -172,8 +171,7 @@ class LedgerMachine:
                 accounts=tuple(named),
                 recorded_at=context.recorded_at,
             )
-            messages.append(Message(WALLET_BALANCES, context.partition, holder.encode(), encode_balances(value)))
-        return messages
+            out.send(WALLET_BALANCES, context.partition, holder.encode(), encode_balances(value))
 
     # ---- time ------------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes |
     answer = turn.write(event, key) or answer_of(event, cause)
     turn.send(TRANSACTION_OUTCOMES, context.partition, key, answer)
     if draft.messages:
-        turn.out.messages += draft.messages
+        turn.out.send_all(draft.messages)
     if parked:
         execute_parked(turn, event, parked)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
@@ -131,7 +131,7 @@ class MemoryWriter(KafkaWriter):
                 return
 
     @staticmethod
-    def _pack(producer: Any, messages: Sequence[Message]) -> dict[Target, list[Any]]:
+    def _pack(producer: Any, messages: Iterable[Message]) -> dict[Target, list[Any]]:
         packed = KafkaWriter._pack(producer, messages)
         producer.aim(list(packed), messages)
         return packed

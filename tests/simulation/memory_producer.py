@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -81,7 +81,7 @@ class MemoryProducer:
         """An empty batch."""
         return MemoryBatch()
 
-    def aim(self, targets: list[Target], messages: Sequence[Message]) -> None:
+    def aim(self, targets: list[Target], messages: Iterable[Message]) -> None:
         """Choose which batch of a transaction the fault hits."""
         fault = self.fault
         events = sum(message.topic == self._edge.event_log for message in messages)

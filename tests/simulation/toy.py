@@ -221,9 +221,10 @@ class ToyMachine:
         if event.id and event.type in ("done", "leg"):
             state.bucketed(KEYS).put(event.id, event.code, event.at_ms)
 
-    def finish(self, state: Overlay, context: Context, last_sequence: int) -> list[Message]:
+    def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         changed = dict(sorted(state.table(COUNTERS).changes.items()))
-        return [Message(TOTALS, context.partition, None, _json(changed))] if changed else []
+        if changed:
+            out.send(TOTALS, context.partition, None, _json(changed))
 
     def due_at_ms(self, state: Overlay) -> int | None:
         return min((at for _, at in state.table(DUE).scan()), default=None)

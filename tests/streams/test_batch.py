@@ -53,10 +53,9 @@ class Machine:
     def fold(self, state: Overlay, value: bytes) -> None:
         """Not used."""
 
-    def finish(self, state: Overlay, context: Context, last_sequence: int) -> list[Message]:
-        return [
-            Message("totals", context.partition, None, b"%d to %d" % (state.table(COUNT).get("n") or 0, last_sequence))
-        ]
+    def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
+        count = state.table(COUNT).get("n") or 0
+        out.send("totals", context.partition, None, b"%d to %d" % (count, last_sequence))
 
     def due_at_ms(self, state: Overlay) -> int | None:
         return None
@@ -80,14 +79,16 @@ def types(batch: Batch) -> list[str]:
     return [json.loads(m.value or b"")["type"] for m in batch.messages if m.topic == "events"]
 
 
-def test_events_come_first_and_the_seal_last() -> None:
+def test_events_come_first_and_the_seal_is_the_last_of_them() -> None:
     batch, state = decide(Machine(), taken(("first", [record(4), record(7)]), ("second", [record(1)])))
     assert types(batch) == ["first-4", "first-7", "second-1", "batch.sealed"]
-    assert [m.topic for m in batch.messages] == ["events"] * 3 + ["outcomes"] * 3 + ["totals", "events"]
-    assert {m.partition for m in batch.messages} == {2}
-    assert batch.messages[-1] == Message("events", 2, b"", batch.seal)
-    assert batch.messages[-2].value == b"3 to 3"
-    assert batch.messages[3].headers == [("h", b"1")]
+    messages = list(batch.messages)
+    assert [m.topic for m in messages] == ["events"] * 4 + ["outcomes"] * 3 + ["totals"]
+    assert {m.partition for m in messages} == {2}
+    assert messages[3] == Message("events", 2, b"", batch.seal)
+    assert messages[4].headers == [("h", b"1")]
+    assert messages[-1].value == b"3 to 3"
+    assert len(batch.messages) == len(messages) == 8
     assert batch.labels == [("first-4", "ok"), ("first-7", "ok"), ("second-1", "ok")]
     assert (batch.count, batch.first) == (3, ("first", 4))
     assert state.table(COUNT).get("n") == 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.machine import Message, Output
+from streams.machine import Message, Outgoing, Output
 
 
 def test_events_are_numbered_without_gaps() -> None:
@@ -10,25 +10,47 @@ def test_events_are_numbered_without_gaps() -> None:
     assert out.next_sequence() == 42
     out.event(b"k", b"a", ("opened", None))
     assert (out.sequence, out.next_sequence()) == (42, 43)
-    assert out.events == [Message("events", 3, b"k", b"a")]
-    out.send("outcomes", 1, None, b"o", [("h", None)])
-    assert out.messages == [Message("outcomes", 1, None, b"o", [("h", None)])]
+    assert out.events == [(b"k", b"a", ())]
+    assert list(out.outgoing) == [Message("events", 3, b"k", b"a")]
+
+
+def test_records_are_grouped_by_where_they_go_and_keep_their_order() -> None:
+    out = Output("events", 3, -1)
+    out.send("outcomes", 3, b"k", b"1", [("h", None)])
+    out.send_all(
+        [Message("commands", 1, None, b"2"), Message("outcomes", 3, None, b"3"), Message("commands", 2, b"", None)]
+    )
+    out.event(b"k", b"a", ("opened", None))
+    assert out.outgoing.by_target == {
+        ("events", 3): [(b"k", b"a", ())],
+        ("outcomes", 3): [(b"k", b"1", [("h", None)]), (None, b"3", ())],
+        ("commands", 1): [(None, b"2", ())],
+        ("commands", 2): [(b"", None, ())],
+    }
+    assert len(out.outgoing) == 5
+    assert Outgoing(out.outgoing).by_target == out.outgoing.by_target
 
 
 def test_truncating_forgets_what_came_after() -> None:
     out = Output("events", 0, -1)
-    for value in (b"a", b"b", b"c"):
+    for number, value in enumerate((b"a", b"b", b"c")):
         out.event(None, value, (value.decode(), None))
         out.send("outcomes", 0, None, value)
-    out.truncate(0, 2)
-    assert [event.value for event in out.events] == [b"a"]
+        out.send("commands", number % 2, None, value)
+    out.truncate(0, 3)
+    assert [(m.topic, m.partition, m.value) for m in out.outgoing] == [
+        ("events", 0, b"a"),
+        ("outcomes", 0, b"a"),
+        ("outcomes", 0, b"b"),
+        ("commands", 0, b"a"),
+    ]
     assert out.labels == [("a", None)]
-    assert [message.value for message in out.messages] == [b"a", b"b"]
     assert out.next_sequence() == 1
-    out.truncate(0, 2)
-    assert (len(out.events), len(out.messages)) == (1, 2)
+    before = list(out.outgoing)
+    out.truncate(0, 3)
+    assert list(out.outgoing) == before
     out.truncate(-1, 0)
-    assert (out.events, out.labels, out.messages, out.sequence) == ([], [], [], -1)
+    assert (len(out.outgoing), out.events, out.labels, out.sent, out.sequence) == (0, [], [], [], -1)
 
 
 def test_dead_letters_are_messages_with_a_label_until_they_are_taken_back() -> None:
@@ -36,7 +58,7 @@ def test_dead_letters_are_messages_with_a_label_until_they_are_taken_back() -> N
     out.dead_letter("dead", b"k", b"a", [("h", b"1")], ("malformed", "decode"))
     out.send("outcomes", 3, None, b"o")
     out.dead_letter("dead", None, None, (), ("oversized", "write"))
-    assert out.messages[0] == Message("dead", 3, b"k", b"a", [("h", b"1")])
+    assert out.outgoing.by_target["dead", 3] == [(b"k", b"a", [("h", b"1")]), (None, None, ())]
     assert [label for _, label in out.dead_letters] == [("malformed", "decode"), ("oversized", "write")]
     out.truncate(-1, 2)
     assert [label for _, label in out.dead_letters] == [("malformed", "decode")]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from streams.box import InputBatch
 from streams.commit import CommitStep, Phase
 from streams.errors import Refused
-from streams.machine import Message
+from streams.machine import Outgoing
 from streams.ports import LogPosition
 from streams.processor import PartitionProcessor
 from tests.simulation import toy
@@ -58,7 +57,7 @@ def test_a_batch_that_misses_the_deadline_is_made_smaller_until_it_does_not() ->
             s.request(f"r{number}")
         honest = MemoryWriter.transact
 
-        async def transact(self: MemoryWriter, messages: Sequence[Message], hook: Any = None) -> LogPosition:
+        async def transact(self: MemoryWriter, messages: Outgoing, hook: Any = None) -> LogPosition:
             if len(messages) > 2 * 3 + 2:
                 await asyncio.sleep(s.limits.commit_deadline_s + 1)
             return await honest(self, messages, hook)

@@ -13,7 +13,7 @@ from streams import metrics
 from streams.batch import Batch, Progress
 from streams.commit import CommitStep
 from streams.errors import Fenced, StoreError
-from streams.machine import Context, InputRecord, Message
+from streams.machine import Context, InputRecord, Message, Outgoing
 from streams.observer import Observer
 from streams.observers import LogObserver, Observers
 from streams.prometheus_observer import PrometheusObserver, StepTimer
@@ -27,7 +27,7 @@ def batch_of(count: int) -> Batch:
     message = Message("log", 0, None, b"v")
     labels: list[tuple[str, str | None]] = [("settled", None), ("rejected", "no_funds")] * (count // 2)
     after = Progress(sequence=count, time_ms=int(time.time() * 1000) - 2_000)
-    return Batch([message] * (3 * count), labels, b"seal", after, count, ("log", 0))
+    return Batch(Outgoing([message] * (3 * count)), labels, b"seal", after, count, ("log", 0))
 
 
 def test_a_batch_is_counted() -> None:

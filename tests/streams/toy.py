@@ -86,8 +86,8 @@ class ToyMachine:
         totals = state.table(TOTALS)
         totals.put(event["key"], (totals.get(event["key"]) or 0) + event["add"])
 
-    def finish(self, state: Overlay, context: Context, last_sequence: int) -> list[Message]:
-        return []
+    def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
+        """Projects nothing."""
 
     def due_at_ms(self, state: Overlay) -> int | None:
         return None

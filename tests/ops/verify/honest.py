@@ -140,7 +140,7 @@ class Ledger:
         return Taken(records, spans, sum(len(part) for _, part in records))  # type: ignore[arg-type]
 
     def _commit(self, batch: Batch) -> None:
-        self.history.append((True, batch.messages))
+        self.history.append((True, list(batch.messages)))
         touched = set()
         for message in batch.messages:
             self._append(message.topic, message.partition, message.key, message.value, message.headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from tests.simulation.memory_store import Changes, MemoryStore
 # ---- steps 3 and 4 ---------------------------------------------------------------------------------
 
 
-async def _send_all(self: MemoryWriter, producer: Any, messages: Sequence[Message]) -> list[asyncio.Future[Any]]:
+async def _send_all(self: MemoryWriter, producer: Any, messages: Iterable[Message]) -> list[asyncio.Future[Any]]:
     packed = self._pack(producer, messages)
     return [
         await producer.send_batch(batch, topic, partition=partition)
@@ -32,9 +32,9 @@ async def _send_all(self: MemoryWriter, producer: Any, messages: Sequence[Messag
     ]
 
 
-def _where_the_seal_is(sent: list[asyncio.Future[Any]], messages: Sequence[Message]) -> LogPosition:
+def _where_the_seal_is(sent: list[asyncio.Future[Any]], messages: Iterable[Message]) -> LogPosition:
     """The event log's batch is sent first."""
-    log = sum(message.topic == messages[0].topic for message in messages)
+    log = sum(message.topic == next(iter(messages)).topic for message in messages)
     is_known = sent[0].done() and sent[0].exception() is None
     seal_offset = sent[0].result().offset + log - 1 if is_known else -1
     return LogPosition(seal_offset, seal_offset + 1)
@@ -42,7 +42,7 @@ def _where_the_seal_is(sent: list[asyncio.Future[Any]], messages: Sequence[Messa
 
 @without("commit only after every produce has succeeded", Kind.PRODUCE_FAILED)
 def _(patch: Patch) -> None:
-    async def write(self: MemoryWriter, producer: Any, messages: Sequence[Message]) -> LogPosition:
+    async def write(self: MemoryWriter, producer: Any, messages: Iterable[Message]) -> LogPosition:
         sent = await _send_all(self, producer, messages)
         await asyncio.wait(sent)
         return _where_the_seal_is(sent, messages)
@@ -52,7 +52,7 @@ def _(patch: Patch) -> None:
 
 @without("commit only after every produce has returned", Kind.CRASH)
 def _(patch: Patch) -> None:
-    async def write(self: MemoryWriter, producer: Any, messages: Sequence[Message]) -> LogPosition:
+    async def write(self: MemoryWriter, producer: Any, messages: Iterable[Message]) -> LogPosition:
         sent = await _send_all(self, producer, messages)
         await asyncio.wait(sent, return_when=asyncio.FIRST_COMPLETED)
         return _where_the_seal_is(sent, messages)
