@@ -54,6 +54,8 @@ class _Waiting:
     records: Sequence[InputRecord]
     taken: int
     end: int
+    #: Bytes of the records that are left.
+    size: int
 
     @property
     def has_records(self) -> bool:
@@ -130,10 +132,11 @@ class Box:
         if not records:
             self._move_only(waiting, batch.end)
             return Offer.TAKEN
-        waiting.append(_Waiting(records, 0, batch.end))
+        size = _bytes_of(records)
+        waiting.append(_Waiting(records, 0, batch.end, size))
         self.newest_ms = max(self.newest_ms, *map(_timestamps, records))
         self._records[topic] += len(records)
-        self._bytes[topic] += _bytes_of(records)
+        self._bytes[topic] += size
         self.arrived.set()
         return Offer.TAKEN
 
@@ -143,7 +146,7 @@ class Box:
         if waiting:
             waiting[-1].end = end
         else:
-            waiting.append(_Waiting((), 0, end))
+            waiting.append(_Waiting((), 0, end, 0))
 
     def seek_again(self, topic: str, incarnation: int) -> int:
         """After a hole: take only what a seek numbered `incarnation` brings; returns where it must go."""
@@ -213,7 +216,7 @@ class Box:
     ) -> int:
         part = parts.setdefault(topic, [])
         wanted = head.records[head.taken : head.taken + most]
-        size = _bytes_of(wanted)
+        size = head.size if len(wanted) == len(head.records) - head.taken else _bytes_of(wanted)
         # One record always fits, or a large one could never be taken.
         at_least = 0 if any(parts.values()) else 1
         if size > budget[1] and len(wanted) > at_least:
@@ -222,6 +225,7 @@ class Box:
         drawn = len(wanted)
         part += wanted
         head.taken += drawn
+        head.size -= size
         budget[0] -= drawn
         budget[1] -= size
         self._records[topic] -= drawn
