@@ -17,7 +17,7 @@ from schemas.topics import full_name
 from streams.errors import Fenced, MessageTooLarge
 from streams.kafka_log import KafkaLogs
 from streams.kafka_writer import BATCH_BYTES, KafkaWriter
-from streams.machine import Message
+from streams.machine import Message, Outgoing
 from streams.ports import LogPosition
 from streams.settings import Settings
 from tests.streams.toy import COMMANDS, EVENTS, OUTCOMES, create_topics
@@ -265,6 +265,15 @@ def test_a_batch_whose_offset_is_not_known_is_not_committed() -> None:
         assert not answers.committed
 
     asyncio.run(check())
+
+
+def test_where_all_records_were_taken_back_no_batch_is_sent() -> None:
+    outgoing = Outgoing([event(b"a"), event(b"seal")])
+    outgoing.by_target[OUTCOMES, 0] = []
+    packed = KafkaWriter._pack(_Answers([]), outgoing)
+    assert [(target, [batch.record_count() for batch in batches]) for target, batches in packed.items()] == [
+        ((EVENTS, 0), [2])
+    ]
 
 
 class _Unstoppable:
