@@ -102,6 +102,55 @@ def test_a_position_that_only_moves_is_reported() -> None:
     in_loop(check)
 
 
+def transaction_of(offset: int, values: list[bytes], producer_id: int = 7) -> bytes:
+    """A record batch of a transaction."""
+    builder = _DefaultRecordBatchBuilderPy(2, 0, 1, producer_id, 0, 0, 1 << 20)
+    for at, value in enumerate(values):
+        builder.append(at, 1_700_000_000_000, b"k", value, [])
+    return offset.to_bytes(8, "big") + bytes(builder.build())[8:]
+
+
+def marker(offset: int, *, is_commit: bool) -> bytes:
+    """A control batch that ends a transaction."""
+    builder = _DefaultRecordBatchBuilderPy(2, 0, 1, 7, 0, 0, 1 << 20)
+    builder.append(0, 1_700_000_000_000, b"\0\0\0\1" if is_commit else b"\0\0\0\0", b"", [])
+    data = bytearray(builder.build())
+    data[22] |= 0x20
+    return offset.to_bytes(8, "big") + bytes(data[8:])
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("most", [1, 2, 3, 5, 100])
+def test_it_reads_what_aiokafka_does(position: int, most: int) -> None:
+    """Several batches, markers, an aborted transaction; the first batch may begin before the position."""
+    data = b"".join(
+        (
+            transaction_of(0, [b"a", b"b", b"c"]),
+            marker(3, is_commit=True),
+            transaction_of(4, [b"aborted", b"aborted"]),
+            marker(6, is_commit=False),
+            transaction_of(7, [b"d"]),
+            transaction_of(8, [b"e", b"f", b"g", b"h"]),
+            marker(12, is_commit=True),
+        )
+    )
+
+    async def check() -> None:
+        theirs, ours = Fetcher(data, position, check_crcs=False), Fetcher(data, position, check_crcs=False)
+        for fetcher in (theirs, ours):
+            fetcher._records[TP]._partition_records._aborted_transactions = [(7, 4)]
+        result = theirs._records[TP]
+        while TP in ours._records:
+            expected = [(record.offset, record.value) for record in result.getall(most)]
+            drained = drain(ours, TP, most)
+            assert ours.state.position == theirs.state.position
+            assert [(r.offset, r.value) for r in (drained.records if drained else ())] == expected
+            assert result.has_more() == (TP in ours._records)
+        assert ours.state.position == 13
+
+    in_loop(check)
+
+
 def test_after_a_record_that_cannot_be_decoded_the_chunk_is_fetched_again() -> None:
     """To go on with it, as aiokafka does, would move the position past the records before, which nobody got."""
 
