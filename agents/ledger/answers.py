@@ -71,6 +71,7 @@ def answer_unread(read: Malformed, code: Code, source: Source, recorded_at: str)
 
 def update_of(event: LedgerEvent, transaction: Transaction) -> bytes:
     """A later change of a transaction, told to who asked for it."""
+    assert event.code is not None
     own = f"{transaction.wallet_id}/"
     return encode_outcome(
         Outcome(
@@ -81,7 +82,7 @@ def update_of(event: LedgerEvent, transaction: Transaction) -> bytes:
             transaction_id=event.transaction_id,
             operation=transaction.operation,
             status="accepted" if event.code == "ok" else "rejected",
-            code=event.code or "ok",
+            code=event.code,
             message=event.message,
             state=event.to_state,
             balances=tuple([b for b in event.balances if b.account.startswith(own)]),

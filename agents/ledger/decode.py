@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -22,12 +22,23 @@ from schemas.commands import (
 from schemas.events import Source
 from schemas.internal import ForwardedRecord, InternalCommand, TransferLeg, decode_internal
 from schemas.money import INT64_MAX, is_amount
-from streams.machine import Headers, InputRecord
+from streams.machine import Headers
 
 _VALIDATORS = {topic: adapter.validator.validate_json for topic, adapter in CONTRACTS.items()}
 _validate_wallet_id = TypeAdapter(WalletId).validate_python
 _LONGEST_READABLE = 255
 _RESERVED = f"{RESERVED_WALLET_ID!r} is reserved for system accounts"
+
+
+class Written(Protocol):
+    """What a producer wrote of a record, wherever it is read."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
 
 
 class Malformed(NamedTuple):
@@ -41,7 +52,7 @@ class Malformed(NamedTuple):
     operation: str | None
 
 
-def decode(record: InputRecord, topic: str) -> Command | Malformed:
+def decode(record: Written, topic: str) -> Command | Malformed:
     """The command in a record of `topic`: checked against the topic's contract and its headers."""
     value = record.value
     if value is None:
@@ -126,9 +137,9 @@ def _first_error(error: ValidationError) -> tuple[str, str | None]:
     return str(first["msg"])[:_LONGEST_READABLE], ".".join(path)[:_LONGEST_READABLE] or None
 
 
-def _unread(record: InputRecord, message: str, field: str | None = None) -> Malformed:
+def _unread(record: Written, message: str, field: str | None = None) -> Malformed:
     """What can be read of a record that is no command, with what its headers and its key say in place of the rest."""
-    read = read_what_can_be(record.value or b"", message, field)
+    read = read_what_can_be(record.value, message, field)
     if read.request_id is None:
         read = read._replace(request_id=_id_of(record.headers))
     if read.wallet_id is None and not _is_object(record.value):
@@ -164,7 +175,7 @@ def _wallet_of(key: bytes | None) -> str | None:
     return None if wallet_id == RESERVED_WALLET_ID else wallet_id
 
 
-def read_what_can_be(value: bytes, message: str, field: str | None = None) -> Malformed:
+def read_what_can_be(value: bytes | None, message: str, field: str | None = None) -> Malformed:
     """The identity of a command that cannot be taken, as far as it can be read."""
     fields = _readable(value)
 
@@ -175,7 +186,9 @@ def read_what_can_be(value: bytes, message: str, field: str | None = None) -> Ma
     return Malformed(message, field, text("wallet_id"), text("idempotency_key"), text("request_id"), text("operation"))
 
 
-def _readable(value: bytes) -> dict[str, Any]:
+def _readable(value: bytes | None) -> dict[str, Any]:
+    if value is None:
+        return {}
     try:
         loaded = orjson.loads(value)
     except ValueError:

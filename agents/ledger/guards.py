@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from agents.ledger.draft import Draft
 from agents.ledger.state import Wallet
 from schemas.assets import AssetRegistry
@@ -12,30 +10,28 @@ from schemas.commands import MAX_ACCOUNTS, OperatorCommand
 from schemas.events import LedgerEvent
 from schemas.rails import INSTANT
 
-Flow = Literal["in", "out", "none"]
 
-
-def refuse_wallet(draft: Draft, wallet: Wallet, flow: Flow) -> LedgerEvent | None:
-    """A rejection where the sub-wallet is missing or the wallet's state forbids this flow of money."""
+def refuse_wallet(draft: Draft, wallet: Wallet, leaving: bool = False) -> LedgerEvent | None:
+    """A rejection where the sub-wallet is missing or the wallet's state forbids this, with money leaving or not."""
     command = draft.command
     if command.sub_wallet not in wallet.sub_wallets:
         return draft.reject(
             Code.SUB_WALLET_NOT_FOUND, f"the wallet has no sub-wallet {command.sub_wallet!r}", "sub_wallet"
         )
     if wallet.quarantined or wallet.state != "active":
-        return refuse_state(draft, wallet, flow)
+        return refuse_state(draft, wallet, leaving)
     return None
 
 
-def refuse_state(draft: Draft, wallet: Wallet, flow: Flow) -> LedgerEvent | None:
-    """A rejection where the wallet's quarantine or state forbids this flow of money, whatever the sub-wallet."""
+def refuse_state(draft: Draft, wallet: Wallet, leaving: bool = False) -> LedgerEvent | None:
+    """A rejection where the wallet's quarantine or state forbids this, whatever the sub-wallet."""
     if wallet.quarantined:
         return draft.reject(Code.WALLET_QUARANTINED, "the wallet is under quarantine until an operator releases it")
     if wallet.state == "closed":
         return draft.reject(Code.WALLET_CLOSED, "the wallet is closed")
     if wallet.state == "disabled":
         return draft.reject(Code.WALLET_DISABLED, "the wallet is disabled")
-    if wallet.state == "locked" and flow == "out":
+    if wallet.state == "locked" and leaving:
         return draft.reject(Code.WALLET_LOCKED, "the wallet is locked: money may come in, none may leave")
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from agents.ledger.accounts import holder_of
 from agents.ledger.apply import apply
@@ -41,11 +41,8 @@ from streams.overlay import BucketedView, Overlay, Table
 
 
 class _Arrived(NamedTuple):
-    """A forwarded record as it was where it first arrived, at the offset it has here."""
+    """A forwarded record as it was where it first arrived."""
 
-    offset: int
-    timestamp: int
-    timestamp_type: int | None
     key: bytes | None
     value: bytes | None
     headers: Headers
@@ -102,20 +99,13 @@ class LedgerMachine:
         else:
             wallet = turn.state.wallets.get(command.wallet_id)
             if wallet is not None and wallet.quarantined:
-                park(turn, command.wallet_id, record.value or b"", cause)
+                park(turn, command.wallet_id, record, cause)
             else:
                 take_leg(turn, command, cause)
 
     def _forwarded(self, turn: Turn, record: InputRecord, forwarded: ForwardedRecord) -> None:
         """A request that arrived in another partition: decided here, answered with its first source."""
-        arrived = _Arrived(
-            record.offset,
-            record.timestamp,
-            record.timestamp_type,
-            forwarded.key.encode(),
-            forwarded.value.encode(),
-            forwarded.headers,
-        )
+        arrived = _Arrived(forwarded.key.encode(), forwarded.value.encode(), forwarded.headers)
         command = decode(arrived, forwarded.source.topic)
         if isinstance(command, Malformed):
             refuse_malformed(turn, record, command, forwarded.source)
@@ -139,7 +129,7 @@ class LedgerMachine:
     def oversized(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """What the record leads to does not fit through the broker. A leg or an answer to one is kept here too."""
         turn = self._turn(state, context, out)
-        value, origin = record.value or b"", None
+        value, origin = record.value, None
         if context.topic == INTERNAL_COMMANDS:
             command = decode_told(value)
             if isinstance(command, ForwardedRecord):
@@ -189,10 +179,10 @@ class LedgerMachine:
         return Message(INTERNAL_COMMANDS, partition, b"", encode_command(Tick(due_at_ms=due_at_ms)))
 
     def _turn_of(self, state: Overlay) -> Turn:
-        turn = state.typed
+        turn: Turn | None = state.typed
         if turn is None:
             turn = state.typed = Turn(LedgerState(state, self._transactions, self._idempotency), self._assets)
-        return cast(Turn, turn)
+        return turn
 
     def _turn(self, state: Overlay, context: Context, out: Output) -> Turn:
         turn = self._turn_of(state)
@@ -211,7 +201,7 @@ def _keep_leg(turn: Turn, record: InputRecord, command: InternalCommand | Malfor
     here = turn.here(record.offset)
     cause = Cause(here.topic, here.partition, here.offset)
     if turn.state.wallets.get(command.wallet_id) is not None:
-        park(turn, command.wallet_id, record.value or b"", cause, quarantine=True)
+        park(turn, command.wallet_id, record, cause, quarantine=True)
         return True
     if isinstance(command, TransferLeg):
         refuse_leg(turn, command, cause, Code.INTERNAL_ERROR)
@@ -221,4 +211,4 @@ def _keep_leg(turn: Turn, record: InputRecord, command: InternalCommand | Malfor
 
 def _what_failed(value: bytes | None, error: Exception) -> Malformed:
     """What can be read of a record that made `step` raise. The message names the error's class, never its data."""
-    return read_what_can_be(value or b"", f"the ledger failed on this record ({type(error).__name__})")
+    return read_what_can_be(value, f"the ledger failed on this record ({type(error).__name__})")

@@ -22,21 +22,23 @@ from schemas.events import (
 )
 from schemas.internal import LegAnswer, ReleasePortion, TransferLeg, decode_internal, encode_internal
 from schemas.topics import INTERNAL_COMMANDS
+from streams.machine import InputRecord
 
 #: Types of the events behind which parked records are executed.
 RELEASES: Final = frozenset({WALLET_RELEASING, WALLET_RELEASED})
 
 
-def park(turn: Turn, wallet_id: str, value: bytes, cause: Cause, *, quarantine: bool = False) -> None:
+def park(turn: Turn, wallet_id: str, record: InputRecord, cause: Cause, *, quarantine: bool = False) -> None:
     """Keep an internal command until the wallet is released; it is never refused and never dead-lettered.
 
     With `quarantine` the same event puts the wallet under quarantine.
     """
+    assert record.value is not None
     event = LedgerEvent(
         type=WALLET_QUARANTINED if quarantine else REQUEST_PARKED,
         wallet_id=wallet_id,
         code=Code.INTERNAL_ERROR.value if quarantine else None,
-        parked=ParkedRecord(turn.here(cause.offset), value.decode()),
+        parked=ParkedRecord(turn.here(cause.offset), record.value.decode()),
         cause=cause,
         recorded_at=turn.context.recorded_at,
     )
@@ -48,10 +50,16 @@ def parked_records(turn: Turn, release: LedgerEvent) -> Sequence[ParkedRecord]:
     assert release.wallet_id is not None
     wallet = turn.state.wallets.get(release.wallet_id)
     assert wallet is not None
-    left = 0 if release.wallet is None else release.wallet.parked or 0
+    left = 0
+    if release.wallet is not None:
+        assert release.wallet.parked is not None
+        left = release.wallet.parked
     numbers = range(wallet.first_parked, wallet.first_parked + wallet.parked - left)
     found = [turn.state.parked.get(parked_key(release.wallet_id, number)) for number in numbers]
-    return [record for record in found if record is not None]
+    records = [record for record in found if record is not None]
+    # What is owed must not be passed over.
+    assert len(records) == len(numbers)
+    return records
 
 
 def execute_parked(turn: Turn, release: LedgerEvent, records: Sequence[ParkedRecord]) -> None:

@@ -121,7 +121,8 @@ def _forward(turn: Turn, record: InputRecord, command: Command, owner: int) -> N
     """The wallet lives in another partition: hand the record over, unchanged, in the same transaction."""
     here = turn.here(record.offset)
     key = command.wallet_id.encode()
-    value = record.value or b""
+    value = record.value
+    assert value is not None
     forwarded = encode_internal(
         ForwardedRecord(source=here, key=command.wallet_id, value=value.decode(), headers=tuple(record.headers))
     )

@@ -44,7 +44,7 @@ def refuse_failed(turn: Turn, record: InputRecord, read: Malformed, origin: Sour
     _answer(turn, record, read, Code.INTERNAL_ERROR, origin)
 
 
-def refuse_unfit(turn: Turn, record: InputRecord, command: bytes, origin: Source | None) -> None:
+def refuse_unfit(turn: Turn, record: InputRecord, command: bytes | None, origin: Source | None) -> None:
     """What `command` leads to is larger than the broker takes: dead-lettered as a reference to its record."""
     read = read_what_can_be(command, "the record, or what it leads to, is too large for the broker")
     turn.write(_event(turn, record, read, REQUEST_DEAD_LETTERED, Code.MALFORMED, origin), short_key(record.key))

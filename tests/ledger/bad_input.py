@@ -231,6 +231,10 @@ def _nameless() -> Iterator[Bad]:
     yield Bad("ce_id and a wrong request_id", wrong_id, field="request_id", headers=named, said_by_headers=read)
     foreign: Headers = [*named, ("ce_type", b"foreign")]
     yield Bad("ce_id beside a foreign ce_type", without("request_id"), headers=foreign, said_by_headers=read)
+    for size in (1, 200):
+        text = "i" * size
+        said = {"request_id": text}
+        yield Bad(f"ce_id of {size}", None, headers=[("ce_id", text.encode())], said_by_headers=said)
     for name, values in {"doubled": [b"a", b"b"], "empty": [b""], "not UTF-8": [b"\xff"], "long": [b"i" * 201]}.items():
         yield Bad(f"{name} ce_id and null value", None, headers=[("ce_id", value) for value in values])
     for name, key in {"null": None, "not UTF-8": b"\xff", "not an id": b"a b", "reserved": b"system"}.items():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from agents.ledger.agent import LEDGER
 from schemas import topics
+from tests.ledger.commands import credit, open_wallet
+from tests.ledger.world import World
 
 
 def test_inputs_are_taken_in_order_and_each_has_a_share() -> None:
@@ -18,3 +20,13 @@ def test_inputs_are_taken_in_order_and_each_has_a_share() -> None:
     assert all(share > 0 for share in LEDGER.inputs.values())
     assert sum(LEDGER.inputs.values()) <= 1
     assert LEDGER.owner_input == topics.TRANSACTION_REQUESTS
+
+
+def test_one_turn_serves_all_records_of_a_state() -> None:
+    world = World(1)
+    state = world.shards[0].overlay
+    assert world.submit(open_wallet("alice"))["code"] == "ok"
+    turn = state.typed
+    assert world.submit(credit("alice", 1))["code"] == "ok"
+    assert turn is not None
+    assert state.typed is turn

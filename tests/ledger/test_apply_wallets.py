@@ -75,6 +75,8 @@ def test_what_an_event_does_not_say_has_a_default(state: LedgerState) -> None:
     first = state.idempotency.get(scope("t", "", ""), AT_MS)
     assert first is not None
     assert first.request == b""
+    answer = msgspec.json.decode(first.outcome)
+    assert (answer["code"], answer["status"]) == ("ok", "accepted")
 
 
 def test_parking_and_release(opened: LedgerState) -> None:
@@ -109,6 +111,17 @@ def test_release_in_portions(opened: LedgerState) -> None:
     apply(opened, event("wallet.released"))
     assert {**wallet_of(opened), "sub_wallets": 0} == {**FRESH, "sub_wallets": 0}
     assert waiting(opened) == (0, [None] * 4)
+
+
+def test_the_last_portion_ends_the_release_and_takes_only_what_is_left(opened: LedgerState) -> None:
+    apply(opened, event("wallet.quarantined", code="internal_error"))
+    for number in range(3):
+        apply(opened, event("request.parked", parked=ParkedRecord(Source("t", 0, number), "v")))
+    apply(opened, event("wallet.releasing", wallet=WalletFacts(parked=1)))
+    opened.parked.settle()
+    apply(opened, event("wallet.released"))
+    assert dict(opened.parked.changes) == {parked_key("w", 2): None}
+    assert {**wallet_of(opened), "sub_wallets": 0} == {**FRESH, "sub_wallets": 0}
 
 
 def open_transaction(state: LedgerState) -> None:

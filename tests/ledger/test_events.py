@@ -21,6 +21,7 @@ from tests.ledger.expected import (
     transaction_id,
     two_wallets,
 )
+from tests.ledger.ward import quarantined
 from tests.ledger.world import World
 
 
@@ -118,6 +119,18 @@ def test_a_rejection(world: World) -> None:
     expected = answered(asked, at, status="rejected", **said)
     del expected["transaction_id"]
     assert answer == expected
+
+
+@pytest.mark.parametrize("code", ["sub_wallet_not_found", "wallet_quarantined", "amount_out_of_range"])
+def test_why_a_payee_in_the_same_partition_refuses(world: World, code: str) -> None:
+    assert world.submit(open_wallet(ANNA))["code"] == "ok"
+    assert world.submit(credit(ANNA, 2**63 - 1 - 99))["code"] == "ok"
+    if code == "wallet_quarantined":
+        quarantined(world, ANNA)
+    to_sub_wallet = "gone" if code == "sub_wallet_not_found" else "main"
+    _, event, answer = decide(world, transfer("alice", ANNA, 100, to_sub_wallet=to_sub_wallet))
+    assert event["counterparty"] == {"wallet_id": ANNA, "sub_wallet": to_sub_wallet}
+    assert (answer["code"], answer["message"]) == ("payee_refused", f"the payee's wallet answered {code}")
 
 
 def test_a_replay(world: World) -> None:

@@ -120,6 +120,15 @@ def test_what_is_parked_is_not_applied_twice() -> None:
     audit_fold(world)
 
 
+def test_a_release_that_leaves_nothing_asks_for_nothing_more() -> None:
+    world = world_of("bob@1")
+    bob = place(world, "bob@1")
+    quarantined(world, bob)
+    world.put(release(bob))
+    world.decide(1)
+    assert not world.under_way[1, 1]
+
+
 # ---- portions ------------------------------------------------------------------------------------------------
 
 
@@ -218,8 +227,9 @@ def test_what_is_parked_exactly_fills_the_last_portion() -> None:
     types = [event["type"] for event in world.events_of(at)]
     assert types == ["wallet.releasing", "transfer.received", "transfer.received"]
     portion = Position(INTERNAL_COMMANDS, 1, len(world.shards[1].inputs[INTERNAL_COMMANDS]) - 1)
-    types = [event["type"] for event in world.events_of(portion)]
-    assert types == ["wallet.released", "transfer.received", "transfer.received"]
+    released, *received = world.events_of(portion)
+    assert (released["type"], released["code"], "wallet" in released) == ("wallet.released", "ok", False)
+    assert [event["type"] for event in received] == ["transfer.received", "transfer.received"]
     told = json.loads(world.shards[1].inputs[INTERNAL_COMMANDS][-1].value or b"")
     assert told == {"operation": "release_portion", "wallet_id": place(world, "bob@1")}
 
@@ -246,7 +256,8 @@ def test_a_portion_for_a_wallet_that_is_not_there() -> None:
     told = b'{"operation":"release_portion","wallet_id":"nobody"}'
     at = world.append(INTERNAL_COMMANDS, told, key=b"nobody", partition=0)
     world.settle()
-    assert [event["type"] for event in world.events_of(at)] == ["request.replayed"]
+    (event,) = world.events_of(at)
+    assert (event["type"], event["code"]) == ("request.replayed", "ok")
     audit(world)
 
 

@@ -28,8 +28,8 @@ def test_only_texts_of_a_sensible_length_are_repeated(text: object, expected: st
     assert read_what_can_be(json.dumps({"wallet_id": text}).encode(), "why").wallet_id == expected
 
 
-@pytest.mark.parametrize("value", [b"", b"[]", b'"wallet_id"', b"{", b"\xff", b"null", b"[" * 10_000])
-def test_nothing_is_read_of_what_is_no_object(value: bytes) -> None:
+@pytest.mark.parametrize("value", [b"", b"[]", b'"wallet_id"', b"{", b"\xff", b"null", b"[" * 10_000, None])
+def test_nothing_is_read_of_what_is_no_object(value: bytes | None) -> None:
     assert read_what_can_be(value, "why") == Malformed("why", None, None, None, None, None)
 
 
@@ -40,6 +40,13 @@ def test_internal_commands_are_read(fields: dict[str, object], type_: type) -> N
 
 def test_a_tick_is_read() -> None:
     assert decode_told(b'{"operation":"tick","due_at_ms":5}') == Tick(due_at_ms=5)
+
+
+@pytest.mark.parametrize("value", [None, b""])
+def test_nothing_told_is_cut_short(value: bytes | None) -> None:
+    read = decode_told(value)
+    assert isinstance(read, Malformed)
+    assert read.message == "Input data was truncated"
 
 
 @pytest.mark.parametrize("amount_minor", [1, 2**63 - 1])

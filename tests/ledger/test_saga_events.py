@@ -124,6 +124,20 @@ def test_a_transfer_that_is_given_back(world: World) -> None:
     assert plain(update) == given_back
 
 
+def test_a_leg_leaves_room_for_what_may_come_back_to_its_payee(world: World) -> None:
+    assert world.submit(credit("bob", 2**63 - 1 - 110))["code"] == "ok"
+    world.put(transfer("bob", "alice", 20))
+    world.decide(BOB_IN)
+    for amount_minor in (11, 10):
+        world.put(transfer("alice", "bob", amount_minor))
+    world.decide(ALICE_IN)
+    world.deliver(ALICE_IN, BOB_IN, 2)
+    world.decide(BOB_IN)
+    first, second = (world.events_of(Position(INTERNAL_COMMANDS, BOB_IN, offset))[0] for offset in (0, 1))
+    assert (first["type"], first["code"]) == ("transfer.refused", "amount_out_of_range")
+    assert (second["type"], second["balances"][1]["balance_minor"]) == ("transfer.received", 2**63 - 1 - 20)
+
+
 def test_a_forwarded_request(world: World) -> None:
     asked = credit("alice", 7, request_id="r-1")
     value = json.dumps(asked).encode()

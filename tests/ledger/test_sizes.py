@@ -13,8 +13,8 @@ from agents.ledger.unread import FITS_BYTES, KEY_MAX_BYTES
 from schemas.assets import ISO_4217
 from schemas.commands import MAX_ACCOUNTS
 from schemas.dead_letters import REFERENCE_HEAD_BYTES, OversizedReference, decode_reference, read_dead_letter_headers
-from schemas.events import AccountBalance
-from schemas.internal import ForwardedRecord, decode_internal
+from schemas.events import AccountBalance, Source
+from schemas.internal import ForwardedRecord, decode_internal, encode_internal
 from schemas.money import INT64_MIN
 from schemas.outcomes import WalletBalances, encode_balances
 from schemas.topics import ENVELOPE_MAX_BYTES, INTERNAL_COMMANDS, TRANSACTION_REQUESTS, topic_named
@@ -149,10 +149,11 @@ def test_headers_count(mib: int, reason: str) -> None:
     assert len(letter.headers) - len(said.encode()) == (0 if reason == "oversized" else len(headers))
 
 
-def test_what_fits_exactly_is_untouched_and_one_byte_more_is_not() -> None:
+@pytest.mark.parametrize(("headers", "size_bytes"), [((), 0), ([("ü", b"yz"), ("x", None)], 9)])
+def test_what_fits_exactly_is_untouched_and_one_byte_more_is_not(headers: Headers, size_bytes: int) -> None:
     for more, reason in ((0, "malformed"), (1, "oversized")):
         world = opened()
-        put(world, b"\xff" * (FITS_BYTES - len(WALLET) + more))
+        put(world, b"\xff" * (FITS_BYTES - len(WALLET) - size_bytes + more), headers=headers)
         assert read_dead_letter_headers(world.dead_letters[0].headers).reason == reason
 
 
@@ -191,6 +192,17 @@ def test_the_largest_record_of_a_producer_is_forwarded() -> None:
     for value, headers in ((encode(GOOD).rjust(MIB - BATCH_BYTES, b"\n"), ()), (encode(GOOD), LONG_HEADERS)):
         world = opened()
         assert world.answer(put(world, value, headers=headers, astray=True))["code"] == "ok"
+
+
+def test_a_record_is_forwarded_as_long_as_what_is_sent_fits() -> None:
+    for more, type_ in ((0, "request.forwarded"), (1, "request.dead_lettered")):
+        world = opened()
+        here = Source(
+            TRANSACTION_REQUESTS, world.owner(OTHER), len(world.shards[world.owner(OTHER)].inputs[TRANSACTION_REQUESTS])
+        )
+        bare = encode_internal(ForwardedRecord(source=here, key=WALLET, value=encode(GOOD).decode(), headers=()))
+        at = put(world, padded(FITS_BYTES - len(WALLET) - len(bare) + len(encode(GOOD)) + more), astray=True)
+        assert world.events_of(at)[0]["type"] == type_
 
 
 def test_a_command_too_large_to_be_forwarded_is_answered_where_it_arrived() -> None:

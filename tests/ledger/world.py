@@ -17,6 +17,7 @@ import orjson
 from agents.ledger.machine import LedgerMachine
 from schemas.assets import AssetRegistry
 from schemas.clock import rfc3339
+from schemas.dead_letters import read_dead_letter_headers
 from schemas.partitioning import partition_of
 from schemas.topics import INPUTS, INTERNAL_COMMANDS, LEDGER_EVENTS, OPERATOR_COMMANDS, TRANSACTION_REQUESTS
 from streams.batch import BatchDecider, Progress
@@ -187,10 +188,12 @@ class World:
         forget_old_buckets(shard.overlay, shard.store, batch.after.time_ms)
         shard.progress = batch.after
         shard.batches += 1
-        first = len(self.events)
+        first, letters = len(self.events), len(self.dead_letters)
         for message in batch.messages:
             self._write(shard, message)
         assert [(event["type"], event.get("code")) for event in self.events[first:-1]] == batch.labels
+        said = [read_dead_letter_headers(letter.headers) for letter in self.dead_letters[letters:]]
+        assert [(one.reason, one.stage) for one in said] == batch.dead_letters
         return taken.count
 
     def _write(self, shard: Shard, message: Message) -> None:

@@ -100,6 +100,17 @@ def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
     assert rows.reads == [("plain", "b"), ("plain", "a")]
 
 
+def test_a_cache_has_ten_thousand_entries_unless_told_otherwise() -> None:
+    rows = Rows()
+    state = Overlay((PLAIN,), rows)
+    view = state.table(PLAIN)
+    for number in range(10_001):
+        view.put(str(number), number)
+    state.settle()
+    assert (view.get("1"), view.get("0")) == (1, None)
+    assert rows.reads == [("plain", "0")]
+
+
 def test_an_uncached_table_is_read_again_after_each_batch() -> None:
     rows = Rows(uncached={"a": b"1"})
     state = overlay(rows)

@@ -9,8 +9,16 @@ from tests.simulation.memory_store import Files, MemoryStore
 from tests.streams.test_overlay import KEYS, PLAIN, UNCACHED
 
 
+class Strict(MemoryStore):
+    """A store that drops only what it has."""
+
+    def drop_table(self, table: str) -> None:
+        assert table in self.tables()
+        super().drop_table(table)
+
+
 def a_store() -> MemoryStore:
-    return MemoryStore(Files(), lambda _what: None, lambda: False)
+    return Strict(Files(), lambda _what: None, lambda: False)
 
 
 def test_all_changes_are_written_each_to_its_table() -> None:

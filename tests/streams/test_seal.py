@@ -74,9 +74,18 @@ def test_a_seal_is_told_from_an_event() -> None:
     quoted = json.dumps({"sequence": 1, "type": "x", "id": '"type":"batch.sealed"'}, separators=(",", ":")).encode()
     assert not is_seal(quoted)
     assert not is_seal(b" " * 64 + seal_of(EVENTS)[0])
+    head = b'"type":"batch.sealed"'
+    assert (is_seal(head.rjust(64)), is_seal(head.rjust(65))) == (True, False)
 
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"x" * 100, seal_of(EVENTS)[0][:-1]])
 def test_what_does_not_end_with_a_hash_is_no_seal(value: bytes) -> None:
-    with pytest.raises(ValueError, match="must end with its hash"):
+    with pytest.raises(ValueError, match=r"^a seal must end with its hash$"):
         unhashed_bytes(value)
+
+
+def test_the_hash_comes_after_something() -> None:
+    tail = b',"hash":"' + GENESIS.encode() + b'"}'
+    assert unhashed_bytes(b"{" + tail) == b"{}"
+    with pytest.raises(ValueError, match="must end with its hash"):
+        unhashed_bytes(tail)

@@ -17,7 +17,7 @@ def decide_credit(
 ) -> LedgerEvent:
     """Credit the sub-wallet's available balance against the rail's settled position."""
     refused = (
-        refuse_wallet(draft, wallet, "in")
+        refuse_wallet(draft, wallet)
         or refuse_asset(draft, wallet, command.asset, assets)
         or refuse_rail(draft, command.rail)
     )

@@ -25,7 +25,7 @@ def decide_debit(
     """Debit the sub-wallet's available balance, as far as it is covered."""
     account = available(command.wallet_id, command.sub_wallet)
     refused = (
-        refuse_wallet(draft, wallet, "out")
+        refuse_wallet(draft, wallet, leaving=True)
         or refuse_asset(draft, wallet, command.asset, assets)
         or refuse_rail(draft, command.rail)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))

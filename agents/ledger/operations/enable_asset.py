@@ -15,7 +15,7 @@ def decide_enable_asset(
     _state: LedgerState, wallet: Wallet, command: EnableAsset, draft: Draft, assets: AssetRegistry
 ) -> LedgerEvent:
     """Add the asset to those of the wallet; the event names all that it holds afterwards."""
-    refused = refuse_wallet(draft, wallet, "none")
+    refused = refuse_wallet(draft, wallet)
     if refused is not None:
         return refused
     if assets.get(command.asset) is None:

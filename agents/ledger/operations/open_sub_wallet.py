@@ -17,7 +17,7 @@ def decide_open_sub_wallet(
     """Open the sub-wallet, unless the wallet has one of this name, takes nothing new, or has too many."""
     if command.sub_wallet in wallet.sub_wallets:
         return draft.reject(Code.WALLET_EXISTS, f"the wallet has a sub-wallet {command.sub_wallet!r}", "sub_wallet")
-    refused = refuse_state(draft, wallet, "none")
+    refused = refuse_state(draft, wallet)
     if refused is not None:
         return refused
     facts = WalletFacts(

@@ -50,7 +50,7 @@ def decide_transfer(
     """Move the money at once where the payee lives here, else start the saga."""
     account = available(command.wallet_id, command.sub_wallet)
     refused = (
-        refuse_wallet(draft, wallet, "out")
+        refuse_wallet(draft, wallet, leaving=True)
         or refuse_asset(draft, wallet, command.asset, assets)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, command.to_wallet_id))
         or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
