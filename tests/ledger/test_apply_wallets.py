@@ -71,7 +71,7 @@ def test_what_an_event_does_not_say_has_a_default(state: LedgerState) -> None:
     apply(state, event("transfer.refused", leg="credit", code=None, wallet_id=None))
     bare = Transaction("", "", "ok", "", "main", "", 0, AT_MS, "t", 0, 7)
     assert transaction_of(state, leg_key("x", "credit")) == bare
-    apply(state, event("request.rejected", wallet_id=None, cause=Cause("t", 0, 7, fingerprint="f" * 64)))
+    apply(state, event("request.rejected", wallet_id=None, code=None, cause=Cause("t", 0, 7, fingerprint="f" * 64)))
     first = state.idempotency.get(scope("t", "", ""), AT_MS)
     assert first is not None
     assert first.request == b""

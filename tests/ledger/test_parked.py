@@ -255,7 +255,8 @@ def test_a_portion_for_a_wallet_that_is_not_there() -> None:
     world = World(1)
     told = b'{"operation":"release_portion","wallet_id":"nobody"}'
     at = world.append(INTERNAL_COMMANDS, told, key=b"nobody", partition=0)
-    world.settle()
+    world.decide(0)
+    assert not world.under_way[0, 0]
     (event,) = world.events_of(at)
     assert (event["type"], event["code"]) == ("request.replayed", "ok")
     audit(world)
