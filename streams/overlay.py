@@ -114,12 +114,16 @@ class TableView(Generic[V]):
 
     def settle(self) -> None:
         """The changes are in the store now: keep them as cached values, as many as fit, and start afresh."""
-        cache = self._cache
-        for key, value in self._changes.items():
+        cache, changes = self._cache, self._changes
+        if not self._cache_entries:
+            changes.clear()
+            cache.clear()
+            return
+        for key, value in changes.items():
             cache.pop(key, None)
             if value is not None:
                 cache[key] = value
-        self._changes.clear()
+        changes.clear()
         excess = len(cache) - self._cache_entries
         if excess > 0:
             for key in list(islice(cache, excess)):
@@ -142,15 +146,17 @@ class BucketedView(Generic[V]):
         self._undo = undo
         #: Numbers of the buckets that hold anything, newest first; kept by the runtime.
         self.buckets: list[int] = []
-        self._changes: dict[str, tuple[int, bytes]] = {}
+        #: Bucket -> key -> encoded value. Nearly always one bucket.
+        self._changes: dict[int, dict[str, Any]] = {}
 
     def get(self, key: str, now_ms: int) -> V | None:
         """The value under `key` if its bucket is still remembered at `now_ms`, else None."""
         table = self.table
         oldest = (now_ms - table.retained_ms) // table.bucket_ms
-        changed = self._changes.get(key)
-        if changed is not None and changed[0] >= oldest:
-            return table.decode(changed[1])
+        for bucket, rows in self._changes.items():
+            changed = rows.get(key)
+            if changed is not None and bucket >= oldest:
+                return table.decode(changed)
         read = self._reads.get
         for bucket in self.buckets:
             if bucket < oldest:
@@ -162,22 +168,25 @@ class BucketedView(Generic[V]):
 
     def put(self, key: str, value: V, at_ms: int) -> None:
         """Set the value under `key` in the bucket of `at_ms`."""
-        changes = self._changes
-        self._undo.append((cast("dict[str, Any]", changes), key, changes.get(key, _ABSENT)))
-        changes[key] = (at_ms // self.table.bucket_ms, self.table.encode(value))
+        table = self.table
+        bucket = at_ms // table.bucket_ms
+        rows = self._changes.get(bucket)
+        if rows is None:
+            rows = self._changes[bucket] = {}
+        self._undo.append((rows, key, rows.get(key, _ABSENT)))
+        rows[key] = table.encode(value)
 
     @property
-    def changes(self) -> Mapping[str, tuple[int, bytes]]:
-        """What the batch has written so far: key -> (bucket, encoded value)."""
-        return self._changes
+    def changes(self) -> Mapping[int, Mapping[str, bytes]]:
+        """What the batch has written so far: bucket -> key -> encoded value."""
+        return {bucket: rows for bucket, rows in self._changes.items() if rows}
 
     def settle(self) -> None:
         """The changes are in the store now: start afresh."""
-        if self._changes:
-            new = {bucket for bucket, _ in self._changes.values()}.difference(self.buckets)
-            if new:
-                self.buckets = sorted({*self.buckets, *new}, reverse=True)
-            self._changes.clear()
+        new = self.changes.keys() - self.buckets
+        if new:
+            self.buckets = sorted((*self.buckets, *new), reverse=True)
+        self._changes.clear()
 
 
 class Overlay:

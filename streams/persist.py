@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from streams.overlay import BucketedView, Overlay
-from streams.ports import Store
+from collections.abc import Mapping
 
-Changes = list[tuple[str, str, bytes | None]]
+from streams.overlay import BucketedView, Overlay
+from streams.ports import Changes, Store
 
 
 def changes_of(state: Overlay) -> Changes:
-    """All changes of a batch as (table, key, bytes or None to remove)."""
-    changes: Changes = []
+    """All changes of a batch, by table; valid until the overlay is changed or settled."""
+    changes: dict[str, Mapping[str, bytes | None]] = {}
     for view in state.views:
         table = view.table
-        name, encode = table.name, table.encode
         if isinstance(view, BucketedView):
-            changes += [(f"{name}@{bucket}", key, value) for key, (bucket, value) in view.changes.items()]
-        else:
-            changes += [(name, key, None if v is None else encode(v)) for key, v in view.changes.items()]
+            # As they are: they were encoded when they were put.
+            changes.update((table.bucket_name(bucket), rows) for bucket, rows in view.changes.items())
+        elif view.changes:
+            encode = table.encode
+            changes[table.name] = {key: None if v is None else encode(v) for key, v in view.changes.items()}
     return changes
 
 

@@ -29,6 +29,10 @@ class Mark(NamedTuple):
     seal: bytes
 
 
+#: Table -> key -> value, or None to remove. No table is without a key.
+Changes = Mapping[str, Mapping[str, bytes | None]]
+
+
 class Store(Protocol):
     """Local state of one partition: a copy that may be lost, for the event log is the truth."""
 
@@ -45,8 +49,8 @@ class Store(Protocol):
     def mark(self) -> Mark | None:
         """How far this store has come; None where it is empty."""
 
-    def write(self, changes: Sequence[tuple[str, str, bytes | None]], mark: Mark) -> None:
-        """Write changes (table, key, value or None to remove) and the mark: all or nothing.
+    def write(self, changes: Changes, mark: Mark) -> None:
+        """Write changes and the mark: all or nothing.
 
         Raises:
             StoreError: nothing was written.

@@ -20,7 +20,7 @@ from typing import Any, Final, NoReturn, cast
 from rocksdict import Checkpoint, ColumnFamily, Options, Rdict, WriteBatch, WriteOptions
 
 from streams.errors import StoreError
-from streams.ports import Mark
+from streams.ports import Changes, Mark
 from streams.rocks_memory import StoreMemory
 
 log = logging.getLogger(__name__)
@@ -147,14 +147,14 @@ class RocksStore:
         stored = self._get_default(_MARK)
         return None if stored is None else Mark(int.from_bytes(stored[:8], "big"), stored[8:])
 
-    def write(self, changes: Sequence[tuple[str, str, bytes | None]], mark: Mark) -> None:
-        """Write changes (table, key, value or None to remove) and the mark: all or nothing.
+    def write(self, changes: Changes, mark: Mark) -> None:
+        """Write changes and the mark: all or nothing.
 
         Raises:
             StoreError: nothing was written.
         """
         try:
-            for table in {table for table, _, _ in changes}.difference(self._handles):
+            for table in changes.keys() - self._handles.keys():
                 self._db.create_column_family(table, self._memory.options())
                 self._enter(table)
             deadline = time.monotonic() + _STALLED_S
@@ -165,19 +165,21 @@ class RocksStore:
         except Exception as error:
             raise self._failed("write", error) from error
 
-    def _batch(self, changes: Sequence[tuple[str, str, bytes | None]], mark: Mark) -> WriteBatch:
+    def _batch(self, changes: Changes, mark: Mark) -> WriteBatch:
         batch = WriteBatch(raw_mode=True)
-        put, delete, handles = batch.put, batch.delete, self._handles
-        for table, key, value in changes:
-            if value is None:
-                delete(key.encode(), handles[table])
-            else:
-                put(key.encode(), value, handles[table])
         stamp = mark.seal_offset.to_bytes(8, "big")
-        for table in {table for table, _, _ in changes}:
-            put(_STAMP, stamp, handles[table])
-            put(_STAMP_OF + table.encode(), stamp)
-        put(_MARK, stamp + mark.seal)
+        for table in changes:
+            batch.put(_STAMP_OF + table.encode(), stamp)
+        batch.put(_MARK, stamp + mark.seal)
+        for table, rows in changes.items():
+            # Naming the family with each row costs a quarter more.
+            batch.set_default_column_family(self._handles[table])
+            batch[_STAMP] = stamp
+            for key, value in rows.items():
+                if value is None:
+                    del batch[key.encode()]
+                else:
+                    batch[key.encode()] = value
         return batch
 
     def _try_write(self, batch: WriteBatch) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from streams.ports import Mark
+from streams.ports import Changes, Mark
 
 
 class DictStore:
@@ -29,13 +29,14 @@ class DictStore:
     def mark(self) -> Mark | None:
         return self._mark
 
-    def write(self, changes: Sequence[tuple[str, str, bytes | None]], mark: Mark) -> None:
-        for table, key, value in changes:
+    def write(self, changes: Changes, mark: Mark) -> None:
+        for table, changed in changes.items():
             rows = self.rows.setdefault(table, {})
-            if value is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = value
+            for key, value in changed.items():
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
         self._mark = mark
 
     def close(self) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from streams.errors import StoreError
-from streams.ports import Mark
-
-Changes = Sequence[tuple[str, str, bytes | None]]
+from streams.ports import Changes, Mark
 
 
 class Files:
@@ -23,12 +21,13 @@ class Files:
 
     def write(self, changes: Changes) -> None:
         """Apply changes in memory."""
-        for table, key, value in changes:
+        for table, changed in changes.items():
             rows = self.tables.setdefault(table, {})
-            if value is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = value
+            for key, value in changed.items():
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
 
     def flush(self) -> None:
         """All tables together, with the mark, reach the disk."""

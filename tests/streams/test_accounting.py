@@ -77,5 +77,5 @@ def test_a_roll_back_returns_to_what_an_earlier_record_of_the_batch_put() -> Non
     state.bucketed(bucketed).put("other", 4, 25)
     state.roll_back()
     assert state.table(plain).changes == {"k": 1}
-    assert dict(state.bucketed(bucketed).changes) == {"k": (0, b"1")}
+    assert state.bucketed(bucketed).changes == {0: {"k": b"1"}}
     assert state.bucketed(bucketed).get("k", 5) == 1

@@ -62,7 +62,7 @@ def test_a_roll_back_returns_to_the_savepoint_and_no_further() -> None:
     keys.put("k1", 5, 100)
     state.roll_back()
     assert view.changes == {"before": 1}
-    assert dict(keys.changes) == {"k0": (0, b"1")}
+    assert keys.changes == {0: {"k0": b"1"}}
     assert view.get("stored") == 1
     state.roll_back()
     assert view.changes == {"before": 1}

@@ -27,20 +27,33 @@ def test_all_changes_are_written_each_to_its_table() -> None:
     state.table(PLAIN).delete("b")
     state.table(UNCACHED).put("c", 3)
     state.bucketed(KEYS).put("k", 4, 520)
-    assert changes_of(state) == [
-        ("plain", "a", b"1"),
-        ("plain", "b", None),
-        ("uncached", "c", b"3"),
-        ("keys@5", "k", b"4"),
-    ]
+    state.bucketed(KEYS).put("l", 5, 610)
+    assert changes_of(state) == {
+        "plain": {"a": b"1", "b": None},
+        "uncached": {"c": b"3"},
+        "keys@5": {"k": b"4"},
+        "keys@6": {"l": b"5"},
+    }
     state.settle()
-    assert changes_of(state) == []
+    assert changes_of(state) == {}
+
+
+def test_a_table_whose_changes_were_rolled_back_is_not_written() -> None:
+    """Else the store would make a family for a bucket that nothing is in."""
+    state = Overlay((PLAIN, UNCACHED, KEYS), a_store())
+    state.savepoint()
+    state.table(PLAIN).put("a", 1)
+    state.bucketed(KEYS).put("k", 4, 520)
+    state.roll_back()
+    assert changes_of(state) == {}
+    state.settle()
+    assert state.bucketed(KEYS).buckets == []
 
 
 def test_buckets_are_found_in_the_store_newest_first() -> None:
     store = a_store()
     store.write(
-        [("keys@9", "a", b"1"), ("keys@10", "a", b"1"), ("plain", "a", b"1"), ("keyses@3", "a", b"1")], Mark(0, b"")
+        {table: {"a": b"1"} for table in ("keys@9", "keys@10", "plain", "keyses@3")}, Mark(0, b"")
     )
     state = Overlay((PLAIN, KEYS), store)
     load_buckets(state, store)
@@ -49,7 +62,7 @@ def test_buckets_are_found_in_the_store_newest_first() -> None:
 
 def test_buckets_past_their_retention_are_dropped_whole() -> None:
     store = a_store()
-    store.write([(f"keys@{bucket}", "a", b"1") for bucket in (3, 4, 5)] + [("plain", "a", b"1")], Mark(0, b""))
+    store.write({table: {"a": b"1"} for table in ("keys@3", "keys@4", "keys@5", "plain")}, Mark(0, b""))
     state = Overlay((PLAIN, KEYS), store)
     assert forget_old_buckets(state, store, 10_000) == 0
     load_buckets(state, store)

@@ -30,7 +30,7 @@ def filled(folder: Path, partition: int = 0) -> RocksStores:
     """Stores with one closed store of two tables in it."""
     stores = stores_in(folder)
     store = stores.open(partition)
-    store.write([("wallets", "b", b"2"), ("wallets", "a", b"1"), ("keys@7", "ü", b"x")], Mark(3, b"seal-3"))
+    store.write({"wallets": {"b": b"2", "a": b"1"}, "keys@7": {"ü": b"x"}}, Mark(3, b"seal-3"))
     store.close()
     return stores
 
@@ -57,7 +57,7 @@ def test_an_empty_store_has_no_mark(tmp_path: Path) -> None:
 
 def test_removal_and_overwriting(tmp_path: Path) -> None:
     store = filled(tmp_path).open(0)
-    store.write([("wallets", "a", None), ("wallets", "b", b"3")], Mark(9, b"seal-9"))
+    store.write({"wallets": {"a": None, "b": b"3"}}, Mark(9, b"seal-9"))
     assert list(store.scan("wallets")) == [("b", b"3")]
     assert store.mark() == Mark(9, b"seal-9")
     store.close()
@@ -79,7 +79,7 @@ def test_a_dropped_table_stays_dropped_and_does_not_look_torn(tmp_path: Path) ->
 def test_a_failed_write_leaves_all_as_it_was(tmp_path: Path) -> None:
     store = filled(tmp_path).open(0)
     with pytest.raises(StoreError, match="cannot write the store at"):
-        store.write([("wallets", "a", b"new"), ("wallets", "b", "no bytes")], Mark(4, b"seal-4"))  # type: ignore[list-item]
+        store.write({"wallets": {"a": b"new", "b": "no bytes"}}, Mark(4, b"seal-4"))  # type: ignore[dict-item]
     assert store.get("wallets", "a") == b"1"
     assert store.mark() == Mark(3, b"seal-3")
     store.close()
@@ -93,7 +93,7 @@ def test_a_closed_store_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
         with pytest.raises(StoreError, match="is closed"):
             use()
     with pytest.raises(StoreError):
-        store.write([], Mark(4, b"seal-4"))
+        store.write({}, Mark(4, b"seal-4"))
 
 
 def test_options_survive_a_reopen(tmp_path: Path) -> None:
@@ -122,9 +122,9 @@ from streams.ports import Mark
 from streams.rocks_stores import RocksStores
 from streams.rocks_memory import StoreMemory
 store = RocksStores(Path({str(tmp_path)!r}), "worker-1", StoreMemory(8, 4)).open(0)
-store.write([("wallets", "a", b"1"), ("keys", "k", b"1")], Mark(1, b"seal-1"))
+store.write({{"wallets": {{"a": b"1"}}, "keys": {{"k": b"1"}}}}, Mark(1, b"seal-1"))
 store.flush()
-store.write([("wallets", "a", b"2"), ("keys", "k", b"2")], Mark(2, b"seal-2"))
+store.write({{"wallets": {{"a": b"2"}}, "keys": {{"k": b"2"}}}}, Mark(2, b"seal-2"))
 store._families["wallets"].flush()
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -151,7 +151,7 @@ print(i, flush=True)
 while True:
     i += 1
     store.write(
-        [("a", f"k{i % 97}", b"%d" % i), ("b", f"k{i % 89}", b"%d" % i), (f"c@{i // 5000}", f"k{i}", bytes(200))],
+        {"a": {f"k{i % 97}": b"%d" % i}, "b": {f"k{i % 89}": b"%d" % i}, f"c@{i // 5000}": {f"k{i}": bytes(200)}},
         Mark(i, b"seal-%d" % i),
     )
     if i % 5000 == 4999 and i > 10000:
@@ -212,7 +212,7 @@ def test_a_directory_held_by_another_process_is_not_waited_for(tmp_path: Path) -
         store = stores.open(0)
         assert store.mark() is None
         assert store.path.name.startswith("0~")
-        store.write([("wallets", "a", b"1")], Mark(1, b"seal-1"))
+        store.write({"wallets": {"a": b"1"}}, Mark(1, b"seal-1"))
         store.close()
         assert stores.open_empty(0).path.name.startswith("0~")
 
@@ -224,7 +224,7 @@ def test_a_directory_of_its_own_is_kept_while_the_usual_one_is_held(tmp_path: Pa
         for number in range(3):
             store = stores.open(0)
             assert store.mark() == (Mark(number - 1, b"seal") if number else None)
-            store.write([("wallets", "a", b"1")], Mark(number, b"seal"))
+            store.write({"wallets": {"a": b"1"}}, Mark(number, b"seal"))
             store.close()
         store = stores.open_empty(0)
         assert store.mark() is None
@@ -282,7 +282,7 @@ def test_a_table_file_found_corrupt_is_thrown_away(tmp_path: Path, reads: str) -
     stores = stores_in(tmp_path)
     store = stores.open(0)
     keys = [f"k{i:05}" for i in range(3_000)]
-    store.write([("a", key, random.randbytes(300)) for key in keys], Mark(3, b"seal-3"))
+    store.write({"a": {key: random.randbytes(300) for key in keys}}, Mark(3, b"seal-3"))
     store.close()
     flip_bytes(store.path)
     store = stores.open(0)
@@ -292,7 +292,7 @@ def test_a_table_file_found_corrupt_is_thrown_away(tmp_path: Path, reads: str) -
     store.close()
     store = stores.open(0)
     assert store.mark() is None
-    store.write([("a", "k", b"v")], Mark(1, b"seal-1"))
+    store.write({"a": {"k": b"v"}}, Mark(1, b"seal-1"))
     store.close()
     store = stores.open(0)
     assert store.mark() == Mark(1, b"seal-1")
@@ -340,7 +340,7 @@ store = RocksStores(Path({str(tmp_path)!r}), "worker-1", StoreMemory(8, 1)).open
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
 try:
     for i in range(200):
-        store.write([("a", f"{{i}}-{{j}}", random.randbytes(2_000)) for j in range(50)], Mark(i, b"seal"))
+        store.write({{"a": {{f"{{i}}-{{j}}": random.randbytes(2_000) for j in range(50)}}}}, Mark(i, b"seal"))
 except StoreError as error:
     print(error)
 """
@@ -361,7 +361,7 @@ def test_no_space_left_says_what_to_do() -> None:
 def test_the_raw_database_shows_that_nothing_is_logged_twice(tmp_path: Path) -> None:
     """The write-ahead log stays empty: the event log is one already."""
     store = stores_in(tmp_path).open(0)
-    store.write([("a", "k", bytes(10_000))], Mark(1, b"seal"))
+    store.write({"a": {"k": bytes(10_000)}}, Mark(1, b"seal"))
     assert sum(path.stat().st_size for path in store.path.glob("*.log")) == 0
     store.close()
     assert Rdict.list_cf(str(store.path))

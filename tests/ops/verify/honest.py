@@ -52,12 +52,13 @@ class DictStore:
         return list(self.data)
 
     def write(self, state: Overlay) -> None:
-        for table, key, value in changes_of(state):
+        for table, changed in changes_of(state).items():
             rows = self.data.setdefault(table, {})
-            if value is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = value
+            for key, value in changed.items():
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
 
 
 class Ledger:

@@ -25,8 +25,7 @@ def keep(ledger: Ledger, folder: Path, partition: int = 0, worker: str = "worker
     seal = ledger.seals[partition]
     (offset,) = [record.offset for record in ledger.topics[EVENTS][partition] if record.value == seal]
     store = RocksStore(folder / worker / str(partition), MEMORY)
-    rows = [(table, key, value) for table, part in ledger.stores[partition].data.items() for key, value in part.items()]
-    store.write(rows, Mark(offset, seal))
+    store.write({table: dict(rows) for table, rows in ledger.stores[partition].data.items()}, Mark(offset, seal))
     store.flush()
     return store
 

@@ -12,13 +12,13 @@ from streams.errors import StoreError
 from streams.machine import Message
 from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
-from streams.ports import LogPosition, Mark
+from streams.ports import Changes, LogPosition, Mark
 from streams.processor import PartitionProcessor
 from streams.restore import Restored
 from tests.simulation.broken.registry import Patch, often, without
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import MemoryWriter
-from tests.simulation.memory_store import Changes, MemoryStore
+from tests.simulation.memory_store import MemoryStore
 
 # ---- steps 3 and 4 ---------------------------------------------------------------------------------
 
