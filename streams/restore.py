@@ -13,8 +13,9 @@ from streams.persist import changes_of, forget_old_buckets, load_buckets
 from streams.ports import LogReader, Mark, Store, Stores
 from streams.seal import Seal, chain_hash, decode_seal, is_seal, unhashed_bytes
 
-#: Seals folded between two writes of the store, at most; and events.
-_WRITE_EVERY_EVENTS = 20_000
+#: Events folded between two writes of the store, to the next seal. All partitions fold at once, and what they hold in
+#: memory until then sets a worker's peak, which it keeps.
+_WRITE_EVERY_EVENTS = 5_000
 
 
 def progress_at(mark: Mark, unix_ms: Callable[[str], int]) -> Progress:

@@ -31,6 +31,11 @@ class StoreMemory:
         """
         blocks = BlockBasedOptions()
         blocks.set_block_cache(self._cache)
+        # The index of a table file has an entry for each block. As RocksDB has it by default, with whole keys, indexes
+        # take most of the cache, and more with each event of the log; larger blocks and shared prefixes halve that. A
+        # row in a block that is in the cache takes no longer to read.
+        blocks.set_block_size(16 << 10)
+        blocks.set_index_block_restart_interval(16)
         blocks.set_bloom_filter(10, False)
         blocks.set_cache_index_and_filter_blocks(True)
         blocks.set_pin_l0_filter_and_index_blocks_in_cache(True)

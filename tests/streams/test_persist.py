@@ -52,9 +52,7 @@ def test_a_table_whose_changes_were_rolled_back_is_not_written() -> None:
 
 def test_buckets_are_found_in_the_store_newest_first() -> None:
     store = a_store()
-    store.write(
-        {table: {"a": b"1"} for table in ("keys@9", "keys@10", "plain", "keyses@3")}, Mark(0, b"")
-    )
+    store.write({table: {"a": b"1"} for table in ("keys@9", "keys@10", "plain", "keyses@3")}, Mark(0, b""))
     state = Overlay((PLAIN, KEYS), store)
     load_buckets(state, store)
     assert state.bucketed(KEYS).buckets == [10, 9]

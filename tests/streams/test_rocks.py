@@ -104,6 +104,7 @@ def test_options_survive_a_reopen(tmp_path: Path) -> None:
     assert all("memtable_whole_key_filtering=true" in family for family in families)
     assert all("compression=kLZ4Compression" in family for family in families)
     assert written.count("filter_policy=bloomfilter\n") == 3
+    assert written.count(" block_size=16384\n") == written.count(" index_block_restart_interval=16\n") == 3
 
 
 def test_open_empty_forgets_everything(tmp_path: Path) -> None:

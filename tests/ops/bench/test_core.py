@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
 
 from click.testing import CliRunner
 
@@ -10,6 +11,8 @@ from ops.bench.core import Core, main, measure
 from ops.load import RequestMaker, Shape
 from schemas.events import decode_event
 from schemas.outcomes import decode_outcome
+from streams.rocks import RocksStore
+from streams.rocks_memory import StoreMemory
 from streams.seal import is_seal
 
 SHAPE = Shape(wallets=20, mix={"credit": 1, "debit": 1, "transfer": 1}, duplicates=0.1)
@@ -42,11 +45,25 @@ def test_the_cost_is_measured_without_the_openings() -> None:
     assert set(cost.bytes_by_topic) == {"ledger-events", "transaction-outcomes", "wallet-balances"}
     assert cost.bytes_by_topic["transaction-outcomes"] > 100
     assert cost.as_json()["requests"] == 200
+    assert cost.as_json()["persist_us"] is None
+
+
+def test_a_disk_holds_what_was_decided(tmp_path: Path) -> None:
+    disk = RocksStore(tmp_path / "0", StoreMemory(8, 4))
+    cost = measure(200, 50, SHAPE, disk=disk)
+    assert cost.persist_us is not None
+    assert cost.persist_us > cost.encode_us
+    keys = [key for table in disk.tables() if table.startswith("idempotency@") for key, _ in disk.scan(table)]
+    assert len(keys) > 150
+    assert (mark := disk.mark()) is not None
+    assert mark.seal_offset == 242
+    disk.close()
 
 
 def test_it_prints_and_profiles() -> None:
-    arguments = ["--requests", "60", "--batch", "25", "--wallets", "10", "--profile"]
+    arguments = ["--requests", "60", "--batch", "25", "--wallets", "10", "--disk", "--profile"]
     ran = CliRunner().invoke(main, arguments)
     assert ran.exit_code == 0, ran.output
     assert "us a request" in ran.output
+    assert "persist" in ran.output
     assert list(islice((line for line in ran.output.splitlines() if "ncalls" in line), 1))
