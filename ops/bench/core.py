@@ -177,7 +177,7 @@ def _size(message: Message) -> int:
 def _on_disk(closing: ExitStack) -> RocksStore:
     """A store as a worker has it by default, in a directory that goes with `closing`."""
     folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
-    store = RocksStore(folder / "0", StoreMemory(64, 32))
+    store = RocksStore(folder / "0", StoreMemory(64, 16))
     closing.callback(store.close)
     return store
 
