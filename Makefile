@@ -89,7 +89,7 @@ amlsim: $(STAMP) ## AMLSim to the cent, with workers killed by -9, on a real Kaf
 simulate: $(STAMP) ## ten thousand seeds of the deterministic simulation
 	$(BIN)/python -m tests.simulation.campaign
 
-# What was tried is remembered in mutants/ and not tried again until it or its tests change.
+# What was tried is remembered in mutants/ and not tried again until it changes or ONLY names it.
 mutation: $(STAMP) ## mutation testing of decide and apply; ONLY="agents.ledger.draft*" takes some modules
 	$(BIN)/mutmut run --max-children $(JOBS) $(if $(ONLY),"$(ONLY)")
 	@echo "mutants that no test has killed:"
