@@ -59,6 +59,7 @@ def test_a_roll_back_returns_to_the_savepoint_and_no_further() -> None:
     view.put("before", 3)
     view.put("new", 4)
     view.delete("stored")
+    keys.put("k0", 5, 0)
     keys.put("k1", 5, 100)
     state.roll_back()
     assert view.changes == {"before": 1}
