@@ -49,6 +49,8 @@ async def published_balances(bootstrap_servers: str, namespace: str) -> dict[str
         bootstrap_servers=bootstrap_servers,
         isolation_level="read_committed",
         enable_auto_commit=False,
+        # Not `seek_to_beginning`: the default, the log's end, may be under way already and come second.
+        auto_offset_reset="earliest",
         max_partition_fetch_bytes=4 << 20,
         fetch_max_wait_ms=20,
     )
@@ -56,7 +58,6 @@ async def published_balances(bootstrap_servers: str, namespace: str) -> dict[str
     try:
         partitions = consumer.assignment()
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         latest: dict[bytes, bytes] = {}
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=200, max_records=20_000)).values():

@@ -95,13 +95,16 @@ async def _forge(bootstrap_servers: str, topic: str, forged: str) -> str:
 
 async def _read(bootstrap_servers: str, topic: str) -> dict[int, list[bytes]]:
     consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
+        topic,
+        bootstrap_servers=bootstrap_servers,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
     )
     await consumer.start()
     try:
         partitions = consumer.assignment()
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
         values: dict[int, list[bytes]] = {tp.partition: [] for tp in partitions}
         while any([await consumer.position(tp) < ends[tp] for tp in partitions]):
             for tp, records in (await consumer.getmany(timeout_ms=200)).items():
