@@ -84,7 +84,7 @@ async def records(settings: Settings, topic: str) -> AsyncIterator[Any]:
             tp = TopicPartition(name, partition)
             end = (await consumer.end_offsets([tp]))[tp]
             consumer.assign([tp])
-            consumer.seek(tp, 0)
+            await consumer.seek_to_beginning(tp)
             while await consumer.position(tp) < end:
                 for record in (await consumer.getmany(tp, timeout_ms=500, max_records=5_000)).get(tp, ()):
                     yield record
