@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
-from rocksdict import Checkpoint, ColumnFamily, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import Checkpoint, ColumnFamily, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from streams.errors import StoreError
 from streams.ports import Changes, Mark
@@ -62,6 +62,8 @@ class RocksStore:
         self._unlogged.disable_wal = True  # type: ignore[assignment,method-assign]
         # RocksDB would hold a write for as long as a full disk stays full, and with it the whole process.
         self._unlogged.no_slowdown = True
+        self._in_order = ReadOptions()
+        self._in_order.set_total_order_seek(True)
         try:
             path.mkdir(parents=True, exist_ok=True)
             names = self._existing_families()
@@ -116,7 +118,7 @@ class RocksStore:
         if self._gets.get(table) is None:
             return
         try:
-            rows = self._families[table].iter()
+            rows = self._families[table].iter(self._in_order)
             rows.seek_to_first()
             while rows.valid():
                 if (key := rows.key()) != _STAMP:

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from rocksdict import BlockBasedOptions, Cache, DBCompressionType, Options, WriteBufferManager
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DBCompressionType,
+    MemtableFactory,
+    Options,
+    SliceTransform,
+    WriteBufferManager,
+)
 
 #: Memtables of all partitions of a process together, as a multiple of one partition's.
 _SHARED_MEMTABLES: Final = 4
+
+#: Hash buckets of a memtable: of 8 bytes each, for some ten thousand rows, and of a family that is written no more.
+_BUCKETS: Final = 1 << 15
+_FEW_BUCKETS: Final = 1 << 8
+#: The longest prefix that RocksDB takes. Longer keys share buckets, which become skip lists where they grow.
+_HASHED_BYTES: Final = 128
 
 
 class StoreMemory:
@@ -27,7 +41,7 @@ class StoreMemory:
         """Options of one column family, and of the database in the default family.
 
         They are given again for every family at every open: RocksDB would take its own defaults for the others.
-        A family that `is_written` no more, such as a past bucket, gets a small memtable without a filter.
+            A family that `is_written` no more, such as a past bucket, gets a small memtable.
         """
         blocks = BlockBasedOptions()
         blocks.set_block_cache(self._cache)
@@ -47,10 +61,13 @@ class StoreMemory:
         options.set_compression_type(DBCompressionType.lz4())
         options.set_write_buffer_manager(self._memtables)
         options.set_write_buffer_size(self._memtable_bytes if is_written else 1 << 20)
-        if is_written:
-            # A lookup that misses costs 4 us without a filter on the memtable and 1 us with it.
-            options.set_memtable_prefix_bloom_ratio(0.02)
-            options.set_memtable_whole_key_filtering(True)
+        # Keys are looked up and hardly ever walked: a hash table takes a row in a third of a skip list's time, and
+        # tells a third faster that a key is not there. Walks have to ask for the total order.
+        options.set_memtable_factory(
+            MemtableFactory.hash_link_list(_BUCKETS if is_written else _FEW_BUCKETS)  # type: ignore[call-arg]
+        )
+        options.set_prefix_extractor(SliceTransform.create_max_len_prefix(_HASHED_BYTES))
+        options.set_allow_concurrent_memtable_write(False)
         options.set_max_open_files(512)
         options.set_max_background_jobs(2)
         options.set_keep_log_file_num(2)

@@ -63,6 +63,22 @@ def test_removal_and_overwriting(tmp_path: Path) -> None:
     store.close()
 
 
+def test_a_scan_is_in_order_of_all_keys_in_memory_and_on_disk(tmp_path: Path) -> None:
+    """Memtables are hash tables by the first 128 bytes: more keys than that tells apart, and two versions of some."""
+    long = "x" * 200
+    keys = [f"{long}{number:04d}" for number in range(1_000)] + [f"{number:04d}" for number in range(1_000)]
+    shuffled = random.Random(1).sample(keys, len(keys))
+    store = stores_in(tmp_path).open(0)
+    store.write({"t": dict.fromkeys(shuffled[:1_500], b"1")}, Mark(1, b"seal-1"))
+    store.flush()
+    store.write({"t": dict.fromkeys(shuffled[1_000:], b"2")}, Mark(2, b"seal-2"))
+    expected = dict.fromkeys(shuffled, b"1") | dict.fromkeys(shuffled[1_000:], b"2")
+    assert list(store.scan("t")) == sorted(expected.items())
+    assert all(store.get("t", key) == value for key, value in expected.items())
+    assert store.get("t", f"{long}1000") is None
+    store.close()
+
+
 def test_a_dropped_table_stays_dropped_and_does_not_look_torn(tmp_path: Path) -> None:
     stores = filled(tmp_path)
     store = stores.open(0)
@@ -101,7 +117,8 @@ def test_options_survive_a_reopen(tmp_path: Path) -> None:
     written = max((tmp_path / "worker-1" / "0").glob("OPTIONS-*"), key=lambda path: path.name).read_text()
     families = written.split("[CFOptions ")[1:]
     assert len(families) == 3
-    assert all("memtable_whole_key_filtering=true" in family for family in families)
+    assert all("memtable_factory={id=HashLinkListRepFactory;" in family for family in families)
+    assert written.count("prefix_extractor=max_len\n") == written.count("memtable_factory={") == 3
     assert all("compression=kLZ4Compression" in family for family in families)
     assert written.count("filter_policy=bloomfilter\n") == 3
     assert written.count(" block_size=16384\n") == written.count(" index_block_restart_interval=16\n") == 3
