@@ -85,7 +85,7 @@ class Outgoing:
 class Output:
     """What the records of a batch lead to: numbered events, and other records to write with them.
 
-    The runtime makes one for each batch. A machine takes the next number with `next_sequence`, writes it into
+    The runtime makes one for each batch. A machine writes the number of the next event, `sequence` + 1, into
     its event and hands over the event's bytes.
     """
 
@@ -107,12 +107,8 @@ class Output:
         #: For metrics: of each dead letter its place in `sent`, and why and in which stage it became one.
         self.dead_letters: list[tuple[int, tuple[str, str]]] = []
 
-    def next_sequence(self) -> int:
-        """The number of the next event; `event` must follow."""
-        return self.sequence + 1
-
     def event(self, key: bytes | None, value: bytes, label: tuple[str, str | None]) -> None:
-        """Write the event that has the next number."""
+        """Write the event that has the number `sequence` + 1."""
         self.sequence += 1
         self.events.append((key, value, ()))
         self.labels.append(label)

@@ -1,16 +1,16 @@
 """The state while a batch is decided: changes in memory over what the store holds.
 
-A table is read through three layers: the batch's own changes, a bounded cache of decoded values, the store.
-Values are immutable by agreement: to change one, put another. Each record is decided under a savepoint; an
-exception rolls the record's changes back and leaves those of the records before it.
+A table is read through two layers: what is known, which is the batch's own changes and a bounded cache of decoded
+values, and the store. Values are immutable by agreement: to change one, put another. Each record is decided under a
+savepoint; an exception rolls the record's changes back and leaves those of the records before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final, Generic, Protocol, TypeVar, cast
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 V = TypeVar("V")
 
@@ -58,41 +58,52 @@ class Table(Generic[V]):
         return f"{self.name}@{bucket}"
 
 
+class _Known(dict[str, Any]):
+    """Values of a table by key, None where there is none; one that is asked for the first time is read."""
+
+    __slots__ = ("_read",)
+
+    def __init__(self, read: Callable[[str], Any]):
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, key: str) -> Any:
+        value = self[key] = self._read(key)
+        return value
+
+
 class TableView(Generic[V]):
     """One table as the decisions of a batch see it."""
 
-    __slots__ = ("_cache", "_cache_entries", "_changes", "_reads", "_undo", "table")
+    __slots__ = ("_cache_entries", "_changed", "_known", "_reads", "_undo", "get", "table")
+
+    #: The value under a key, or None. The look-up of a dictionary itself: most of them find what is known already.
+    get: Callable[[str], V | None]
 
     def __init__(self, table: Table[V], reads: Reads, undo: list[tuple[dict[str, Any], str, Any]], cache_entries: int):
         self.table = table
         self._reads = reads
         self._undo = undo
-        #: What the batch has put; None stands for removed.
-        self._changes: dict[str, V | None] = {}
-        #: What the store holds, decoded, oldest first.
-        self._cache: dict[str, V] = {}
+        #: What the batch has put and what it or one before has read, oldest first.
+        self._known = _Known(self._read)
+        #: Keys of what the batch has put or removed.
+        self._changed: dict[str, None] = {}
         self._cache_entries = cache_entries if table.cached else 0
+        self.get = self._known.__getitem__
 
-    def get(self, key: str) -> V | None:
-        """The value under `key`, or None."""
-        value = self._changes.get(key, _ABSENT)
-        if value is not _ABSENT:
-            return cast("V | None", value)
-        cached = self._cache.get(key)
-        if cached is not None:
-            return cached
-        stored = self._reads.get(self.table.name, key)
-        if stored is None:
-            return None
-        decoded = self.table.decode(stored)
-        self._cache[key] = decoded
-        return decoded
+    def _read(self, key: str) -> V | None:
+        table = self.table
+        stored = self._reads.get(table.name, key)
+        return None if stored is None else table.decode(stored)
 
     def put(self, key: str, value: V | None) -> None:
         """Set the value under `key`, under the current savepoint; None removes it."""
-        changes = self._changes
-        self._undo.append((changes, key, changes.get(key, _ABSENT)))
-        changes[key] = value
+        known, changed, undo = self._known, self._changed, self._undo
+        undo.append((known, key, known.get(key, _ABSENT)))
+        if key not in changed:
+            undo.append((changed, key, _ABSENT))
+            changed[key] = None
+        known[key] = value
 
     def delete(self, key: str) -> None:
         """Remove `key`, under the current savepoint."""
@@ -110,24 +121,22 @@ class TableView(Generic[V]):
     @property
     def changes(self) -> Mapping[str, V | None]:
         """What the batch has changed so far; None stands for removed."""
-        return self._changes
+        known = self._known
+        return {key: known[key] for key in self._changed}
+
+    @property
+    def changed_keys(self) -> Iterable[str]:
+        """Keys of what the batch has changed so far, in order of their first change."""
+        return self._changed
 
     def settle(self) -> None:
-        """The changes are in the store now: keep them as cached values, as many as fit, and start afresh."""
-        cache, changes = self._cache, self._changes
-        if not self._cache_entries:
-            changes.clear()
-            cache.clear()
-            return
-        for key, value in changes.items():
-            cache.pop(key, None)
-            if value is not None:
-                cache[key] = value
-        changes.clear()
-        excess = len(cache) - self._cache_entries
+        """The changes are in the store now: forget the oldest values beyond those that fit, and start afresh."""
+        known = self._known
+        self._changed.clear()
+        excess = len(known) - self._cache_entries
         if excess > 0:
-            for key in list(islice(cache, excess)):
-                del cache[key]
+            for key in list(islice(known, excess)):
+                del known[key]
 
 
 class BucketedView(Generic[V]):
@@ -137,11 +146,12 @@ class BucketedView(Generic[V]):
     must be put into the bucket that it is in.
     """
 
-    __slots__ = ("_changes", "_prefix", "_reads", "_undo", "buckets", "table")
+    __slots__ = ("_bucket_ms", "_changes", "_encode", "_prefix", "_reads", "_undo", "buckets", "table")
 
     def __init__(self, table: Table[V], reads: Reads, undo: list[tuple[dict[str, Any], str, Any]]):
         self.table = table
         self._prefix = table.bucket_name("")
+        self._bucket_ms, self._encode = table.bucket_ms, table.encode
         self._reads = reads
         self._undo = undo
         #: Numbers of the buckets that hold anything, newest first; kept by the runtime.
@@ -152,7 +162,7 @@ class BucketedView(Generic[V]):
     def get(self, key: str, now_ms: int) -> V | None:
         """The value under `key` if its bucket is still remembered at `now_ms`, else None."""
         table = self.table
-        oldest = (now_ms - table.retained_ms) // table.bucket_ms
+        oldest = (now_ms - table.retained_ms) // self._bucket_ms
         for bucket, rows in self._changes.items():
             changed = rows.get(key)
             if changed is not None and bucket >= oldest:
@@ -168,13 +178,12 @@ class BucketedView(Generic[V]):
 
     def put(self, key: str, value: V, at_ms: int) -> None:
         """Set the value under `key` in the bucket of `at_ms`."""
-        table = self.table
-        bucket = at_ms // table.bucket_ms
+        bucket = at_ms // self._bucket_ms
         rows = self._changes.get(bucket)
         if rows is None:
             rows = self._changes[bucket] = {}
         self._undo.append((rows, key, rows.get(key, _ABSENT)))
-        rows[key] = table.encode(value)
+        rows[key] = self._encode(value)
 
     @property
     def changes(self) -> Mapping[int, Mapping[str, bytes]]:
@@ -194,6 +203,8 @@ class Overlay:
 
     def __init__(self, tables: tuple[Table[Any], ...], reads: Reads, cache_entries: int = 10_000):
         self._undo: list[tuple[dict[str, Any], str, Any]] = []
+        #: Keep everything so far; `roll_back` returns to here.
+        self.savepoint: Callable[[], None] = self._undo.clear
         self._views: dict[str, TableView[Any] | BucketedView[Any]] = {}
         for table in tables:
             view: TableView[Any] | BucketedView[Any]
@@ -221,10 +232,6 @@ class Overlay:
     def views(self) -> Iterator[TableView[Any] | BucketedView[Any]]:
         """The views of all tables."""
         return iter(self._views.values())
-
-    def savepoint(self) -> None:
-        """Keep everything so far; `roll_back` returns to here."""
-        self._undo.clear()
 
     def roll_back(self) -> None:
         """Undo every change since the savepoint."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -23,7 +23,7 @@ from schemas.money import INT64_MAX, INT64_MIN
 from streams.machine import Context, Message
 
 
-class Journal(NamedTuple):
+class Journal(msgspec.Struct, frozen=True, gc=False):
     """Entries whose debits equal their credits, and the balances of the accounts after them."""
 
     entries: tuple[Entry, ...]
@@ -32,8 +32,9 @@ class Journal(NamedTuple):
 
 def post(state: LedgerState, debit: str, credit: str, asset: str, amount_minor: int) -> Journal | None:
     """The journal that moves `amount_minor` from `debit` to `credit`; None where a balance would leave int64."""
-    debited = state.balance_minor(debit, asset) - amount_minor
-    credited = state.balance_minor(credit, asset) + amount_minor
+    balance_minor = state.balances.get
+    debited = (balance_minor(f"{debit} {asset}") or 0) - amount_minor
+    credited = (balance_minor(f"{credit} {asset}") or 0) + amount_minor
     if debited < INT64_MIN or credited > INT64_MAX:
         return None
     return Journal(
@@ -68,14 +69,14 @@ class Draft:
 
     __slots__ = ("canonical", "cause", "command", "context", "fingerprint", "messages", "transaction_id")
 
-    def __init__(self, command: Any, context: Context, cause: Cause, topic: str, canonical: bytes):
+    def __init__(self, command: Any, context: Context, cause: Cause, scope: str, canonical: bytes):
         self.command: Command = command
         self.context = context
         self.cause = cause
         self.canonical = canonical
         self.messages: list[Message] = []
-        # The input topic, the wallet, the key, when it was first recorded, and the item of a batch: 0 outside one.
-        identity = f"{topic}\0{command.wallet_id}\0{command.idempotency_key}\0{context.recorded_at_ms}\0000"
+        # The input topic, the wallet and the key; when it was first recorded; the item of a batch, 0 outside one.
+        identity = f"{scope}\0{context.recorded_at_ms}\0000"
         self.transaction_id = sha256(identity.encode()).hexdigest()[:32]
 
     def event(
@@ -91,29 +92,30 @@ class Draft:
         wallet: WalletFacts | None = None,
     ) -> LedgerEvent:
         """An event of this command; `path` is every state that its transaction passes, the last one reached."""
-        command = self.command
-        fields = command.__dict__
+        # Attributes of a pydantic model cost several times what items of a dictionary do.
+        fields = self.command.__dict__
+        device, references = fields["device"], fields["references"]
         return LedgerEvent(
             type=type_,
-            wallet_id=command.wallet_id,
+            wallet_id=fields["wallet_id"],
             transaction_id=self.transaction_id,
-            operation=command.operation,
+            operation=fields["operation"],
             to_state=path[-1] if path else None,
             path=path,
-            entries=journal[0] if journal else (),
-            balances=journal[1] if journal else (),
+            entries=journal.entries if journal else (),
+            balances=journal.balances if journal else (),
             amount_minor=fields.get("amount_minor"),
             asset=fields.get("asset"),
-            sub_wallet=command.sub_wallet,
+            sub_wallet=fields["sub_wallet"],
             rail=rail,
             counterparty=counterparty,
             code=code,
             message=message,
             wallet=wallet,
-            occurred_at=command.occurred_at,
-            device=_raw(command.device),
-            references=_raw(command.references),
-            metadata=command.metadata,
+            occurred_at=fields["occurred_at"],
+            device=msgspec.UNSET if device is None else _raw(device),
+            references=msgspec.UNSET if references is None else _raw(references),
+            metadata=fields["metadata"],
             request=msgspec.Raw(self.canonical),
             cause=self.cause,
             recorded_at=self.context.recorded_at,
@@ -137,6 +139,6 @@ class Draft:
         )
 
 
-def _raw(part: Contract | None) -> msgspec.Raw | msgspec.UnsetType:
+def _raw(part: Contract) -> msgspec.Raw:
     """A part of a command as JSON, to stand in an event."""
-    return msgspec.UNSET if part is None else msgspec.Raw(part.model_dump_json(exclude_none=True).encode())
+    return msgspec.Raw(part.model_dump_json(exclude_none=True).encode())

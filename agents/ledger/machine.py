@@ -73,12 +73,15 @@ class LedgerMachine:
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """Decide one record: exactly one event answers it, more where parked records are released."""
-        turn = self._turn(state, context, out)
-        if context.topic == INTERNAL_COMMANDS:
+        turn = state.typed
+        if turn is None or turn.out is not out or turn.context is not context:
+            turn = self._turn(state, context, out)
+        topic = context.topic
+        if topic == INTERNAL_COMMANDS:
             self._internal(turn, record)
             return
-        command = decode(record, context.topic)
-        if isinstance(command, Malformed):
+        command = decode(record, topic)
+        if type(command) is Malformed:
             refuse_malformed(turn, record, command)
         else:
             take_request(turn, record, command, record.key, None)
@@ -148,7 +151,7 @@ class LedgerMachine:
         """`wallet-balances`: all accounts of every holder that the batch has touched."""
         ledger = self._turn_of(state).state
         balances, accounts = ledger.balances, ledger.accounts
-        holders = dict.fromkeys([holder_of(key.rpartition(" ")[0]) for key in balances.changes])
+        holders = dict.fromkeys([holder_of(key.rpartition(" ")[0]) for key in balances.changed_keys])
         for holder in holders:
             named = []
             for key in accounts.get(holder) or ():

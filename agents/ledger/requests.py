@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 
 from agents.ledger.answers import answer_again, answer_of
 from agents.ledger.draft import Draft
 from agents.ledger.operations import OPERATIONS
 from agents.ledger.quarantine import RELEASES, execute_parked, parked_records
-from agents.ledger.state import FirstAnswer, Wallet, scope
+from agents.ledger.state import FirstAnswer, scope
 from agents.ledger.turn import Turn
 from agents.ledger.unread import FITS_BYTES, refuse_unfit, short_key
 from schemas.canonical import canonical_json, fingerprint
@@ -45,9 +43,10 @@ def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes |
     topic = context.topic if origin is None else origin.topic
     canonical = canonical_json(command.canonical_fields())
     digest = fingerprint(canonical)
+    within = scope(topic, wallet_id, command.idempotency_key)
     first = None
     if matches:
-        first = state.idempotency.get(scope(topic, wallet_id, command.idempotency_key), context.recorded_at_ms)
+        first = state.idempotency.get(within, context.recorded_at_ms)
         if first is not None and first.fingerprint == digest:
             _replay(turn, record, command, first, origin)
             return
@@ -63,11 +62,16 @@ def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes |
         digest if matches and first is None else None,
         origin,
     )
-    draft = Draft(command, context, cause, topic, canonical)
-    event = _refuse_before_wallet(draft, matches, first) or _decide(turn, draft, wallet)
+    draft = Draft(command, context, cause, within, canonical)
+    event = _refuse_before_wallet(draft, matches, first)
+    if event is None:
+        if wallet is None and command.operation != "open_wallet":
+            event = draft.reject(Code.WALLET_NOT_FOUND, "no wallet has this id", "wallet_id")
+        else:
+            event = OPERATIONS[command.operation](state, wallet, command, draft, turn.assets)
     parked = parked_records(turn, event) if event.type in RELEASES else ()
     answer = turn.write(event, key) or answer_of(event, cause)
-    turn.send(TRANSACTION_OUTCOMES, context.partition, key, answer)
+    turn.out.send(TRANSACTION_OUTCOMES, context.partition, key, answer)
     if draft.messages:
         turn.out.send_all(draft.messages)
     if parked:
@@ -86,13 +90,6 @@ def _refuse_before_wallet(draft: Draft, matches: bool, first: FirstAnswer | None
         name = first_difference(first.request, draft.canonical)
         return draft.reject(Code.IDEMPOTENCY_MISMATCH, f"the key was used for another command; {name} differs", name)
     return None
-
-
-def _decide(turn: Turn, draft: Draft, wallet: Wallet | None) -> LedgerEvent:
-    command: Any = draft.command
-    if wallet is None and command.operation != "open_wallet":
-        return draft.reject(Code.WALLET_NOT_FOUND, "no wallet has this id", "wallet_id")
-    return OPERATIONS[command.operation](turn.state, wallet, command, draft, turn.assets)
 
 
 def _replay(turn: Turn, record: InputRecord, command: Command, first: FirstAnswer, origin: Source | None) -> None:

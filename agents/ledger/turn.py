@@ -27,7 +27,7 @@ class Turn:
     def write(self, event: LedgerEvent, key: bytes | None) -> bytes | None:
         """Write an event and fold it into the state; returns the answer that it froze, if any."""
         out = self.out
-        event.sequence = out.next_sequence()
+        event.sequence = out.sequence + 1
         answer = apply(self.state, event)
         out.event(key, encode_event(event), (event.type, event.code))
         return answer

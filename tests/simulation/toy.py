@@ -233,7 +233,7 @@ class ToyMachine:
         return Message(INTERNAL, partition, None, _json(Tick(due_at_ms)))
 
     def _write(self, state: Overlay, out: Output, event: Event) -> None:
-        event.sequence = out.next_sequence()
+        event.sequence = out.sequence + 1
         self._apply(state, event)
         out.event(event.id.encode(), _json(event), (event.type, event.code))
 

@@ -37,7 +37,7 @@ class Machine:
         )
         view = state.table(COUNT)
         view.put("n", (view.get("n") or 0) + 1)
-        out.event(b"k", json.dumps({"sequence": out.next_sequence(), "type": what}).encode(), (what, "ok"))
+        out.event(b"k", json.dumps({"sequence": out.sequence + 1, "type": what}).encode(), (what, "ok"))
         out.send("outcomes", context.partition, b"k", what.encode(), [("h", b"1")])
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:

@@ -60,7 +60,7 @@ class ToyMachine:
     ) -> None:
         key = (record.key or b"").decode()
         event = {
-            "sequence": out.next_sequence(),
+            "sequence": out.sequence + 1,
             "type": "added",
             "key": key,
             "add": added,
