@@ -7,7 +7,7 @@ for their type only; whether an integer is in range is the ledger's answer `amou
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Union
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
@@ -214,13 +214,15 @@ class ReleaseQuarantine(OperatorCommand):
     operation: Literal["release_quarantine"]
 
 
-TransactionRequest = Annotated[
-    OpenWallet | OpenSubWallet | EnableAsset | Credit | Debit | Transfer, Field(discriminator="operation")
-]
-OperatorRequest = Annotated[SetWalletState | ReleaseQuarantine, Field(discriminator="operation")]
+#: Input topic -> the models of its records, told apart by `operation`. A topic's writers may give these commands and no
+#: others.
+REQUESTS: Final[dict[str, tuple[type[Command], ...]]] = {
+    "transaction-requests": (OpenWallet, OpenSubWallet, EnableAsset, Credit, Debit, Transfer),
+    "operator-commands": (SetWalletState, ReleaseQuarantine),
+}
 
-#: Input topic -> the contract of its records. A topic's writers may give these commands and no others.
+#: Input topic -> the contract of its records.
 CONTRACTS: Final[dict[str, TypeAdapter[Any]]] = {
-    "transaction-requests": TypeAdapter(TransactionRequest),
-    "operator-commands": TypeAdapter(OperatorRequest),
+    topic: TypeAdapter(Annotated[Union[models], Field(discriminator="operation")])  # type: ignore[arg-type]  # noqa: UP007
+    for topic, models in REQUESTS.items()
 }

@@ -7,9 +7,9 @@ import msgspec.structs
 from agents.ledger.decode import Malformed
 from agents.ledger.state import Transaction
 from schemas.codes import Code
-from schemas.commands import Command
 from schemas.events import Cause, LedgerEvent, Source
 from schemas.outcomes import Outcome, encode_outcome
+from schemas.reading import ReadCommand
 
 
 def answer_of(event: LedgerEvent, cause: Cause) -> bytes:
@@ -36,7 +36,7 @@ def answer_of(event: LedgerEvent, cause: Cause) -> bytes:
     )
 
 
-def answer_again(first: Outcome, now: Transaction | None, command: Command, source: Source) -> bytes:
+def answer_again(first: Outcome, now: Transaction | None, command: ReadCommand, source: Source) -> bytes:
     """The first answer once more, to the request at `source`, and how far its transaction has come since."""
     return encode_outcome(
         msgspec.structs.replace(

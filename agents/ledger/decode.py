@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.cloudevents import MAX_ID_LENGTH, HeaderError, read_headers
 from schemas.commands import (
-    CONTRACTS,
     RESERVED_WALLET_ID,
-    Command,
-    Credit,
-    Debit,
     OpenSubWallet,
-    OpenWallet,
     Transfer,
     WalletId,
 )
 from schemas.events import Source
 from schemas.internal import ForwardedRecord, InternalCommand, TransferLeg, decode_internal
 from schemas.money import INT64_MAX, is_amount
+from schemas.reading import READERS, ReadCommand
 from streams.machine import Headers
 
-_VALIDATORS = {topic: adapter.validator.validate_json for topic, adapter in CONTRACTS.items()}
 _validate_wallet_id = TypeAdapter(WalletId).validate_python
 _LONGEST_READABLE = 255
 _RESERVED = f"{RESERVED_WALLET_ID!r} is reserved for system accounts"
@@ -52,16 +47,16 @@ class Malformed(NamedTuple):
     operation: str | None
 
 
-def decode(record: Written, topic: str) -> Command | Malformed:
+def decode(record: Written, topic: str) -> ReadCommand | Malformed:
     """The command in a record of `topic`: checked against the topic's contract and its headers."""
     value = record.value
     if value is None:
         return _unread(record, "the record has no value; a command is a JSON object")
-    validate = _VALIDATORS.get(topic)
-    if validate is None:
+    read = READERS.get(topic)
+    if read is None:
         return _unread(record, f"no operation is defined on {topic} yet", "operation")
     try:
-        command: Command = validate(value)
+        command = read(value)
     except ValidationError as error:
         return _unread(record, *_first_error(error))
     if record.headers:
@@ -75,22 +70,28 @@ def decode(record: Written, topic: str) -> Command | Malformed:
     return command if wrong is None else _unread(record, *wrong)
 
 
-def _wrong_wallet(command: Command) -> tuple[str, str] | None:
+def _wrong_wallet(command: ReadCommand) -> tuple[str, str] | None:
     """What a JSON Schema does not say is wrong, and in which field: ids and sub-wallets that cannot be named here."""
     if command.wallet_id == RESERVED_WALLET_ID:
         return _RESERVED, "wallet_id"
-    if type(command) is Transfer:
-        if command.to_wallet_id == RESERVED_WALLET_ID:
-            return _RESERVED, "to_wallet_id"
-        if command.to_wallet_id == command.wallet_id and command.to_sub_wallet == command.sub_wallet:
-            return "payer and payee are the same sub-wallet", "to_sub_wallet"
-    elif type(command) is OpenSubWallet:
-        return _wrong_sub_wallet(command)
-    elif command.sub_wallet != "main" and not isinstance(command, Credit | Debit):
-        if type(command) is OpenWallet:
+    operation = command.operation
+    if operation == "transfer":
+        return _wrong_payee(cast("Transfer", command))
+    if operation == "open_sub_wallet":
+        return _wrong_sub_wallet(cast("OpenSubWallet", command))
+    if command.sub_wallet != "main" and operation not in ("credit", "debit"):
+        if operation == "open_wallet":
             return "a wallet is opened with `main`; use open_sub_wallet for others", "sub_wallet"
         # Accepting it would do to the whole wallet what was asked for a part of it.
-        return f"{command.operation} is of the whole wallet; sub_wallet is `main` or left out", "sub_wallet"
+        return f"{operation} is of the whole wallet; sub_wallet is `main` or left out", "sub_wallet"
+    return None
+
+
+def _wrong_payee(command: Transfer) -> tuple[str, str] | None:
+    if command.to_wallet_id == RESERVED_WALLET_ID:
+        return _RESERVED, "to_wallet_id"
+    if command.to_wallet_id == command.wallet_id and command.to_sub_wallet == command.sub_wallet:
+        return "payer and payee are the same sub-wallet", "to_sub_wallet"
     return None
 
 

@@ -9,7 +9,6 @@ import msgspec
 
 from agents.ledger.state import LedgerState
 from schemas.codes import Code
-from schemas.commands import Command, Contract
 from schemas.events import (
     REQUEST_REJECTED,
     AccountBalance,
@@ -20,7 +19,10 @@ from schemas.events import (
     WalletFacts,
 )
 from schemas.money import INT64_MAX, INT64_MIN
+from schemas.reading import ReadCommand
 from streams.machine import Context, Message
+
+_encode = msgspec.json.Encoder().encode
 
 
 class Journal(msgspec.Struct, frozen=True, gc=False):
@@ -70,7 +72,7 @@ class Draft:
     __slots__ = ("canonical", "cause", "command", "context", "fingerprint", "messages", "transaction_id")
 
     def __init__(self, command: Any, context: Context, cause: Cause, scope: str, canonical: bytes):
-        self.command: Command = command
+        self.command: ReadCommand = command
         self.context = context
         self.cause = cause
         self.canonical = canonical
@@ -92,30 +94,29 @@ class Draft:
         wallet: WalletFacts | None = None,
     ) -> LedgerEvent:
         """An event of this command; `path` is every state that its transaction passes, the last one reached."""
-        # Attributes of a pydantic model cost several times what items of a dictionary do.
-        fields = self.command.__dict__
-        device, references = fields["device"], fields["references"]
+        command = self.command
+        device, references = command.device, command.references
         return LedgerEvent(
             type=type_,
-            wallet_id=fields["wallet_id"],
+            wallet_id=command.wallet_id,
             transaction_id=self.transaction_id,
-            operation=fields["operation"],
+            operation=command.operation,
             to_state=path[-1] if path else None,
             path=path,
             entries=journal.entries if journal else (),
             balances=journal.balances if journal else (),
-            amount_minor=fields.get("amount_minor"),
-            asset=fields.get("asset"),
-            sub_wallet=fields["sub_wallet"],
+            amount_minor=command.amount_minor,
+            asset=command.asset,
+            sub_wallet=command.sub_wallet,
             rail=rail,
             counterparty=counterparty,
             code=code,
             message=message,
             wallet=wallet,
-            occurred_at=fields["occurred_at"],
+            occurred_at=command.occurred_at,
             device=msgspec.UNSET if device is None else _raw(device),
             references=msgspec.UNSET if references is None else _raw(references),
-            metadata=fields["metadata"],
+            metadata=command.metadata,
             request=msgspec.Raw(self.canonical),
             cause=self.cause,
             recorded_at=self.context.recorded_at,
@@ -139,6 +140,6 @@ class Draft:
         )
 
 
-def _raw(part: Contract) -> msgspec.Raw:
+def _raw(part: msgspec.Struct) -> msgspec.Raw:
     """A part of a command as JSON, to stand in an event."""
-    return msgspec.Raw(part.model_dump_json(exclude_none=True).encode())
+    return msgspec.Raw(_encode(part))

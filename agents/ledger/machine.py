@@ -81,7 +81,7 @@ class LedgerMachine:
             self._internal(turn, record)
             return
         command = decode(record, topic)
-        if type(command) is Malformed:
+        if isinstance(command, Malformed):
             refuse_malformed(turn, record, command)
         else:
             take_request(turn, record, command, record.key, None)

@@ -11,9 +11,8 @@ from agents.ledger.quarantine import RELEASES, execute_parked, parked_records
 from agents.ledger.state import FirstAnswer, scope
 from agents.ledger.turn import Turn
 from agents.ledger.unread import FITS_BYTES, refuse_unfit, short_key
-from schemas.canonical import canonical_json, fingerprint
+from schemas.canonical import fingerprint
 from schemas.codes import Code
-from schemas.commands import Command
 from schemas.events import (
     REQUEST_FORWARDED,
     REQUEST_REPLAYED,
@@ -25,11 +24,14 @@ from schemas.internal import ForwardedRecord, encode_internal
 from schemas.money import is_amount
 from schemas.outcomes import decode_outcome
 from schemas.partitioning import partition_of
+from schemas.reading import ReadCommand
 from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
 from streams.machine import InputRecord
 
 
-def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes | None, origin: Source | None) -> None:
+def take_request(
+    turn: Turn, record: InputRecord, command: ReadCommand, key: bytes | None, origin: Source | None
+) -> None:
     """Decide one validated command; `origin` is where it first arrived if it was forwarded."""
     state, context = turn.state, turn.context
     wallet_id = command.wallet_id
@@ -41,7 +43,7 @@ def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes |
             _forward(turn, record, command, owner)
             return
     topic = context.topic if origin is None else origin.topic
-    canonical = canonical_json(command.canonical_fields())
+    canonical = command.canonical()
     digest = fingerprint(canonical)
     within = scope(topic, wallet_id, command.idempotency_key)
     first = None
@@ -81,8 +83,8 @@ def take_request(turn: Turn, record: InputRecord, command: Command, key: bytes |
 def _refuse_before_wallet(draft: Draft, matches: bool, first: FirstAnswer | None) -> LedgerEvent | None:
     """What is answered without looking at any wallet, in order of precedence."""
     command = draft.command
-    amount_minor = getattr(command, "amount_minor", 1)
-    if not is_amount(amount_minor):
+    amount_minor = command.amount_minor
+    if amount_minor is not None and not is_amount(amount_minor):
         return draft.reject(Code.AMOUNT_OUT_OF_RANGE, "an amount is between 1 and 2^63 - 1", "amount_minor")
     if not matches:
         return draft.reject(Code.KEY_MISMATCH, "the record's key is not its wallet_id", "wallet_id")
@@ -92,7 +94,7 @@ def _refuse_before_wallet(draft: Draft, matches: bool, first: FirstAnswer | None
     return None
 
 
-def _replay(turn: Turn, record: InputRecord, command: Command, first: FirstAnswer, origin: Source | None) -> None:
+def _replay(turn: Turn, record: InputRecord, command: ReadCommand, first: FirstAnswer, origin: Source | None) -> None:
     """The same command again: nothing moves, the first answer is given again."""
     context = turn.context
     here = turn.here(record.offset)
@@ -114,7 +116,7 @@ def _replay(turn: Turn, record: InputRecord, command: Command, first: FirstAnswe
     turn.send(TRANSACTION_OUTCOMES, context.partition, key, answer_again(outcome, now, command, origin or here))
 
 
-def _forward(turn: Turn, record: InputRecord, command: Command, owner: int) -> None:
+def _forward(turn: Turn, record: InputRecord, command: ReadCommand, owner: int) -> None:
     """The wallet lives in another partition: hand the record over, unchanged, in the same transaction."""
     here = turn.here(record.offset)
     key = command.wallet_id.encode()

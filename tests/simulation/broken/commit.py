@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from streams.batch import Batch
 from streams.errors import StoreError
 from streams.machine import Message
-from streams.overlay import Overlay
+from streams.overlay import BucketedView, Overlay, TableView
 from streams.persist import changes_of, forget_old_buckets
 from streams.ports import Changes, LogPosition, Mark
 from streams.processor import PartitionProcessor
@@ -118,7 +118,11 @@ def _(patch: Patch) -> None:
         kept: Overlay | None = self.__dict__.get("kept")
         if kept is not None:
             for view, old in zip(restored.state.views, kept.views, strict=True):
-                view._changes.update(old._changes)  # type: ignore[arg-type]
+                if isinstance(view, TableView):
+                    for key, value in old.changes.items():
+                        view.put(cast(str, key), value)
+                else:
+                    view._changes.update(cast(BucketedView[Any], old)._changes)
         self.__dict__["kept"] = restored.state
         return restored
 
