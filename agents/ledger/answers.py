@@ -7,37 +7,51 @@ import msgspec.structs
 from agents.ledger.decode import Malformed
 from agents.ledger.state import Transaction
 from schemas.codes import Code
-from schemas.events import Cause, LedgerEvent, Source
+from schemas.events import AccountBalance, Cause, LedgerEvent, Source
 from schemas.outcomes import Outcome, encode_outcome
 from schemas.reading import ReadCommand
 
 
 def answer_of(event: LedgerEvent, cause: Cause) -> bytes:
-    """The first answer to a command: what its event says, with the balances of the requester's own accounts."""
+    """The first answer to a command, which is the cause of its event."""
+    return encode_outcome(_first_answer(event, cause))
+
+
+def _first_answer(event: LedgerEvent, cause: Cause) -> Outcome:
+    """What the event says, with the balances of the requester's own accounts."""
     code = event.code or "ok"
-    own = f"{event.wallet_id}/"
-    return encode_outcome(
-        Outcome(
-            kind="answer",
-            request_id=cause.request_id,
-            idempotency_key=cause.idempotency_key,
-            wallet_id=event.wallet_id,
-            transaction_id=event.transaction_id,
-            operation=event.operation,
-            status="accepted" if code == "ok" else "rejected",
-            code=code,
-            message=event.message,
-            field=event.field,
-            state=event.to_state,
-            balances=tuple([b for b in event.balances if b.account.startswith(own)]),
-            source=cause.origin or Source(cause.topic, cause.partition, cause.offset),
-            recorded_at=event.recorded_at,
-        )
+    return Outcome(
+        kind="answer",
+        request_id=cause.request_id,
+        idempotency_key=cause.idempotency_key,
+        wallet_id=event.wallet_id,
+        transaction_id=event.transaction_id,
+        operation=event.operation,
+        status="accepted" if code == "ok" else "rejected",
+        code=code,
+        message=event.message,
+        field=event.field,
+        state=event.to_state,
+        balances=_own(event.balances, f"{event.wallet_id}/"),
+        source=cause.origin or Source(cause.topic, cause.partition, cause.offset),
+        recorded_at=event.recorded_at,
     )
 
 
-def answer_again(first: Outcome, now: Transaction | None, command: ReadCommand, source: Source) -> bytes:
+def _own(balances: tuple[AccountBalance, ...], prefix: str) -> tuple[AccountBalance, ...]:
+    """The balances of accounts whose names begin so."""
+    if len(balances) == 2:  # nearly always
+        one, other = balances
+        if not one.account.startswith(prefix):
+            return (other,) if other.account.startswith(prefix) else ()
+        return balances if other.account.startswith(prefix) else (one,)
+    return tuple([balance for balance in balances if balance.account.startswith(prefix)])
+
+
+def answer_again(event: LedgerEvent, now: Transaction | None, command: ReadCommand, source: Source) -> bytes:
     """The first answer once more, to the request at `source`, and how far its transaction has come since."""
+    assert event.cause is not None
+    first = _first_answer(event, event.cause)
     return encode_outcome(
         msgspec.structs.replace(
             first,
@@ -72,7 +86,6 @@ def answer_unread(read: Malformed, code: Code, source: Source, recorded_at: str)
 def update_of(event: LedgerEvent, transaction: Transaction) -> bytes:
     """A later change of a transaction, told to who asked for it."""
     assert event.code is not None
-    own = f"{transaction.wallet_id}/"
     return encode_outcome(
         Outcome(
             kind="update",
@@ -85,7 +98,7 @@ def update_of(event: LedgerEvent, transaction: Transaction) -> bytes:
             code=event.code,
             message=event.message,
             state=event.to_state,
-            balances=tuple([b for b in event.balances if b.account.startswith(own)]),
+            balances=_own(event.balances, f"{transaction.wallet_id}/"),
             source=transaction.source,
             recorded_at=event.recorded_at,
         )

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
 import msgspec.structs
 
 from agents.ledger.accounts import holder_of
-from agents.ledger.answers import answer_of
 from agents.ledger.state import (
-    FirstAnswer,
     LedgerState,
     SubWallet,
     Transaction,
     Wallet,
+    compact,
     leg_key,
     parked_key,
     scope,
@@ -32,8 +30,8 @@ class UnbalancedJournal(Exception):
     """The debits of a journal do not equal its credits: a bug in `decide`. Nothing of it is kept."""
 
 
-def apply(state: LedgerState, event: LedgerEvent) -> bytes | None:
-    """Fold `event` into `state`. Returns the answer that it froze under an idempotency key, if it froze one.
+def apply(state: LedgerState, event: LedgerEvent, written: bytes) -> None:
+    """Fold `event` into `state`; `written` is how it stands in the log.
 
     Raises:
         UnbalancedJournal: debits and credits differ in some asset.
@@ -44,9 +42,11 @@ def apply(state: LedgerState, event: LedgerEvent) -> bytes | None:
     if change is not None:
         change(state, event)
     cause = event.cause
-    if cause is None or cause.fingerprint is None or event.code in _NOT_FROZEN:
-        return None
-    return _freeze(state, event, cause, cause.fingerprint)
+    if cause is not None and cause.fingerprint is not None and event.code not in _NOT_FROZEN:
+        # What a key was answered is a projection of its event, and so is what it stood for.
+        topic = cause.topic if cause.origin is None else cause.origin.topic
+        key = scope(topic, event.wallet_id or "", cause.idempotency_key or "")
+        state.first_events.put(key, written, unix_ms(event.recorded_at))
 
 
 def _post(state: LedgerState, entries: tuple[Entry, ...]) -> None:
@@ -76,26 +76,14 @@ def _assert_balanced(entries: tuple[Entry, ...]) -> None:
         raise UnbalancedJournal(f"credits less debits: {sums}")
 
 
-def _freeze(state: LedgerState, event: LedgerEvent, cause: ev.Cause, fingerprint: str) -> bytes:
-    """Keep the first answer under its idempotency key."""
-    outcome = answer_of(event, cause)
-    topic = cause.topic if cause.origin is None else cause.origin.topic
-    state.idempotency.put(
-        scope(topic, event.wallet_id or "", cause.idempotency_key or ""),
-        FirstAnswer(fingerprint, bytes(event.request) if isinstance(event.request, msgspec.Raw) else b"", outcome),
-        unix_ms(event.recorded_at),
-    )
-    return outcome
-
-
 def _wallet_opened(state: LedgerState, event: LedgerEvent) -> None:
     facts, wallet_id = event.wallet, event.wallet_id
     assert facts is not None
     assert wallet_id is not None
-    state.wallets.put(
-        wallet_id,
-        Wallet(facts.owner_ref or "", facts.kind or "customer", "active", facts.assets, {"main": SubWallet("main")}),
+    opened = Wallet(
+        facts.owner_ref or "", facts.kind or "customer", "active", facts.assets, {"main": SubWallet("main")}
     )
+    state.wallets.put(wallet_id, compact(opened))
 
 
 def _change_wallet(ledger: LedgerState, event: LedgerEvent, **changes: object) -> None:

@@ -18,7 +18,7 @@ from agents.ledger.state import (
     UNDER_WAY,
     WALLETS,
     LedgerState,
-    idempotency_table,
+    first_events_table,
     transactions_table,
 )
 from agents.ledger.turn import Turn
@@ -64,10 +64,10 @@ class LedgerMachine:
         transactions_retained_ms: int = 540 * DAY_MS,
     ):
         self._assets = AssetRegistry() if assets is None else assets
-        self._idempotency = idempotency_table(retained_ms)
+        self._first_events = first_events_table(retained_ms)
         self._transactions = transactions_table(transactions_retained_ms)
         plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY)
-        self.tables: tuple[Table[Any], ...] = (*plain, self._transactions, self._idempotency)
+        self.tables: tuple[Table[Any], ...] = (*plain, self._transactions, self._first_events)
 
     # ---- decide ----------------------------------------------------------------------------------
 
@@ -145,7 +145,7 @@ class LedgerMachine:
 
     def fold(self, state: Overlay, value: bytes) -> None:
         """Apply one event of the log."""
-        apply(self._turn_of(state).state, decode_event(value))
+        apply(self._turn_of(state).state, decode_event(value), value)
 
     def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         """`wallet-balances`: all accounts of every holder that the batch has touched."""
@@ -184,7 +184,7 @@ class LedgerMachine:
     def _turn_of(self, state: Overlay) -> Turn:
         turn: Turn | None = state.typed
         if turn is None:
-            turn = state.typed = Turn(LedgerState(state, self._transactions, self._idempotency), self._assets)
+            turn = state.typed = Turn(LedgerState(state, self._transactions, self._first_events), self._assets)
         return turn
 
     def _turn(self, state: Overlay, context: Context, out: Output) -> Turn:

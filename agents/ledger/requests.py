@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import orjson
 
 from agents.ledger.answers import answer_again, answer_of
 from agents.ledger.draft import Draft
 from agents.ledger.operations import OPERATIONS
 from agents.ledger.quarantine import RELEASES, execute_parked, parked_records
-from agents.ledger.state import FirstAnswer, scope
+from agents.ledger.state import scope
 from agents.ledger.turn import Turn
 from agents.ledger.unread import FITS_BYTES, refuse_unfit, short_key
 from schemas.canonical import fingerprint
@@ -19,10 +20,10 @@ from schemas.events import (
     Cause,
     LedgerEvent,
     Source,
+    decode_event,
 )
 from schemas.internal import ForwardedRecord, encode_internal
 from schemas.money import is_amount
-from schemas.outcomes import decode_outcome
 from schemas.partitioning import partition_of
 from schemas.reading import ReadCommand
 from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
@@ -46,10 +47,11 @@ def take_request(
     canonical = command.canonical()
     digest = fingerprint(canonical)
     within = scope(topic, wallet_id, command.idempotency_key)
-    first = None
+    first: LedgerEvent | None = None
     if matches:
-        first = state.idempotency.get(within, context.recorded_at_ms)
-        if first is not None and first.fingerprint == digest:
+        written = state.first_events.get(within, context.recorded_at_ms)
+        first = None if written is None else decode_event(written)
+        if first is not None and first.cause is not None and first.cause.fingerprint == digest:
             _replay(turn, record, command, first, origin)
             return
     else:
@@ -72,15 +74,15 @@ def take_request(
         else:
             event = OPERATIONS[command.operation](state, wallet, command, draft, turn.assets)
     parked = parked_records(turn, event) if event.type in RELEASES else ()
-    answer = turn.write(event, key) or answer_of(event, cause)
-    turn.out.send(TRANSACTION_OUTCOMES, context.partition, key, answer)
+    turn.write(event, key)
+    turn.out.send(TRANSACTION_OUTCOMES, context.partition, key, answer_of(event, cause))
     if draft.messages:
         turn.out.send_all(draft.messages)
     if parked:
         execute_parked(turn, event, parked)
 
 
-def _refuse_before_wallet(draft: Draft, matches: bool, first: FirstAnswer | None) -> LedgerEvent | None:
+def _refuse_before_wallet(draft: Draft, matches: bool, first: LedgerEvent | None) -> LedgerEvent | None:
     """What is answered without looking at any wallet, in order of precedence."""
     command = draft.command
     amount_minor = command.amount_minor
@@ -89,31 +91,31 @@ def _refuse_before_wallet(draft: Draft, matches: bool, first: FirstAnswer | None
     if not matches:
         return draft.reject(Code.KEY_MISMATCH, "the record's key is not its wallet_id", "wallet_id")
     if first is not None:
-        name = first_difference(first.request, draft.canonical)
+        assert isinstance(first.request, msgspec.Raw)
+        name = first_difference(bytes(first.request), draft.canonical)
         return draft.reject(Code.IDEMPOTENCY_MISMATCH, f"the key was used for another command; {name} differs", name)
     return None
 
 
-def _replay(turn: Turn, record: InputRecord, command: ReadCommand, first: FirstAnswer, origin: Source | None) -> None:
+def _replay(turn: Turn, record: InputRecord, command: ReadCommand, first: LedgerEvent, origin: Source | None) -> None:
     """The same command again: nothing moves, the first answer is given again."""
     context = turn.context
     here = turn.here(record.offset)
-    outcome = decode_outcome(first.outcome)
     now = None
-    if outcome.transaction_id is not None:
-        now = turn.state.transactions.get(outcome.transaction_id, context.recorded_at_ms)
+    if first.transaction_id is not None:
+        now = turn.state.transactions.get(first.transaction_id, context.recorded_at_ms)
     key = command.wallet_id.encode()
     event = LedgerEvent(
         type=REQUEST_REPLAYED,
         wallet_id=command.wallet_id,
-        transaction_id=outcome.transaction_id,
+        transaction_id=first.transaction_id,
         operation=command.operation,
-        code=outcome.code,
+        code=first.code,
         cause=Cause(here.topic, here.partition, here.offset, command.request_id, command.idempotency_key, None, origin),
         recorded_at=context.recorded_at,
     )
     turn.write(event, key)
-    turn.send(TRANSACTION_OUTCOMES, context.partition, key, answer_again(outcome, now, command, origin or here))
+    turn.send(TRANSACTION_OUTCOMES, context.partition, key, answer_again(first, now, command, origin or here))
 
 
 def _forward(turn: Turn, record: InputRecord, command: ReadCommand, owner: int) -> None:

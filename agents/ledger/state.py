@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
+import msgspec.structs
 
 from schemas.events import Entry, ParkedRecord, Source
 from streams.overlay import BucketedView, Overlay, Table, TableView
@@ -63,19 +65,24 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return Source(self.topic, self.partition, self.offset)
 
 
-class FirstAnswer(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What an idempotency key was answered the first time, and the command that it stood for."""
-
-    fingerprint: str
-    #: The command in its canonical form.
-    request: bytes
-    #: The outcome as it was written.
-    outcome: bytes
-
-
 _pack: Final = msgspec.msgpack.Encoder().encode
 
-WALLETS: Final = Table[Wallet]("wallets", _pack, msgspec.msgpack.Decoder(Wallet).decode)
+_decode_wallet: Final = msgspec.msgpack.Decoder(Wallet).decode
+_MAIN_ALONE: Final = {"main": SubWallet("main")}
+
+
+@lru_cache(maxsize=1_024)
+def _shared(assets: tuple[str, ...]) -> tuple[str, ...]:
+    return assets
+
+
+def compact(wallet: Wallet) -> Wallet:
+    """The same wallet, sharing what most wallets have alike: less memory, most of it in the processor's cache."""
+    sub_wallets = _MAIN_ALONE if wallet.sub_wallets == _MAIN_ALONE else wallet.sub_wallets
+    return msgspec.structs.replace(wallet, assets=_shared(wallet.assets), sub_wallets=sub_wallets)
+
+
+WALLETS: Final = Table[Wallet]("wallets", _pack, lambda row: compact(_decode_wallet(row)))
 #: `<account> <asset>` -> minor units.
 BALANCES: Final = Table[int]("balances", _pack, msgspec.msgpack.Decoder(int).decode)
 #: Holder -> keys of all its balances, in order of their first posting.
@@ -96,19 +103,14 @@ def transactions_table(retained_ms: int) -> Table[Transaction]:
     )
 
 
-def idempotency_table(retained_ms: int) -> Table[FirstAnswer]:
-    """The table of first answers; its buckets are a fifth of the retention, so that a miss asks few of them.
+def first_events_table(retained_ms: int) -> Table[bytes]:
+    """Idempotency key in its scope -> the event of the command that it was used for first, as it stands in the log.
 
-    Its name has their width: keys in buckets of another one would not be found, and be decided a second time.
+    Fingerprint, command and answer are in it. The buckets are a fifth of the retention, so that a miss asks few of
+    them. Their width is in the table's name: keys in buckets of another one would not be found, and decided again.
     """
     bucket_ms = max(1, retained_ms // 5)
-    return Table(
-        f"idempotency-{bucket_ms}ms",
-        _pack,
-        msgspec.msgpack.Decoder(FirstAnswer).decode,
-        bucket_ms=bucket_ms,
-        retained_ms=retained_ms,
-    )
+    return Table(f"first-events-{bucket_ms}ms", bytes, bytes, bucket_ms=bucket_ms, retained_ms=retained_ms)
 
 
 def scope(topic: str, wallet_id: str, idempotency_key: str) -> str:
@@ -129,16 +131,16 @@ def parked_key(wallet_id: str, number: int) -> str:
 class LedgerState:
     """The tables of an overlay, typed."""
 
-    __slots__ = ("accounts", "balances", "idempotency", "parked", "transactions", "under_way", "wallets")
+    __slots__ = ("accounts", "balances", "first_events", "parked", "transactions", "under_way", "wallets")
 
-    def __init__(self, overlay: Overlay, transactions: Table[Transaction], idempotency: Table[FirstAnswer]):
+    def __init__(self, overlay: Overlay, transactions: Table[Transaction], first_events: Table[bytes]):
         self.wallets: TableView[Wallet] = overlay.table(WALLETS)
         self.balances: TableView[int] = overlay.table(BALANCES)
         self.accounts: TableView[tuple[str, ...]] = overlay.table(ACCOUNTS)
         self.parked: TableView[ParkedRecord] = overlay.table(PARKED)
         self.under_way: TableView[int] = overlay.table(UNDER_WAY)
         self.transactions: BucketedView[Transaction] = overlay.bucketed(transactions)
-        self.idempotency: BucketedView[FirstAnswer] = overlay.bucketed(idempotency)
+        self.first_events: BucketedView[bytes] = overlay.bucketed(first_events)
 
     def balance_minor(self, account: str, asset: str) -> int:
         """Credits less debits of an account in an asset, in minor units."""

@@ -24,13 +24,13 @@ class Turn:
         self.state = state
         self.assets = assets
 
-    def write(self, event: LedgerEvent, key: bytes | None) -> bytes | None:
-        """Write an event and fold it into the state; returns the answer that it froze, if any."""
+    def write(self, event: LedgerEvent, key: bytes | None) -> None:
+        """Write an event and fold it into the state."""
         out = self.out
         event.sequence = out.sequence + 1
-        answer = apply(self.state, event)
-        out.event(key, encode_event(event), (event.type, event.code))
-        return answer
+        written = encode_event(event)
+        apply(self.state, event, written)
+        out.event(key, written, (event.type, event.code))
 
     def send(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         """Write another record in the same transaction."""

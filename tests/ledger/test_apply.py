@@ -7,21 +7,22 @@ import pytest
 
 from agents.ledger.accounts import available, holder_of
 from agents.ledger.agent import LEDGER
-from agents.ledger.apply import UnbalancedJournal, apply
+from agents.ledger.answers import answer_of
+from agents.ledger.apply import UnbalancedJournal
 from agents.ledger.draft import Journal, inverse, post
 from agents.ledger.state import (
     DAY_MS,
     LedgerState,
-    idempotency_table,
+    first_events_table,
     leg_key,
     parked_key,
     scope,
 )
 from schemas.codes import NOT_FROZEN, Code
-from schemas.events import AccountBalance, Cause, Entry, Source
+from schemas.events import AccountBalance, Cause, Entry, Source, decode_event
 from schemas.money import INT64_MAX, INT64_MIN
 from streams.settings import Settings
-from tests.ledger.folding import AT_MS, RETAINED_MS, cr, dr, empty_state, event
+from tests.ledger.folding import AT_MS, RETAINED_MS, cr, dr, empty_state, event, fold
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def state() -> LedgerState:
     ],
 )
 def test_what_balances(state: LedgerState, entries: tuple[Entry, ...]) -> None:
-    apply(state, event("request.rejected", entries=entries))
+    fold(state, event("request.rejected", entries=entries))
     expected: dict[str, int] = {}
     for entry in entries:
         key = f"{entry.account} {entry.asset}"
@@ -68,14 +69,14 @@ def test_what_balances(state: LedgerState, entries: tuple[Entry, ...]) -> None:
 )
 def test_what_does_not_balance(state: LedgerState, entries: tuple[Entry, ...]) -> None:
     with pytest.raises(UnbalancedJournal, match="credits less debits"):
-        apply(state, event(entries=entries))
+        fold(state, event(entries=entries))
     assert state.balances.changes == {}
 
 
 def test_accounts_are_listed_with_their_holder_in_order_of_their_first_posting(state: LedgerState) -> None:
     for asset, amount in (("JPY", 5), ("EUR", 2), ("JPY", 1)):
         entries = (dr("system/rail:x", amount, asset), cr("w/main/available", amount, asset))
-        apply(state, event("request.rejected", entries=entries))
+        fold(state, event("request.rejected", entries=entries))
     assert state.accounts.get("w") == ("w/main/available JPY", "w/main/available EUR")
     assert state.accounts.get("system/rail:x") == ("system/rail:x JPY", "system/rail:x EUR")
     assert state.balance_minor("w/main/available", "JPY") == 6
@@ -83,14 +84,14 @@ def test_accounts_are_listed_with_their_holder_in_order_of_their_first_posting(s
 
 
 def test_keys_live_in_buckets_of_a_fifth_of_their_retention() -> None:
-    assert [idempotency_table(ms).bucket_ms for ms in (1, 9, 10, 50_000)] == [1, 1, 2, 10_000]
-    assert idempotency_table(9).retained_ms == 9
+    assert [first_events_table(ms).bucket_ms for ms in (1, 9, 10, 50_000)] == [1, 1, 2, 10_000]
+    assert first_events_table(9).retained_ms == 9
 
 
 def test_transactions_are_kept_as_long_as_the_setting_says_in_buckets_that_do_not_depend_on_it() -> None:
     machine = LEDGER.machine(Settings(idempotency_retention_s=7_200, transaction_retention_s=9_000))
     found = {table.name: (table.bucket_ms, table.retained_ms) for table in machine.tables if table.bucket_ms}
-    assert found == {"idempotency-1440000ms": (1_440_000, 7_200_000), "transactions": (60 * DAY_MS, 9_000_000)}
+    assert found == {"first-events-1440000ms": (1_440_000, 7_200_000), "transactions": (60 * DAY_MS, 9_000_000)}
 
 
 def test_names() -> None:
@@ -109,28 +110,26 @@ def test_an_answer_is_frozen_in_the_topic_where_its_command_first_arrived(state:
     origin = Source("first", 3, 9)
     cause = Cause("t", 0, 7, "r", "k", "f" * 64, origin)
     request = msgspec.Raw(b'{"a":1}')
-    written = apply(state, event("request.rejected", cause=cause, request=request, code="insufficient_funds"))
-    first = state.idempotency.get(scope("first", "w", "k"), AT_MS)
-    assert first is not None
-    assert (first.fingerprint, first.request, first.outcome) == ("f" * 64, b'{"a":1}', written)
-    assert written is not None
-    assert msgspec.json.decode(written)["source"] == {"topic": "first", "partition": 3, "offset": 9}
-    assert state.idempotency.get(scope("t", "w", "k"), AT_MS) is None
-    assert state.idempotency.get(scope("first", "w", "k"), AT_MS + 2 * RETAINED_MS) is None
+    written = fold(state, event("request.rejected", cause=cause, request=request, code="insufficient_funds"))
+    assert state.first_events.get(scope("first", "w", "k"), AT_MS) == written
+    answer = msgspec.json.decode(answer_of(decode_event(written), cause))
+    assert answer["source"] == {"topic": "first", "partition": 3, "offset": 9}
+    assert state.first_events.get(scope("t", "w", "k"), AT_MS) is None
+    assert state.first_events.get(scope("first", "w", "k"), AT_MS + 2 * RETAINED_MS) is None
 
 
 @pytest.mark.parametrize("code", list(Code))
 def test_which_codes_are_frozen(state: LedgerState, code: Code) -> None:
     cause = Cause("t", 0, 7, None, "k", "f" * 64)
-    written = apply(state, event("request.rejected", cause=cause, code=code.value))
-    kept = state.idempotency.get(scope("t", "w", "k"), AT_MS)
-    assert (written is None) == (kept is None) == (code in NOT_FROZEN)
+    written = fold(state, event("request.rejected", cause=cause, code=code.value))
+    kept = state.first_events.get(scope("t", "w", "k"), AT_MS)
+    assert kept == (None if code in NOT_FROZEN else written)
 
 
 def test_without_a_fingerprint_or_a_cause_nothing_is_frozen(state: LedgerState) -> None:
-    assert apply(state, event("request.rejected", cause=Cause("t", 0, 7, None, "k", None))) is None
-    assert apply(state, event("clock.ticked", cause=None)) is None
-    assert dict(state.idempotency.changes) == {}
+    fold(state, event("request.rejected", cause=Cause("t", 0, 7, None, "k", None)))
+    fold(state, event("clock.ticked", cause=None))
+    assert dict(state.first_events.changes) == {}
 
 
 # ---- journals ------------------------------------------------------------------------------------------------
@@ -142,7 +141,7 @@ def test_post_stops_at_the_ends_of_int64(state: LedgerState) -> None:
         (dr("a", INT64_MAX), cr("b", INT64_MAX)),
         (AccountBalance("a", "EUR", -INT64_MAX), AccountBalance("b", "EUR", INT64_MAX)),
     )
-    apply(state, event("request.rejected", entries=(dr("a", INT64_MAX), cr("c", INT64_MAX))))
+    fold(state, event("request.rejected", entries=(dr("a", INT64_MAX), cr("c", INT64_MAX))))
     assert post(state, "a", "d", "EUR", 1) is not None
     assert post(state, "a", "d", "EUR", 2) is None
     assert post(state, "d", "c", "EUR", 1) is None
@@ -152,11 +151,11 @@ def test_post_stops_at_the_ends_of_int64(state: LedgerState) -> None:
 
 def test_the_inverse_of_a_journal_undoes_it_whatever_happened_since(state: LedgerState) -> None:
     entries = (dr("a", 5), cr("b", 3), cr("a", 2), dr("a", 7, "JPY"), cr("b", 7, "JPY"))
-    apply(state, event("request.rejected", entries=entries))
-    apply(state, event("request.rejected", entries=(dr("b", 100), cr("a", 100))))
+    fold(state, event("request.rejected", entries=entries))
+    fold(state, event("request.rejected", entries=(dr("b", 100), cr("a", 100))))
     undone = inverse(state, entries)
     assert undone.entries == (cr("a", 5), dr("b", 3), dr("a", 2), cr("a", 7, "JPY"), dr("b", 7, "JPY"))
     after = {("a", "EUR"): 100, ("b", "EUR"): -100, ("a", "JPY"): 0, ("b", "JPY"): 0}
     assert {(one.account, one.asset): one.balance_minor for one in undone.balances} == after
-    apply(state, event("request.rejected", entries=undone.entries))
+    fold(state, event("request.rejected", entries=undone.entries))
     assert {(name, asset): state.balance_minor(name, asset) for name, asset in after} == after

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.ledger.apply import apply
+from agents.ledger.answers import answer_of
 from agents.ledger.draft import leaves_room
 from agents.ledger.state import (
     LedgerState,
@@ -18,7 +18,7 @@ from agents.ledger.state import (
 )
 from schemas.events import AccountBalance, Cause, Counterparty, ParkedRecord, Source, WalletFacts
 from schemas.money import INT64_MAX, INT64_MIN
-from tests.ledger.folding import AT_MS, cr, dr, empty_state, event
+from tests.ledger.folding import AT_MS, cr, dr, empty_state, event, fold
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def state() -> LedgerState:
 def opened(state: LedgerState) -> LedgerState:
     """A state with a wallet `w`."""
     facts = WalletFacts(owner_ref="o", kind="merchant", assets=("EUR",), state="active")
-    apply(state, event("wallet.opened", wallet=facts))
+    fold(state, event("wallet.opened", wallet=facts))
     return state
 
 
@@ -50,10 +50,10 @@ def test_wallet_events_change_what_they_say_and_nothing_else(opened: LedgerState
     first = wallet_of(opened)
     assert {sub: kind.kind for sub, kind in first.pop("sub_wallets").items()} == {"main": "main"}
     assert first == FRESH
-    apply(opened, event("wallet.asset_enabled", wallet=WalletFacts(assets=("EUR", "JPY"))))
-    apply(opened, event("wallet.state_changed", wallet=WalletFacts(state="locked")))
+    fold(opened, event("wallet.asset_enabled", wallet=WalletFacts(assets=("EUR", "JPY"))))
+    fold(opened, event("wallet.state_changed", wallet=WalletFacts(state="locked")))
     facts = WalletFacts(sub_wallet="deal", sub_wallet_kind="escrow", payee_wallet_id="p")
-    apply(opened, event("wallet.sub_wallet_opened", wallet=facts))
+    fold(opened, event("wallet.sub_wallet_opened", wallet=facts))
     now = wallet_of(opened)
     subs = {name: (sub.kind, sub.payee_wallet_id) for name, sub in now.pop("sub_wallets").items()}
     assert subs == {"main": ("main", None), "deal": ("escrow", "p")}
@@ -62,31 +62,32 @@ def test_wallet_events_change_what_they_say_and_nothing_else(opened: LedgerState
 
 def test_what_an_event_does_not_say_has_a_default(state: LedgerState) -> None:
     """Absent and default are written alike, so that a reader has to supply the same everywhere."""
-    apply(state, event("wallet.opened", wallet=WalletFacts()))
-    apply(state, event("wallet.sub_wallet_opened", wallet=WalletFacts(sub_wallet="s")))
+    fold(state, event("wallet.opened", wallet=WalletFacts()))
+    fold(state, event("wallet.sub_wallet_opened", wallet=WalletFacts(sub_wallet="s")))
     expected = {**FRESH, "owner_ref": "", "kind": "customer", "assets": ()}
     now = wallet_of(state)
     assert {name: sub.kind for name, sub in now.pop("sub_wallets").items()} == {"main": "main", "s": "main"}
     assert now == expected
-    apply(state, event("transfer.refused", leg="credit", code=None, wallet_id=None))
+    fold(state, event("transfer.refused", leg="credit", code=None, wallet_id=None))
     bare = Transaction("", "", "ok", "", "main", "", 0, AT_MS, "t", 0, 7)
     assert transaction_of(state, leg_key("x", "credit")) == bare
-    apply(state, event("request.rejected", wallet_id=None, code=None, cause=Cause("t", 0, 7, fingerprint="f" * 64)))
-    first = state.idempotency.get(scope("t", "", ""), AT_MS)
-    assert first is not None
-    assert first.request == b""
-    answer = msgspec.json.decode(first.outcome)
+    cause = Cause("t", 0, 7, fingerprint="f" * 64)
+    bare_rejection = event("request.rejected", wallet_id=None, code=None, cause=cause)
+    assert state.first_events.get(scope("t", "", ""), AT_MS) is None
+    written = fold(state, bare_rejection)
+    assert state.first_events.get(scope("t", "", ""), AT_MS) == written
+    answer = msgspec.json.decode(answer_of(bare_rejection, cause))
     assert (answer["code"], answer["status"]) == ("ok", "accepted")
 
 
 def test_parking_and_release(opened: LedgerState) -> None:
     first, second = (ParkedRecord(Source("t", 0, n), f"v{n}") for n in (1, 2))
-    apply(opened, event("wallet.quarantined", code="internal_error"))
+    fold(opened, event("wallet.quarantined", code="internal_error"))
     assert (wallet_of(opened)["quarantined"], wallet_of(opened)["parked"]) == (True, 0)
-    apply(opened, event("wallet.quarantined", code="internal_error", parked=first))
-    apply(opened, event("request.parked", parked=second))
+    fold(opened, event("wallet.quarantined", code="internal_error", parked=first))
+    fold(opened, event("request.parked", parked=second))
     assert waiting(opened) == (2, [first, second, None, None])
-    apply(opened, event("wallet.released"))
+    fold(opened, event("wallet.released"))
     assert {**wallet_of(opened), "sub_wallets": 0} == {**FRESH, "sub_wallets": 0}
     assert waiting(opened) == (0, [None] * 4)
 
@@ -98,28 +99,28 @@ def waiting(state: LedgerState) -> tuple[int, list[ParkedRecord | None]]:
 
 def test_release_in_portions(opened: LedgerState) -> None:
     records = [ParkedRecord(Source("t", 0, n), f"v{n}") for n in range(4)]
-    apply(opened, event("wallet.quarantined", code="internal_error"))
+    fold(opened, event("wallet.quarantined", code="internal_error"))
     for record in records[:3]:
-        apply(opened, event("request.parked", parked=record))
-    apply(opened, event("wallet.releasing", wallet=WalletFacts(parked=1)))
+        fold(opened, event("request.parked", parked=record))
+    fold(opened, event("wallet.releasing", wallet=WalletFacts(parked=1)))
     assert waiting(opened) == (1, [None, None, records[2], None])
-    apply(opened, event("request.parked", parked=records[3]))
+    fold(opened, event("request.parked", parked=records[3]))
     assert waiting(opened) == (2, [None, None, *records[2:]]), "what comes later waits behind"
     assert (wallet_of(opened)["quarantined"], wallet_of(opened)["releasing"]) == (True, True)
-    apply(opened, event("wallet.quarantined", code="internal_error"))
+    fold(opened, event("wallet.quarantined", code="internal_error"))
     assert wallet_of(opened)["releasing"] is False, "a bug stops the release"
-    apply(opened, event("wallet.released"))
+    fold(opened, event("wallet.released"))
     assert {**wallet_of(opened), "sub_wallets": 0} == {**FRESH, "sub_wallets": 0}
     assert waiting(opened) == (0, [None] * 4)
 
 
 def test_the_last_portion_ends_the_release_and_takes_only_what_is_left(opened: LedgerState) -> None:
-    apply(opened, event("wallet.quarantined", code="internal_error"))
+    fold(opened, event("wallet.quarantined", code="internal_error"))
     for number in range(3):
-        apply(opened, event("request.parked", parked=ParkedRecord(Source("t", 0, number), "v")))
-    apply(opened, event("wallet.releasing", wallet=WalletFacts(parked=1)))
+        fold(opened, event("request.parked", parked=ParkedRecord(Source("t", 0, number), "v")))
+    fold(opened, event("wallet.releasing", wallet=WalletFacts(parked=1)))
     opened.parked.settle()
-    apply(opened, event("wallet.released"))
+    fold(opened, event("wallet.released"))
     assert dict(opened.parked.changes) == {parked_key("w", 2): None}
     assert {**wallet_of(opened), "sub_wallets": 0} == {**FRESH, "sub_wallets": 0}
 
@@ -131,7 +132,7 @@ def open_transaction(state: LedgerState) -> None:
     money = {"operation": "transfer", "asset": "EUR", "amount_minor": 5, "sub_wallet": "savings"}
     payee = Counterparty("p", "shop")
     opening = event("transaction.processed", to_state="processed", entries=entries, cause=cause, counterparty=payee)
-    apply(state, msgspec.structs.replace(opening, **money))
+    fold(state, msgspec.structs.replace(opening, **money))
 
 
 def transaction_of(state: LedgerState, key: str = "x") -> Transaction:
@@ -150,7 +151,7 @@ def test_a_transaction_keeps_its_journal_until_it_is_over(opened: LedgerState) -
     assert under_way(opened) == (5, -5)
     later = {"from_state": "processed", "to_state": "failed", "code": "payee_refused"}
     after = "2026-02-01T00:00:00.000Z"
-    apply(opened, event("transaction.failed", recorded_at=after, cause=Cause("internal", 0, 1), **later))
+    fold(opened, event("transaction.failed", recorded_at=after, cause=Cause("internal", 0, 1), **later))
     over = transaction_of(opened)
     assert over == Transaction("transfer", "failed", "payee_refused", *identity[3:], ())
     assert wallet_of(opened)["open_transactions"] == 0
@@ -176,7 +177,7 @@ def test_there_is_room_for_what_may_come_back(opened: LedgerState) -> None:
 )
 def test_what_is_over_at_once_is_never_open(opened: LedgerState, type_: str, state_name: str) -> None:
     entries = (dr("w/main/available", 5), cr("system/rail:instant", 5))
-    apply(opened, event(type_, to_state=state_name, entries=entries))
+    fold(opened, event(type_, to_state=state_name, entries=entries))
     found = transaction_of(opened)
     assert (found.state, found.journal, found.sub_wallet) == (state_name, (), "main")
     assert wallet_of(opened)["open_transactions"] == 0
@@ -185,7 +186,7 @@ def test_what_is_over_at_once_is_never_open(opened: LedgerState, type_: str, sta
 @pytest.mark.parametrize(("type_", "code"), [("transfer.received", "ok"), ("transfer.refused", "wallet_closed")])
 def test_legs_have_a_key_of_their_own(opened: LedgerState, type_: str, code: str) -> None:
     origin = Source("first", 3, 9)
-    apply(opened, event(type_, leg="credit", to_state="settled", code=code, cause=Cause("t", 0, 7, origin=origin)))
+    fold(opened, event(type_, leg="credit", to_state="settled", code=code, cause=Cause("t", 0, 7, origin=origin)))
     assert opened.transactions.get("x", AT_MS) is None
     leg = transaction_of(opened, leg_key("x", "credit"))
     assert (leg.code, leg.source) == (code, origin)

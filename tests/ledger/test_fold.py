@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 
 import pytest
@@ -61,6 +62,17 @@ def rows_of(world: World) -> list[dict[str, dict[str, bytes]]]:
     return [{name: rows for name, rows in shard.store.rows.items() if rows} for shard in world.shards]
 
 
+def unnumbered_rows(world: World) -> list[dict[str, dict[str, bytes]]]:
+    """The same, with events in them without their sequence, which counts seals too."""
+    return [
+        {
+            name: {key: re.sub(rb'^{"sequence":\d+', b"", row) for key, row in rows.items()}
+            for name, rows in tables.items()
+        }
+        for tables in rows_of(world)
+    ]
+
+
 @pytest.mark.parametrize("number", range(3))
 def test_a_fold_gives_the_state_of_the_live_batches(number: int) -> None:
     def run(seed: int) -> None:
@@ -83,7 +95,7 @@ def test_neither_batches_nor_caches_matter() -> None:
     for world in worlds[1:]:
         assert world.outcomes == first.outcomes
         assert unnumbered(world.events) == unnumbered(first.events)
-        assert rows_of(world) == rows_of(first)
+        assert unnumbered_rows(world) == unnumbered_rows(first)
 
 
 def unnumbered(events: list[Json]) -> list[Json]:
@@ -104,7 +116,7 @@ def test_a_fold_needs_no_seal_between_events() -> None:
     store.write(changes_of(state), Mark(0, b""))
     kept = {name: rows for name, rows in store.rows.items() if rows and name in shard.store.rows}
     assert kept == rows_of(world)[0]
-    assert {name.partition("-")[0] for name in store.rows if name not in kept} <= {"idempotency", "parked"}
+    assert {name.partition("-")[0] for name in store.rows if name not in kept} <= {"first", "parked"}
 
 
 def test_an_older_reader_takes_the_events_of_a_newer_writer() -> None:

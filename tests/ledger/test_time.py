@@ -53,10 +53,10 @@ def test_a_key_that_is_used_again_is_remembered_from_then_on() -> None:
 def test_old_buckets_are_dropped_whole() -> None:
     world = opened_at(0)
     (shard,) = world.shards
-    before = {name for name in shard.store.rows if name.startswith("idempotency-")}
+    before = {name for name in shard.store.rows if name.startswith("first-events-")}
     world.wait(RETAINED_MS + BUCKET_MS)
     assert world.submit(credit("alice", 1))["code"] == "ok"
-    after = {name for name in shard.store.rows if name.startswith("idempotency-")}
+    after = {name for name in shard.store.rows if name.startswith("first-events-")}
     assert (len(before), len(after)) == (1, 1)
     assert before.isdisjoint(after)
 
@@ -110,7 +110,7 @@ def test_a_tick_forgets_what_is_due_and_nothing_else() -> None:
     world.settle()
     (event,) = world.events_of(at)
     assert (event["type"], unix_ms(event["recorded_at"])) == ("clock.ticked", due)
-    assert [name for name in shard.store.rows if name.startswith("idempotency-")] == []
+    assert [name for name in shard.store.rows if name.startswith("first-events-")] == []
     assert shard.store.rows["balances"] == balances
     later = world.machine.due_at_ms(shard.overlay)
     assert later is not None, "transactions are kept longer"

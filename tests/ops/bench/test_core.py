@@ -53,7 +53,7 @@ def test_a_disk_holds_what_was_decided(tmp_path: Path) -> None:
     cost = measure(200, 50, SHAPE, disk=disk)
     assert cost.persist_us is not None
     assert cost.persist_us > cost.encode_us
-    keys = [key for table in disk.tables() if table.startswith("idempotency-") for key, _ in disk.scan(table)]
+    keys = [key for table in disk.tables() if table.startswith("first-events-") for key, _ in disk.scan(table)]
     assert len(keys) > 150
     assert (mark := disk.mark()) is not None
     assert mark.seal_offset == 242
