@@ -16,6 +16,10 @@ from streams.seal import GENESIS, write_seal
 LOG_APPEND_TIME = 1
 
 
+#: Decides one record.
+Step = Callable[[Overlay, InputRecord, Context, Output], None]
+
+
 @dataclass(slots=True)
 class Progress:
     """How far the fold has come: what the last seal says, and what the next batch continues."""
@@ -61,14 +65,26 @@ class BatchDecider:
     def decide(self, state: Overlay, before: Progress, taken: Taken) -> Batch:
         """Step 2. `before` and the store stay as they are; all changes are in `state` and in the batch.
 
+        A machine hardly ever raises, so that a savepoint for each record is made only where it did: the batch is
+        decided once more from its beginning, and being pure the machine does the same again.
+
         Raises:
             StoreError: the store cannot be read.
             Refused: a record is not stamped with the broker's append time.
         """
+        try:
+            return self._decide(state, before, taken, self._step if self.oversized else self.machine.step)
+        except (StoreError, MemoryError, Refused):
+            raise
+        except Exception:
+            state.forget()
+            with state.careful():
+                return self._decide(state, before, taken, self._step_carefully)
+
+    def _decide(self, state: Overlay, before: Progress, taken: Taken, step: Step) -> Batch:
         now_ms = before.time_ms
         context = Context("", self.partition, self.partitions, now_ms, self.rfc3339(now_ms))
         out = Output(self.event_log, self.partition, before.sequence)
-        step, savepoint, oversized, sent = self.machine.step, state.savepoint, self.oversized, out.sent
         for topic, records in taken.records:
             context.topic = topic
             for record in records:
@@ -78,26 +94,29 @@ class BatchDecider:
                     now_ms = timestamp
                     context.recorded_at_ms = now_ms
                     context.recorded_at = self.rfc3339(now_ms)
-                savepoint()
-                written, sent_before = out.sequence, len(sent)
-                try:
-                    if oversized and (topic, record.offset) in oversized:
-                        self.machine.oversized(state, record, context, out)
-                    else:
-                        step(state, record, context, out)
-                except (StoreError, MemoryError):
-                    raise
-                except Exception as error:
-                    state.roll_back()
-                    out.truncate(written, sent_before)
-                    self._failed(state, record, context, error, out)
+                step(state, record, context, out)
         return self._seal(state, before, taken, out, context)
 
-    def _failed(self, state: Overlay, record: InputRecord, context: Context, error: Exception, out: Output) -> None:
+    def _step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
+        if (context.topic, record.offset) in self.oversized:
+            self.machine.oversized(state, record, context, out)
+        else:
+            self.machine.step(state, record, context, out)
+
+    def _step_carefully(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """A bug in the machine is an answer of its own, not the end of the batch."""
-        if self.on_bug is not None:
-            self.on_bug(record, context, error)
-        self.machine.failed(state, record, context, error, out)
+        state.savepoint()
+        written, sent_before = out.sequence, len(out.sent)
+        try:
+            self._step(state, record, context, out)
+        except (StoreError, MemoryError):
+            raise
+        except Exception as error:
+            state.roll_back()
+            out.truncate(written, sent_before)
+            if self.on_bug is not None:
+                self.on_bug(record, context, error)
+            self.machine.failed(state, record, context, error, out)
 
     def _seal(self, state: Overlay, before: Progress, taken: Taken, out: Output, context: Context) -> Batch:
         last = out.sequence + 1

@@ -1,13 +1,14 @@
 """The state while a batch is decided: changes in memory over what the store holds.
 
 A table is read through two layers: what is known, which is the batch's own changes and a bounded cache of decoded
-values, and the store. Values are immutable by agreement: to change one, put another. Each record is decided under a
-savepoint; an exception rolls the record's changes back and leaves those of the records before it.
+values, and the store. Values are immutable by agreement: to change one, put another. What a batch changes can be
+forgotten as a whole; while the overlay is `careful` it can be rolled back to a savepoint too, which costs more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -15,6 +16,8 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 V = TypeVar("V")
 
 _ABSENT: Final[Any] = object()
+#: Changes that can be undone: where, under which key, and what was there before.
+_Undo = list[tuple[dict[str, Any], str, Any]]
 
 
 class Reads(Protocol):
@@ -80,10 +83,11 @@ class TableView(Generic[V]):
     #: The value under a key, or None. The look-up of a dictionary itself: most of them find what is known already.
     get: Callable[[str], V | None]
 
-    def __init__(self, table: Table[V], reads: Reads, undo: list[tuple[dict[str, Any], str, Any]], cache_entries: int):
+    def __init__(self, table: Table[V], reads: Reads, cache_entries: int):
         self.table = table
         self._reads = reads
-        self._undo = undo
+        #: Where to note what a change replaces; None where nobody will ask.
+        self._undo: _Undo | None = None
         #: What the batch has put and what it or one before has read, oldest first.
         self._known = _Known(self._read)
         #: Keys of what the batch has put or removed.
@@ -97,16 +101,17 @@ class TableView(Generic[V]):
         return None if stored is None else table.decode(stored)
 
     def put(self, key: str, value: V | None) -> None:
-        """Set the value under `key`, under the current savepoint; None removes it."""
+        """Set the value under `key`; None removes it."""
         known, changed, undo = self._known, self._changed, self._undo
-        undo.append((known, key, known.get(key, _ABSENT)))
-        if key not in changed:
-            undo.append((changed, key, _ABSENT))
-            changed[key] = None
+        if undo is not None:
+            undo.append((known, key, known.get(key, _ABSENT)))
+            if key not in changed:
+                undo.append((changed, key, _ABSENT))
+        changed[key] = None
         known[key] = value
 
     def delete(self, key: str) -> None:
-        """Remove `key`, under the current savepoint."""
+        """Remove `key`."""
         self.put(key, None)
 
     def scan(self) -> Iterator[tuple[str, V]]:
@@ -129,6 +134,12 @@ class TableView(Generic[V]):
         """Keys of what the batch has changed so far, in order of their first change."""
         return self._changed
 
+    def forget(self) -> None:
+        """Undo all that the batch has changed."""
+        for key in self._changed:
+            del self._known[key]
+        self._changed.clear()
+
     def settle(self) -> None:
         """The changes are in the store now: forget the oldest values beyond those that fit, and start afresh."""
         known = self._known
@@ -148,12 +159,13 @@ class BucketedView(Generic[V]):
 
     __slots__ = ("_bucket_ms", "_changes", "_encode", "_prefix", "_reads", "_undo", "buckets", "table")
 
-    def __init__(self, table: Table[V], reads: Reads, undo: list[tuple[dict[str, Any], str, Any]]):
+    def __init__(self, table: Table[V], reads: Reads):
         self.table = table
         self._prefix = table.bucket_name("")
         self._bucket_ms, self._encode = table.bucket_ms, table.encode
         self._reads = reads
-        self._undo = undo
+        #: As in `TableView`.
+        self._undo: _Undo | None = None
         #: Numbers of the buckets that hold anything, newest first; kept by the runtime.
         self.buckets: list[int] = []
         #: Bucket -> key -> encoded value. Nearly always one bucket.
@@ -182,13 +194,18 @@ class BucketedView(Generic[V]):
         rows = self._changes.get(bucket)
         if rows is None:
             rows = self._changes[bucket] = {}
-        self._undo.append((rows, key, rows.get(key, _ABSENT)))
+        if self._undo is not None:
+            self._undo.append((rows, key, rows.get(key, _ABSENT)))
         rows[key] = self._encode(value)
 
     @property
     def changes(self) -> Mapping[int, Mapping[str, bytes]]:
         """What the batch has written so far: bucket -> key -> encoded value."""
         return {bucket: rows for bucket, rows in self._changes.items() if rows}
+
+    def forget(self) -> None:
+        """Undo all that the batch has changed."""
+        self._changes.clear()
 
     def settle(self) -> None:
         """The changes are in the store now: start afresh."""
@@ -199,20 +216,15 @@ class BucketedView(Generic[V]):
 
 
 class Overlay:
-    """All tables of a state, with one savepoint at a time."""
+    """All tables of a state, with at most one savepoint at a time."""
 
     def __init__(self, tables: tuple[Table[Any], ...], reads: Reads, cache_entries: int = 10_000):
-        self._undo: list[tuple[dict[str, Any], str, Any]] = []
-        #: Keep everything so far; `roll_back` returns to here.
-        self.savepoint: Callable[[], None] = self._undo.clear
+        self._undo: _Undo | None = None
         self._views: dict[str, TableView[Any] | BucketedView[Any]] = {}
         for table in tables:
-            view: TableView[Any] | BucketedView[Any]
-            if table.bucket_ms:
-                view = BucketedView(table, reads, self._undo)
-            else:
-                view = TableView(table, reads, self._undo, cache_entries)
-            self._views[table.name] = view
+            self._views[table.name] = (
+                BucketedView(table, reads) if table.bucket_ms else TableView(table, reads, cache_entries)
+            )
         #: A place for the machine to keep its own typed wrapper of this overlay.
         self.typed: Any = None
 
@@ -233,8 +245,33 @@ class Overlay:
         """The views of all tables."""
         return iter(self._views.values())
 
+    def forget(self) -> None:
+        """Undo all that the batch has changed."""
+        for view in self._views.values():
+            view.forget()
+
+    @contextmanager
+    def careful(self) -> Iterator[None]:
+        """Within it there are savepoints: one at the beginning, and each that is made replaces the one before."""
+        self._note([])
+        try:
+            yield
+        finally:
+            self._note(None)
+
+    def _note(self, undo: _Undo | None) -> None:
+        self._undo = undo
+        for view in self._views.values():
+            view._undo = undo
+
+    def savepoint(self) -> None:
+        """Keep everything so far; `roll_back` returns to here."""
+        assert self._undo is not None, "there are savepoints only while the overlay is careful"
+        self._undo.clear()
+
     def roll_back(self) -> None:
         """Undo every change since the savepoint."""
+        assert self._undo is not None, "there are savepoints only while the overlay is careful"
         for changes, key, before in reversed(self._undo):
             if before is _ABSENT:
                 changes.pop(key, None)
@@ -244,6 +281,5 @@ class Overlay:
 
     def settle(self) -> None:
         """The batch is in the store: its changes become what is read, and the next batch starts."""
-        self._undo.clear()
         for view in self._views.values():
             view.settle()

@@ -143,7 +143,6 @@ class Restorer:
         fold = self._machine.fold
         for value in values:
             fold(state, value)
-        state.savepoint()
         progress.sequence = seal.sequence
         progress.hash = seal.hash
         progress.time_ms = self._unix_ms(seal.partition_time)

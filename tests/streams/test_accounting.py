@@ -69,13 +69,13 @@ def test_a_roll_back_returns_to_what_an_earlier_record_of_the_batch_put() -> Non
     state = Overlay((plain, bucketed), DictStore())
     state.table(plain).put("k", 1)
     state.bucketed(bucketed).put("k", 1, 5)
-    state.savepoint()
-    for number in (2, 3):
-        state.table(plain).put("k", number)
-        state.bucketed(bucketed).put("k", number, 25)
-    state.table(plain).put("other", 4)
-    state.bucketed(bucketed).put("other", 4, 25)
-    state.roll_back()
+    with state.careful():
+        for number in (2, 3):
+            state.table(plain).put("k", number)
+            state.bucketed(bucketed).put("k", number, 25)
+        state.table(plain).put("other", 4)
+        state.bucketed(bucketed).put("other", 4, 25)
+        state.roll_back()
     assert state.table(plain).changes == {"k": 1}
     assert state.bucketed(bucketed).changes == {0: {"k": b"1"}}
     assert state.bucketed(bucketed).get("k", 5) == 1

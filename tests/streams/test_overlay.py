@@ -54,19 +54,63 @@ def test_a_roll_back_returns_to_the_savepoint_and_no_further() -> None:
     view, keys = state.table(PLAIN), state.bucketed(KEYS)
     view.put("before", 1)
     keys.put("k0", 1, 0)
-    state.savepoint()
-    view.put("before", 2)
-    view.put("before", 3)
-    view.put("new", 4)
-    view.delete("stored")
-    keys.put("k0", 5, 0)
-    keys.put("k1", 5, 100)
-    state.roll_back()
-    assert view.changes == {"before": 1}
-    assert keys.changes == {0: {"k0": b"1"}}
-    assert view.get("stored") == 1
-    state.roll_back()
-    assert view.changes == {"before": 1}
+    with state.careful():
+        view.put("kept", 1)
+        state.savepoint()
+        view.put("before", 2)
+        view.put("before", 3)
+        view.put("new", 4)
+        view.delete("stored")
+        keys.put("k0", 5, 0)
+        keys.put("k1", 5, 100)
+        state.roll_back()
+        assert view.changes == {"before": 1, "kept": 1}
+        assert keys.changes == {0: {"k0": b"1"}}
+        assert (view.get("stored"), view.get("new")) == (1, None)
+        state.roll_back()
+    assert view.changes == {"before": 1, "kept": 1}
+
+
+def test_the_beginning_of_care_is_a_savepoint_and_without_care_there_is_none() -> None:
+    state = overlay(Rows(plain={}))
+    view = state.table(PLAIN)
+    view.put("a", 1)
+    with state.careful():
+        view.put("a", 2)
+        state.roll_back()
+    assert view.get("a") == 1
+    for use in (state.savepoint, state.roll_back):
+        with pytest.raises(AssertionError, match="careful"):
+            use()
+
+
+def test_what_a_batch_has_changed_is_forgotten_as_a_whole() -> None:
+    rows = Rows(plain={"stored": b"1"})
+    state = overlay(rows)
+    view, keys = state.table(PLAIN), state.bucketed(KEYS)
+    assert (view.get("stored"), view.get("absent")) == (1, None)
+    view.put("stored", 2)
+    view.delete("absent")
+    view.put("new", 3)
+    keys.put("k", 1, 100)
+    state.forget()
+    assert not view.changes
+    assert not keys.changes
+    assert (view.get("stored"), view.get("absent"), view.get("new")) == (1, None, None)
+    assert keys.get("k", 100) is None
+
+
+def test_absent_values_are_remembered_and_crowd_out_no_more_than_others() -> None:
+    rows = Rows(plain={})
+    state = overlay(rows)
+    view = state.table(PLAIN)
+    for number in range(1_000):
+        assert view.get(f"unknown-{number}") is None
+    reads = len(rows.reads)
+    assert view.get("unknown-7") is None
+    assert len(rows.reads) == reads == 1_000
+    state.settle()
+    assert len(view._known) == 10
 
 
 def test_settled_changes_are_cached_and_removed_ones_are_gone() -> None:
@@ -83,7 +127,7 @@ def test_settled_changes_are_cached_and_removed_ones_are_gone() -> None:
     assert view.get("a") == 5
     assert rows.reads == []
     assert view.get("b") is None
-    state.roll_back()
+    state.forget()
     assert view.get("a") == 5
 
 

@@ -41,10 +41,10 @@ def test_all_changes_are_written_each_to_its_table() -> None:
 def test_a_table_whose_changes_were_rolled_back_is_not_written() -> None:
     """Else the store would make a family for a bucket that nothing is in."""
     state = Overlay((PLAIN, UNCACHED, KEYS), a_store())
-    state.savepoint()
-    state.table(PLAIN).put("a", 1)
-    state.bucketed(KEYS).put("k", 4, 520)
-    state.roll_back()
+    with state.careful():
+        state.table(PLAIN).put("a", 1)
+        state.bucketed(KEYS).put("k", 4, 520)
+        state.roll_back()
     assert changes_of(state) == {}
     state.settle()
     assert state.bucketed(KEYS).buckets == []

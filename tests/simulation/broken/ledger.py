@@ -7,12 +7,12 @@ from typing import Any
 
 from agents.ledger import apply as applying
 from agents.ledger import legs, requests
-from agents.ledger.answers import answer_of
 from agents.ledger.draft import Draft, Journal
 from agents.ledger.operations import debit, transfer
 from agents.ledger.state import LedgerState
 from agents.ledger.turn import Turn
-from schemas.events import TRANSACTION_FAILED, Cause, Entry, LedgerEvent
+from schemas.codes import Code
+from schemas.events import TRANSACTION_FAILED, Entry, LedgerEvent
 from schemas.outcomes import Outcome, decode_outcome
 from schemas.topics import TRANSACTION_OUTCOMES
 from tests.simulation.broken.registry import Patch, without
@@ -59,10 +59,7 @@ def _(patch: Patch) -> None:
 
 @_without("the first answer is frozen under its idempotency key")
 def _(patch: Patch) -> None:
-    def freeze(state: LedgerState, event: LedgerEvent, cause: Cause, fingerprint: str) -> bytes:
-        return answer_of(event, cause)
-
-    patch.setattr(applying, "_freeze", freeze)
+    patch.setattr(applying, "_NOT_FROZEN", frozenset(code.value for code in Code))
 
 
 @_without("no balance of a wallet becomes negative")
