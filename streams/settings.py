@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         540 * 86_400, ge=3_600, description="How long transactions can be named; not shorter than their keys are kept."
     )
     store_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of one worker, in MiB.")
-    store_write_buffer_mb: int = Field(16, ge=4, description="RocksDB memtable of one partition, in MiB.")
+    store_write_buffer_mb: int = Field(32, ge=4, description="RocksDB memtable of one partition, in MiB.")
     state_cache_entries: int = Field(20_000, ge=100, description="Decoded wallets one partition keeps in memory.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 

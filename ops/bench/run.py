@@ -37,6 +37,8 @@ class Sizes:
     runs: int = 3
     latency_wallets: int = 1_000
     latency_s: float = 30.0
+    #: How long the highest rate runs first: a young Java machine compiles on the processors that are measured.
+    warm_up_s: float = 20.0
     hot_requests: int = 100_000
     hot_rate: float = 1_000.0
     many_wallets: int = 1_000_000
@@ -50,6 +52,7 @@ class Sizes:
             wallets=1_000,
             runs=1,
             latency_s=5.0,
+            warm_up_s=0.0,
             hot_requests=5_000,
             many_wallets=10_000,
             more_requests=10_000,
@@ -98,6 +101,8 @@ async def run_bench(
         await _throughput(stage, sizes, only, python, run, report, on_step)
     if "latency" in only:
         shape = Shape(wallets=sizes.latency_wallets, duplicates=0.02, name="latency")
+        if sizes.warm_up_s:
+            await latency_at(stage, max(_RATES), sizes.warm_up_s, shape)
         for rate in _RATES:
             report.latency.append(await latency_at(stage, rate, sizes.latency_s, shape))
             on_step()
