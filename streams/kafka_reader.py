@@ -39,7 +39,8 @@ class KafkaReader:
                 check_crcs=True,
                 fetch_max_wait_ms=50,
                 fetch_max_bytes=32 << 20,
-                max_partition_fetch_bytes=8 << 20,
+                # Twice this for each partition is in memory at once, in a restore of all of them.
+                max_partition_fetch_bytes=2 << 20,
                 request_timeout_ms=20_000,
             )
             async with asyncio.timeout(_READ_STALLED_S):

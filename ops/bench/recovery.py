@@ -7,7 +7,7 @@ import shutil
 import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -49,8 +49,11 @@ class Recovery:
         }
 
 
-async def recoveries(stage: Stage, wallets: int, requests: int) -> tuple[Recovery, Recovery]:
-    """Two restores with as many wallets: from the log that opened them, and from one longer by `requests`.
+async def recoveries(stage: Stage, wallets: int) -> tuple[Recovery, Recovery]:
+    """Two restores with as many wallets, the second from a log twice as long.
+
+    The first log has opened the wallets and moved money half as often as that: every table holds something, so that
+    what the second takes more is due to its length alone.
 
     Raises:
         OperationError: the worker ended or did not become ready.
@@ -58,10 +61,13 @@ async def recoveries(stage: Stage, wallets: int, requests: int) -> tuple[Recover
     async with stage.place() as place:
         opened = await stage.fill(place, _openings(wallets), wallets)
         await ours(stage, opened, f"open {wallets:,} wallets")
-        first = await _restore(stage, opened, wallets)
-        shape = Shape(wallets=min(wallets, 10_000), duplicates=0.02, run="more")
-        longer = await stage.preload(place, shape, requests)
-        await ours(stage, longer, "a longer log")
+        moved = wallets // 2
+        shape = Shape(wallets=min(wallets, 10_000), duplicates=0.02)
+        await ours(stage, await stage.preload(place, replace(shape, run="some"), moved), "move money")
+        first = await _restore(stage, place, wallets)
+        more = replace(shape, run="more")
+        longer = await stage.preload(place, more, wallets + moved, open_wallets=False)
+        await ours(stage, longer, "a log twice as long")
         return first, await _restore(stage, place, wallets)
 
 

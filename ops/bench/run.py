@@ -42,7 +42,6 @@ class Sizes:
     hot_requests: int = 100_000
     hot_rate: float = 1_000.0
     many_wallets: int = 1_000_000
-    more_requests: int = 1_000_000
 
     def quick(self) -> Sizes:
         """Enough to see that everything works; nothing to judge by."""
@@ -55,7 +54,6 @@ class Sizes:
             warm_up_s=0.0,
             hot_requests=5_000,
             many_wallets=10_000,
-            more_requests=10_000,
         )
 
 
@@ -111,7 +109,7 @@ async def run_bench(
         report.hot = await hot_wallet(stage, shape, sizes.hot_requests, sizes.hot_rate, sizes.latency_s)
         on_step()
     if "recovery" in only:
-        report.recovery = await recoveries(stage, sizes.many_wallets, sizes.more_requests)
+        report.recovery = await recoveries(stage, sizes.many_wallets)
         on_step()
     return report
 

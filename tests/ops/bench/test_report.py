@@ -61,7 +61,7 @@ def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
         "p99 ms at 5,000/s",
         "events/s restored from the log",
         "MB resident with 1,000,000 wallets",
-        "times the memory for a longer log",
+        "times the memory for a log twice as long",
     ]
     assert all(bar.holds for bar in bars)
     assert report().ok
@@ -77,7 +77,7 @@ def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
         ("p99_fast", 60.1, "p99 ms at 5,000/s"),
         ("restore", 59_999, "events/s restored from the log"),
         ("rss_longer", 700.1, "MB resident with 1,000,000 wallets"),
-        ("rss", 600, "times the memory for a longer log"),
+        ("rss", 600, "times the memory for a log twice as long"),
     ],
 )
 def test_a_promise_that_is_missed_is_named(figure: str, value: float, name: str) -> None:
