@@ -129,6 +129,11 @@ class TableView(Generic[V]):
         known = self._known
         return {key: known[key] for key in self._changed}
 
+    def encoded_changes(self) -> dict[str, bytes | None]:
+        """The same as it is stored."""
+        known, encode = self._known, self.table.encode
+        return {key: None if (value := known[key]) is None else encode(value) for key in self._changed}
+
     @property
     def changed_keys(self) -> Iterable[str]:
         """Keys of what the batch has changed so far, in order of their first change."""

@@ -16,9 +16,8 @@ def changes_of(state: Overlay) -> Changes:
         if isinstance(view, BucketedView):
             # As they are: they were encoded when they were put.
             changes.update((table.bucket_name(bucket), rows) for bucket, rows in view.changes.items())
-        elif view.changes:
-            encode = table.encode
-            changes[table.name] = {key: None if v is None else encode(v) for key, v in view.changes.items()}
+        elif rows := view.encoded_changes():
+            changes[table.name] = rows
     return changes
 
 

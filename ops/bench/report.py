@@ -93,7 +93,9 @@ class Report:
             if first.wallets >= MANY_WALLETS:
                 most = max(first.rss_mb, second.rss_mb)
                 bars.append(Bar(f"MB resident with {first.wallets:,} wallets", most, MOST_RSS_MB, False))
-            bars.append(Bar("times the memory for a log twice as long", second.rss_mb / first.rss_mb, MOST_GROWTH, False))
+            bars.append(
+                Bar("times the memory for a log twice as long", second.rss_mb / first.rss_mb, MOST_GROWTH, False)
+            )
         return bars
 
     @property
