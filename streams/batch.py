@@ -106,14 +106,14 @@ class BatchDecider:
     def _step_carefully(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """A bug in the machine is an answer of its own, not the end of the batch."""
         state.savepoint()
-        written, sent_before = out.sequence, len(out.sent)
+        written = out.so_far()
         try:
             self._step(state, record, context, out)
         except (StoreError, MemoryError):
             raise
         except Exception as error:
             state.roll_back()
-            out.truncate(written, sent_before)
+            out.return_to(written)
             if self.on_bug is not None:
                 self.on_bug(record, context, error)
             self.machine.failed(state, record, context, error, out)
@@ -135,5 +135,4 @@ class BatchDecider:
         positions = {topic: span.to for topic, span in taken.spans.items()}
         after = Progress(last, digest, context.recorded_at_ms, positions)
         first = (taken.records[0][0], taken.records[0][1][0].offset) if taken.records else None
-        dead_letters = [label for _, label in out.dead_letters]
-        return Batch(out.outgoing, out.labels, seal, after, taken.count, first, dead_letters)
+        return Batch(out.outgoing, out.labels, seal, after, taken.count, first, out.dead_letters)

@@ -31,7 +31,7 @@ class Phase(StrEnum):
 class Limits:
     """Bounds and times of a processor; units are in the names."""
 
-    batch_max_records: int = 2_000
+    batch_max_records: int = 4_000
     batch_max_bytes: int = 2 << 20
     commit_deadline_s: float = 8.0
     clock_tolerance_ms: int = 300_000

@@ -82,6 +82,16 @@ class Outgoing:
                 yield Message(topic, partition, key, value, headers)
 
 
+class Written(NamedTuple):
+    """How much of an `Output` had been written at some moment."""
+
+    sequence: int
+    #: Number of records by where they go.
+    records: dict[Target, int]
+    labels: int
+    dead_letters: int
+
+
 class Output:
     """What the records of a batch lead to: numbered events, and other records to write with them.
 
@@ -89,7 +99,7 @@ class Output:
     its event and hands over the event's bytes.
     """
 
-    __slots__ = ("_by_target", "_partition", "dead_letters", "events", "labels", "outgoing", "sent", "sequence")
+    __slots__ = ("_by_target", "_partition", "dead_letters", "events", "labels", "outgoing", "sequence")
 
     def __init__(self, event_log: str, partition: int, sequence: int):
         self._partition = partition
@@ -102,10 +112,8 @@ class Output:
         self._by_target[event_log, partition] = self.events
         #: One label for each event, for metrics.
         self.labels: list[tuple[str, str | None]] = []
-        #: Where each other record went, in the order of their writing, so that the last ones can be taken back.
-        self.sent: list[list[Record]] = []
-        #: For metrics: of each dead letter its place in `sent`, and why and in which stage it became one.
-        self.dead_letters: list[tuple[int, tuple[str, str]]] = []
+        #: Why and in which stage each dead letter became one, for metrics.
+        self.dead_letters: list[tuple[str, str]] = []
 
     def event(self, key: bytes | None, value: bytes, label: tuple[str, str | None]) -> None:
         """Write the event that has the number `sequence` + 1."""
@@ -120,7 +128,6 @@ class Output:
         if records is None:
             records = self._by_target[target] = []
         records.append((key, value, headers))
-        self.sent.append(records)
 
     def send_all(self, messages: Iterable[Message]) -> None:
         """Write other records in the same transaction."""
@@ -131,20 +138,21 @@ class Output:
         self, topic: str, key: bytes | None, value: bytes | None, headers: Headers, label: tuple[str, str]
     ) -> None:
         """Write a record that could not be handled; `label` is the reason and the stage."""
-        self.dead_letters.append((len(self.sent), label))
+        self.dead_letters.append(label)
         self.send(topic, self._partition, key, value, headers)
 
-    def truncate(self, sequence: int, sent: int) -> None:
-        """Forget every event after `sequence` and all but the first `sent` other records."""
-        forgotten = self.sequence - sequence
-        if forgotten:
-            del self.events[-forgotten:]
-            del self.labels[-forgotten:]
-        self.sequence = sequence
-        for records in self.sent[sent:]:
-            records.pop()
-        del self.sent[sent:]
-        self.dead_letters = [one for one in self.dead_letters if one[0] < sent]
+    def so_far(self) -> Written:
+        """How much has been written."""
+        sizes = {target: len(records) for target, records in self._by_target.items()}
+        return Written(self.sequence, sizes, len(self.labels), len(self.dead_letters))
+
+    def return_to(self, written: Written) -> None:
+        """Forget all that has been written since."""
+        self.sequence = written.sequence
+        for target, records in self._by_target.items():
+            del records[written.records.get(target, 0) :]
+        del self.labels[written.labels :]
+        del self.dead_letters[written.dead_letters :]
 
 
 class Machine(Protocol):

@@ -38,9 +38,9 @@ class Settings(BaseSettings):
         description="`replicated` refuses topics below 3 replicas and 2 in sync; `embedded` accepts 1 and 1.",
     )
 
-    batch_max_records: int = Field(2_000, ge=1, description="Most records that one Kafka transaction decides.")
+    batch_max_records: int = Field(4_000, ge=1, description="Most records that one Kafka transaction decides.")
     batch_max_bytes: int = Field(2 << 20, ge=1 << 16, description="Most input bytes that one transaction decides.")
-    box_max_records: int = Field(8_000, ge=1, description="Records waiting for one partition before it is paused.")
+    box_max_records: int = Field(16_000, ge=1, description="Records waiting for one partition before it is paused.")
     box_max_bytes: int = Field(16 << 20, ge=1 << 16, description="Bytes waiting for one partition before it is paused.")
     transaction_timeout_ms: int = Field(10_000, ge=1_000, description="Kafka's time limit of one transaction.")
     commit_deadline_s: float = Field(8.0, gt=0, description="Steps 3-4 must end within this, below the time limit.")

@@ -11,6 +11,20 @@ from schemas.events import LedgerEvent
 from schemas.rails import INSTANT
 
 
+def refuse_account(
+    draft: Draft, wallet: Wallet, asset: str, assets: AssetRegistry, leaving: bool = False
+) -> LedgerEvent | None:
+    """A rejection where the sub-wallet that is named, its wallet's state or the asset forbids a posting."""
+    if (
+        draft.command.sub_wallet in wallet.sub_wallets
+        and wallet.state == "active"
+        and not wallet.quarantined
+        and asset in wallet.assets
+    ):
+        return None
+    return refuse_wallet(draft, wallet, leaving) or _refuse_asset(draft, wallet, asset, assets)
+
+
 def refuse_wallet(draft: Draft, wallet: Wallet, leaving: bool = False) -> LedgerEvent | None:
     """A rejection where the sub-wallet is missing or the wallet's state forbids this, with money leaving or not."""
     command = draft.command
@@ -44,7 +58,7 @@ def refuse_accounts(draft: Draft, sub_wallets: int, assets: int, field: str) -> 
     return draft.reject(Code.LIMIT_EXCEEDED, message, field)
 
 
-def refuse_asset(draft: Draft, wallet: Wallet, asset: str, assets: AssetRegistry) -> LedgerEvent | None:
+def _refuse_asset(draft: Draft, wallet: Wallet, asset: str, assets: AssetRegistry) -> LedgerEvent | None:
     """A rejection where the asset is unknown, or the wallet does not hold it."""
     if asset in wallet.assets:
         return None

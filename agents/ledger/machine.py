@@ -151,6 +151,7 @@ class LedgerMachine:
         """`wallet-balances`: all accounts of every holder that the batch has touched."""
         ledger = self._turn_of(state).state
         balances, accounts = ledger.balances, ledger.accounts
+        partition, recorded_at = context.partition, context.recorded_at
         holders = dict.fromkeys([holder_of(key.rpartition(" ")[0]) for key in balances.changed_keys])
         for holder in holders:
             named = []
@@ -159,12 +160,12 @@ class LedgerMachine:
                 named.append(AccountBalance(account, asset, balances.get(key) or 0))
             value = WalletBalances(
                 wallet_id=holder,
-                partition=context.partition,
+                partition=partition,
                 sequence=last_sequence,
                 accounts=tuple(named),
-                recorded_at=context.recorded_at,
+                recorded_at=recorded_at,
             )
-            out.send(WALLET_BALANCES, context.partition, holder.encode(), encode_balances(value))
+            out.send(WALLET_BALANCES, partition, holder.encode(), encode_balances(value))
 
     # ---- time ------------------------------------------------------------------------------------
 

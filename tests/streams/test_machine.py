@@ -30,36 +30,36 @@ def test_records_are_grouped_by_where_they_go_and_keep_their_order() -> None:
     assert Outgoing(out.outgoing).by_target == out.outgoing.by_target
 
 
-def test_truncating_forgets_what_came_after() -> None:
+def test_returning_forgets_what_was_written_since() -> None:
     out = Output("events", 0, -1)
+    nothing = out.so_far()
+    marks = []
     for number, value in enumerate((b"a", b"b", b"c")):
         out.event(None, value, (value.decode(), None))
         out.send("outcomes", 0, None, value)
         out.send("commands", number % 2, None, value)
-    out.truncate(0, 3)
-    assert [(m.topic, m.partition, m.value) for m in out.outgoing] == [
-        ("events", 0, b"a"),
-        ("outcomes", 0, b"a"),
-        ("outcomes", 0, b"b"),
-        ("commands", 0, b"a"),
-    ]
+        marks.append(out.so_far())
+    out.return_to(marks[0])
+    kept = [("events", 0, b"a"), ("outcomes", 0, b"a"), ("commands", 0, b"a")]
+    assert [(m.topic, m.partition, m.value) for m in out.outgoing] == kept
     assert out.labels == [("a", None)]
     assert out.sequence == 0
-    before = list(out.outgoing)
-    out.truncate(0, 3)
-    assert list(out.outgoing) == before
-    out.truncate(-1, 0)
-    assert (len(out.outgoing), out.events, out.labels, out.sent, out.sequence) == (0, [], [], [], -1)
+    out.return_to(marks[0])
+    assert [(m.topic, m.partition, m.value) for m in out.outgoing] == kept
+    out.return_to(nothing)
+    assert (len(out.outgoing), out.events, out.labels, out.sequence) == (0, [], [], -1)
 
 
 def test_dead_letters_are_messages_with_a_label_until_they_are_taken_back() -> None:
     out = Output("events", 3, -1)
+    nothing = out.so_far()
     out.dead_letter("dead", b"k", b"a", [("h", b"1")], ("malformed", "decode"))
     out.send("outcomes", 3, None, b"o")
+    one = out.so_far()
     out.dead_letter("dead", None, None, (), ("oversized", "write"))
     assert out.outgoing.by_target["dead", 3] == [(b"k", b"a", [("h", b"1")]), (None, None, ())]
-    assert [label for _, label in out.dead_letters] == [("malformed", "decode"), ("oversized", "write")]
-    out.truncate(-1, 2)
-    assert [label for _, label in out.dead_letters] == [("malformed", "decode")]
-    out.truncate(-1, 0)
+    assert out.dead_letters == [("malformed", "decode"), ("oversized", "write")]
+    out.return_to(one)
+    assert out.dead_letters == [("malformed", "decode")]
+    out.return_to(nothing)
     assert out.dead_letters == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.ledger.accounts import RAIL_INSTANT, available
 from agents.ledger.draft import Draft, leaves_room, post
-from agents.ledger.guards import balance_overflow, refuse_asset, refuse_rail, refuse_wallet
+from agents.ledger.guards import balance_overflow, refuse_account, refuse_rail
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
 from schemas.commands import Credit
@@ -16,11 +16,7 @@ def decide_credit(
     state: LedgerState, wallet: Wallet, command: Credit, draft: Draft, assets: AssetRegistry
 ) -> LedgerEvent:
     """Credit the sub-wallet's available balance against the rail's settled position."""
-    refused = (
-        refuse_wallet(draft, wallet)
-        or refuse_asset(draft, wallet, command.asset, assets)
-        or refuse_rail(draft, command.rail)
-    )
+    refused = refuse_account(draft, wallet, command.asset, assets) or refuse_rail(draft, command.rail)
     if refused is not None:
         return refused
     account = available(command.wallet_id, command.sub_wallet)

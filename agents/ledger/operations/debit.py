@@ -6,11 +6,10 @@ from agents.ledger.accounts import RAIL_INSTANT, available
 from agents.ledger.draft import Draft, post
 from agents.ledger.guards import (
     balance_overflow,
-    refuse_asset,
+    refuse_account,
     refuse_escrow,
     refuse_funds,
     refuse_rail,
-    refuse_wallet,
 )
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
@@ -25,8 +24,7 @@ def decide_debit(
     """Debit the sub-wallet's available balance, as far as it is covered."""
     account = available(command.wallet_id, command.sub_wallet)
     refused = (
-        refuse_wallet(draft, wallet, leaving=True)
-        or refuse_asset(draft, wallet, command.asset, assets)
+        refuse_account(draft, wallet, command.asset, assets, leaving=True)
         or refuse_rail(draft, command.rail)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
         or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)

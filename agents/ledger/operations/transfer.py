@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from agents.ledger.accounts import TRANSIT, available
 from agents.ledger.draft import Draft, leaves_room, post
-from agents.ledger.guards import balance_overflow, refuse_asset, refuse_escrow, refuse_funds, refuse_wallet
+from agents.ledger.guards import balance_overflow, refuse_account, refuse_escrow, refuse_funds
 from agents.ledger.state import LedgerState, Wallet
 from schemas.assets import AssetRegistry
 from schemas.codes import Code
@@ -50,8 +50,7 @@ def decide_transfer(
     """Move the money at once where the payee lives here, else start the saga."""
     account = available(command.wallet_id, command.sub_wallet)
     refused = (
-        refuse_wallet(draft, wallet, leaving=True)
-        or refuse_asset(draft, wallet, command.asset, assets)
+        refuse_account(draft, wallet, command.asset, assets, leaving=True)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, command.to_wallet_id))
         or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
     )

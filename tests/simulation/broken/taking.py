@@ -121,7 +121,7 @@ def _(patch: Patch) -> None:
 
 @without("output of a record that fails is taken back")
 def _(patch: Patch) -> None:
-    patch.setattr(Output, "truncate", lambda self, sequence, messages: None)
+    patch.setattr(Output, "return_to", lambda self, written: None)
 
 
 @without("an error of the store is no bug of the record", Kind.STORE_READ)
