@@ -134,3 +134,18 @@ def test_an_older_reader_takes_the_events_of_a_newer_writer() -> None:
     store.write(changes_of(state), Mark(0, b""))
     assert store.rows["balances"] == shard.store.rows["balances"]
     assert store.rows["wallets"] == shard.store.rows["wallets"]
+
+
+def test_a_state_that_was_folded_goes_on_deciding() -> None:
+    """As after a restore: the first record that comes to a state that has decided nothing yet."""
+    world = World(1)
+    world.submit(open_wallet("alice", "EUR"))
+    (shard,) = world.shards
+    shard.store = DictStore()
+    shard.overlay = Overlay(world.machine.tables, shard.store)
+    for value in shard.log:
+        if not is_seal(value):
+            world.machine.fold(shard.overlay, value)
+    assert world.submit(credit("alice", 5))["code"] == "ok"
+    assert world.bugs == []
+    audit(world)

@@ -52,6 +52,8 @@ class Domain(Protocol):
     """A machine under simulation."""
 
     name: str
+    #: What its machine raises where it is asked to; anything else that it raises is wrong.
+    raised: ClassVar[tuple[type[Exception], ...]]
     #: Input topics in order; the first is internal, written by the machine itself.
     inputs: tuple[str, ...]
     event_log: str

@@ -53,6 +53,7 @@ class LedgerDomain:
     """See `tests.simulation.domain.Domain`."""
 
     name = "ledger"
+    raised: ClassVar[tuple[type[Exception], ...]] = (ZeroDivisionError,)
     inputs: tuple[str, ...] = INPUTS
     event_log = LEDGER_EVENTS
     outcomes = TRANSACTION_OUTCOMES

@@ -13,7 +13,7 @@ from streams.machine import Machine
 from tests.simulation import toy
 from tests.simulation.domain import Fold, History, Input
 from tests.simulation.memory_log import StoredRecord
-from tests.simulation.toy import Event, Request, ToyMachine
+from tests.simulation.toy import Boom, Event, Request, ToyMachine
 
 _ACCOUNTS = ("a", "b", "c", "closed")
 
@@ -26,6 +26,7 @@ class ToyDomain:
     """See `tests.simulation.domain.Domain`."""
 
     name = "toy"
+    raised: ClassVar[tuple[type[Exception], ...]] = (Boom,)
     inputs: tuple[str, ...] = (toy.INTERNAL, toy.REQUESTS)
     event_log = toy.EVENTS
     outcomes = toy.OUTCOMES

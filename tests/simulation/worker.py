@@ -258,3 +258,5 @@ class WorkerProcess(Observer):
 
     def bug(self, record: InputRecord, context: Context, error: Exception) -> None:
         self.world.note(f"{self.name} p{context.partition} bug at {record.offset}: {error!r}")
+        if not isinstance(error, self.world.domain.raised):
+            self.world.violated(f"the machine raised {error!r} on {context.topic}/{context.partition}:{record.offset}")
