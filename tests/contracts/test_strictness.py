@@ -13,14 +13,9 @@ from ops.contracts.sources import schemas
 from schemas.commands import CONTRACTS
 from schemas.topics import TOPICS
 from tests.contracts.codecs import CODECS, GOLDEN
+from tests.ledger.commands import credit
 
-CREDIT: dict[str, Any] = {
-    "operation": "credit",
-    "idempotency_key": "k-1",
-    "wallet_id": "w1",
-    "amount_minor": 10,
-    "asset": "EUR",
-}
+CREDIT = credit("w1", 10, key="k-1")
 OPERATOR: dict[str, Any] = {
     "operation": "set_wallet_state",
     "idempotency_key": "k-1",

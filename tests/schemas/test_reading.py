@@ -14,24 +14,12 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from schemas.canonical import canonical_json
 from schemas.commands import CONTRACTS, Command
 from schemas.reading import READERS, ReadCommand, _struct
+from tests.ledger.commands import credit, release
 from tests.ledger.mutate import generate
 
 TOPIC = "transaction-requests"
-CREDIT: dict[str, Any] = {
-    "operation": "credit",
-    "idempotency_key": "k-1",
-    "wallet_id": "w1",
-    "amount_minor": 10,
-    "asset": "EUR",
-}
-OPERATOR: dict[str, Any] = {
-    "operation": "release_quarantine",
-    "idempotency_key": "k-1",
-    "wallet_id": "w1",
-    "requested_by": "olga",
-    "approved_by": "piet",
-    "reason_code": "test",
-}
+CREDIT = credit("w1", 10, key="k-1")
+OPERATOR = release("w1", key="k-1")
 FIELDS = ("operation", "wallet_id", "sub_wallet", "idempotency_key", "request_id", "occurred_at", "metadata")
 
 

@@ -5,10 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
 
 import pytest
 from rocksdict import Rdict
@@ -16,23 +13,7 @@ from rocksdict import Rdict
 from streams.errors import StoreError
 from streams.ports import Mark
 from streams.rocks import RocksStore
-from streams.rocks_memory import StoreMemory
-from streams.rocks_stores import RocksStores
-
-MEMORY = StoreMemory(8, 4)
-
-
-def stores_in(folder: Path) -> RocksStores:
-    return RocksStores(folder, "worker-1", MEMORY)
-
-
-def filled(folder: Path, partition: int = 0) -> RocksStores:
-    """Stores with one closed store of two tables in it."""
-    stores = stores_in(folder)
-    store = stores.open(partition)
-    store.write({"wallets": {"b": b"2", "a": b"1"}, "keys@7": {"ü": b"x"}}, Mark(3, b"seal-3"))
-    store.close()
-    return stores
+from tests.streams.local_stores import MEMORY, filled, stores_in
 
 
 def test_a_written_batch_is_read_again_after_a_reopen(tmp_path: Path) -> None:
@@ -201,179 +182,6 @@ def test_kill_9_leaves_the_state_at_one_seal(tmp_path: Path) -> None:
         assert len(list(store.scan(f"c@{at // 5000}"))) == at - max(1, at // 5000 * 5000) + 1
         store.close()
     assert reached[-1] > 0, "the writer was never fast enough to fill a memtable"
-
-
-@contextmanager
-def held_elsewhere(folder: Path) -> Iterator[None]:
-    """Another process has the store of partition 0 open."""
-    code = (
-        "import sys, time; from rocksdict import Rdict; db = Rdict(sys.argv[1]);"
-        "print('open', flush=True); time.sleep(60)"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(folder / "worker-1" / "0")], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    assert holder.stdout is not None
-    try:
-        assert holder.stdout.readline() == b"open\n"
-        yield
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
-
-
-def test_a_directory_held_by_another_process_is_not_waited_for(tmp_path: Path) -> None:
-    filled(tmp_path).open(0).close()
-    with held_elsewhere(tmp_path):
-        stores = stores_in(tmp_path)
-        store = stores.open(0)
-        assert store.mark() is None
-        assert store.path.name.startswith("0~")
-        store.write({"wallets": {"a": b"1"}}, Mark(1, b"seal-1"))
-        store.close()
-        assert stores.open_empty(0).path.name.startswith("0~")
-
-
-def test_a_directory_of_its_own_is_kept_while_the_usual_one_is_held(tmp_path: Path) -> None:
-    filled(tmp_path).open(0).close()
-    with held_elsewhere(tmp_path):
-        stores = stores_in(tmp_path)
-        for number in range(3):
-            store = stores.open(0)
-            assert store.mark() == (Mark(number - 1, b"seal") if number else None)
-            store.write({"wallets": {"a": b"1"}}, Mark(number, b"seal"))
-            store.close()
-        store = stores.open_empty(0)
-        assert store.mark() is None
-        store.close()
-        assert len(list((tmp_path / "worker-1").glob("0~*"))) == 1
-    store = stores.open(0)
-    assert store.mark() == Mark(3, b"seal-3")
-    store.close()
-
-
-def test_directories_of_earlier_processes_are_deleted_unless_held(tmp_path: Path) -> None:
-    folder = tmp_path / "worker-1"
-    held, left = folder / "0~aa", folder / "1~bb"
-    code = (
-        "import sys, time; from rocksdict import Rdict; Rdict(sys.argv[2]).close(); db = Rdict(sys.argv[1]);"
-        "print('open', flush=True); time.sleep(60)"
-    )
-    folder.mkdir()
-    holder = subprocess.Popen([sys.executable, "-c", code, str(held), str(left)], stdout=subprocess.PIPE)
-    assert holder.stdout is not None
-    try:
-        assert holder.stdout.readline() == b"open\n"
-        assert left.exists()
-        stores_in(tmp_path)
-        assert held.exists()
-        assert not left.exists()
-    finally:
-        holder.kill()
-        holder.wait()
-        holder.stdout.close()
-    stores_in(tmp_path)
-    assert not held.exists()
-
-
-def test_corruption_is_thrown_away(tmp_path: Path) -> None:
-    stores = filled(tmp_path)
-    manifest = next((tmp_path / "worker-1" / "0").glob("MANIFEST-*"))
-    manifest.write_bytes(b"\x00garbage" * 100)
-    store = stores.open(0)
-    assert store.mark() is None
-    store.close()
-
-
-def flip_bytes(folder: Path) -> None:
-    """Let the disk return garbage for half of the largest table file."""
-    path = max(folder.glob("*.sst"), key=lambda path: path.stat().st_size)
-    data = bytearray(path.read_bytes())
-    for at in range(5_000, len(data) // 2):
-        data[at] ^= 0xFF
-    path.write_bytes(data)
-
-
-@pytest.mark.parametrize("reads", ["get", "scan"])
-def test_a_table_file_found_corrupt_is_thrown_away(tmp_path: Path, reads: str) -> None:
-    stores = stores_in(tmp_path)
-    store = stores.open(0)
-    keys = [f"k{i:05}" for i in range(3_000)]
-    store.write({"a": {key: random.randbytes(300) for key in keys}}, Mark(3, b"seal-3"))
-    store.close()
-    flip_bytes(store.path)
-    store = stores.open(0)
-    assert store.mark() == Mark(3, b"seal-3")
-    with pytest.raises(StoreError, match=r"Corruption.* is rebuilt from the event log"):
-        _ = [store.get("a", key) for key in keys] if reads == "get" else list(store.scan("a"))
-    store.close()
-    store = stores.open(0)
-    assert store.mark() is None
-    store.write({"a": {"k": b"v"}}, Mark(1, b"seal-1"))
-    store.close()
-    store = stores.open(0)
-    assert store.mark() == Mark(1, b"seal-1")
-    store.close()
-
-
-@pytest.mark.parametrize(("says", "heals"), [("Corruption: block checksum mismatch", True), ("IO error", False)])
-def test_an_open_store_that_cannot_say_whether_it_is_torn(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, heals: bool
-) -> None:
-    class Broken:
-        def get(self, _key: bytes) -> bytes:
-            raise Exception(says)
-
-    def enter(self: RocksStore, name: str) -> None:
-        self._families[name] = cast(Rdict, Broken())
-
-    stores = filled(tmp_path)
-    with monkeypatch.context() as patch:
-        patch.setattr(RocksStore, "_enter", enter)
-        if heals:
-            store = stores.open(0)
-            assert store.mark() is None
-            store.close()
-        else:
-            with pytest.raises(StoreError, match="IO error"):
-                stores.open(0)
-    store = stores.open(0)
-    assert store.mark() == (None if heals else Mark(3, b"seal-3"))
-    store.close()
-
-
-def test_a_full_disk_is_an_error_with_advice(tmp_path: Path) -> None:
-    """A limit on file sizes stands in for the full disk: the flush of a memtable fails."""
-    code = f"""
-import resource, signal
-from pathlib import Path
-from streams.errors import StoreError
-from streams.ports import Mark
-from streams.rocks_memory import StoreMemory
-from streams.rocks_stores import RocksStores
-import random
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-store = RocksStores(Path({str(tmp_path)!r}), "worker-1", StoreMemory(8, 1)).open(0)
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
-try:
-    for i in range(200):
-        store.write({{"a": {{f"{{i}}-{{j}}": random.randbytes(2_000) for j in range(50)}}}}, Mark(i, b"seal"))
-except StoreError as error:
-    print(error)
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert "cannot write the store at" in ended.stdout
-    assert str(tmp_path) in ended.stdout
-    assert "File too large" in ended.stdout
-
-
-def test_no_space_left_says_what_to_do() -> None:
-    from streams.rocks import _failure
-
-    error = _failure("write", Path("/data/0"), Exception("IO error: No space left on device"))
-    assert "cannot write the store at /data/0" in str(error)
-    assert "free disk space" in str(error)
 
 
 def test_the_raw_database_shows_that_nothing_is_logged_twice(tmp_path: Path) -> None:

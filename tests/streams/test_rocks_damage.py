@@ -1,0 +1,116 @@
+"""Stores that cannot be read or written: corrupt files, a full disk."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import cast
+
+import pytest
+from rocksdict import Rdict
+
+from streams.errors import StoreError
+from streams.ports import Mark
+from streams.rocks import RocksStore
+from tests.streams.local_stores import filled, stores_in
+
+
+def test_corruption_is_thrown_away(tmp_path: Path) -> None:
+    stores = filled(tmp_path)
+    manifest = next((tmp_path / "worker-1" / "0").glob("MANIFEST-*"))
+    manifest.write_bytes(b"\x00garbage" * 100)
+    store = stores.open(0)
+    assert store.mark() is None
+    store.close()
+
+
+def flip_bytes(folder: Path) -> None:
+    """Let the disk return garbage for half of the largest table file."""
+    path = max(folder.glob("*.sst"), key=lambda path: path.stat().st_size)
+    data = bytearray(path.read_bytes())
+    for at in range(5_000, len(data) // 2):
+        data[at] ^= 0xFF
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("reads", ["get", "scan"])
+def test_a_table_file_found_corrupt_is_thrown_away(tmp_path: Path, reads: str) -> None:
+    stores = stores_in(tmp_path)
+    store = stores.open(0)
+    keys = [f"k{i:05}" for i in range(3_000)]
+    store.write({"a": {key: random.randbytes(300) for key in keys}}, Mark(3, b"seal-3"))
+    store.close()
+    flip_bytes(store.path)
+    store = stores.open(0)
+    assert store.mark() == Mark(3, b"seal-3")
+    with pytest.raises(StoreError, match=r"Corruption.* is rebuilt from the event log"):
+        _ = [store.get("a", key) for key in keys] if reads == "get" else list(store.scan("a"))
+    store.close()
+    store = stores.open(0)
+    assert store.mark() is None
+    store.write({"a": {"k": b"v"}}, Mark(1, b"seal-1"))
+    store.close()
+    store = stores.open(0)
+    assert store.mark() == Mark(1, b"seal-1")
+    store.close()
+
+
+@pytest.mark.parametrize(("says", "heals"), [("Corruption: block checksum mismatch", True), ("IO error", False)])
+def test_an_open_store_that_cannot_say_whether_it_is_torn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, heals: bool
+) -> None:
+    class Broken:
+        def get(self, _key: bytes) -> bytes:
+            raise Exception(says)
+
+    def enter(self: RocksStore, name: str) -> None:
+        self._families[name] = cast(Rdict, Broken())
+
+    stores = filled(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(RocksStore, "_enter", enter)
+        if heals:
+            store = stores.open(0)
+            assert store.mark() is None
+            store.close()
+        else:
+            with pytest.raises(StoreError, match="IO error"):
+                stores.open(0)
+    store = stores.open(0)
+    assert store.mark() == (None if heals else Mark(3, b"seal-3"))
+    store.close()
+
+
+def test_a_full_disk_is_an_error_with_advice(tmp_path: Path) -> None:
+    """A limit on file sizes stands in for the full disk: the flush of a memtable fails."""
+    code = f"""
+import resource, signal
+from pathlib import Path
+from streams.errors import StoreError
+from streams.ports import Mark
+from streams.rocks_memory import StoreMemory
+from streams.rocks_stores import RocksStores
+import random
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+store = RocksStores(Path({str(tmp_path)!r}), "worker-1", StoreMemory(8, 1)).open(0)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    for i in range(200):
+        store.write({{"a": {{f"{{i}}-{{j}}": random.randbytes(2_000) for j in range(50)}}}}, Mark(i, b"seal"))
+except StoreError as error:
+    print(error)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "cannot write the store at" in ended.stdout
+    assert str(tmp_path) in ended.stdout
+    assert "File too large" in ended.stdout
+
+
+def test_no_space_left_says_what_to_do() -> None:
+    from streams.rocks import _failure
+
+    error = _failure("write", Path("/data/0"), Exception("IO error: No space left on device"))
+    assert "cannot write the store at /data/0" in str(error)
+    assert "free disk space" in str(error)
