@@ -24,7 +24,6 @@ from schemas.money import INT64_MAX, INT64_MIN
 #: Makes a value that was read what is kept of it.
 _Convert = Callable[[Any], Any]
 
-
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -153,8 +152,7 @@ def _reader(topic: str) -> Callable[[bytes], ReadCommand]:
                     setattr(command, name, convert(found))
         except (msgspec.MsgspecError, ValueError, RecursionError):
             model = validate(value)
-            converted_model: ReadCommand = msgspec.convert(model.model_dump(), by_operation[model.operation])
-            return converted_model
+            command = msgspec.convert(model.model_dump(), by_operation[model.operation])
         return command
 
     return read

@@ -41,7 +41,7 @@ class StoreMemory:
         """Options of one column family, and of the database in the default family.
 
         They are given again for every family at every open: RocksDB would take its own defaults for the others.
-            A family that `is_written` no more, such as a past bucket, gets a small memtable.
+        A family that `is_written` no more, such as a past bucket, gets a small memtable.
         """
         blocks = BlockBasedOptions()
         blocks.set_block_cache(self._cache)
@@ -61,8 +61,8 @@ class StoreMemory:
         options.set_compression_type(DBCompressionType.lz4())
         options.set_write_buffer_manager(self._memtables)
         options.set_write_buffer_size(self._memtable_bytes if is_written else 1 << 20)
-        # Keys are looked up and hardly ever walked: a hash table takes a row in a third of a skip list's time, and
-        # tells a third faster that a key is not there. Walks have to ask for the total order.
+        # Keys are looked up and hardly ever walked: a hash table takes a row, and tells that a key is not there, in
+        # a third of a skip list's time. Walks have to ask for the total order.
         options.set_memtable_factory(
             MemtableFactory.hash_link_list(_BUCKETS if is_written else _FEW_BUCKETS)  # type: ignore[call-arg]
         )

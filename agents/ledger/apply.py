@@ -53,15 +53,14 @@ def _post(state: LedgerState, entries: tuple[Entry, ...]) -> None:
     """Add the entries to the balances of their accounts."""
     _assert_balanced(entries)
     balances = state.balances
-    get, put = balances.get, balances.put
     for entry in entries:
         key = f"{entry.account} {entry.asset}"
-        before = get(key)
+        before = balances.get(key)
         if before is None:
             before = 0
             holder = holder_of(entry.account)
             state.accounts.put(holder, (*(state.accounts.get(holder) or ()), key))
-        put(key, before + entry.credit_minor - entry.debit_minor)
+        balances.put(key, before + entry.credit_minor - entry.debit_minor)
 
 
 def _assert_balanced(entries: tuple[Entry, ...]) -> None:
@@ -154,11 +153,9 @@ def _request_parked(state: LedgerState, event: LedgerEvent) -> None:
 
 def _transaction_opened(state: LedgerState, event: LedgerEvent) -> None:
     """`transaction.processed`, and what settles or fails at once: a transaction that is new."""
-    if event.to_state != "processed":
-        _put_transaction(state, event, ())
-        return
-    _put_transaction(state, event, event.entries)
-    _count_open(state, event, event.entries, 1)
+    _put_transaction(state, event, event.entries if event.to_state == "processed" else ())
+    if event.to_state == "processed":
+        _count_open(state, event, event.entries, 1)
 
 
 def _put_transaction(state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...]) -> None:

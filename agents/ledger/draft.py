@@ -34,9 +34,8 @@ class Journal(msgspec.Struct, frozen=True, gc=False):
 
 def post(state: LedgerState, debit: str, credit: str, asset: str, amount_minor: int) -> Journal | None:
     """The journal that moves `amount_minor` from `debit` to `credit`; None where a balance would leave int64."""
-    balance_minor = state.balances.get
-    debited = (balance_minor(f"{debit} {asset}") or 0) - amount_minor
-    credited = (balance_minor(f"{credit} {asset}") or 0) + amount_minor
+    debited = state.balance_minor(debit, asset) - amount_minor
+    credited = state.balance_minor(credit, asset) + amount_minor
     if debited < INT64_MIN or credited > INT64_MAX:
         return None
     return Journal(
@@ -95,7 +94,6 @@ class Draft:
     ) -> LedgerEvent:
         """An event of this command; `path` is every state that its transaction passes, the last one reached."""
         command = self.command
-        device, references = command.device, command.references
         return LedgerEvent(
             type=type_,
             wallet_id=command.wallet_id,
@@ -114,8 +112,8 @@ class Draft:
             message=message,
             wallet=wallet,
             occurred_at=command.occurred_at,
-            device=msgspec.UNSET if device is None else _raw(device),
-            references=msgspec.UNSET if references is None else _raw(references),
+            device=_raw(command.device),
+            references=_raw(command.references),
             metadata=command.metadata,
             request=msgspec.Raw(self.canonical),
             cause=self.cause,
@@ -140,6 +138,6 @@ class Draft:
         )
 
 
-def _raw(part: msgspec.Struct) -> msgspec.Raw:
+def _raw(part: msgspec.Struct | None) -> msgspec.Raw | msgspec.UnsetType:
     """A part of a command as JSON, to stand in an event."""
-    return msgspec.Raw(_encode(part))
+    return msgspec.UNSET if part is None else msgspec.Raw(_encode(part))

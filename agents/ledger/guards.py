@@ -15,13 +15,6 @@ def refuse_account(
     draft: Draft, wallet: Wallet, asset: str, assets: AssetRegistry, leaving: bool = False
 ) -> LedgerEvent | None:
     """A rejection where the sub-wallet that is named, its wallet's state or the asset forbids a posting."""
-    if (
-        draft.command.sub_wallet in wallet.sub_wallets
-        and wallet.state == "active"
-        and not wallet.quarantined
-        and asset in wallet.assets
-    ):
-        return None
     return refuse_wallet(draft, wallet, leaving) or _refuse_asset(draft, wallet, asset, assets)
 
 

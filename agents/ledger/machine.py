@@ -73,14 +73,11 @@ class LedgerMachine:
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """Decide one record: exactly one event answers it, more where parked records are released."""
-        turn = state.typed
-        if turn is None or turn.out is not out or turn.context is not context:
-            turn = self._turn(state, context, out)
-        topic = context.topic
-        if topic == INTERNAL_COMMANDS:
+        turn = self._turn(state, context, out)
+        if context.topic == INTERNAL_COMMANDS:
             self._internal(turn, record)
             return
-        command = decode(record, topic)
+        command = decode(record, context.topic)
         if isinstance(command, Malformed):
             refuse_malformed(turn, record, command)
         else:
@@ -151,7 +148,6 @@ class LedgerMachine:
         """`wallet-balances`: all accounts of every holder that the batch has touched."""
         ledger = self._turn_of(state).state
         balances, accounts = ledger.balances, ledger.accounts
-        partition, recorded_at = context.partition, context.recorded_at
         holders = dict.fromkeys([holder_of(key.rpartition(" ")[0]) for key in balances.changed_keys])
         for holder in holders:
             named = []
@@ -160,12 +156,12 @@ class LedgerMachine:
                 named.append(AccountBalance(account, asset, balances.get(key) or 0))
             value = WalletBalances(
                 wallet_id=holder,
-                partition=partition,
+                partition=context.partition,
                 sequence=last_sequence,
                 accounts=tuple(named),
-                recorded_at=recorded_at,
+                recorded_at=context.recorded_at,
             )
-            out.send(WALLET_BALANCES, partition, holder.encode(), encode_balances(value))
+            out.send(WALLET_BALANCES, context.partition, holder.encode(), encode_balances(value))
 
     # ---- time ------------------------------------------------------------------------------------
 

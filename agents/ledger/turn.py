@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from agents.ledger.apply import apply
 from agents.ledger.state import LedgerState
 from schemas.assets import AssetRegistry
 from schemas.events import LedgerEvent, Source, encode_event
 from streams.machine import Context, Output
-
-_NEVER: Final = Context("", 0, 1, 0, "")
 
 
 class Turn:
@@ -21,12 +17,12 @@ class Turn:
 
     __slots__ = ("assets", "context", "out", "state")
 
+    context: Context
+    out: Output
+
     def __init__(self, state: LedgerState, assets: AssetRegistry):
         self.state = state
         self.assets = assets
-        # A fold has neither: what it does is written already.
-        self.context = _NEVER
-        self.out = Output("", 0, -1)
 
     def write(self, event: LedgerEvent, key: bytes | None) -> None:
         """Write an event and fold it into the state."""
