@@ -118,6 +118,23 @@ def test_an_answer_is_frozen_in_the_topic_where_its_command_first_arrived(state:
     assert state.first_events.get(scope("first", "w", "k"), AT_MS + 2 * RETAINED_MS) is None
 
 
+@pytest.mark.parametrize(
+    "others",
+    [
+        (),
+        ("system/fees",),
+        ("p/main/available", "w/main/available"),
+        ("w/main/available", "wx/a/b", "w/a/b"),
+    ],
+)
+def test_an_answer_shows_the_balances_of_the_requesters_accounts_alone(others: tuple[str, ...]) -> None:
+    balances = tuple(AccountBalance(account, "EUR", 7) for account in ("w/save/available", *others))
+    cause = Cause("t", 0, 7, "r", "k", "f" * 64)
+    answer = msgspec.json.decode(answer_of(event(balances=balances), cause))
+    own = [b["account"] for b in answer["balances"]]
+    assert own == ["w/save/available", *[account for account in others if account.startswith("w/")]]
+
+
 @pytest.mark.parametrize("code", list(Code))
 def test_which_codes_are_frozen(state: LedgerState, code: Code) -> None:
     cause = Cause("t", 0, 7, None, "k", "f" * 64)

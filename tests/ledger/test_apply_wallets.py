@@ -10,8 +10,11 @@ import pytest
 from agents.ledger.answers import answer_of
 from agents.ledger.draft import leaves_room
 from agents.ledger.state import (
+    WALLETS,
     LedgerState,
+    SubWallet,
     Transaction,
+    Wallet,
     leg_key,
     parked_key,
     scope,
@@ -58,6 +61,15 @@ def test_wallet_events_change_what_they_say_and_nothing_else(opened: LedgerState
     subs = {name: (sub.kind, sub.payee_wallet_id) for name, sub in now.pop("sub_wallets").items()}
     assert subs == {"main": ("main", None), "deal": ("escrow", "p")}
     assert now == {**FRESH, "assets": ("EUR", "JPY"), "state": "locked"}
+
+
+def test_a_wallet_that_was_read_is_the_one_that_was_written_and_shares_what_most_have_alike() -> None:
+    main, deal = {"main": SubWallet("main")}, {"main": SubWallet("main"), "deal": SubWallet("escrow", "p")}
+    written = [Wallet("o", "customer", "active", ("EUR", "JPY"), sub_wallets) for sub_wallets in (main, main, deal)]
+    read = [WALLETS.decode(WALLETS.encode(wallet)) for wallet in written]
+    assert read == written
+    assert read[0].sub_wallets is read[1].sub_wallets
+    assert read[0].assets is read[1].assets is read[2].assets
 
 
 def test_what_an_event_does_not_say_has_a_default(state: LedgerState) -> None:
