@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import Any, Final
+from typing import cast
 
 from streams.box import Taken
 from streams.errors import Refused, StoreError
@@ -16,8 +15,6 @@ from streams.seal import GENESIS, write_seal
 #: Kafka's `TimestampType.LOG_APPEND_TIME`.
 LOG_APPEND_TIME = 1
 
-# Every event is looked at once more for the chain: without a step of the interpreter for each.
-_values: Final[Any] = itemgetter(1)
 
 #: Decides one record.
 Step = Callable[[Overlay, InputRecord, Context, Output], None]
@@ -131,7 +128,7 @@ class BatchDecider:
             partitions=self.partitions,
             partition_time=context.recorded_at,
             previous_hash=before.hash,
-            events=map(_values, out.events),
+            events=cast("list[bytes]", [value for _, value, _ in out.events]),
         )
         self.machine.finish(state, context, last, out)
         out.events.append((b"", seal, ()))

@@ -119,20 +119,20 @@ def test_an_answer_is_frozen_in_the_topic_where_its_command_first_arrived(state:
 
 
 @pytest.mark.parametrize(
-    "others",
+    ("others", "own"),
     [
-        (),
-        ("system/fees",),
-        ("p/main/available", "w/main/available"),
-        ("w/main/available", "wx/a/b", "w/a/b"),
+        ((), ()),
+        (("system/fees",), ()),
+        (("p/main/available", "w/main/available"), ("w/main/available",)),
+        (("w/main/available", "wx/a/b", "w/a/b"), ("w/main/available", "w/a/b")),
     ],
 )
-def test_an_answer_shows_the_balances_of_the_requesters_accounts_alone(others: tuple[str, ...]) -> None:
+def test_an_answer_shows_the_balances_of_the_requesters_accounts_alone(
+    others: tuple[str, ...], own: tuple[str, ...]
+) -> None:
     balances = tuple(AccountBalance(account, "EUR", 7) for account in ("w/save/available", *others))
-    cause = Cause("t", 0, 7, "r", "k", "f" * 64)
-    answer = msgspec.json.decode(answer_of(event(balances=balances), cause))
-    own = [b["account"] for b in answer["balances"]]
-    assert own == ["w/save/available", *[account for account in others if account.startswith("w/")]]
+    answer = msgspec.json.decode(answer_of(event(balances=balances), Cause("t", 0, 7)))
+    assert [balance["account"] for balance in answer["balances"]] == ["w/save/available", *own]
 
 
 @pytest.mark.parametrize("code", list(Code))

@@ -1,0 +1,142 @@
+"""The partition processor: what it does about failures."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streams.errors import Fenced, Unavailable
+from tests.simulation.faults import Kind, Point
+from tests.simulation.memory_ports import ConnectionLost, MemoryWriter
+from tests.streams.surroundings import Surroundings, in_virtual_time
+
+
+@pytest.mark.parametrize("fault", [Kind.REPLY_ERROR, Kind.COMMIT_LATE, Kind.REPLY_LOST, Kind.COMMIT_LOST])
+def test_an_unknown_outcome_is_learned_from_the_log(fault: Kind) -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.COMMIT] = [fault]
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(30)
+        assert [(event.id, event.code) for event in s.events()] == [("r1", "ok")]
+        assert s.total == 5
+        assert s.notes.said[2].startswith("failed 1 ")
+        assert s.notes.said.count("restoring") == 2
+
+    in_virtual_time(check)
+
+
+def test_steps_3_and_4_end_within_their_deadline() -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.COMMIT] = [Kind.COMMIT_LOST]
+        s.request("r1")
+        await s.start()
+        await asyncio.sleep(2.9)
+        assert "failed 1 TimeoutError" not in s.notes.said
+        await asyncio.sleep(0.3)
+        assert "failed 1 TimeoutError" in s.notes.said
+
+    in_virtual_time(check, commit_deadline_s=3.0)
+
+
+def test_a_producer_that_fails_to_close_is_no_failure_of_its_own() -> None:
+    async def check(s: Surroundings) -> None:
+        async def close() -> None:
+            raise Fenced("the transaction under way was answered so")
+
+        s.faults[Point.COMMIT] = [Kind.COMMIT_LOST]
+        s.request("r1", 5)
+        task = await s.start()
+        await asyncio.sleep(1)
+        s.logs.writers[0].close = close  # type: ignore[method-assign]
+        await asyncio.sleep(30)
+        assert not task.done()
+        assert s.notes.said[2:4] == ["failed 1 TimeoutError", "failed 0 Fenced"]
+        assert s.notes.said.count("restoring") == 2
+        assert s.total == 5
+
+    in_virtual_time(check)
+
+
+def test_who_is_not_the_owner_closes_even_if_its_producer_does_not() -> None:
+    async def check(s: Surroundings) -> None:
+        async def close(_self: MemoryWriter) -> None:
+            raise Fenced("no goodbye")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryWriter, "close", close)
+            task = await s.start()
+            s.group.generation += 1
+            s.group._members.clear()
+            await task
+        assert s.notes.said[-2] == "failed 0 Fenced"
+        assert s.notes.said[-1].startswith("closed w1 in generation")
+
+    in_virtual_time(check)
+
+
+def test_the_process_learns_of_too_many_failures_in_a_row() -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.FENCE] = [ConnectionLost(f"number {n}") for n in range(9)]
+        task = await s.start()
+        with pytest.raises(ConnectionLost, match="number 2"):
+            await task
+        failures = [line for line in s.notes.said if line != "restoring"]
+        assert failures == [f"failed {n} ConnectionLost" for n in (1, 2, 3)]
+        assert s.notes.said.count("restoring") == 3
+
+    in_virtual_time(check, max_failures=3)
+
+
+def test_a_broker_that_is_away_before_the_fence_is_waited_for() -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.FENCE] = [Unavailable("no broker") for _ in range(10)]
+        s.request("r1", 5)
+        task = await s.start()
+        await asyncio.sleep(1)
+        assert s.processor.phase.value == "connecting"
+        await asyncio.sleep(30)
+        assert not task.done()
+        assert s.notes.said.count("failed 0 Unavailable") == 10
+        assert s.total == 5
+
+    in_virtual_time(check, max_failures=3)
+
+
+def test_failures_are_forgotten_once_something_is_committed() -> None:
+    async def check(s: Surroundings) -> None:
+        task = await s.start()
+        for number in range(5):
+            s.faults[Point.COMMIT] = [Kind.COMMIT_REFUSED]
+            s.request(f"r{number}")
+            await asyncio.sleep(10)
+        assert not task.done()
+        assert s.total == 5
+
+    in_virtual_time(check, max_failures=2)
+
+
+def test_the_backoff_doubles_up_to_its_bound() -> None:
+    async def check(s: Surroundings) -> None:
+        waits = [s.processor._backoff_s(failures) for failures in range(1, 9)]
+        assert waits == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
+        s.processor.jitter = lambda: 0.0
+        assert s.processor._backoff_s(1) == 0.05
+
+    in_virtual_time(check)
+
+
+def test_a_foreign_fence_leads_to_a_restore_not_to_an_end() -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.COMMIT] = [Kind.COMMIT_REFUSED]
+        await s.start()
+        await asyncio.sleep(1)
+        s.broker.init_producer("ledger-0")
+        s.faults.clear()
+        s.request("r1", 5)
+        await asyncio.sleep(5)
+        assert "failed 1 Fenced" in s.notes.said
+        assert s.total == 5
+
+    in_virtual_time(check)
