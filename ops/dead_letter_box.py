@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 from itertools import chain
@@ -9,6 +10,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.structs import RecordMetadata
 
 from ops.admin import unreachable
 from ops.dead_letters import (
@@ -27,6 +29,9 @@ from schemas.events import WALLET_RELEASED, WALLET_RELEASING, Source, decode_eve
 from schemas.partitioning import partition_of
 from schemas.topics import DEAD_LETTERS, ENVELOPE_MAX_BYTES, LEDGER_EVENTS, full_name
 
+#: How often, and how far apart, we look whether what is committed can be read: 5 s in all, more than markers take.
+_LOOKS: Final = 100
+_PAUSE_S: Final = 0.05
 _PARKED: Final = b'"parked":'
 _RELEASED: Final = f'"type":"{WALLET_RELEASED}"'.encode()
 _RELEASING: Final = f'"type":"{WALLET_RELEASING}"'.encode()
@@ -58,6 +63,7 @@ async def replay(
     async with _alone(reader) as producer:
         letters = await _still_open(reader, ids, on_progress)
         sends = [replay_of(letter, lambda wallet_id: partition_of(wallet_id, partitions)) for letter in letters]
+        marked = []
         async with producer.transaction():
             for letter, again in zip(letters, sends, strict=True):
                 await producer.send_and_wait(
@@ -67,7 +73,8 @@ async def replay(
                     partition=again.partition,
                     headers=list(again.headers),
                 )
-                await _mark(reader, producer, letter, REPLAYED, by, note)
+                marked.append(await _mark(reader, producer, letter, REPLAYED, by, note))
+        await _visible(reader, marked)
     return [letter.id for letter in letters]
 
 
@@ -88,8 +95,8 @@ async def discard(
         if any(refused):
             raise OperationError("\n".join(why for why in refused if why))
         async with producer.transaction():
-            for letter in letters:
-                await _mark(reader, producer, letter, DISCARDED, by, note)
+            marked = [await _mark(reader, producer, letter, DISCARDED, by, note) for letter in letters]
+        await _visible(reader, marked)
     return [letter.id for letter in letters]
 
 
@@ -125,15 +132,30 @@ async def parked_sources(
 
 async def _mark(
     reader: TopicReader, producer: AIOKafkaProducer, letter: DeadLetter, what: str, by: str, note: str
-) -> None:
-    """Write the record that resolves a dead letter."""
-    await producer.send_and_wait(
+) -> RecordMetadata:
+    """Write the record that resolves a dead letter; returns where it was put."""
+    return await producer.send_and_wait(
         full_name(reader.namespace, DEAD_LETTERS),
         None,
         key=letter.key or b"",
         partition=letter.partition,
         headers=list(resolution_headers(letter, what, by, note)),
     )
+
+
+async def _visible(reader: TopicReader, marked: list[RecordMetadata]) -> None:
+    """Wait until readers of committed records see these, so that the next look shows what was done.
+
+    The broker answers a commit once it is decided, and writes the markers that uncover its records after that.
+    """
+    ends: dict[int, int] = {}
+    for place in marked:
+        ends[place.partition] = max(ends.get(place.partition, 0), place.offset)
+    for _ in range(_LOOKS if ends else 0):
+        bounds = await reader.bounds(DEAD_LETTERS, ends)
+        if all(bounds[partition].end > offset for partition, offset in ends.items()):
+            return
+        await asyncio.sleep(_PAUSE_S)
 
 
 @asynccontextmanager
