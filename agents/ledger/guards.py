@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from agents.ledger.draft import Draft
 from agents.ledger.state import Wallet
-from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.commands import MAX_ACCOUNTS, OperatorCommand
 from schemas.events import LedgerEvent
 from schemas.rails import INSTANT
+from schemas.reference import Reference
 
 
 def refuse_account(
-    draft: Draft, wallet: Wallet, asset: str, assets: AssetRegistry, leaving: bool = False
+    draft: Draft, wallet: Wallet, asset: str, reference: Reference, leaving: bool = False
 ) -> LedgerEvent | None:
     """A rejection where the sub-wallet that is named, its wallet's state or the asset forbids a posting."""
-    return refuse_wallet(draft, wallet, leaving) or _refuse_asset(draft, wallet, asset, assets)
+    return refuse_wallet(draft, wallet, leaving) or _refuse_asset(draft, wallet, asset, reference)
 
 
 def refuse_wallet(draft: Draft, wallet: Wallet, leaving: bool = False) -> LedgerEvent | None:
@@ -51,11 +51,11 @@ def refuse_accounts(draft: Draft, sub_wallets: int, assets: int, field: str) -> 
     return draft.reject(Code.LIMIT_EXCEEDED, message, field)
 
 
-def _refuse_asset(draft: Draft, wallet: Wallet, asset: str, assets: AssetRegistry) -> LedgerEvent | None:
+def _refuse_asset(draft: Draft, wallet: Wallet, asset: str, reference: Reference) -> LedgerEvent | None:
     """A rejection where the asset is unknown, or the wallet does not hold it."""
     if asset in wallet.assets:
         return None
-    if assets.get(asset) is None:
+    if reference.assets.get(asset) is None:
         return draft.reject(Code.ASSET_UNKNOWN, f"no asset {asset!r} is known", "asset")
     return draft.reject(Code.ASSET_NOT_ENABLED, f"the wallet does not hold {asset}", "asset")
 

@@ -23,7 +23,6 @@ from agents.ledger.state import (
 )
 from agents.ledger.turn import Turn
 from agents.ledger.unread import refuse_failed, refuse_malformed, refuse_unfit
-from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.events import (
     CLOCK_TICKED,
@@ -35,6 +34,7 @@ from schemas.events import (
 from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, ReleasePortion, Tick, TransferLeg
 from schemas.internal import encode_internal as encode_command
 from schemas.outcomes import WalletBalances, encode_balances
+from schemas.reference import Reference
 from schemas.topics import INTERNAL_COMMANDS, WALLET_BALANCES
 from streams.machine import Context, Headers, InputRecord, Message, Output
 from streams.overlay import BucketedView, Overlay, Table
@@ -52,18 +52,18 @@ class LedgerMachine:
     """Decides the ledger's inputs.
 
     Args:
-        assets: the assets that there are.
+        reference: the assets, rails and rates that there are.
         retained_ms: how long idempotency keys are remembered.
         transactions_retained_ms: how long transactions are; no shorter than their keys.
     """
 
     def __init__(
         self,
-        assets: AssetRegistry | None = None,
+        reference: Reference | None = None,
         retained_ms: int = 40 * DAY_MS,
         transactions_retained_ms: int = 540 * DAY_MS,
     ):
-        self._assets = AssetRegistry() if assets is None else assets
+        self._reference = Reference() if reference is None else reference
         self._first_events = first_events_table(retained_ms)
         self._transactions = transactions_table(transactions_retained_ms)
         plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY)
@@ -181,7 +181,7 @@ class LedgerMachine:
     def _turn_of(self, state: Overlay) -> Turn:
         turn: Turn | None = state.typed
         if turn is None:
-            turn = state.typed = Turn(LedgerState(state, self._transactions, self._first_events), self._assets)
+            turn = state.typed = Turn(LedgerState(state, self._transactions, self._first_events), self._reference)
         return turn
 
     def _turn(self, state: Overlay, context: Context, out: Output) -> Turn:

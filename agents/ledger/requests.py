@@ -72,7 +72,7 @@ def take_request(
         if wallet is None and command.operation != "open_wallet":
             event = draft.reject(Code.WALLET_NOT_FOUND, "no wallet has this id", "wallet_id")
         else:
-            event = OPERATIONS[command.operation](state, wallet, command, draft, turn.assets)
+            event = OPERATIONS[command.operation](state, wallet, command, draft, turn.reference)
     parked = parked_records(turn, event) if event.type in RELEASES else ()
     turn.write(event, key)
     turn.out.send(TRANSACTION_OUTCOMES, context.partition, key, answer_of(event, cause))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from agents.ledger.apply import apply
 from agents.ledger.state import LedgerState
-from schemas.assets import AssetRegistry
 from schemas.events import LedgerEvent, Source, encode_event
+from schemas.reference import Reference
 from streams.machine import Context, Output
 
 
@@ -15,14 +15,14 @@ class Turn:
     One object serves all records of a state, one after the other; `context` and `out` are those of the record.
     """
 
-    __slots__ = ("assets", "context", "out", "state")
+    __slots__ = ("context", "out", "reference", "state")
 
     context: Context
     out: Output
 
-    def __init__(self, state: LedgerState, assets: AssetRegistry):
+    def __init__(self, state: LedgerState, reference: Reference):
         self.state = state
-        self.assets = assets
+        self.reference = reference
 
     def write(self, event: LedgerEvent, key: bytes | None) -> None:
         """Write an event and fold it into the state."""

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import orjson
 
 from agents.ledger.machine import LedgerMachine
-from schemas.assets import AssetRegistry
 from schemas.clock import rfc3339
 from schemas.dead_letters import read_dead_letter_headers
 from schemas.partitioning import partition_of
+from schemas.reference import Reference
 from schemas.topics import INPUTS, INTERNAL_COMMANDS, LEDGER_EVENTS, OPERATOR_COMMANDS, TRANSACTION_REQUESTS
 from streams.batch import BatchDecider, Progress
 from streams.box import Taken
@@ -63,8 +63,8 @@ class InjectedFault(Exception):
 class FaultyMachine(LedgerMachine):
     """The ledger, with bugs where `fails` says so: after the step has changed and written all that it does."""
 
-    def __init__(self, assets: AssetRegistry | None, retained_ms: int):
-        super().__init__(assets, retained_ms)
+    def __init__(self, reference: Reference | None, retained_ms: int):
+        super().__init__(reference, retained_ms)
         self.fails: Callable[[InputRecord, Context], bool] = lambda _record, _context: False
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
@@ -110,12 +110,12 @@ class World:
         self,
         partitions: int = 2,
         *,
-        assets: AssetRegistry | None = None,
+        reference: Reference | None = None,
         retained_ms: int = 40 * DAY_MS,
         cache_entries: int = 10,
     ):
         self.now_ms = START_MS
-        self.machine = FaultyMachine(assets, retained_ms)
+        self.machine = FaultyMachine(reference, retained_ms)
         self.shards = [self._shard(index, partitions, cache_entries) for index in range(partitions)]
         self.bugs: list[Exception] = []
         #: Internal commands under way: (from partition, to partition) -> messages, oldest first.

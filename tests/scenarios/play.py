@@ -11,6 +11,7 @@ from unittest.mock import patch
 from agents.ledger.operations import release_quarantine
 from schemas.assets import Asset, AssetRegistry
 from schemas.codes import Code
+from schemas.reference import Reference
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import Json, command, operator
 from tests.ledger.world import OPERATORS, Position, World
@@ -53,7 +54,7 @@ class Player:
             registry = AssetRegistry()
             for asset in self._registered:
                 registry = registry.with_registered(asset)
-            self._world = World(self._partitions, assets=registry)
+            self._world = World(self._partitions, reference=Reference(registry))
             self._world.machine.fails = lambda record, _context: (record.key or b"").decode() in self._failing
         return self._world
 

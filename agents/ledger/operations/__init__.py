@@ -1,4 +1,4 @@
-"""One small file for each operation: `decide_<operation>(state, wallet, command, draft, assets)` -> event.
+"""One small file for each operation: `decide_<operation>(state, wallet, command, draft, reference)` -> event.
 
 Every function is pure. It returns exactly one event: the accepted one, or a rejection. `OPERATIONS` is the
 one place that knows them all.
@@ -19,10 +19,10 @@ from agents.ledger.operations.release_quarantine import decide_release_quarantin
 from agents.ledger.operations.set_wallet_state import decide_set_wallet_state
 from agents.ledger.operations.transfer import decide_transfer
 from agents.ledger.state import LedgerState
-from schemas.assets import AssetRegistry
 from schemas.events import LedgerEvent
+from schemas.reference import Reference
 
-Decide = Callable[[LedgerState, Any, Any, Draft, AssetRegistry], LedgerEvent]
+Decide = Callable[[LedgerState, Any, Any, Draft, Reference], LedgerEvent]
 
 #: The wallet that they are called with exists, save that of `open_wallet`.
 OPERATIONS: Final[dict[str, Decide]] = {

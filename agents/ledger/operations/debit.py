@@ -12,19 +12,17 @@ from agents.ledger.guards import (
     refuse_rail,
 )
 from agents.ledger.state import LedgerState, Wallet
-from schemas.assets import AssetRegistry
 from schemas.commands import Debit
 from schemas.events import TRANSACTION_SETTLED, LedgerEvent
 from schemas.lifecycle import SETTLED_AT_ONCE
+from schemas.reference import Reference
 
 
-def decide_debit(
-    state: LedgerState, wallet: Wallet, command: Debit, draft: Draft, assets: AssetRegistry
-) -> LedgerEvent:
+def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draft, reference: Reference) -> LedgerEvent:
     """Debit the sub-wallet's available balance, as far as it is covered."""
     account = available(command.wallet_id, command.sub_wallet)
     refused = (
-        refuse_account(draft, wallet, command.asset, assets, leaving=True)
+        refuse_account(draft, wallet, command.asset, reference, leaving=True)
         or refuse_rail(draft, command.rail)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
         or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)

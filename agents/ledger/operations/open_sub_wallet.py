@@ -5,14 +5,14 @@ from __future__ import annotations
 from agents.ledger.draft import Draft
 from agents.ledger.guards import refuse_accounts, refuse_state
 from agents.ledger.state import LedgerState, Wallet
-from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.commands import OpenSubWallet
 from schemas.events import SUB_WALLET_OPENED, LedgerEvent, WalletFacts
+from schemas.reference import Reference
 
 
 def decide_open_sub_wallet(
-    _state: LedgerState, wallet: Wallet, command: OpenSubWallet, draft: Draft, _assets: AssetRegistry
+    _state: LedgerState, wallet: Wallet, command: OpenSubWallet, draft: Draft, _reference: Reference
 ) -> LedgerEvent:
     """Open the sub-wallet, unless the wallet has one of this name, takes nothing new, or has too many."""
     if command.sub_wallet in wallet.sub_wallets:

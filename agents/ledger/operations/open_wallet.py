@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from agents.ledger.draft import Draft
 from agents.ledger.state import LedgerState, Wallet
-from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.commands import OpenWallet
 from schemas.events import WALLET_OPENED, LedgerEvent, WalletFacts
+from schemas.reference import Reference
 
 
 def decide_open_wallet(
-    _state: LedgerState, wallet: Wallet | None, command: OpenWallet, draft: Draft, assets: AssetRegistry
+    _state: LedgerState, wallet: Wallet | None, command: OpenWallet, draft: Draft, reference: Reference
 ) -> LedgerEvent:
     """Open the wallet, unless it exists or an asset is unknown."""
     if wallet is not None:
         return draft.reject(Code.WALLET_EXISTS, "a wallet of this id exists", "wallet_id")
     for code in command.assets:
-        if assets.get(code) is None:
+        if reference.assets.get(code) is None:
             return draft.reject(Code.ASSET_UNKNOWN, f"no asset {code!r} is known", "assets")
     facts = WalletFacts(
         owner_ref=command.owner_ref, kind=command.kind, assets=tuple(dict.fromkeys(command.assets)), state="active"

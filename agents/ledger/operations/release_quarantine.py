@@ -5,17 +5,17 @@ from __future__ import annotations
 from agents.ledger.draft import Draft
 from agents.ledger.guards import refuse_four_eyes
 from agents.ledger.state import LedgerState, Wallet
-from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.commands import ReleaseQuarantine
 from schemas.events import WALLET_RELEASED, WALLET_RELEASING, LedgerEvent, WalletFacts
+from schemas.reference import Reference
 
 #: Most parked records that one transaction executes: far from the commit deadline, whatever else is in the batch.
 PORTION = 200
 
 
 def decide_release_quarantine(
-    _state: LedgerState, wallet: Wallet, command: ReleaseQuarantine, draft: Draft, _assets: AssetRegistry
+    _state: LedgerState, wallet: Wallet, command: ReleaseQuarantine, draft: Draft, _reference: Reference
 ) -> LedgerEvent:
     """Release the wallet, or begin to where more is parked than one portion.
 

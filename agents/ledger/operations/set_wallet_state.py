@@ -5,14 +5,14 @@ from __future__ import annotations
 from agents.ledger.draft import Draft
 from agents.ledger.guards import refuse_four_eyes
 from agents.ledger.state import LedgerState, Wallet
-from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.commands import SetWalletState
 from schemas.events import WALLET_STATE_CHANGED, LedgerEvent, WalletFacts
+from schemas.reference import Reference
 
 
 def decide_set_wallet_state(
-    state: LedgerState, wallet: Wallet, command: SetWalletState, draft: Draft, _assets: AssetRegistry
+    state: LedgerState, wallet: Wallet, command: SetWalletState, draft: Draft, _reference: Reference
 ) -> LedgerEvent:
     """Change the state. A closed wallet stays closed; closing needs every balance zero and nothing under way."""
     if wallet.state == "closed":

@@ -10,7 +10,6 @@ from agents.ledger.accounts import TRANSIT, available
 from agents.ledger.draft import Draft, leaves_room, post
 from agents.ledger.guards import balance_overflow, refuse_account, refuse_escrow, refuse_funds
 from agents.ledger.state import LedgerState, Wallet
-from schemas.assets import AssetRegistry
 from schemas.codes import Code
 from schemas.commands import Transfer
 from schemas.events import (
@@ -23,6 +22,7 @@ from schemas.events import (
 from schemas.internal import TransferLeg, encode_internal
 from schemas.lifecycle import PROCESSED_AT_ONCE, SETTLED_AT_ONCE, State
 from schemas.partitioning import partition_of
+from schemas.reference import Reference
 from schemas.topics import INTERNAL_COMMANDS
 from streams.machine import Message
 
@@ -45,12 +45,12 @@ def why_payee_refuses(wallet: Wallet | None, sub_wallet: str, asset: str) -> Cod
 
 
 def decide_transfer(
-    state: LedgerState, wallet: Wallet, command: Transfer, draft: Draft, assets: AssetRegistry
+    state: LedgerState, wallet: Wallet, command: Transfer, draft: Draft, reference: Reference
 ) -> LedgerEvent:
     """Move the money at once where the payee lives here, else start the saga."""
     account = available(command.wallet_id, command.sub_wallet)
     refused = (
-        refuse_account(draft, wallet, command.asset, assets, leaving=True)
+        refuse_account(draft, wallet, command.asset, reference, leaving=True)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, command.to_wallet_id))
         or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
     )
