@@ -70,6 +70,41 @@ class WalletFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     parked: int | None = None
 
 
+class Exchange(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What was exchanged, at which rate: `to_minor` is the floor of `from_minor` times the fraction, exactly."""
+
+    rate_id: str
+    source: str
+    from_asset: str
+    from_minor: int
+    to_asset: str
+    to_minor: int
+    #: Minor units of `to_asset` for one minor unit of `from_asset`, as a fraction in lowest terms.
+    numerator: int
+    denominator: int
+
+
+class Fee(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A fee within another operation, in minor units, and the version of the schedule that it was taken from."""
+
+    schedule: str
+    version: int
+    asset: str
+    amount_minor: int
+
+
+class RailFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What a rail, or the batch that a transaction is sent in, says of it."""
+
+    batch_id: str | None = None
+    rail_reference: str | None = None
+    settled_minor: int | None = None
+    rail_fee_minor: int | None = None
+    value_date: str | None = None
+    #: The rail's own reason for a failure or a return.
+    code: str | None = None
+
+
 class ParkedRecord(msgspec.Struct, frozen=True):
     """A record kept for later because its wallet is under quarantine; the value is its JSON text."""
 
@@ -104,6 +139,13 @@ class LedgerEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
     wallet: WalletFacts | None = None
     parked: ParkedRecord | None = None
     forwarded_to: int | None = None
+    #: When the transaction is due next: its hold, its schedule or its lot ends or begins.
+    due_at: str | None = None
+    #: What is left of the transaction afterwards: of an authorization still held, of a dispute still open.
+    remaining_minor: int | None = None
+    exchange: Exchange | None = None
+    fee: Fee | None = None
+    rail_facts: RailFacts | None = None
     occurred_at: str | None = None
     device: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     references: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
