@@ -15,6 +15,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 V = TypeVar("V")
 
+#: The end of the name of a table that is walked in the order of its keys; stores keep those for it.
+IN_ORDER: Final = "-in-order"
+
 _ABSENT: Final[Any] = object()
 #: Changes that can be undone: where, under which key, and what was there before.
 _Undo = list[tuple[dict[str, Any], str, Any]]
@@ -30,8 +33,8 @@ class Reads(Protocol):
             StoreError: the store cannot be read.
         """
 
-    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
-        """All pairs of a table in key order."""
+    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
+        """Pairs of a table in key order, from `start` on; read as they are asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +43,8 @@ class Table(Generic[V]):
 
     A table with `bucket_ms` is a bucketed one: its keys live in buckets of so many milliseconds of partition
     time; a bucket is forgotten as a whole `retained_ms` after its end.
+
+    A table whose name ends in `IN_ORDER` is walked from a key on at little cost, the others at that of all they hold.
 
     Where the encoding of a table or the width of its buckets changes, its name must: a store with tables that the
     machine does not name is rebuilt from the event log.
@@ -114,13 +119,26 @@ class TableView(Generic[V]):
         """Remove `key`."""
         self.put(key, None)
 
-    def scan(self) -> Iterator[tuple[str, V]]:
-        """All pairs, this batch's changes included, in key order. Costs a pass over the table."""
-        merged: dict[str, V | None] = {key: self.table.decode(raw) for key, raw in self._reads.scan(self.table.name)}
-        merged.update(self.changes)
-        for key in sorted(merged):
-            value = merged[key]
-            if value is not None:
+    def scan(self, start: str = "", end: str = "") -> Iterator[tuple[str, V]]:
+        """Pairs in key order, this batch's changes included, from `start` on and before `end` where one is given.
+
+        Costs a look at all that the batch has changed, and of the store what is asked for. Keys must be ASCII for
+        the order to be the store's; nothing may be put meanwhile.
+        """
+        known, changed, decode = self._known, self._changed, self.table.decode
+        own = sorted([key for key in changed if key >= start and (not end or key < end)])
+        at = 0
+        for key, raw in self._reads.scan(self.table.name, start):
+            if end and key >= end:
+                break
+            while at < len(own) and own[at] <= key:
+                if (value := known[own[at]]) is not None:
+                    yield own[at], value
+                at += 1
+            if key not in changed:
+                yield key, decode(raw)
+        for key in own[at:]:
+            if (value := known[key]) is not None:
                 yield key, value
 
     @property

@@ -20,6 +20,7 @@ from typing import Any, Final, NoReturn, cast
 from rocksdict import Checkpoint, ColumnFamily, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from streams.errors import StoreError
+from streams.overlay import IN_ORDER
 from streams.ports import Changes, Mark
 from streams.rocks_memory import StoreMemory
 
@@ -69,7 +70,8 @@ class RocksStore:
             names = self._existing_families()
             newest = _newest_buckets(names)
             families = {
-                name: memory.options(is_written="@" not in name or name in newest) for name in (_DEFAULT, *names)
+                name: memory.options(is_written="@" not in name or name in newest, is_walked=name.endswith(IN_ORDER))
+                for name in (_DEFAULT, *names)
             }
             self._db = Rdict(str(path), memory.options(), column_families=families)
         except Exception as error:
@@ -109,8 +111,8 @@ class RocksStore:
         except Exception as error:
             raise self._failed("read", error) from error
 
-    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
-        """All pairs of a table in the order of their keys' UTF-8 bytes.
+    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
+        """Pairs of a table from `start` on, in the order of their keys' UTF-8 bytes.
 
         Raises:
             StoreError: the store cannot be read to the table's end.
@@ -119,7 +121,7 @@ class RocksStore:
             return
         try:
             rows = self._families[table].iter(self._in_order)
-            rows.seek_to_first()
+            rows.seek(start.encode())
             while rows.valid():
                 if (key := rows.key()) != _STAMP:
                     yield cast("bytes", key).decode(), rows.value()
@@ -157,7 +159,7 @@ class RocksStore:
         """
         try:
             for table in changes.keys() - self._handles.keys():
-                self._db.create_column_family(table, self._memory.options())
+                self._db.create_column_family(table, self._memory.options(is_walked=table.endswith(IN_ORDER)))
                 self._enter(table)
             deadline = time.monotonic() + _STALLED_S
             while not self._try_write(self._batch(changes, mark)):

@@ -37,11 +37,12 @@ class StoreMemory:
         self._memtables = WriteBufferManager((write_buffer_mb << 20) * _SHARED_MEMTABLES, False)
         self._memtable_bytes = write_buffer_mb << 20
 
-    def options(self, *, is_written: bool = True) -> Options:
+    def options(self, *, is_written: bool = True, is_walked: bool = False) -> Options:
         """Options of one column family, and of the database in the default family.
 
         They are given again for every family at every open: RocksDB would take its own defaults for the others.
-        A family that `is_written` no more, such as a past bucket, gets a small memtable.
+        A family that `is_written` no more, such as a past bucket, gets a small memtable; one that `is_walked` in the
+        order of its keys gets a memtable that is in order.
         """
         blocks = BlockBasedOptions()
         blocks.set_block_cache(self._cache)
@@ -63,10 +64,11 @@ class StoreMemory:
         options.set_write_buffer_size(self._memtable_bytes if is_written else 1 << 20)
         # Keys are looked up and hardly ever walked: a hash table takes a row, and tells that a key is not there, in
         # a third of a skip list's time. Walks have to ask for the total order.
-        options.set_memtable_factory(
-            MemtableFactory.hash_link_list(_BUCKETS if is_written else _FEW_BUCKETS)  # type: ignore[call-arg]
-        )
-        options.set_prefix_extractor(SliceTransform.create_max_len_prefix(_HASHED_BYTES))
+        if not is_walked:
+            options.set_memtable_factory(
+                MemtableFactory.hash_link_list(_BUCKETS if is_written else _FEW_BUCKETS)  # type: ignore[call-arg]
+            )
+            options.set_prefix_extractor(SliceTransform.create_max_len_prefix(_HASHED_BYTES))
         options.set_allow_concurrent_memtable_write(False)
         options.set_max_open_files(512)
         options.set_max_background_jobs(2)

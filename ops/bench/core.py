@@ -60,8 +60,8 @@ class DictStore:
         rows = self._tables.get(table)
         return None if rows is None else rows.get(key)
 
-    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
-        return iter(sorted(self._tables.get(table, {}).items()))
+    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
+        return iter(sorted(pair for pair in self._tables.get(table, {}).items() if pair[0] >= start))
 
     def write(self, changes: Changes) -> None:
         """Keep the changes of a batch."""

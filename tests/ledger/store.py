@@ -17,8 +17,8 @@ class DictStore:
     def get(self, table: str, key: str) -> bytes | None:
         return self.rows.get(table, {}).get(key)
 
-    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
-        return iter(sorted(self.rows.get(table, {}).items()))
+    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
+        return iter(sorted(pair for pair in self.rows.get(table, {}).items() if pair[0] >= start))
 
     def tables(self) -> Sequence[str]:
         return sorted(self.rows)

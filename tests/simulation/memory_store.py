@@ -58,9 +58,9 @@ class MemoryStore:
         rows = self.files.tables.get(table)
         return None if rows is None else rows.get(key)
 
-    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
+    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
         self._check("store.read")
-        yield from sorted(self.files.tables.get(table, {}).items())
+        yield from sorted(pair for pair in self.files.tables.get(table, {}).items() if pair[0] >= start)
 
     def tables(self) -> Sequence[str]:
         return sorted(self.files.tables)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from streams.overlay import Overlay, Table
 
@@ -29,8 +31,8 @@ class Rows:
         self.reads.append((table, key))
         return self.tables.get(table, {}).get(key)
 
-    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
-        yield from sorted(self.tables.get(table, {}).items())
+    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
+        yield from sorted(pair for pair in self.tables.get(table, {}).items() if pair[0] >= start)
 
 
 def overlay(rows: Rows, cache_entries: int = 10) -> Overlay:
@@ -177,6 +179,27 @@ def test_a_scan_merges_store_and_changes_in_key_order() -> None:
     view.put("d", 40)
     view.delete("e")
     assert list(view.scan()) == [("b", 2), ("c", 3), ("d", 40)]
+    assert list(view.scan("c")) == [("c", 3), ("d", 40)]
+    assert list(view.scan("b", "d")) == [("b", 2), ("c", 3)]
+    assert list(view.scan("d0")) == []
+
+
+@given(
+    stored=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 9)),
+    puts=st.lists(st.tuples(st.sampled_from("abcdefgh"), st.none() | st.integers(10, 99))),
+    start=st.sampled_from(["", *"abcdefgh", "cc"]),
+    end=st.sampled_from(["", *"abcdefgh", "dd"]),
+)
+def test_a_scan_is_what_sorting_all_pairs_gives(
+    stored: dict[str, int], puts: list[tuple[str, int | None]], start: str, end: str
+) -> None:
+    view = overlay(Rows(plain={key: b"%d" % value for key, value in stored.items()})).table(PLAIN)
+    expected: dict[str, int | None] = dict(stored)
+    for key, value in puts:
+        view.put(key, value)
+        expected[key] = value
+    within = {key: value for key, value in expected.items() if key >= start and (not end or key < end)}
+    assert list(view.scan(start, end)) == sorted((k, v) for k, v in within.items() if v is not None)
 
 
 def test_views_belong_to_their_kind_of_table() -> None:

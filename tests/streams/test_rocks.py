@@ -11,6 +11,7 @@ import pytest
 from rocksdict import Rdict
 
 from streams.errors import StoreError
+from streams.overlay import IN_ORDER
 from streams.ports import Mark
 from streams.rocks import RocksStore
 from tests.streams.local_stores import MEMORY, filled, stores_in
@@ -44,19 +45,24 @@ def test_removal_and_overwriting(tmp_path: Path) -> None:
     store.close()
 
 
-def test_a_scan_is_in_order_of_all_keys_in_memory_and_on_disk(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["t", f"t{IN_ORDER}"])
+def test_a_scan_is_in_order_of_all_keys_in_memory_and_on_disk(tmp_path: Path, table: str) -> None:
     """Memtables are hash tables by the first 128 bytes: more keys than that tells apart, and two versions of some."""
     long = "x" * 200
     keys = [f"{long}{number:04d}" for number in range(1_000)] + [f"{number:04d}" for number in range(1_000)]
     shuffled = random.Random(1).sample(keys, len(keys))
     store = stores_in(tmp_path).open(0)
-    store.write({"t": dict.fromkeys(shuffled[:1_500], b"1")}, Mark(1, b"seal-1"))
+    store.write({table: dict.fromkeys(shuffled[:1_500], b"1")}, Mark(1, b"seal-1"))
     store.flush()
-    store.write({"t": dict.fromkeys(shuffled[1_000:], b"2")}, Mark(2, b"seal-2"))
+    store.write({table: dict.fromkeys(shuffled[1_000:], b"2")}, Mark(2, b"seal-2"))
     expected = dict.fromkeys(shuffled, b"1") | dict.fromkeys(shuffled[1_000:], b"2")
-    assert list(store.scan("t")) == sorted(expected.items())
-    assert all(store.get("t", key) == value for key, value in expected.items())
-    assert store.get("t", f"{long}1000") is None
+    assert list(store.scan(table)) == sorted(expected.items())
+    assert list(store.scan(table, "0500")) == sorted(pair for pair in expected.items() if pair[0] >= "0500")
+    store.close()
+    store = stores_in(tmp_path).open(0)
+    assert next(iter(store.scan(table, f"{long}05"))) == (f"{long}0500", expected[f"{long}0500"])
+    assert all(store.get(table, key) == value for key, value in expected.items())
+    assert store.get(table, f"{long}1000") is None
     store.close()
 
 

@@ -45,8 +45,8 @@ class DictStore:
     def get(self, table: str, key: str) -> bytes | None:
         return self.data.get(table, {}).get(key)
 
-    def scan(self, table: str) -> Iterator[tuple[str, bytes]]:
-        return iter(sorted(self.data.get(table, {}).items()))
+    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
+        return iter(sorted(pair for pair in self.data.get(table, {}).items() if pair[0] >= start))
 
     def tables(self) -> list[str]:
         return list(self.data)
