@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from schemas.commands import Contract
+from schemas.contract import Contract
 from schemas.money import INT64_MAX, INT64_MIN
 
 _ISO_BY_EXPONENT: Final = {

@@ -54,10 +54,7 @@ NOT_FROZEN: Final = frozenset(
 #: Codes of operations to come: no request is rejected with one of them yet.
 TO_COME: Final = frozenset(
     {
-        Code.TRANSACTION_NOT_FOUND,
         Code.ILLEGAL_IN_BATCH,
-        Code.HOLD_EXPIRED,
-        Code.EXCEEDS_REMAINING,
         Code.RATE_UNAVAILABLE,
         Code.RATE_MOVED,
     }

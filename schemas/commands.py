@@ -6,118 +6,26 @@ for their type only; whether an integer is in range is the ledger's answer `amou
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Any, ClassVar, Final, Literal, Union
+from typing import Annotated, Any, Final, Literal, Union
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
-from pydantic_core import PydanticCustomError
+from pydantic import Field, TypeAdapter
 
-WalletId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Id of a wallet; the record's key.")]
-SubWalletName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$", description="Name of a sub-wallet.")]
-AssetCode = Annotated[
-    str, Field(min_length=1, max_length=16, description="ISO 4217 code; registered assets are to come.")
-]
-IdempotencyKey = Annotated[
-    str,
-    Field(min_length=1, max_length=255, description="One key for each intent; resending it moves nothing twice."),
-]
+from schemas.contract import (
+    AmountMinor,
+    AssetCode,
+    Command,
+    InstrumentRef,
+    OnTransaction,
+    RailName,
+    SubWalletName,
+    Text,
+    WalletId,
+)
+from schemas.operator_commands import Adjust, ReleaseQuarantine, ResolveDispute, Reverse, SetWalletState
+from schemas.settlement_updates import Fail, Return, Settle, Submit
 
-
-def _to_milliseconds(text: str) -> str:
-    """A time with three decimals: finer ones are cut off, missing ones are 0.
-
-    Raises:
-        PydanticCustomError: its day is not in the calendar.
-    """
-    # Every month has 28 days, every year but 0000 is one.
-    if text[8:10] > "28" or text < "0001":
-        try:
-            date.fromisoformat(text[:10])
-        except ValueError:
-            raise PydanticCustomError("no_such_day", "There is no such day in the calendar") from None
-    return text if len(text) == 24 else f"{text[:19]}.{text[20:-1]:0<3.3}Z"
-
-
-Timestamp = Annotated[
-    str,
-    Field(
-        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-        r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?Z$",
-        description="RFC 3339 in UTC, of a day that exists; kept in milliseconds, finer digits are cut off.",
-    ),
-    AfterValidator(_to_milliseconds),
-]
-Text = Annotated[str, Field(min_length=1, max_length=200)]
-Metadata = Annotated[
-    dict[Text, Annotated[str, Field(max_length=200)]],
-    Field(max_length=20, description="The requester's own strings, kept with the transaction."),
-]
-AmountMinor = Annotated[int, Field(description="Integer of minor units (cents), 1 to 2^63 - 1; never a decimal.")]
-RailName = Annotated[Text, Field(description="Name of the rail that the money goes over.")]
-InstrumentRef = Annotated[Text, Field(description="The requester's reference to the card, account or wallet used.")]
-
-#: Fields that say nothing of what is asked for; they are left out of the fingerprint.
-NOT_FINGERPRINTED: Final = ("request_id", "occurred_at", "device")
-
-#: The one wallet id that no customer may have: it names the system accounts.
-RESERVED_WALLET_ID: Final = "system"
-
-#: Accounts of a wallet: its sub-wallets times its assets. All of them stand in each record of `wallet-balances`.
-MAX_ACCOUNTS: Final = 1_000
-
-
-class Contract(BaseModel):
-    """Base of every input contract."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
-
-
-class References(Contract):
-    """The requester's own names for what the transaction belongs to."""
-
-    order: Annotated[Text | None, Field(description="Order that the transaction pays for.")] = None
-    merchant: Annotated[Text | None, Field(description="Merchant as the requester names it.")] = None
-    user: Annotated[Text | None, Field(description="User as the requester names them.")] = None
-
-
-class Device(Contract):
-    """Where a request came from; read by fraud rules, not part of the fingerprint."""
-
-    fingerprint: Annotated[Text | None, Field(description="Fingerprint of the device.")] = None
-    ip: Annotated[str, Field(max_length=45, description="IPv4 or IPv6 address.")] | None = None
-    latitude: Annotated[float, Field(ge=-90, le=90, description="Degrees north.")] | None = None
-    longitude: Annotated[float, Field(ge=-180, le=180, description="Degrees east.")] | None = None
-
-
-class Command(Contract):
-    """What every command carries."""
-
-    operation: str
-    idempotency_key: IdempotencyKey
-    wallet_id: WalletId
-    sub_wallet: SubWalletName = "main"
-    request_id: Annotated[Text | None, Field(description="Comes back in the answer; default: the `ce_id`.")] = None
-    occurred_at: Annotated[Timestamp | None, Field(description="When it happened at the requester's.")] = None
-    partner_id: Annotated[Text | None, Field(description="Partner on whose behalf the request is made.")] = None
-    metadata: Metadata | None = None
-    references: Annotated[References | None, Field(description="What the transaction belongs to.")] = None
-    device: Annotated[Device | None, Field(description="Where the request came from.")] = None
-
-    #: Names of the fields that the fingerprint covers, in canonical order.
-    canonical_names: ClassVar[tuple[str, ...]] = ()
-
-    def canonical_fields(self) -> dict[str, Any]:
-        """The fields that the fingerprint covers: with defaults, without absent ones."""
-        values = self.__dict__
-        fields = {name: value for name in self.canonical_names if (value := values[name]) is not None}
-        if self.references is not None:
-            fields["references"] = {k: v for k, v in sorted(self.references.__dict__.items()) if v is not None}
-        return fields
-
-    @classmethod
-    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        super().__pydantic_init_subclass__(**kwargs)
-        cls.canonical_names = tuple(sorted(set(cls.model_fields).difference(NOT_FINGERPRINTED)))
+#: The longest that an authorization holds money: well below the retention of transactions.
+MAX_HOLD_S: Final = 365 * 86_400
 
 
 class OpenWallet(Command):
@@ -188,37 +96,81 @@ class Transfer(Command):
     to_sub_wallet: Annotated[SubWalletName, Field(description="The payee's sub-wallet.")] = "main"
 
 
-class OperatorCommand(Command):
-    """What every operator command carries: who asked, who approved, and why."""
+class Authorize(Command):
+    """Hold money of a wallet for captures to come, until it expires."""
 
-    requested_by: Annotated[Text, Field(description="Operator who asks for it.")]
-    approved_by: Annotated[Text, Field(description="Operator who approves it: somebody else.")]
-    reason_code: Annotated[Text, Field(description="Why, as the operators' handbook names it.")]
-    evidence_ref: Annotated[Text | None, Field(description="Case or ticket with the evidence.")] = None
-
-
-class SetWalletState(OperatorCommand):
-    """Activate, lock, disable or close a wallet with all its sub-wallets; `sub_wallet` is `main` or left out."""
-
-    operation: Literal["set_wallet_state"]
-    state: Annotated[Literal["active", "locked", "disabled", "closed"], Field(description="State that it shall have.")]
+    operation: Literal["authorize"]
+    amount_minor: AmountMinor
+    asset: AssetCode
+    expires_in_s: Annotated[
+        int, Field(ge=1, le=MAX_HOLD_S, description="Seconds until what is still held goes back; at most 365 days.")
+    ]
 
 
-class ReleaseQuarantine(OperatorCommand):
-    """Take a wallet out of quarantine and apply what was parked, in order.
+class Capture(OnTransaction):
+    """Take held money: over a rail, or as a transfer to a payee. An authorization may be captured many times.
 
-    Accepted at once. Of more than 200 parked records the rest is applied in portions of so many; the wallet stays under
-    quarantine until the last one.
+    With neither `rail` nor `to_wallet_id` it goes over the instant rail; both are `malformed`.
     """
 
-    operation: Literal["release_quarantine"]
+    operation: Literal["capture"]
+    amount_minor: Annotated[
+        int | None, Field(description="Integer of minor units; all that is still held if it is left out.")
+    ] = None
+    final: Annotated[bool, Field(description="Whether what is left after it goes back at once.")] = False
+    rail: RailName | None = None
+    to_wallet_id: Annotated[WalletId | None, Field(description="Id of the payee's wallet.")] = None
+    to_sub_wallet: Annotated[
+        SubWalletName | None, Field(description="The payee's sub-wallet; `main` if it is left out.")
+    ] = None
+
+
+class Release(OnTransaction):
+    """Give back what an authorization still holds."""
+
+    operation: Literal["release"]
+
+
+class Cancel(OnTransaction):
+    """Undo a transaction of which nothing is settled, and which no rail has been given."""
+
+    operation: Literal["cancel"]
+
+
+class Refund(OnTransaction):
+    """Give back what a debit, a capture or a transfer has moved, wholly or in part, and as often as there is some left.
+
+    Asked for under the wallet that has the money to give: of a debit or a capture over a rail its own wallet, of a
+    transfer or a capture to a payee the payee's.
+    """
+
+    operation: Literal["refund"]
+    amount_minor: Annotated[
+        int | None, Field(description="Integer of minor units; all that may still be refunded if it is left out.")
+    ] = None
+
+
+class Dispute(OnTransaction):
+    """Contest a settled credit, debit or capture over a rail, wholly or in part: its money is set aside."""
+
+    operation: Literal["dispute"]
+    amount_minor: Annotated[
+        int | None, Field(description="Integer of minor units; all that is left of it if it is left out.")
+    ] = None
+    reason: Annotated[Text, Field(description="Why, as the card scheme or the customer says.")]
 
 
 #: Input topic -> the models of its records, told apart by `operation`. A topic's writers may give these commands and no
 #: others.
 REQUESTS: Final[dict[str, tuple[type[Command], ...]]] = {
-    "transaction-requests": (OpenWallet, OpenSubWallet, EnableAsset, Credit, Debit, Transfer),
-    "operator-commands": (SetWalletState, ReleaseQuarantine),
+    "transaction-requests": (
+        *(OpenWallet, OpenSubWallet, EnableAsset),
+        *(Credit, Debit, Transfer),
+        *(Authorize, Capture, Release),
+        *(Cancel, Refund, Dispute),
+    ),
+    "operator-commands": (SetWalletState, ReleaseQuarantine, Reverse, Adjust, ResolveDispute),
+    "settlement-updates": (Submit, Settle, Fail, Return),
 }
 
 #: Input topic -> the contract of its records.

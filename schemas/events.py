@@ -101,6 +101,8 @@ class RailFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     settled_minor: int | None = None
     rail_fee_minor: int | None = None
     value_date: str | None = None
+    #: What the rail has taken back, less what was no longer left of the transaction.
+    returned_minor: int | None = None
     #: The rail's own reason for a failure or a return.
     code: str | None = None
 
@@ -122,6 +124,8 @@ class LedgerEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
     parent_transaction_id: str | None = None
     leg: str | None = None
     operation: str | None = None
+    #: What moved the transaction on, where it is not its own operation.
+    command: str | None = None
     from_state: str | None = None
     to_state: str | None = None
     path: tuple[str, ...] = ()
@@ -169,6 +173,13 @@ WALLET_RELEASED: Final = "wallet.released"
 TRANSACTION_PROCESSED: Final = "transaction.processed"
 TRANSACTION_SETTLED: Final = "transaction.settled"
 TRANSACTION_FAILED: Final = "transaction.failed"
+TRANSACTION_CANCELED: Final = "transaction.canceled"
+TRANSACTION_DISPUTED: Final = "transaction.disputed"
+TRANSACTION_REVERSED: Final = "transaction.reversed"
+TRANSACTION_SUBMITTED: Final = "transaction.submitted"
+TRANSACTION_RETURNED: Final = "transaction.returned"
+TRANSACTION_CONFIRMED: Final = "transaction.confirmed"
+TRANSACTION_CONTRADICTED: Final = "transaction.contradicted"
 TRANSFER_RECEIVED: Final = "transfer.received"
 TRANSFER_REFUSED: Final = "transfer.refused"
 REQUEST_REJECTED: Final = "request.rejected"
@@ -190,6 +201,13 @@ EVENT_TYPES: Final = (
     TRANSACTION_PROCESSED,
     TRANSACTION_SETTLED,
     TRANSACTION_FAILED,
+    TRANSACTION_CANCELED,
+    TRANSACTION_DISPUTED,
+    TRANSACTION_REVERSED,
+    TRANSACTION_SUBMITTED,
+    TRANSACTION_RETURNED,
+    TRANSACTION_CONFIRMED,
+    TRANSACTION_CONTRADICTED,
     TRANSFER_RECEIVED,
     TRANSFER_REFUSED,
     REQUEST_REJECTED,

@@ -10,9 +10,11 @@ from schemas.events import Counterparty, Source
 
 
 class TransferLeg(msgspec.Struct, tag_field="operation", tag="transfer_credit", omit_defaults=True, kw_only=True):
-    """Credit the payee of a transfer whose payer lives in another partition."""
+    """Credit the payee of a transfer, or of a capture, whose payer lives in another partition."""
 
     transaction_id: str
+    #: The payer's operation.
+    kind: str = "transfer"
     wallet_id: str
     sub_wallet: str
     amount_minor: int

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from schemas.commands import Contract
+from schemas.contract import Contract
 
 
 class Rail(Contract):

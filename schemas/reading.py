@@ -18,7 +18,8 @@ from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 from schemas.canonical import canonical_json
-from schemas.commands import CONTRACTS, REQUESTS, Command
+from schemas.commands import CONTRACTS, REQUESTS
+from schemas.contract import Command
 from schemas.money import INT64_MAX, INT64_MIN
 
 #: Makes a value that was read what is kept of it.
@@ -109,7 +110,7 @@ def _plain(annotation: Any, field: str, converts: dict[str, _Convert]) -> Any:
         return origin[tuple(_plain(part, field, converts) for part in parts)]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _struct(annotation, {})
-    if origin is Literal or annotation in (str, int, float, None, type(None)):
+    if origin is Literal or annotation in (str, int, float, bool, None, type(None)):
         return annotation
     raise TypeError(f"{field}: nothing stands for {annotation!r}")
 

@@ -26,7 +26,7 @@ def _first_answer(event: LedgerEvent, cause: Cause) -> Outcome:
         idempotency_key=cause.idempotency_key,
         wallet_id=event.wallet_id,
         transaction_id=event.transaction_id,
-        operation=event.operation,
+        operation=event.command or event.operation,
         status="accepted" if code == "ok" else "rejected",
         code=code,
         message=event.message,

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-import msgspec.structs
-
 from agents.ledger.accounts import holder_of
+from agents.ledger.apply_transactions import change_transaction, change_wallet, keep_leg, keep_rail_facts
 from agents.ledger.state import (
     LedgerState,
     SubWallet,
-    Transaction,
     Wallet,
     compact,
-    leg_key,
     parked_key,
     scope,
 )
@@ -85,14 +82,6 @@ def _wallet_opened(state: LedgerState, event: LedgerEvent) -> None:
     state.wallets.put(wallet_id, compact(opened))
 
 
-def _change_wallet(ledger: LedgerState, event: LedgerEvent, **changes: object) -> None:
-    """Put the event's wallet with some fields changed."""
-    assert event.wallet_id is not None
-    wallet = ledger.wallets.get(event.wallet_id)
-    assert wallet is not None
-    ledger.wallets.put(event.wallet_id, msgspec.structs.replace(wallet, **changes))
-
-
 def _sub_wallet_opened(state: LedgerState, event: LedgerEvent) -> None:
     facts = event.wallet
     assert facts is not None
@@ -101,22 +90,22 @@ def _sub_wallet_opened(state: LedgerState, event: LedgerEvent) -> None:
     wallet = state.wallets.get(event.wallet_id)
     assert wallet is not None
     opened = SubWallet(facts.sub_wallet_kind or "main", facts.payee_wallet_id)
-    _change_wallet(state, event, sub_wallets={**wallet.sub_wallets, facts.sub_wallet: opened})
+    change_wallet(state, event.wallet_id, sub_wallets={**wallet.sub_wallets, facts.sub_wallet: opened})
 
 
 def _asset_enabled(state: LedgerState, event: LedgerEvent) -> None:
     assert event.wallet is not None
-    _change_wallet(state, event, assets=event.wallet.assets)
+    change_wallet(state, event.wallet_id, assets=event.wallet.assets)
 
 
 def _wallet_state_changed(state: LedgerState, event: LedgerEvent) -> None:
     assert event.wallet is not None
-    _change_wallet(state, event, state=event.wallet.state)
+    change_wallet(state, event.wallet_id, state=event.wallet.state)
 
 
 def _wallet_quarantined(state: LedgerState, event: LedgerEvent) -> None:
     # Whatever went wrong, a release that was under way has to be ordered anew.
-    _change_wallet(state, event, quarantined=True, releasing=False)
+    change_wallet(state, event.wallet_id, quarantined=True, releasing=False)
     if event.parked is not None:
         _request_parked(state, event)
 
@@ -139,7 +128,7 @@ def _take_parked(state: LedgerState, event: LedgerEvent, left: int, **changes: o
     first, end = wallet.first_parked, wallet.first_parked + wallet.parked - left
     for number in range(first, end):
         state.parked.delete(parked_key(event.wallet_id, number))
-    _change_wallet(state, event, parked=left, first_parked=end if left else 0, **changes)
+    change_wallet(state, event.wallet_id, parked=left, first_parked=end if left else 0, **changes)
 
 
 def _request_parked(state: LedgerState, event: LedgerEvent) -> None:
@@ -148,70 +137,7 @@ def _request_parked(state: LedgerState, event: LedgerEvent) -> None:
     wallet = state.wallets.get(event.wallet_id)
     assert wallet is not None
     state.parked.put(parked_key(event.wallet_id, wallet.first_parked + wallet.parked), event.parked)
-    _change_wallet(state, event, parked=wallet.parked + 1)
-
-
-def _transaction_opened(state: LedgerState, event: LedgerEvent) -> None:
-    """`transaction.processed`, and what settles or fails at once: a transaction that is new."""
-    _put_transaction(state, event, event.entries if event.to_state == "processed" else ())
-    if event.to_state == "processed":
-        _count_open(state, event, event.entries, 1)
-
-
-def _put_transaction(state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...]) -> None:
-    cause = event.cause
-    assert cause is not None
-    assert event.transaction_id is not None
-    opened_at_ms = unix_ms(event.recorded_at)
-    source = cause.origin or cause
-    transaction = Transaction(
-        event.operation or "",
-        event.to_state or "",
-        event.code or "ok",
-        event.wallet_id or "",
-        event.sub_wallet or "main",
-        event.asset or "",
-        event.amount_minor or 0,
-        opened_at_ms,
-        source.topic,
-        source.partition,
-        source.offset,
-        cause.request_id,
-        cause.idempotency_key,
-        journal,
-    )
-    key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
-    state.transactions.put(key, transaction, opened_at_ms)
-
-
-def _transaction_moved(state: LedgerState, event: LedgerEvent) -> None:
-    """`transaction.settled` or `transaction.failed`: new, or a later move of one that was processed."""
-    if event.from_state is None:
-        _transaction_opened(state, event)
-        return
-    assert event.transaction_id is not None
-    before = state.transactions.get(event.transaction_id, unix_ms(event.recorded_at))
-    assert before is not None
-    after = msgspec.structs.replace(before, state=event.to_state, code=event.code, journal=())
-    state.transactions.put(event.transaction_id, after, before.opened_at_ms)
-    _count_open(state, event, before.journal, -1)
-
-
-def _count_open(state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...], by: int) -> None:
-    """One open transaction more or less, and what its inverse would post."""
-    for entry in journal:
-        key = f"{entry.account} {entry.asset}"
-        may_come_back = entry.debit_minor - entry.credit_minor
-        state.under_way.put(key, (state.under_way.get(key) or 0) + by * may_come_back)
-    assert event.wallet_id is not None
-    wallet = state.wallets.get(event.wallet_id)
-    assert wallet is not None
-    _change_wallet(state, event, open_transactions=wallet.open_transactions + by)
-
-
-def _leg_done(state: LedgerState, event: LedgerEvent) -> None:
-    """The payee's side of a transfer: kept, so that the same leg is never executed twice."""
-    _put_transaction(state, event, ())
+    change_wallet(state, event.wallet_id, parked=wallet.parked + 1)
 
 
 _CHANGES: Final[dict[str, Callable[[LedgerState, LedgerEvent], None]]] = {
@@ -223,9 +149,15 @@ _CHANGES: Final[dict[str, Callable[[LedgerState, LedgerEvent], None]]] = {
     ev.WALLET_RELEASING: _wallet_releasing,
     ev.WALLET_RELEASED: _wallet_released,
     ev.REQUEST_PARKED: _request_parked,
-    ev.TRANSACTION_PROCESSED: _transaction_opened,
-    ev.TRANSACTION_SETTLED: _transaction_moved,
-    ev.TRANSACTION_FAILED: _transaction_moved,
-    ev.TRANSFER_RECEIVED: _leg_done,
-    ev.TRANSFER_REFUSED: _leg_done,
+    ev.TRANSACTION_PROCESSED: change_transaction,
+    ev.TRANSACTION_SETTLED: change_transaction,
+    ev.TRANSACTION_FAILED: change_transaction,
+    ev.TRANSACTION_CANCELED: change_transaction,
+    ev.TRANSACTION_DISPUTED: change_transaction,
+    ev.TRANSACTION_REVERSED: change_transaction,
+    ev.TRANSACTION_SUBMITTED: change_transaction,
+    ev.TRANSACTION_RETURNED: change_transaction,
+    ev.TRANSACTION_CONTRADICTED: keep_rail_facts,
+    ev.TRANSFER_RECEIVED: keep_leg,
+    ev.TRANSFER_REFUSED: keep_leg,
 }

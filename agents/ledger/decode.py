@@ -8,20 +8,24 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.cloudevents import MAX_ID_LENGTH, HeaderError, read_headers
-from schemas.commands import (
-    RESERVED_WALLET_ID,
-    OpenSubWallet,
-    Transfer,
-    WalletId,
-)
+from schemas.commands import Capture, OpenSubWallet, Transfer
+from schemas.contract import RESERVED_WALLET_ID, WalletId
 from schemas.events import Source
 from schemas.internal import ForwardedRecord, InternalCommand, TransferLeg, decode_internal
 from schemas.money import INT64_MAX, is_amount
+from schemas.operator_commands import Adjust
 from schemas.reading import READERS, ReadCommand
 from streams.machine import Headers
 
 _validate_wallet_id = TypeAdapter(WalletId).validate_python
 _LONGEST_READABLE = 255
+#: Operations that name a sub-wallet, or take that of the transaction that they name.
+_OF_A_SUB_WALLET = frozenset(
+    {
+        *("credit", "debit", "authorize", "release", "cancel", "refund", "dispute"),
+        *("reverse", "resolve_dispute", "submit", "settle", "fail", "return"),
+    }
+)
 _RESERVED = f"{RESERVED_WALLET_ID!r} is reserved for system accounts"
 
 
@@ -79,7 +83,13 @@ def _wrong_wallet(command: ReadCommand) -> tuple[str, str] | None:
         return _wrong_payee(cast("Transfer", command))
     if operation == "open_sub_wallet":
         return _wrong_sub_wallet(cast("OpenSubWallet", command))
-    if command.sub_wallet != "main" and operation not in ("credit", "debit"):
+    if operation == "adjust":
+        adjust = cast("Adjust", command)
+        same = adjust.from_account == adjust.to_account
+        return ("both accounts are the same", "to_account") if same else None
+    if operation == "capture":
+        return _wrong_capture(cast("Capture", command))
+    if command.sub_wallet != "main" and operation not in _OF_A_SUB_WALLET:
         if operation == "open_wallet":
             return "a wallet is opened with `main`; use open_sub_wallet for others", "sub_wallet"
         # Accepting it would do to the whole wallet what was asked for a part of it.
@@ -93,6 +103,16 @@ def _wrong_payee(command: Transfer) -> tuple[str, str] | None:
     if command.to_wallet_id == command.wallet_id and command.to_sub_wallet == command.sub_wallet:
         return "payer and payee are the same sub-wallet", "to_sub_wallet"
     return None
+
+
+def _wrong_capture(command: Capture) -> tuple[str, str] | None:
+    if command.to_wallet_id is None:
+        if command.to_sub_wallet is not None:
+            return "only a capture to a payee names a sub-wallet of theirs", "to_sub_wallet"
+        return None
+    if command.rail is not None:
+        return "a capture goes over a rail or to a payee, not both", "rail"
+    return (_RESERVED, "to_wallet_id") if command.to_wallet_id == RESERVED_WALLET_ID else None
 
 
 def _wrong_sub_wallet(command: OpenSubWallet) -> tuple[str, str] | None:

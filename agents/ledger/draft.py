@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from agents.ledger.state import LedgerState
+from agents.ledger.state import LedgerState, Transaction
+from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import (
     REQUEST_REJECTED,
@@ -18,11 +20,18 @@ from schemas.events import (
     LedgerEvent,
     WalletFacts,
 )
-from schemas.money import INT64_MAX, INT64_MIN
+from schemas.money import INT64_MAX, INT64_MIN, is_balance
 from schemas.reading import ReadCommand
 from streams.machine import Context, Message
 
 _encode = msgspec.json.Encoder().encode
+
+
+class Named(NamedTuple):
+    """A transaction that there is already, and its id."""
+
+    transaction_id: str
+    transaction: Transaction
 
 
 class Journal(msgspec.Struct, frozen=True, gc=False):
@@ -53,6 +62,11 @@ def leaves_room(state: LedgerState, after: AccountBalance) -> bool:
     return INT64_MIN <= after.balance_minor + state.under_way_minor(after.account, after.asset) <= INT64_MAX
 
 
+def has_room(state: LedgerState, account: str, asset: str, amount_minor: int) -> bool:
+    """True where an amount may come to an account later: it would stay within int64 whatever else comes to it."""
+    return leaves_room(state, AccountBalance(account, asset, state.balance_minor(account, asset) + amount_minor))
+
+
 def inverse(state: LedgerState, entries: tuple[Entry, ...]) -> Journal:
     """The exact inverse of a journal: what a compensation posts. Never refused: `leaves_room` kept room for it."""
     reversed_entries = tuple(
@@ -65,10 +79,39 @@ def inverse(state: LedgerState, entries: tuple[Entry, ...]) -> Journal:
     return Journal(reversed_entries, balances)
 
 
+def renamed(entries: tuple[Entry, ...], from_: str, to: str) -> tuple[Entry, ...]:
+    """Entries with one account in place of another, those of the same account and asset as one."""
+    sums: dict[tuple[str, str], int] = {}
+    for entry in entries:
+        key = (to if entry.account == from_ else entry.account, entry.asset)
+        sums[key] = sums.get(key, 0) + entry.credit_minor - entry.debit_minor
+    return tuple(
+        Entry(name, asset, debit_minor=-minor) if minor < 0 else Entry(name, asset, credit_minor=minor)
+        for (name, asset), minor in sums.items()
+        if minor
+    )
+
+
+def post_all(state: LedgerState, asset: str, moves: Sequence[tuple[str, int]]) -> Journal | None:
+    """The journal that adds to each account what `moves` says, less than 0 taking from it; amounts of 0 are left out.
+
+    No account is named twice, and the amounts add up to 0. None where a balance would leave int64.
+    """
+    moved = [(account, minor) for account, minor in moves if minor]
+    balances = tuple(AccountBalance(name, asset, state.balance_minor(name, asset) + minor) for name, minor in moved)
+    if not all(is_balance(after.balance_minor) for after in balances):
+        return None
+    entries = tuple(
+        Entry(name, asset, debit_minor=-minor) if minor < 0 else Entry(name, asset, credit_minor=minor)
+        for name, minor in moved
+    )
+    return Journal(entries, balances)
+
+
 class Draft:
     """One command on its way to an event."""
 
-    __slots__ = ("canonical", "cause", "command", "context", "fingerprint", "messages", "transaction_id")
+    __slots__ = ("canonical", "cause", "command", "context", "fingerprint", "messages", "then", "transaction_id")
 
     def __init__(self, command: Any, context: Context, cause: Cause, scope: str, canonical: bytes):
         self.command: ReadCommand = command
@@ -76,6 +119,8 @@ class Draft:
         self.cause = cause
         self.canonical = canonical
         self.messages: list[Message] = []
+        #: What follows the event, in the same turn: done in order, once it is written.
+        self.then: tuple[Callable[[Turn], None], ...] = ()
         # The input topic, the wallet and the key; when it was first recorded; the item of a batch, 0 outside one.
         identity = f"{scope}\0{context.recorded_at_ms}\0000"
         self.transaction_id = sha256(identity.encode()).hexdigest()[:32]
@@ -91,6 +136,7 @@ class Draft:
         code: str = "ok",
         message: str | None = None,
         wallet: WalletFacts | None = None,
+        due_at: str | None = None,
     ) -> LedgerEvent:
         """An event of this command; `path` is every state that its transaction passes, the last one reached."""
         command = self.command
@@ -111,6 +157,7 @@ class Draft:
             code=code,
             message=message,
             wallet=wallet,
+            due_at=due_at,
             occurred_at=command.occurred_at,
             device=_raw(command.device),
             references=_raw(command.references),
@@ -119,6 +166,53 @@ class Draft:
             cause=self.cause,
             recorded_at=self.context.recorded_at,
         )
+
+    def child(
+        self,
+        type_: str,
+        parent: Named,
+        amount_minor: int,
+        *,
+        path: tuple[str, ...],
+        journal: Journal | None = None,
+        rail: str | None = None,
+        counterparty: Counterparty | None = None,
+        code: str = "ok",
+        message: str | None = None,
+        sub_wallet: str | None = None,
+    ) -> LedgerEvent:
+        """The event of a transaction of its own that acts on another one, and has its asset and sub-wallet."""
+        event = self.event(
+            type_, path=path, journal=journal, rail=rail, counterparty=counterparty, code=code, message=message
+        )
+        event.parent_transaction_id = parent.transaction_id
+        event.amount_minor = amount_minor
+        event.asset = parent.transaction.asset
+        event.sub_wallet = sub_wallet or parent.transaction.sub_wallet
+        return event
+
+    def move(self, named: Named, to_state: str, journal: Journal | None, code: str = "ok") -> LedgerEvent:
+        """The event of a command that moves on a transaction that there is already."""
+        event = move_of(named, to_state, journal, self.cause, self.context.recorded_at, self.command.operation, code)
+        self._said(event)
+        self.then += (lambda turn: turn.tell_requester(event, named.transaction),)
+        return event
+
+    def note(self, type_: str, named: Named, message: str, journal: Journal | None = None) -> LedgerEvent:
+        """The event of a command that is about a transaction, and leaves it in the state that it is in."""
+        recorded_at, command = self.context.recorded_at, self.command.operation
+        event = move_of(named, named.transaction.state, journal, self.cause, recorded_at, command)
+        event.type, event.from_state, event.path, event.message = type_, None, (), message
+        self._said(event)
+        return event
+
+    def _said(self, event: LedgerEvent) -> None:
+        command = self.command
+        event.occurred_at = command.occurred_at
+        event.device = _raw(command.device)
+        event.references = _raw(command.references)
+        event.metadata = command.metadata
+        event.request = msgspec.Raw(self.canonical)
 
     def reject(self, code: Code, message: str, field: str | None = None) -> LedgerEvent:
         """The event of a rejection: nothing is posted, and most codes are frozen under the key."""
@@ -136,6 +230,33 @@ class Draft:
             cause=self.cause,
             recorded_at=self.context.recorded_at,
         )
+
+
+def move_of(
+    named: Named, to_state: str, journal: Journal | None, cause: Cause, recorded_at: str, command: str, code: str = "ok"
+) -> LedgerEvent:
+    """The event that moves on a transaction: `command` says what did, and its remaining amount is 0 unless set."""
+    transaction = named.transaction
+    from_state = transaction.state
+    return LedgerEvent(
+        type=f"transaction.{to_state}",
+        wallet_id=transaction.wallet_id,
+        transaction_id=named.transaction_id,
+        parent_transaction_id=transaction.parent_transaction_id,
+        operation=transaction.operation,
+        command=command,
+        from_state=from_state,
+        to_state=to_state,
+        path=(from_state, to_state) if from_state != to_state else (to_state,),
+        entries=journal.entries if journal else (),
+        balances=journal.balances if journal else (),
+        amount_minor=transaction.amount_minor,
+        asset=transaction.asset,
+        sub_wallet=transaction.sub_wallet,
+        code=code,
+        cause=cause,
+        recorded_at=recorded_at,
+    )
 
 
 def _raw(part: msgspec.Struct | None) -> msgspec.Raw | msgspec.UnsetType:

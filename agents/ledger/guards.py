@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from agents.ledger.draft import Draft
-from agents.ledger.state import Wallet
+from typing import Any
+
+from agents.ledger.draft import Draft, Named
+from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code
-from schemas.commands import MAX_ACCOUNTS, OperatorCommand
-from schemas.events import LedgerEvent
+from schemas.contract import MAX_ACCOUNTS, OperatorCommand
+from schemas.events import TRANSACTION_PROCESSED, TRANSACTION_SETTLED, LedgerEvent
+from schemas.lifecycle import OVER_RAIL, PROCESSED_AT_ONCE, SETTLED_AT_ONCE, Verb, is_allowed
 from schemas.rails import INSTANT
 from schemas.reference import Reference
+from schemas.topics import TRANSACTION_REQUESTS
 
 
 def refuse_account(
@@ -60,11 +64,21 @@ def _refuse_asset(draft: Draft, wallet: Wallet, asset: str, reference: Reference
     return draft.reject(Code.ASSET_NOT_ENABLED, f"the wallet does not hold {asset}", "asset")
 
 
-def refuse_rail(draft: Draft, rail: str) -> LedgerEvent | None:
+def refuse_rail(draft: Draft, rail: str, reference: Reference) -> LedgerEvent | None:
     """A rejection where the rail is not configured."""
-    if rail == INSTANT.name:
+    if rail in reference.rails:
         return None
     return draft.reject(Code.RAIL_UNKNOWN, f"no rail {rail!r} is configured", "rail")
+
+
+def is_deferred(reference: Reference, rail: str) -> bool:
+    """True where what goes over the rail settles only when the rail says so."""
+    return rail != INSTANT.name and reference.rails[rail].settlement == "deferred"
+
+
+def over_rail(waits: bool) -> tuple[str, tuple[str, ...]]:
+    """Type and path of the event that opens a transaction over a rail, which may have to wait for it."""
+    return (TRANSACTION_PROCESSED, PROCESSED_AT_ONCE) if waits else (TRANSACTION_SETTLED, SETTLED_AT_ONCE)
 
 
 def refuse_escrow(draft: Draft, wallet: Wallet, to_wallet_id: str | None) -> LedgerEvent | None:
@@ -92,6 +106,50 @@ def refuse_four_eyes(command: OperatorCommand, draft: Draft) -> LedgerEvent | No
     if command.requested_by != command.approved_by:
         return None
     return draft.reject(Code.FOUR_EYES, "requested_by and approved_by are the same person", "approved_by")
+
+
+def find_named(
+    draft: Draft,
+    state: LedgerState,
+    wallet: Wallet,
+    command: Any,
+    verb: Verb,
+    *,
+    leaving: bool | None = None,
+    rail: tuple[str, Reference] | None = None,
+) -> Named | LedgerEvent:
+    """The transaction that a command names and may do this to, or the rejection where it may not.
+
+    `leaving` says whether money leaves the wallet by it; None asks nothing of the wallet's state. `rail` is the one
+    that it is to go over, and where rails are known.
+    """
+    transaction = state.transactions.get(command.transaction_id, draft.context.recorded_at_ms)
+    if transaction is not None and transaction.wallet_id != command.wallet_id:
+        transaction = None
+    if transaction is not None and command.sub_wallet not in (None, transaction.sub_wallet):
+        message = "the transaction is of another sub-wallet; leave sub_wallet out"
+        return draft.reject(Code.MALFORMED, message, "sub_wallet")
+    if leaving is not None:
+        refused = refuse_state(draft, wallet, leaving)
+    elif wallet.quarantined and draft.context.topic == TRANSACTION_REQUESTS:
+        refused = refuse_state(draft, wallet)
+    else:
+        refused = None
+    if refused is None and rail is not None:
+        refused = refuse_rail(draft, *rail)
+    if refused is not None:
+        return refused
+    if transaction is None:
+        message = "the wallet has no transaction of this id"
+        return draft.reject(Code.TRANSACTION_NOT_FOUND, message, "transaction_id")
+    if not is_allowed(transaction.operation, transaction.state, verb) or (
+        verb in OVER_RAIL and transaction.to_wallet_id is not None
+    ):
+        if verb is Verb.CAPTURE and transaction.code == Code.HOLD_EXPIRED:
+            return draft.reject(Code.HOLD_EXPIRED, "the authorization has expired", "transaction_id")
+        message = f"{verb.value} is not possible: {transaction.operation} is {transaction.state}"
+        return draft.reject(Code.ILLEGAL_TRANSITION, message, "transaction_id")
+    return Named(command.transaction_id, transaction)
 
 
 def balance_overflow(draft: Draft) -> LedgerEvent:

@@ -6,13 +6,11 @@ Payer's partition: the answer settles the transfer, or the exact inverse of its 
 
 from __future__ import annotations
 
-from typing import Final
-
 from agents.ledger.accounts import TRANSIT, available
-from agents.ledger.answers import update_of
-from agents.ledger.draft import Journal, inverse, leaves_room, post
-from agents.ledger.operations.transfer import why_payee_refuses
-from agents.ledger.state import LedgerState, Wallet, leg_key
+from agents.ledger.draft import Journal, leaves_room, post
+from agents.ledger.holds import taken_back
+from agents.ledger.operations.transfer import refused_by_payee, why_payee_refuses
+from agents.ledger.state import CREDIT_LEG, LedgerState, Wallet, leg_key
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import (
@@ -27,9 +25,7 @@ from schemas.events import (
 from schemas.internal import LegAnswer, TransferLeg, encode_internal
 from schemas.lifecycle import SETTLED_AT_ONCE, State
 from schemas.partitioning import partition_of
-from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
-
-CREDIT_LEG: Final = "credit"
+from schemas.topics import INTERNAL_COMMANDS
 
 
 def take_leg(turn: Turn, command: TransferLeg | LegAnswer, cause: Cause) -> None:
@@ -48,7 +44,8 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
         _tell_payer(turn, leg, done.code)
         return
     payee = state.wallets.get(leg.wallet_id)
-    reason = why_payee_refuses(payee, leg.sub_wallet, leg.asset)
+    # What operators take back goes where it came from, whatever became of that wallet since.
+    reason = None if leg.kind == "reverse" else why_payee_refuses(payee, leg.sub_wallet, leg.asset)
     if payee is None or reason is not None:
         refuse_leg(turn, leg, cause, reason or Code.WALLET_NOT_FOUND)
         return
@@ -82,7 +79,7 @@ def _leg_event(
         wallet_id=leg.wallet_id,
         transaction_id=leg.transaction_id,
         leg=CREDIT_LEG,
-        operation="transfer",
+        operation=leg.kind,
         to_state=path[-1],
         path=path,
         entries=journal.entries if journal else (),
@@ -116,12 +113,13 @@ def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
         code = "transaction_not_found" if transaction is None else transaction.code
         _replay(turn, told.wallet_id, told.transaction_id, code, cause)
         return
-    journal = None if told.accepted else inverse(state, transaction.journal)
+    journal = None if told.accepted else taken_back(state, transaction, context.recorded_at_ms)
     to_state = State.SETTLED if told.accepted else State.FAILED
     event = LedgerEvent(
         type=TRANSACTION_SETTLED if told.accepted else TRANSACTION_FAILED,
         wallet_id=transaction.wallet_id,
         transaction_id=told.transaction_id,
+        parent_transaction_id=transaction.parent_transaction_id,
         operation=transaction.operation,
         from_state=State.PROCESSED.value,
         to_state=to_state.value,
@@ -132,13 +130,12 @@ def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
         asset=transaction.asset,
         sub_wallet=transaction.sub_wallet,
         code="ok" if told.accepted else Code.PAYEE_REFUSED.value,
-        message=None if told.accepted else f"the payee's wallet answered {told.code}",
+        message=None if told.accepted else refused_by_payee(told.code),
         cause=cause,
         recorded_at=context.recorded_at,
     )
-    key = transaction.wallet_id.encode()
-    turn.write(event, key)
-    turn.send(TRANSACTION_OUTCOMES, context.partition, key, update_of(event, transaction))
+    turn.write(event, transaction.wallet_id.encode())
+    turn.tell_requester(event, transaction)
 
 
 def _replay(turn: Turn, wallet_id: str, transaction_id: str, code: str, cause: Cause) -> None:

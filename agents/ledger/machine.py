@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any, NamedTuple
 
 from agents.ledger.accounts import holder_of
 from agents.ledger.apply import apply
 from agents.ledger.decode import Malformed, decode, decode_told, read_what_can_be
+from agents.ledger.due import take_tick
 from agents.ledger.legs import refuse_leg, take_leg
 from agents.ledger.quarantine import continue_release, park
-from agents.ledger.requests import take_request
+from agents.ledger.requests import take_request, take_update
 from agents.ledger.state import (
     ACCOUNTS,
     BALANCES,
     DAY_MS,
+    DUE,
+    DUE_OF_WALLET,
     PARKED,
     UNDER_WAY,
     WALLETS,
@@ -25,10 +29,8 @@ from agents.ledger.turn import Turn
 from agents.ledger.unread import refuse_failed, refuse_malformed, refuse_unfit
 from schemas.codes import Code
 from schemas.events import (
-    CLOCK_TICKED,
     AccountBalance,
     Cause,
-    LedgerEvent,
     decode_event,
 )
 from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, ReleasePortion, Tick, TransferLeg
@@ -66,7 +68,7 @@ class LedgerMachine:
         self._reference = Reference() if reference is None else reference
         self._first_events = first_events_table(retained_ms)
         self._transactions = transactions_table(transactions_retained_ms)
-        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY)
+        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY, DUE, DUE_OF_WALLET)
         self.tables: tuple[Table[Any], ...] = (*plain, self._transactions, self._first_events)
 
     # ---- decide ----------------------------------------------------------------------------------
@@ -91,11 +93,11 @@ class LedgerMachine:
         here = turn.here(record.offset)
         cause = Cause(here.topic, here.partition, here.offset)
         if isinstance(command, Tick):
-            turn.write(LedgerEvent(type=CLOCK_TICKED, cause=cause, recorded_at=turn.context.recorded_at), record.key)
+            take_tick(turn, cause, record.key)
         elif isinstance(command, ForwardedRecord):
             self._forwarded(turn, record, command)
         elif isinstance(command, ReleasePortion):
-            continue_release(turn, command.wallet_id, cause)
+            continue_release(turn, command.wallet_id, cause, take_update)
         else:
             wallet = turn.state.wallets.get(command.wallet_id)
             if wallet is not None and wallet.quarantined:
@@ -166,8 +168,10 @@ class LedgerMachine:
     # ---- time ------------------------------------------------------------------------------------
 
     def due_at_ms(self, state: Overlay) -> int | None:
-        """When the oldest bucket of keys or transactions has outlived its retention."""
-        due = [
+        """When the first transaction is due, or the oldest bucket of a table has outlived its retention."""
+        turn = self._turn_of(state)
+        due = [int(key.split(" ")[0]) for key, _ in islice(turn.state.due.scan(turn.due_from), 1)]
+        due += [
             (view.buckets[-1] + 1) * view.table.bucket_ms + view.table.retained_ms
             for view in state.views
             if isinstance(view, BucketedView) and view.buckets

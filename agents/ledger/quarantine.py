@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from agents.ledger.legs import take_leg
@@ -19,10 +19,14 @@ from schemas.events import (
     Cause,
     LedgerEvent,
     ParkedRecord,
+    Source,
 )
 from schemas.internal import LegAnswer, ReleasePortion, TransferLeg, decode_internal, encode_internal
-from schemas.topics import INTERNAL_COMMANDS
+from schemas.topics import INTERNAL_COMMANDS, SETTLEMENT_UPDATES
 from streams.machine import InputRecord
+
+#: Decides a parked update, as the event with this cause lets it.
+TakeUpdate = Callable[[Turn, ParkedRecord, Cause], None]
 
 #: Types of the events behind which parked records are executed.
 RELEASES: Final = frozenset({WALLET_RELEASING, WALLET_RELEASED})
@@ -62,12 +66,27 @@ def parked_records(turn: Turn, release: LedgerEvent) -> Sequence[ParkedRecord]:
     return records
 
 
-def execute_parked(turn: Turn, release: LedgerEvent, records: Sequence[ParkedRecord]) -> None:
+def park_update(turn: Turn, wallet_id: str, value: str, cause: Cause, source: Source) -> None:
+    """Keep what a rail says until the wallet is released: it is answered then."""
+    event = LedgerEvent(
+        type=REQUEST_PARKED,
+        wallet_id=wallet_id,
+        parked=ParkedRecord(source, value),
+        cause=cause,
+        recorded_at=turn.context.recorded_at,
+    )
+    turn.write(event, wallet_id.encode())
+
+
+def execute_parked(turn: Turn, release: LedgerEvent, records: Sequence[ParkedRecord], take_update: TakeUpdate) -> None:
     """After an event of `RELEASES`: execute its records as if they arrived now, and ask for the next portion."""
     cause, wallet_id = release.cause, release.wallet_id
     assert cause is not None
     assert wallet_id is not None
     for record in records:
+        if record.source.topic == SETTLEMENT_UPDATES:
+            take_update(turn, record, cause)
+            continue
         command = decode_internal(record.value.encode())
         assert isinstance(command, TransferLeg | LegAnswer)
         take_leg(turn, command, Cause(cause.topic, cause.partition, cause.offset, origin=record.source))
@@ -76,7 +95,7 @@ def execute_parked(turn: Turn, release: LedgerEvent, records: Sequence[ParkedRec
         turn.send(INTERNAL_COMMANDS, turn.context.partition, wallet_id.encode(), told)
 
 
-def continue_release(turn: Turn, wallet_id: str, cause: Cause) -> None:
+def continue_release(turn: Turn, wallet_id: str, cause: Cause, take_update: TakeUpdate) -> None:
     """The next portion of a release under way. If it is not any more, nothing is executed: operators order another."""
     wallet = turn.state.wallets.get(wallet_id)
     type_, facts = (REQUEST_REPLAYED, None) if wallet is None or not wallet.releasing else next_portion(wallet)
@@ -91,4 +110,4 @@ def continue_release(turn: Turn, wallet_id: str, cause: Cause) -> None:
     )
     parked = parked_records(turn, event) if type_ in RELEASES else ()
     turn.write(event, wallet_id.encode())
-    execute_parked(turn, event, parked)
+    execute_parked(turn, event, parked, take_update)

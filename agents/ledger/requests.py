@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 import orjson
 
 from agents.ledger.answers import answer_again, answer_of
+from agents.ledger.decode import Malformed, decode
 from agents.ledger.draft import Draft
+from agents.ledger.due import end_due_of_wallet
 from agents.ledger.operations import OPERATIONS
-from agents.ledger.quarantine import RELEASES, execute_parked, parked_records
+from agents.ledger.quarantine import RELEASES, execute_parked, park_update, parked_records
 from agents.ledger.state import scope
 from agents.ledger.turn import Turn
-from agents.ledger.unread import FITS_BYTES, refuse_unfit, short_key
+from agents.ledger.unread import FITS_BYTES, refuse_malformed, refuse_unfit, short_key
 from schemas.canonical import fingerprint
 from schemas.codes import Code
 from schemas.events import (
@@ -19,6 +23,7 @@ from schemas.events import (
     REQUEST_REPLAYED,
     Cause,
     LedgerEvent,
+    ParkedRecord,
     Source,
     decode_event,
 )
@@ -26,14 +31,20 @@ from schemas.internal import ForwardedRecord, encode_internal
 from schemas.money import is_amount
 from schemas.partitioning import partition_of
 from schemas.reading import ReadCommand
-from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
-from streams.machine import InputRecord
+from schemas.topics import INTERNAL_COMMANDS, SETTLEMENT_UPDATES, TRANSACTION_OUTCOMES
+from streams.machine import Headers, InputRecord
 
 
 def take_request(
-    turn: Turn, record: InputRecord, command: ReadCommand, key: bytes | None, origin: Source | None
+    turn: Turn,
+    record: InputRecord,
+    command: ReadCommand,
+    key: bytes | None,
+    origin: Source | None,
+    *,
+    was_parked: bool = False,
 ) -> None:
-    """Decide one validated command; `origin` is where it first arrived if it was forwarded."""
+    """Decide one validated command; `origin` is where it first arrived if it was forwarded, or parked."""
     state, context = turn.state, turn.context
     wallet_id = command.wallet_id
     wallet = state.wallets.get(wallet_id)
@@ -54,6 +65,9 @@ def take_request(
         if first is not None and first.cause is not None and first.cause.fingerprint == digest:
             _replay(turn, record, command, first, origin)
             return
+        if wallet is not None and wallet.quarantined and topic == SETTLEMENT_UPDATES and not was_parked:
+            _park(turn, record, command, origin)
+            return
     else:
         key = short_key(key)
     cause = Cause(
@@ -72,14 +86,51 @@ def take_request(
         if wallet is None and command.operation != "open_wallet":
             event = draft.reject(Code.WALLET_NOT_FOUND, "no wallet has this id", "wallet_id")
         else:
+            if wallet is not None and wallet.due_at_ms and wallet.due_at_ms <= context.recorded_at_ms:
+                end_due_of_wallet(turn, wallet_id, Cause(context.topic, context.partition, record.offset))
+                wallet = state.wallets.get(wallet_id)
             event = OPERATIONS[command.operation](state, wallet, command, draft, turn.reference)
+    if event.code == Code.MALFORMED:
+        assert event.message is not None
+        refuse_malformed(turn, record, _unfounded(command, event.message, event.field), origin)
+        return
     parked = parked_records(turn, event) if event.type in RELEASES else ()
     turn.write(event, key)
     turn.out.send(TRANSACTION_OUTCOMES, context.partition, key, answer_of(event, cause))
     if draft.messages:
         turn.out.send_all(draft.messages)
+    for follow in draft.then:
+        follow(turn)
     if parked:
-        execute_parked(turn, event, parked)
+        execute_parked(turn, event, parked, take_update)
+
+
+class _Parked(NamedTuple):
+    """A parked record, at the place of what releases it."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+
+
+def take_update(turn: Turn, parked: ParkedRecord, cause: Cause) -> None:
+    """Decide what a rail has said while the wallet was under quarantine."""
+    value = parked.value.encode()
+    record = _Parked(cause.offset, turn.context.recorded_at_ms, 1, None, value)
+    command = decode(record, parked.source.topic)
+    # It was read before it was parked.
+    assert not isinstance(command, Malformed)
+    take_request(turn, record, command, command.wallet_id.encode(), parked.source, was_parked=True)
+
+
+def _park(turn: Turn, record: InputRecord, command: ReadCommand, origin: Source | None) -> None:
+    here = turn.here(record.offset)
+    cause = Cause(here.topic, here.partition, here.offset, origin=origin)
+    # Its `request_id` may have come in a header.
+    park_update(turn, command.wallet_id, msgspec.json.encode(command).decode(), cause, origin or here)
 
 
 def _refuse_before_wallet(draft: Draft, matches: bool, first: LedgerEvent | None) -> LedgerEvent | None:
@@ -95,6 +146,11 @@ def _refuse_before_wallet(draft: Draft, matches: bool, first: LedgerEvent | None
         name = first_difference(bytes(first.request), draft.canonical)
         return draft.reject(Code.IDEMPOTENCY_MISMATCH, f"the key was used for another command; {name} differs", name)
     return None
+
+
+def _unfounded(command: ReadCommand, message: str, field: str | None) -> Malformed:
+    """A command that can be read, but not be meant: it contradicts what the ledger knows."""
+    return Malformed(message, field, command.wallet_id, command.idempotency_key, command.request_id, command.operation)
 
 
 def _replay(turn: Turn, record: InputRecord, command: ReadCommand, first: LedgerEvent, origin: Source | None) -> None:

@@ -9,7 +9,8 @@ import msgspec
 import msgspec.structs
 
 from schemas.events import Entry, ParkedRecord, Source
-from streams.overlay import BucketedView, Overlay, Table, TableView
+from schemas.lifecycle import Verb
+from streams.overlay import IN_ORDER, BucketedView, Overlay, Table, TableView
 
 DAY_MS: Final = 86_400_000
 
@@ -38,6 +39,47 @@ class Wallet(msgspec.Struct, frozen=True, array_like=True):
     first_parked: int = 0
     #: Operators have ended the quarantine, and what is parked is being executed, portion by portion.
     releasing: bool = False
+    #: When the first of its transactions is due, in Unix milliseconds; 0 where none is.
+    due_at_ms: int = 0
+    #: How much more than was authorized may be captured, in basis points of it.
+    over_capture_bps: int = 0
+    #: Its refunds may take what is available below zero.
+    refunds_below_zero: bool = False
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is left of an authorization, and until when."""
+
+    due_at_ms: int
+    remaining_minor: int
+    #: Sum of its captures, of those too whose payee has not answered yet; more than was held where policy lets it.
+    captured_minor: int = 0
+
+
+class OnRail(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a rail has been given and has said of a transaction."""
+
+    batch_id: str | None = None
+    #: What it has done, as `<command>:<its reference>`: each of them is booked once.
+    references: tuple[str, ...] = ()
+
+
+class Counter(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What has become of a settled transaction, in minor units: all that is taken back of it is counted once, here."""
+
+    settled_minor: int
+    refunded_minor: int = 0
+    #: Of disputes that are open.
+    disputed_minor: int = 0
+    charged_back_minor: int = 0
+    reversed_minor: int = 0
+    returned_minor: int = 0
+
+    @property
+    def remaining_minor(self) -> int:
+        """What is left that may be refunded, disputed, returned or reversed."""
+        taken_back_minor = self.refunded_minor + self.charged_back_minor + self.reversed_minor + self.returned_minor
+        return self.settled_minor - taken_back_minor - self.disputed_minor
 
 
 class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -58,6 +100,25 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     idempotency_key: str | None = None
     #: The journal that opened it, kept while a compensation may have to invert it.
     journal: tuple[Entry, ...] = ()
+    parent_transaction_id: str | None = None
+    #: None for the instant rail, and where none is used.
+    rail: str | None = None
+    to_wallet_id: str | None = None
+    to_sub_wallet: str | None = None
+    #: Of an authorization that can be captured.
+    hold: Hold | None = None
+    on_rail: OnRail | None = None
+    #: None as long as the whole amount is settled and nothing of it taken back.
+    counter: Counter | None = None
+
+    def has_reference(self, verb: Verb, reference: str) -> bool:
+        """True where this was booked before under this reference of the rail."""
+        return self.on_rail is not None and f"{verb.value}:{reference}" in self.on_rail.references
+
+    @property
+    def counted(self) -> Counter:
+        """Its counter, once it is settled."""
+        return self.counter or Counter(self.amount_minor)
 
     @property
     def source(self) -> Source:
@@ -90,12 +151,16 @@ ACCOUNTS: Final = Table[tuple[str, ...]]("accounts", _pack, msgspec.msgpack.Deco
 PARKED: Final = Table[ParkedRecord]("parked", _pack, msgspec.msgpack.Decoder(ParkedRecord).decode, cached=False)
 #: `<account> <asset>` -> what comes back to the balance if every open saga of the partition fails, in minor units.
 UNDER_WAY: Final = Table[int]("under_way", _pack, msgspec.msgpack.Decoder(int).decode)
+#: `due_key` -> the wallet whose transaction is due then.
+DUE: Final = Table[str](f"due{IN_ORDER}", str.encode, bytes.decode, cached=False)
+#: `due_of_wallet_key` -> the transaction that is due then.
+DUE_OF_WALLET: Final = Table[str](f"due-of-wallet{IN_ORDER}", str.encode, bytes.decode, cached=False)
 
 
 def transactions_table(retained_ms: int) -> Table[Transaction]:
     """The table of transactions; its buckets do not depend on the retention, so that another one needs no rebuild."""
     return Table(
-        "transactions",
+        "transactions-2",
         _pack,
         msgspec.msgpack.Decoder(Transaction).decode,
         bucket_ms=60 * DAY_MS,
@@ -118,9 +183,23 @@ def scope(topic: str, wallet_id: str, idempotency_key: str) -> str:
     return f"{topic}\0{wallet_id}\0{idempotency_key}"
 
 
+#: The leg of a transfer that credits its payee, in the payee's partition.
+CREDIT_LEG: Final = "credit"
+
+
 def leg_key(transaction_id: str, leg: str) -> str:
     """Key of a leg in the table of transactions of the partition that executes it."""
     return f"{transaction_id}/{leg}"
+
+
+def due_key(due_at_ms: int, transaction_id: str = "") -> str:
+    """Key of what is due at a time, in order of time; without a transaction, before all of that millisecond."""
+    return f"{due_at_ms:015d} {transaction_id}"
+
+
+def due_of_wallet_key(wallet_id: str, due_at_ms: int, transaction_id: str = "") -> str:
+    """Key of what is due of one wallet, in order of time."""
+    return f"{wallet_id} {due_at_ms:015d} {transaction_id}"
 
 
 def parked_key(wallet_id: str, number: int) -> str:
@@ -131,7 +210,10 @@ def parked_key(wallet_id: str, number: int) -> str:
 class LedgerState:
     """The tables of an overlay, typed."""
 
-    __slots__ = ("accounts", "balances", "first_events", "parked", "transactions", "under_way", "wallets")
+    __slots__ = (
+        *("accounts", "balances", "due", "due_of_wallet", "first_events", "parked", "transactions", "under_way"),
+        "wallets",
+    )
 
     def __init__(self, overlay: Overlay, transactions: Table[Transaction], first_events: Table[bytes]):
         self.wallets: TableView[Wallet] = overlay.table(WALLETS)
@@ -139,6 +221,8 @@ class LedgerState:
         self.accounts: TableView[tuple[str, ...]] = overlay.table(ACCOUNTS)
         self.parked: TableView[ParkedRecord] = overlay.table(PARKED)
         self.under_way: TableView[int] = overlay.table(UNDER_WAY)
+        self.due: TableView[str] = overlay.table(DUE)
+        self.due_of_wallet: TableView[str] = overlay.table(DUE_OF_WALLET)
         self.transactions: BucketedView[Transaction] = overlay.bucketed(transactions)
         self.first_events: BucketedView[bytes] = overlay.bucketed(first_events)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from agents.ledger.answers import update_of
 from agents.ledger.apply import apply
-from agents.ledger.state import LedgerState
+from agents.ledger.state import LedgerState, Transaction
 from schemas.events import LedgerEvent, Source, encode_event
 from schemas.reference import Reference
+from schemas.topics import TRANSACTION_OUTCOMES
 from streams.machine import Context, Output
 
 
@@ -15,7 +17,7 @@ class Turn:
     One object serves all records of a state, one after the other; `context` and `out` are those of the record.
     """
 
-    __slots__ = ("context", "out", "reference", "state")
+    __slots__ = ("context", "due_from", "out", "reference", "state")
 
     context: Context
     out: Output
@@ -23,6 +25,8 @@ class Turn:
     def __init__(self, state: LedgerState, reference: Reference):
         self.state = state
         self.reference = reference
+        #: Nothing is due before this key. What ended is deleted, and a walk would pass over all of it from the start.
+        self.due_from = ""
 
     def write(self, event: LedgerEvent, key: bytes | None) -> None:
         """Write an event and fold it into the state."""
@@ -35,6 +39,11 @@ class Turn:
     def send(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
         """Write another record in the same transaction."""
         self.out.send(topic, partition, key, value)
+
+    def tell_requester(self, event: LedgerEvent, transaction: Transaction) -> None:
+        """An update, to who asked for the transaction that an event has moved on."""
+        key = transaction.wallet_id.encode()
+        self.out.send(TRANSACTION_OUTCOMES, self.context.partition, key, update_of(event, transaction))
 
     def here(self, offset: int) -> Source:
         """The record at `offset` of the input that this turn reads."""

@@ -8,7 +8,8 @@ from typing import Any, Final
 import orjson
 
 from ops.reference.markdown import fenced, listed, page, table
-from schemas.commands import CONTRACTS, NOT_FINGERPRINTED, Command, OperatorCommand
+from schemas.commands import CONTRACTS
+from schemas.contract import NOT_FINGERPRINTED, Command, OperatorCommand
 from schemas.topics import OPERATOR_COMMANDS, topic_named
 
 EXAMPLES: Final = Path(__file__).resolve().parents[2] / "schemas" / "examples"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ops.reference.markdown import fenced, listed, page, table
 from schemas.lifecycle import MOVES, State
 
@@ -32,7 +34,7 @@ def lifecycle_page() -> str:
 
 def _sections() -> list[str]:
     """One section for each shape of life cycle, naming the operations that share it."""
-    shapes: list[tuple[dict[State, frozenset[State]], list[str]]] = []
+    shapes: list[tuple[Mapping[State, frozenset[State]], list[str]]] = []
     for operation, moves in MOVES.items():
         for shape, operations in shapes:
             if shape == moves:
@@ -43,7 +45,7 @@ def _sections() -> list[str]:
     return [f"## {listed(operations)}\n\n{_drawn(moves)}\n\n{_moves(moves)}" for moves, operations in shapes]
 
 
-def _drawn(moves: dict[State, frozenset[State]]) -> str:
+def _drawn(moves: Mapping[State, frozenset[State]]) -> str:
     lines = ["stateDiagram-v2", f"    [*] --> {State.INITIATED.value}"]
     for before in State:
         if before not in moves:
@@ -54,7 +56,7 @@ def _drawn(moves: dict[State, frozenset[State]]) -> str:
     return fenced("\n".join(lines), "mermaid")
 
 
-def _moves(moves: dict[State, frozenset[State]]) -> str:
+def _moves(moves: Mapping[State, frozenset[State]]) -> str:
     rows = [
         (f"`{before.value}`", listed(after.value for after in State if after in following) or "nothing: it is final")
         for before, following in moves.items()

@@ -47,6 +47,7 @@ def wallet_of(state: LedgerState) -> dict[str, Any]:
 
 FRESH: dict[str, Any] = {"owner_ref": "o", "kind": "merchant", "state": "active", "assets": ("EUR",)}
 FRESH |= {"quarantined": False, "parked": 0, "open_transactions": 0, "first_parked": 0, "releasing": False}
+FRESH |= {"due_at_ms": 0, "over_capture_bps": 0, "refunds_below_zero": False}
 
 
 def test_wallet_events_change_what_they_say_and_nothing_else(opened: LedgerState) -> None:
@@ -139,7 +140,7 @@ def test_the_last_portion_ends_the_release_and_takes_only_what_is_left(opened: L
 
 def open_transaction(state: LedgerState) -> None:
     """A transfer that is under way."""
-    entries = (dr("w/main/available", 5), cr("system/transit", 5))
+    entries = (dr("w/savings/available", 5), cr("system/transit", 5))
     cause = Cause("t", 1, 7, "r", "k", None)
     money = {"operation": "transfer", "asset": "EUR", "amount_minor": 5, "sub_wallet": "savings"}
     payee = Counterparty("p", "shop")
@@ -155,9 +156,10 @@ def transaction_of(state: LedgerState, key: str = "x") -> Transaction:
 
 def test_a_transaction_keeps_its_journal_until_it_is_over(opened: LedgerState) -> None:
     open_transaction(opened)
-    entries = (dr("w/main/available", 5), cr("system/transit", 5))
+    entries = (dr("w/savings/available", 5), cr("system/transit", 5))
     identity = ("transfer", "processed", "ok", "w", "savings", "EUR", 5, AT_MS, "t", 1, 7, "r", "k")
-    assert transaction_of(opened) == Transaction(*identity, entries)
+    to = (None, None, "p", "shop")
+    assert transaction_of(opened) == Transaction(*identity, entries, *to)
     assert transaction_of(opened).source == Source("t", 1, 7)
     assert wallet_of(opened)["open_transactions"] == 1
     assert under_way(opened) == (5, -5)
@@ -165,19 +167,19 @@ def test_a_transaction_keeps_its_journal_until_it_is_over(opened: LedgerState) -
     after = "2026-02-01T00:00:00.000Z"
     fold(opened, event("transaction.failed", recorded_at=after, cause=Cause("internal", 0, 1), **later))
     over = transaction_of(opened)
-    assert over == Transaction("transfer", "failed", "payee_refused", *identity[3:], ())
+    assert over == Transaction("transfer", "failed", "payee_refused", *identity[3:], (), *to)
     assert wallet_of(opened)["open_transactions"] == 0
     assert under_way(opened) == (0, 0)
 
 
 def under_way(state: LedgerState) -> tuple[int, int]:
     """What the inverse of the open transfer adds to the payer's account and to transit."""
-    return state.under_way_minor("w/main/available", "EUR"), state.under_way_minor("system/transit", "EUR")
+    return state.under_way_minor("w/savings/available", "EUR"), state.under_way_minor("system/transit", "EUR")
 
 
 def test_there_is_room_for_what_may_come_back(opened: LedgerState) -> None:
     open_transaction(opened)
-    ends = {"w/main/available": INT64_MAX - 5, "system/transit": INT64_MIN + 5}
+    ends = {"w/savings/available": INT64_MAX - 5, "system/transit": INT64_MIN + 5}
     for (account, end), beyond in zip(ends.items(), (1, -1), strict=True):
         assert leaves_room(opened, AccountBalance(account, "EUR", end))
         assert not leaves_room(opened, AccountBalance(account, "EUR", end + beyond))

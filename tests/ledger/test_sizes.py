@@ -11,7 +11,7 @@ import pytest
 
 from agents.ledger.unread import FITS_BYTES, KEY_MAX_BYTES
 from schemas.assets import ISO_4217
-from schemas.commands import MAX_ACCOUNTS
+from schemas.contract import MAX_ACCOUNTS
 from schemas.dead_letters import REFERENCE_HEAD_BYTES, OversizedReference, decode_reference, read_dead_letter_headers
 from schemas.events import AccountBalance, Source
 from schemas.internal import ForwardedRecord, decode_internal, encode_internal

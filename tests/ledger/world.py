@@ -10,12 +10,13 @@ import json
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import orjson
 
 from agents.ledger.machine import LedgerMachine
 from schemas.clock import rfc3339
+from schemas.commands import REQUESTS
 from schemas.dead_letters import read_dead_letter_headers
 from schemas.partitioning import partition_of
 from schemas.reference import Reference
@@ -34,7 +35,13 @@ Json = dict[str, Any]
 #: Thursday, 1 January 2026, 00:00:00 UTC, in Unix milliseconds.
 START_MS = 1_767_225_600_000
 DAY_MS = 86_400_000
-OPERATORS = frozenset({"set_wallet_state", "release_quarantine"})
+#: Operation -> the topic of its commands.
+TOPIC_OF: dict[str, str] = {
+    get_args(model.model_fields["operation"].annotation)[0]: topic
+    for topic, models in REQUESTS.items()
+    for model in models
+}
+OPERATORS = frozenset(operation for operation, topic in TOPIC_OF.items() if topic == OPERATOR_COMMANDS)
 
 
 class Record(NamedTuple):
@@ -168,7 +175,7 @@ class World:
 
     def put(self, command: Mapping[str, Any], *, partition: int | None = None, headers: Headers = ()) -> Position:
         """Put a command, keyed by its wallet, into its topic, by default where its wallet lives."""
-        topic = OPERATOR_COMMANDS if command["operation"] in OPERATORS else TRANSACTION_REQUESTS
+        topic = TOPIC_OF.get(command["operation"], TRANSACTION_REQUESTS)
         wallet_id = command["wallet_id"]
         where = self.owner(wallet_id) if partition is None else partition
         value = json.dumps(command).encode()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 from agents.ledger.operations import release_quarantine
 from schemas.assets import Asset, AssetRegistry
 from schemas.codes import Code
+from schemas.rails import INSTANT, Rail
 from schemas.reference import Reference
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import Json, command, operator
-from tests.ledger.world import OPERATORS, Position, World
+from tests.ledger.world import OPERATORS, TOPIC_OF, Position, World
 from tests.scenarios.table import Row, Scenario, ScenarioError, Sentence, Table
 
 _UNITS_MS = {"ms": 1, "second": 1_000, "hour": 3_600_000, "day": 86_400_000}
@@ -40,6 +41,7 @@ class Player:
     def __init__(self) -> None:
         self._partitions = 2
         self._registered: list[Asset] = []
+        self._rails = {INSTANT.name: INSTANT}
         self._names: dict[str, str] = {}
         self._world: World | None = None
         self._by_hand = False
@@ -54,7 +56,7 @@ class Player:
             registry = AssetRegistry()
             for asset in self._registered:
                 registry = registry.with_registered(asset)
-            self._world = World(self._partitions, reference=Reference(registry))
+            self._world = World(self._partitions, reference=Reference(registry, self._rails))
             self._world.machine.fails = lambda record, _context: (record.key or b"").decode() in self._failing
         return self._world
 
@@ -90,6 +92,9 @@ class Player:
     def _register(self, code: str, exponent: str) -> None:
         self._registered.append(Asset(code=code, exponent=int(exponent), kind="points"))
 
+    def _configure_rail(self, name: str, settlement: Literal["instant", "deferred"]) -> None:
+        self._rails[name] = Rail(name=name, settlement=settlement)
+
     def _execute_portions(self, count: str) -> None:
         self._portion = int(count)
 
@@ -105,14 +110,16 @@ class Player:
     def _wait(self, count: str, unit: str) -> None:
         self.world.wait(int(count) * _UNITS_MS[unit])
 
-    def _tick(self, partition: str) -> None:
+    def _tick(self, partition: str, count: str | None = None) -> None:
         shard = self.world.shards[int(partition)]
         due = self.world.machine.due_at_ms(shard.overlay)
         assert due is not None, "nothing is due"
         tick = self.world.machine.tick(due, shard.index)
         at = self.world.append(tick.topic, tick.value, key=tick.key, partition=tick.partition)
         self.world.decide(shard.index)
-        assert [event["type"] for event in self.world.events_of(at)] == ["clock.ticked"]
+        first, *rest = self.world.events_of(at)
+        assert first["type"] == "clock.ticked"
+        assert [event["command"] for event in rest] == ["expire"] * int(count or 0), rest
 
     def _hold(self) -> None:
         self._by_hand = True
@@ -144,7 +151,7 @@ class Player:
 
     def _check_balance(self, row: Row) -> None:
         name, _, partition = row.cells["account"].partition("@")
-        account = name if name.startswith("system/") else f"{self._holder(name)}/available"
+        account = name if name.startswith("system/") else self._account(name)
         found = self.world.balance(account, row.cells["asset"], int(partition) if partition else None)
         _expect(row, "balance", str(found), str(int(row.cells["balance"].replace("_", ""))))
 
@@ -162,7 +169,7 @@ class Player:
         record_key = _given(row, "record key")
         if record_key is None:
             return self.world.put(command, partition=partition)
-        topic = "operator-commands" if command["operation"] in OPERATORS else "transaction-requests"
+        topic = TOPIC_OF.get(command["operation"], "transaction-requests")
         where = self.world.owner(command["wallet_id"]) if partition is None else partition
         key = None if record_key == "null" else self._id(record_key).encode()
         return self.world.append(topic, json.dumps(command).encode(), key=key, partition=where)
@@ -186,6 +193,8 @@ class Player:
             command |= {"to_wallet_id": self._id(payee)} | ({"to_sub_wallet": to_sub_wallet} if to_sub_wallet else {})
         for pair in (_given(row, "with") or "").split():
             name, _, value = pair.partition("=")
+            if name == "of":
+                name, value = "transaction_id", self._transaction_id(value)
             command[name] = value.split(",") if name == "assets" else _json_or_text(value)
         if "payee_wallet_id" in command:
             command["payee_wallet_id"] = self._id(command["payee_wallet_id"])
@@ -221,26 +230,39 @@ class Player:
             _expect(row, column, found or ".", expected, context)
 
     def _own_balances(self, answer: Json) -> str | None:
-        """`main 100 EUR, savings 3 EUR`, in the order of the journal."""
+        """`main 100 EUR, savings/held 3 EUR`, in the order of the journal."""
         return ", ".join(
-            f"{b['account'].split('/')[1]} {b['balance_minor']} {b['asset']}" for b in answer.get("balances", ())
+            f"{b['account'].partition('/')[2].removesuffix('/available')} {b['balance_minor']} {b['asset']}"
+            for b in answer.get("balances", ())
         )
+
+    def _transaction_id(self, key: str) -> str:
+        """The transaction that the command under this key began."""
+        found = [
+            outcome["transaction_id"]
+            for outcome in self.world.outcomes
+            if outcome["idempotency_key"] == key and outcome["code"] == "ok"
+        ]
+        return str(found[0])
 
     def _id(self, name: str) -> str:
         return self._names.get(name, name)
 
-    def _holder(self, name: str) -> str:
-        wallet, _, sub_wallet = name.partition("/")
-        return f"{self._id(wallet)}/{sub_wallet or 'main'}"
+    def _account(self, name: str) -> str:
+        """`alice`, `alice/savings` or `alice/savings/held`."""
+        wallet, sub_wallet, bucket = (*name.split("/"), *("main", "available")[name.count("/") :])
+        return f"{self._id(wallet)}/{sub_wallet}/{bucket}"
 
 
 _SENTENCES: list[tuple[str, Callable[..., None]]] = [
     (r"partitions (\d+)", Player._set_partitions),
     (r"register ([A-Z]+) with (\d+) decimals", Player._register),
+    (r"rail (\w+) is (instant|deferred)", Player._configure_rail),
     (r"(\w+(?:, \w+)*) lives? in (\d+)", Player._place),
     (r"open (\d+) sub-wallets of (\w+)", Player._open_sub_wallets),
     (r"wait (\d+) (ms|second|hour|day)s?", Player._wait),
-    (r"tick (\d+)", Player._tick),
+    (r"tick (\d+)(?: and nothing ends)?", Player._tick),
+    (r"tick (\d+) and (\d+) ends?", Player._tick),
     (r"portions of (\d+)", Player._execute_portions),
     (r"hold internal commands", Player._hold),
     (r"deliver internal commands", Player._deliver),

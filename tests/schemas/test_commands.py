@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from schemas.canonical import canonical_json, fingerprint
 from schemas.clock import unix_ms
-from schemas.commands import CONTRACTS, NOT_FINGERPRINTED, Command
+from schemas.commands import CONTRACTS
+from schemas.contract import NOT_FINGERPRINTED, Command
 
 TRANSFER: dict[str, Any] = {
     "operation": "transfer",

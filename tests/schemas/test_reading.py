@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from schemas.canonical import canonical_json
-from schemas.commands import CONTRACTS, Command
+from schemas.commands import CONTRACTS
+from schemas.contract import Command
 from schemas.reading import READERS, ReadCommand, _struct
 from tests.ledger.commands import credit, release
 from tests.ledger.mutate import generate

@@ -10,13 +10,26 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from agents.ledger.draft import Draft
+from agents.ledger.operations.adjust import decide_adjust
+from agents.ledger.operations.authorize import decide_authorize
+from agents.ledger.operations.cancel import decide_cancel
+from agents.ledger.operations.capture import decide_capture
 from agents.ledger.operations.credit import decide_credit
 from agents.ledger.operations.debit import decide_debit
+from agents.ledger.operations.dispute import decide_dispute
 from agents.ledger.operations.enable_asset import decide_enable_asset
+from agents.ledger.operations.fail import decide_fail
 from agents.ledger.operations.open_sub_wallet import decide_open_sub_wallet
 from agents.ledger.operations.open_wallet import decide_open_wallet
+from agents.ledger.operations.refund import decide_refund
+from agents.ledger.operations.release import decide_release
 from agents.ledger.operations.release_quarantine import decide_release_quarantine
+from agents.ledger.operations.resolve_dispute import decide_resolve_dispute
+from agents.ledger.operations.return_ import decide_return
+from agents.ledger.operations.reverse import decide_reverse
 from agents.ledger.operations.set_wallet_state import decide_set_wallet_state
+from agents.ledger.operations.settle import decide_settle
+from agents.ledger.operations.submit import decide_submit
 from agents.ledger.operations.transfer import decide_transfer
 from agents.ledger.state import LedgerState
 from schemas.events import LedgerEvent
@@ -29,6 +42,19 @@ OPERATIONS: Final[dict[str, Decide]] = {
     "credit": decide_credit,
     "debit": decide_debit,
     "transfer": decide_transfer,
+    "authorize": decide_authorize,
+    "capture": decide_capture,
+    "release": decide_release,
+    "adjust": decide_adjust,
+    "cancel": decide_cancel,
+    "dispute": decide_dispute,
+    "fail": decide_fail,
+    "refund": decide_refund,
+    "resolve_dispute": decide_resolve_dispute,
+    "reverse": decide_reverse,
+    "settle": decide_settle,
+    "submit": decide_submit,
+    "return": decide_return,
     "enable_asset": decide_enable_asset,
     "open_sub_wallet": decide_open_sub_wallet,
     "open_wallet": decide_open_wallet,

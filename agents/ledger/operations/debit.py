@@ -1,11 +1,13 @@
-"""`debit`: money out over a rail. Instant rail: available -> rail, settled at once."""
+"""`debit`: money out over a rail. Instant: available -> rail, settled. Deferred: available -> outgoing, processed."""
 
 from __future__ import annotations
 
-from agents.ledger.accounts import RAIL_INSTANT, available
+from agents.ledger.accounts import OUTGOING, available, bucket, rail
 from agents.ledger.draft import Draft, post
 from agents.ledger.guards import (
     balance_overflow,
+    is_deferred,
+    over_rail,
     refuse_account,
     refuse_escrow,
     refuse_funds,
@@ -13,8 +15,7 @@ from agents.ledger.guards import (
 )
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Debit
-from schemas.events import TRANSACTION_SETTLED, LedgerEvent
-from schemas.lifecycle import SETTLED_AT_ONCE
+from schemas.events import LedgerEvent
 from schemas.reference import Reference
 
 
@@ -23,13 +24,16 @@ def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draf
     account = available(command.wallet_id, command.sub_wallet)
     refused = (
         refuse_account(draft, wallet, command.asset, reference, leaving=True)
-        or refuse_rail(draft, command.rail)
+        or refuse_rail(draft, command.rail, reference)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
         or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
     )
     if refused is not None:
         return refused
-    journal = post(state, account, RAIL_INSTANT, command.asset, command.amount_minor)
+    waits = is_deferred(reference, command.rail)
+    to = bucket(command.wallet_id, command.sub_wallet, OUTGOING) if waits else rail(command.rail)
+    journal = post(state, account, to, command.asset, command.amount_minor)
     if journal is None:
         return balance_overflow(draft)
-    return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal, rail=command.rail)
+    type_, path = over_rail(waits)
+    return draft.event(type_, path=path, journal=journal, rail=command.rail)

@@ -6,8 +6,8 @@ from agents.ledger.draft import Draft
 from agents.ledger.guards import refuse_four_eyes
 from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code
-from schemas.commands import ReleaseQuarantine
 from schemas.events import WALLET_RELEASED, WALLET_RELEASING, LedgerEvent, WalletFacts
+from schemas.operator_commands import ReleaseQuarantine
 from schemas.reference import Reference
 
 #: Most parked records that one transaction executes: far from the commit deadline, whatever else is in the batch.

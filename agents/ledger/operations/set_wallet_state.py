@@ -6,8 +6,8 @@ from agents.ledger.draft import Draft
 from agents.ledger.guards import refuse_four_eyes
 from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code
-from schemas.commands import SetWalletState
 from schemas.events import WALLET_STATE_CHANGED, LedgerEvent, WalletFacts
+from schemas.operator_commands import SetWalletState
 from schemas.reference import Reference
 
 

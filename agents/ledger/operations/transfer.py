@@ -20,13 +20,11 @@ from schemas.events import (
     LedgerEvent,
 )
 from schemas.internal import TransferLeg, encode_internal
-from schemas.lifecycle import PROCESSED_AT_ONCE, SETTLED_AT_ONCE, State
+from schemas.lifecycle import FAILED_AT_ONCE, PROCESSED_AT_ONCE, SETTLED_AT_ONCE
 from schemas.partitioning import partition_of
 from schemas.reference import Reference
 from schemas.topics import INTERNAL_COMMANDS
 from streams.machine import Message
-
-_FAILED_AT_ONCE = (State.INITIATED.value, State.FAILED.value)
 
 
 def why_payee_refuses(wallet: Wallet | None, sub_wallet: str, asset: str) -> Code | None:
@@ -86,10 +84,10 @@ def _fail_at_once(draft: Draft, counterparty: Counterparty, reason: Code) -> Led
     """The payee's wallet lives here and cannot take the money: nothing is posted only to be given back."""
     return draft.event(
         TRANSACTION_FAILED,
-        path=_FAILED_AT_ONCE,
+        path=FAILED_AT_ONCE,
         counterparty=counterparty,
         code=Code.PAYEE_REFUSED.value,
-        message=f"the payee's wallet answered {reason.value}",
+        message=refused_by_payee(reason.value),
     )
 
 
@@ -103,16 +101,30 @@ def _start_saga(state: LedgerState, command: Transfer, draft: Draft, account: st
         journal=journal,
         counterparty=Counterparty(command.to_wallet_id, command.to_sub_wallet),
     )
+    send_leg(draft, event, owner)
+    return event
+
+
+def refused_by_payee(code: str | None) -> str:
+    """The message of a transfer that its payee has refused with this code."""
+    return f"the payee's wallet answered {code}"
+
+
+def send_leg(draft: Draft, event: LedgerEvent, owner: int) -> None:
+    """Tell the payee's partition to credit what `event` has put into transit."""
+    payee = event.counterparty
+    assert payee is not None
+    command = draft.command
     leg = TransferLeg(
         transaction_id=draft.transaction_id,
-        wallet_id=command.to_wallet_id,
-        sub_wallet=command.to_sub_wallet,
-        amount_minor=command.amount_minor,
-        asset=command.asset,
-        payer=Counterparty(command.wallet_id, command.sub_wallet),
+        kind=command.operation,
+        wallet_id=payee.wallet_id,
+        sub_wallet=payee.sub_wallet,
+        amount_minor=event.amount_minor or 0,
+        asset=event.asset or "",
+        payer=Counterparty(command.wallet_id, event.sub_wallet or "main"),
         occurred_at=command.occurred_at,
         references=event.references,
         metadata=command.metadata,
     )
-    draft.messages.append(Message(INTERNAL_COMMANDS, owner, command.to_wallet_id.encode(), encode_internal(leg)))
-    return event
+    draft.messages.append(Message(INTERNAL_COMMANDS, owner, payee.wallet_id.encode(), encode_internal(leg)))

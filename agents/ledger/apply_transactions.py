@@ -1,0 +1,281 @@
+"""The part of `apply` that keeps transactions: their states, what they may still do, and when they are due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec.structs
+
+from agents.ledger.accounts import TRANSIT, available, held
+from agents.ledger.state import (
+    CREDIT_LEG,
+    Counter,
+    Hold,
+    LedgerState,
+    OnRail,
+    Transaction,
+    Wallet,
+    due_key,
+    due_of_wallet_key,
+    leg_key,
+)
+from schemas.clock import unix_ms
+from schemas.events import Entry, LedgerEvent
+from schemas.lifecycle import UNDER_WAY
+
+
+def change_transaction(state: LedgerState, event: LedgerEvent) -> None:
+    """`transaction.*`: a transaction that is new, or a move of one that there is."""
+    if event.from_state is None:
+        _open(state, event)
+    else:
+        _move(state, event)
+
+
+def keep_leg(state: LedgerState, event: LedgerEvent) -> None:
+    """The payee's side of a transfer: kept, so that the same leg is never executed twice."""
+    _put(state, event, (), None)
+
+
+def change_wallet(ledger: LedgerState, wallet_id: str | None, /, **changes: object) -> None:
+    """Put a wallet with some fields changed."""
+    wallet = _wallet(ledger, wallet_id)
+    assert wallet_id is not None
+    ledger.wallets.put(wallet_id, msgspec.structs.replace(wallet, **changes))
+
+
+def found(state: LedgerState, transaction_id: str, now_ms: int) -> tuple[str, Transaction]:
+    """A transaction and its key: its own, or its payee's side where its payer is in another partition."""
+    transaction = state.transactions.get(transaction_id, now_ms)
+    if transaction is not None:
+        return transaction_id, transaction
+    key = leg_key(transaction_id, CREDIT_LEG)
+    transaction = state.transactions.get(key, now_ms)
+    assert transaction is not None
+    return key, transaction
+
+
+def _wallet(state: LedgerState, wallet_id: str | None) -> Wallet:
+    assert wallet_id is not None
+    wallet = state.wallets.get(wallet_id)
+    assert wallet is not None
+    return wallet
+
+
+def _open(state: LedgerState, event: LedgerEvent) -> None:
+    is_open = _is_open(event.operation, event.to_state)
+    hold = None
+    if event.due_at is not None:
+        hold = Hold(unix_ms(event.due_at), event.amount_minor or 0)
+        _add_due(state, event, hold.due_at_ms)
+    _put(state, event, event.entries if is_open and hold is None else (), hold)
+    if event.parent_transaction_id is not None and event.to_state != "failed":
+        count_on_parent(state, event, event.amount_minor or 0)
+    if is_open:
+        _count_under_way(state, event.wallet_id or "", event.sub_wallet or "", event.entries, 1)
+        _count_open(state, event.wallet_id, 1)
+
+
+def _is_open(operation: str | None, to_state: str | None) -> bool:
+    """True where something is still to come of a transaction; a dispute is one of its own."""
+    return to_state in UNDER_WAY or (to_state == "disputed" and operation == "dispute")
+
+
+def _put(state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...], hold: Hold | None) -> None:
+    cause = event.cause
+    assert cause is not None
+    assert event.transaction_id is not None
+    opened_at_ms = unix_ms(event.recorded_at)
+    source = cause.origin or cause
+    to = event.counterparty
+    transaction = Transaction(
+        event.operation or "",
+        event.to_state or "",
+        event.code or "ok",
+        event.wallet_id or "",
+        event.sub_wallet or "main",
+        event.asset or "",
+        event.amount_minor or 0,
+        opened_at_ms,
+        source.topic,
+        source.partition,
+        source.offset,
+        cause.request_id,
+        cause.idempotency_key,
+        journal,
+        event.parent_transaction_id,
+        None if event.rail == "instant" else event.rail,
+        None if to is None else to.wallet_id,
+        None if to is None else to.sub_wallet,
+        hold,
+    )
+    key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
+    state.transactions.put(key, transaction, opened_at_ms)
+
+
+def _move(state: LedgerState, event: LedgerEvent) -> None:
+    assert event.transaction_id is not None
+    key, before = found(state, event.transaction_id, unix_ms(event.recorded_at))
+    was_open, is_open = _is_open(before.operation, before.state), _is_open(before.operation, event.to_state)
+    after = msgspec.structs.replace(before, state=event.to_state, code=event.code, **_said_by_rail(event, before))
+    if was_open and not is_open:
+        after = msgspec.structs.replace(after, journal=(), hold=None)
+        if before.hold is not None:
+            _remove_due(state, event, before.hold.due_at_ms)
+            _count(state, available(before.wallet_id, before.sub_wallet), before.asset, -before.hold.remaining_minor)
+        _count_under_way(state, before.wallet_id, before.sub_wallet, before.journal, -1)
+        _count_open(state, event.wallet_id, -1)
+    state.transactions.put(key, after, before.opened_at_ms)
+    if before.parent_transaction_id is not None:
+        if was_open and not is_open:
+            _end_on_parent(state, event, before)
+        elif before.operation == "refund" and event.rail_facts is not None:
+            count_on_parent(state, event, -(event.rail_facts.returned_minor or 0))
+
+
+def _said_by_rail(event: LedgerEvent, before: Transaction) -> dict[str, object]:
+    """What an event says of a rail, as fields of the transaction."""
+    facts = event.rail_facts
+    if facts is None:
+        return {}
+    on_rail = before.on_rail or OnRail()
+    batch_id = facts.batch_id or on_rail.batch_id
+    references = on_rail.references
+    if facts.rail_reference is not None:
+        references = (*references, f"{event.command}:{facts.rail_reference}")
+    said: dict[str, object] = {"on_rail": OnRail(batch_id, references)}
+    if facts.settled_minor is not None:
+        said["counter"] = Counter(facts.settled_minor)
+    if facts.returned_minor is not None:
+        counter = before.counted
+        returned_minor = counter.returned_minor + facts.returned_minor
+        said["counter"] = msgspec.structs.replace(counter, returned_minor=returned_minor)
+    return said
+
+
+def keep_rail_facts(state: LedgerState, event: LedgerEvent) -> None:
+    """A settlement that contradicts the ledger: its reference is kept, so that it is booked once."""
+    assert event.transaction_id is not None
+    key, before = found(state, event.transaction_id, unix_ms(event.recorded_at))
+    after = msgspec.structs.replace(before, **_said_by_rail(event, before))
+    state.transactions.put(key, after, before.opened_at_ms)
+
+
+# ---- on the transaction that another one acts on ------------------------------------------------------
+
+
+def count_on_parent(state: LedgerState, event: LedgerEvent, by_minor: int) -> None:
+    """A capture, refund, dispute or reversal, or one less: its original counts it."""
+    assert event.parent_transaction_id is not None
+    key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
+    if event.operation == "capture":
+        _captured(state, event, key, parent, by_minor)
+        return
+    field = f"{_COUNTED_AS[event.operation or '']}_minor"
+    counter = parent.counted
+    counter = msgspec.structs.replace(counter, **{field: getattr(counter, field) + by_minor})
+    state.transactions.put(key, msgspec.structs.replace(parent, counter=counter), parent.opened_at_ms)
+
+
+_COUNTED_AS: Final = {"refund": "refunded", "dispute": "disputed", "reverse": "reversed"}
+
+
+def _end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) -> None:
+    """What acted on another transaction is over: one that failed or was canceled never was."""
+    if event.to_state in ("failed", "canceled"):
+        count_on_parent(state, event, -before.amount_minor)
+    elif before.operation == "refund":
+        settled_minor = None if event.rail_facts is None else event.rail_facts.settled_minor
+        if settled_minor is not None:
+            count_on_parent(state, event, settled_minor - before.amount_minor)
+    elif before.operation == "dispute":
+        count_on_parent(state, event, -before.amount_minor)
+        if event.to_state == "reversed":
+            _charged_back(state, event, before.amount_minor)
+
+
+def _charged_back(state: LedgerState, event: LedgerEvent, amount_minor: int) -> None:
+    assert event.parent_transaction_id is not None
+    key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
+    counter = parent.counted
+    counter = msgspec.structs.replace(counter, charged_back_minor=counter.charged_back_minor + amount_minor)
+    state.transactions.put(key, msgspec.structs.replace(parent, counter=counter), parent.opened_at_ms)
+
+
+def _captured(state: LedgerState, event: LedgerEvent, key: str, parent: Transaction, captured_minor: int) -> None:
+    """The authorization, if it is still open, holds what the entries of its capture have left of it."""
+    hold = parent.hold
+    if hold is None:
+        return
+    change_minor = _sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet))
+    after = Hold(hold.due_at_ms, hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)
+    state.transactions.put(key, msgspec.structs.replace(parent, hold=after), parent.opened_at_ms)
+    _count(state, available(parent.wallet_id, parent.sub_wallet), parent.asset, change_minor)
+
+
+def _sum_minor(entries: Sequence[Entry], account: str) -> int:
+    """Credits less debits of an account."""
+    return sum(entry.credit_minor - entry.debit_minor for entry in entries if entry.account == account)
+
+
+# ---- what may come back ------------------------------------------------------------------------------
+
+
+def _count_under_way(state: LedgerState, wallet_id: str, sub_wallet: str, journal: tuple[Entry, ...], by: int) -> None:
+    """What may yet come to the wallet's available balance, and leave transit, of what a journal has set aside.
+
+    What was held may come back as available: its hold may be over by then.
+    """
+    own, to = f"{wallet_id}/", available(wallet_id, sub_wallet)
+    for entry in journal:
+        account, set_aside_minor = entry.account, entry.credit_minor
+        if set_aside_minor and account != to and (account == TRANSIT or account.startswith(own)):
+            _count(state, to, entry.asset, by * set_aside_minor)
+            if account == TRANSIT:
+                _count(state, account, entry.asset, -by * set_aside_minor)
+
+
+def _count(state: LedgerState, account: str, asset: str, minor: int) -> None:
+    if minor:
+        key = f"{account} {asset}"
+        state.under_way.put(key, (state.under_way.get(key) or 0) + minor)
+
+
+def _count_open(state: LedgerState, wallet_id: str | None, by: int) -> None:
+    """One open transaction more or less."""
+    change_wallet(state, wallet_id, open_transactions=_wallet(state, wallet_id).open_transactions + by)
+
+
+# ---- what is due -------------------------------------------------------------------------------------
+
+
+def _add_due(state: LedgerState, event: LedgerEvent, due_at_ms: int) -> None:
+    wallet_id, transaction_id = event.wallet_id, event.transaction_id
+    assert wallet_id is not None
+    assert transaction_id is not None
+    state.due.put(due_key(due_at_ms, transaction_id), wallet_id)
+    state.due_of_wallet.put(due_of_wallet_key(wallet_id, due_at_ms, transaction_id), transaction_id)
+    first_ms = _wallet(state, wallet_id).due_at_ms
+    if not first_ms or due_at_ms < first_ms:
+        change_wallet(state, wallet_id, due_at_ms=due_at_ms)
+
+
+def _remove_due(state: LedgerState, event: LedgerEvent, due_at_ms: int) -> None:
+    wallet_id, transaction_id = event.wallet_id, event.transaction_id
+    assert wallet_id is not None
+    assert transaction_id is not None
+    state.due.delete(due_key(due_at_ms, transaction_id))
+    state.due_of_wallet.delete(due_of_wallet_key(wallet_id, due_at_ms, transaction_id))
+    wallet = _wallet(state, wallet_id)
+    if wallet.due_at_ms == due_at_ms:
+        first_ms = 0 if wallet.open_transactions == 1 else _first_due_ms(state, wallet_id)
+        change_wallet(state, wallet_id, due_at_ms=first_ms)
+
+
+def _first_due_ms(state: LedgerState, wallet_id: str) -> int:
+    """When the wallet's next transaction is due; 0 where none is."""
+    # No key of another wallet begins so, and a `!` is what follows a blank.
+    for key, _ in state.due_of_wallet.scan(f"{wallet_id} ", f"{wallet_id}!"):
+        return int(key.split(" ")[1])
+    return 0

@@ -1,0 +1,52 @@
+"""What is due by partition time: a command first ends what is due of its own wallet, a tick what is due at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+from agents.ledger.draft import Named
+from agents.ledger.holds import end_hold
+from agents.ledger.state import due_key, due_of_wallet_key
+from agents.ledger.turn import Turn
+from schemas.codes import Code
+from schemas.events import CLOCK_TICKED, Cause, LedgerEvent
+from schemas.internal import Tick, encode_internal
+from schemas.lifecycle import Verb
+from schemas.topics import INTERNAL_COMMANDS
+
+#: Transactions that one tick ends, far from the commit deadline; another tick follows for the rest.
+TICK_PORTION: Final = 10_000
+#: Transactions of its own wallet that a command ends before it is decided; the tick that is under way ends the rest.
+COMMAND_PORTION: Final = 1_000
+
+
+def end_due_of_wallet(turn: Turn, wallet_id: str, cause: Cause) -> None:
+    """End the wallet's transactions that are due by now, the first ones first."""
+    now_ms = turn.context.recorded_at_ms
+    start, end = due_of_wallet_key(wallet_id, 0), due_of_wallet_key(wallet_id, now_ms + 1)
+    due = list(islice(turn.state.due_of_wallet.scan(start, end), COMMAND_PORTION))
+    _end_all(turn, [transaction_id for _, transaction_id in due], cause)
+
+
+def take_tick(turn: Turn, cause: Cause, key: bytes | None) -> None:
+    """Time has passed: end all that is due by now, and where that is much, ask for another tick."""
+    context = turn.context
+    turn.write(LedgerEvent(type=CLOCK_TICKED, cause=cause, recorded_at=context.recorded_at), key)
+    now_ms = context.recorded_at_ms
+    scan = turn.state.due.scan(turn.due_from, due_key(now_ms + 1))
+    due = [due.split(" ")[1] for due, _ in islice(scan, TICK_PORTION + 1)]
+    _end_all(turn, due[:TICK_PORTION], cause)
+    if len(due) > TICK_PORTION:
+        again = encode_internal(Tick(due_at_ms=now_ms))
+        turn.send(INTERNAL_COMMANDS, context.partition, b"", again)
+    else:
+        turn.due_from = due_key(now_ms)
+
+
+def _end_all(turn: Turn, transaction_ids: Iterable[str], cause: Cause) -> None:
+    for transaction_id in transaction_ids:
+        transaction = turn.state.transactions.get(transaction_id, turn.context.recorded_at_ms)
+        assert transaction is not None
+        end_hold(turn, Named(transaction_id, transaction), cause, Verb.EXPIRE, Code.HOLD_EXPIRED.value)

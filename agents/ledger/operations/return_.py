@@ -1,0 +1,57 @@
+"""`return`: the rail has taken a settled transaction back. Forced: the money is gone, whatever the wallet has.
+
+Of a credit: available -> rail; of a debit or a capture: rail -> available. What is more than is left of the
+transaction, which was refunded or charged back meanwhile, is kept in suspense.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from agents.ledger.accounts import SUSPENSE, available, is_system, rail
+from agents.ledger.draft import Draft, Journal, post_all
+from agents.ledger.guards import balance_overflow, find_named
+from agents.ledger.operations.settle import is_inflow
+from agents.ledger.originals import state_of
+from agents.ledger.state import LedgerState, Transaction, Wallet
+from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_RETURNED, LedgerEvent, RailFacts
+from schemas.lifecycle import Verb
+from schemas.reference import Reference
+from schemas.settlement_updates import Return
+
+
+def decide_return(
+    state: LedgerState, wallet: Wallet, command: Return, draft: Draft, _reference: Reference
+) -> LedgerEvent:
+    """Book the return, once for each reference of the rail."""
+    named = find_named(draft, state, wallet, command, Verb.RETURN)
+    if isinstance(named, LedgerEvent):
+        return named
+    transaction = named.transaction
+    if transaction.has_reference(Verb.RETURN, command.rail_reference):
+        return draft.note(TRANSACTION_CONFIRMED, named, "the rail has returned it under this reference before")
+    returned_minor = min(command.amount_minor, max(0, transaction.counted.remaining_minor))
+    journal = _journal(state, transaction, returned_minor, command.amount_minor - returned_minor)
+    if journal is None:
+        return balance_overflow(draft)
+    counter = transaction.counted
+    after = replace(transaction, counter=replace(counter, returned_minor=counter.returned_minor + returned_minor))
+    event = draft.move(named, state_of(after).value, journal)
+    event.type = TRANSACTION_RETURNED
+    event.message = f"returned by the rail: {command.code}"
+    event.rail_facts = RailFacts(
+        rail_reference=command.rail_reference, returned_minor=returned_minor, code=command.code
+    )
+    event.remaining_minor = after.counted.remaining_minor
+    event.forced = journal.balances[0].balance_minor < 0 and not is_system(journal.balances[0].account)
+    return event
+
+
+def _journal(state: LedgerState, of: Transaction, returned_minor: int, excess_minor: int) -> Journal | None:
+    sign = -1 if is_inflow(of) else 1
+    moves = (
+        (available(of.wallet_id, of.sub_wallet), sign * returned_minor),
+        (SUSPENSE, sign * excess_minor),
+        (rail(of.rail), -sign * (returned_minor + excess_minor)),
+    )
+    return post_all(state, of.asset, moves)

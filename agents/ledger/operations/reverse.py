@@ -1,0 +1,61 @@
+"""`reverse`: operators take back what is left of a settled transaction, forced where the wallet has not enough.
+
+Of a credit: available -> adjustments; of a debit or a capture over a rail: adjustments -> available; in place of
+adjustments the rail, where its reference proves the return. Of a transfer: as a refund that nothing refuses.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from agents.ledger.accounts import ADJUSTMENTS, available, rail
+from agents.ledger.draft import Draft, leaves_room, post
+from agents.ledger.guards import balance_overflow, refuse_four_eyes
+from agents.ledger.operations.refund import Payback, pay_back
+from agents.ledger.originals import Original, find_original, move_original, refuse_remaining
+from agents.ledger.state import LedgerState, Wallet
+from schemas.events import TRANSACTION_SETTLED, LedgerEvent
+from schemas.lifecycle import SETTLED_AT_ONCE, State, Verb
+from schemas.operator_commands import Reverse
+from schemas.reference import Reference
+
+
+def decide_reverse(
+    state: LedgerState, wallet: Wallet, command: Reverse, draft: Draft, _reference: Reference
+) -> LedgerEvent:
+    """Reverse all that is left, whatever the wallet's state and whatever it has."""
+    original = find_original(draft, state, wallet, command, Verb.REVERSE)
+    if isinstance(original, LedgerEvent):
+        return original
+    amount_minor = refuse_remaining(draft, original.named.transaction, None)
+    if isinstance(amount_minor, LedgerEvent):
+        return amount_minor
+    refused = refuse_four_eyes(command, draft)
+    if refused is not None:
+        return refused
+    if original.payer is None:
+        event = _over_rail(state, command, draft, original, amount_minor)
+    else:
+        account = available(command.wallet_id, original.sub_wallet)
+        back = Payback(original, original.payer, account, amount_minor)
+        event = pay_back(state, draft, back, forced=True)
+    if event.to_state in (State.PROCESSED, State.SETTLED):
+        draft.then += (
+            partial(move_original, original_id=command.transaction_id, cause=draft.cause, verb=Verb.REVERSE),
+        )
+    return event
+
+
+def _over_rail(
+    state: LedgerState, command: Reverse, draft: Draft, original: Original, amount_minor: int
+) -> LedgerEvent:
+    of = original.named.transaction
+    own = available(of.wallet_id, of.sub_wallet)
+    against = ADJUSTMENTS if command.rail_reference is None else rail(of.rail)
+    debit, credit = (own, against) if original.is_inflow else (against, own)
+    journal = post(state, debit, credit, of.asset, amount_minor)
+    if journal is None or not (original.is_inflow or leaves_room(state, journal.balances[1])):
+        return balance_overflow(draft)
+    event = draft.child(TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal)
+    event.forced = original.is_inflow and journal.balances[0].balance_minor < 0
+    return event
