@@ -12,17 +12,18 @@ from streams.machine import Context, Output
 class Turn:
     """Events are applied as they are written, so that what comes later in the same turn sees them.
 
-    One object serves all records of a state, one after the other; `context` and `out` are those of the record.
+    One object serves all records of a state, one after the other; `context`, `out` and `reference` are those of the
+    record.
     """
 
     __slots__ = ("context", "out", "reference", "state")
 
     context: Context
     out: Output
+    reference: Reference
 
-    def __init__(self, state: LedgerState, reference: Reference):
+    def __init__(self, state: LedgerState):
         self.state = state
-        self.reference = reference
 
     def write(self, event: LedgerEvent, key: bytes | None) -> None:
         """Write an event and fold it into the state."""
