@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
@@ -105,8 +106,11 @@ class Reference:
         return replace(self, fee_schedules=schedules, fees=fees)
 
 
+@lru_cache(maxsize=16_384)
 def read_record(topic: str, value: bytes) -> Contract:
     """The record of a topic of reference data (its short name), by its contract.
+
+    The machines of a worker read the same records one after the other, and share them.
 
     Raises:
         ValueError: it does not fit the contract; the message names each field that is wrong.

@@ -51,6 +51,13 @@ def test_a_record_is_known_until_a_tombstone_removes_it(topic: str) -> None:
 
 
 @pytest.mark.parametrize("topic", REFERENCE_DATA)
+def test_the_same_record_is_held_once_by_all(topic: str) -> None:
+    key = OF_TOPIC[topic][KEY_FIELDS[topic]]
+    first, second = (put(Reference(), topic, OF_TOPIC[topic]) for _ in range(2))
+    assert held(first, topic, key) is held(second, topic, key)
+
+
+@pytest.mark.parametrize("topic", REFERENCE_DATA)
 def test_the_key_is_the_records_own(topic: str) -> None:
     with pytest.raises(ValueError, match=f"key is 'other', but its {KEY_FIELDS[topic]} is '.*': they must agree"):
         Reference().with_record(topic, "other", orjson.dumps(OF_TOPIC[topic]))
