@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Collection
 from itertools import chain
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import RecordMetadata
 
-from ops.admin import unreachable
+from ops.alone import alone, until_visible
 from ops.dead_letters import (
     DISCARDED,
     OPEN,
@@ -27,11 +24,9 @@ from ops.errors import OperationError
 from ops.reading import OnProgress, TopicReader
 from schemas.events import WALLET_RELEASED, WALLET_RELEASING, Source, decode_event
 from schemas.partitioning import partition_of
-from schemas.topics import DEAD_LETTERS, ENVELOPE_MAX_BYTES, LEDGER_EVENTS, full_name
+from schemas.topics import DEAD_LETTERS, LEDGER_EVENTS, full_name
 
-#: How often, and how far apart, we look whether what is committed can be read: 5 s in all, more than markers take.
-_LOOKS: Final = 100
-_PAUSE_S: Final = 0.05
+_LOOK_AT: Final = "walletstream dlq ls --all"
 _PARKED: Final = b'"parked":'
 _RELEASED: Final = f'"type":"{WALLET_RELEASED}"'.encode()
 _RELEASING: Final = f'"type":"{WALLET_RELEASING}"'.encode()
@@ -60,7 +55,7 @@ async def replay(
         OperationError: one of them cannot be sent again, or the broker refused; then none was.
     """
     partitions = await reader.partition_count(LEDGER_EVENTS)
-    async with _alone(reader) as producer:
+    async with alone(reader, "dlq", _LOOK_AT) as producer:
         letters = await _still_open(reader, ids, on_progress)
         sends = [replay_of(letter, lambda wallet_id: partition_of(wallet_id, partitions)) for letter in letters]
         marked = []
@@ -74,7 +69,7 @@ async def replay(
                     headers=list(again.headers),
                 )
                 marked.append(await _mark(reader, producer, letter, REPLAYED, by, note))
-        await _visible(reader, marked)
+        await until_visible(reader, DEAD_LETTERS, marked)
     return [letter.id for letter in letters]
 
 
@@ -88,7 +83,7 @@ async def discard(
     Raises:
         OperationError: one of them must not be discarded, or the broker refused; then none was.
     """
-    async with _alone(reader) as producer:
+    async with alone(reader, "dlq", _LOOK_AT) as producer:
         letters = await _still_open(reader, ids, on_progress)
         parked = await parked_sources(reader, {letter.source.partition for letter in letters}, on_progress)
         refused = [why_not_discarded(letter, letter.source in parked) for letter in letters]
@@ -96,7 +91,7 @@ async def discard(
             raise OperationError("\n".join(why for why in refused if why))
         async with producer.transaction():
             marked = [await _mark(reader, producer, letter, DISCARDED, by, note) for letter in letters]
-        await _visible(reader, marked)
+        await until_visible(reader, DEAD_LETTERS, marked)
     return [letter.id for letter in letters]
 
 
@@ -141,46 +136,3 @@ async def _mark(
         partition=letter.partition,
         headers=list(resolution_headers(letter, what, by, note)),
     )
-
-
-async def _visible(reader: TopicReader, marked: list[RecordMetadata]) -> None:
-    """Wait until readers of committed records see these, so that the next look shows what was done.
-
-    The broker answers a commit once it is decided, and writes the markers that uncover its records after that.
-    """
-    ends: dict[int, int] = {}
-    for place in marked:
-        ends[place.partition] = max(ends.get(place.partition, 0), place.offset)
-    for _ in range(_LOOKS if ends else 0):
-        bounds = await reader.bounds(DEAD_LETTERS, ends)
-        if all(bounds[partition].end > offset for partition, offset in ends.items()):
-            return
-        await asyncio.sleep(_PAUSE_S)
-
-
-@asynccontextmanager
-async def _alone(reader: TopicReader) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer whose transactional id is the namespace's, fenced before anything is read.
-
-    So of two operators at once each sees what the other has committed, or the later one fences the earlier.
-    """
-    producer = AIOKafkaProducer(
-        bootstrap_servers=reader.bootstrap_servers,
-        acks="all",
-        transactional_id=f"{reader.namespace}dlq",
-        max_request_size=ENVELOPE_MAX_BYTES,
-    )
-    try:
-        await producer.start()
-    except (KafkaConnectionError, OSError) as error:
-        with suppress(Exception):
-            await producer.stop()
-        raise unreachable(reader.bootstrap_servers) from error
-    try:
-        yield producer
-    except KafkaError as error:
-        raise OperationError(
-            f"the broker did not take it ({error!r}): look at `walletstream dlq ls --all` before trying again"
-        ) from error
-    finally:
-        await producer.stop()

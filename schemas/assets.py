@@ -32,6 +32,11 @@ NOT_MONEY: Final = frozenset(
     ["XAG", "XAU", "XBA", "XBB", "XBC", "XBD", "XDR", "XPD", "XPT", "XSU", "XTS", "XUA", "XXX"]
 )
 
+#: Code of an asset in reference data; commands name any text, which the ledger answers `asset_unknown`.
+ReferenceAssetCode = Annotated[
+    str, Field(pattern=r"^[A-Z][A-Z0-9_-]{0,15}$", description="ISO 4217 code or the registered asset's own.")
+]
+
 _LONGEST_AMOUNT: Final = 64
 _DECIMAL: Final = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
 
@@ -41,9 +46,7 @@ class Asset(Contract):
 
     model_config = ConfigDict(frozen=True)
 
-    code: Annotated[
-        str, Field(pattern=r"^[A-Z][A-Z0-9_-]{0,15}$", description="ISO 4217 code or the registered asset's own.")
-    ]
+    code: ReferenceAssetCode
     exponent: Annotated[int, Field(ge=0, le=18, description="Decimals of the minor unit: 2 for cents.")]
     kind: Annotated[
         Literal["currency", "points", "voucher"], Field(description="Money, loyalty points, or vouchers.")
@@ -61,12 +64,16 @@ ISO_4217: Final[Mapping[str, Asset]] = MappingProxyType(
 
 
 class AssetRegistry:
-    """The assets that a ledger knows: ISO 4217 and the registered ones. Immutable; registering makes a new one."""
+    """The assets that a ledger knows: ISO 4217 and the registered ones. Immutable; registering makes a new one.
 
-    __slots__ = ("_registered",)
+    What was removed is remembered: under its code only the same may be registered again.
+    """
+
+    __slots__ = ("_registered", "_removed")
 
     def __init__(self) -> None:
         self._registered: Mapping[str, Asset] = {}
+        self._removed: Mapping[str, Asset] = {}
 
     def get(self, code: str) -> Asset | None:
         """The asset of this code, or None where there is none."""
@@ -81,19 +88,33 @@ class AssetRegistry:
         """A registry that knows `asset` too. Registering it again may change its name, nothing else.
 
         Raises:
-            ValueError: the code belongs to ISO 4217, or to an asset of another exponent or kind: amounts
-                already booked would change their meaning.
+            ValueError: the code belongs to ISO 4217, or to an asset of another exponent or kind, perhaps a removed
+                one: amounts already booked would change their meaning.
         """
         if asset.code in ISO_4217 or asset.code in NOT_MONEY:
             raise ValueError(f"asset {asset.code} cannot be registered: the code belongs to ISO 4217; choose another")
-        known = self._registered.get(asset.code)
+        known = self._registered.get(asset.code) or self._removed.get(asset.code)
         if known is not None and (known.exponent, known.kind) != (asset.exponent, asset.kind):
+            is_or_was = "is" if asset.code in self._registered else "was"
             raise ValueError(
-                f"asset {asset.code} is registered as {known.kind} with exponent {known.exponent} and cannot become "
-                f"{asset.kind} with exponent {asset.exponent}: amounts booked so far would change; use a new code"
+                f"asset {asset.code} {is_or_was} registered as {known.kind} with exponent {known.exponent} and cannot "
+                f"become {asset.kind} with exponent {asset.exponent}: amounts booked so far would change; use a new "
+                "code"
             )
+        return self._changed({**self._registered, asset.code: asset}, self._removed)
+
+    def without(self, code: str) -> AssetRegistry:
+        """A registry that does not know the registered asset of this code; itself where it does not anyway."""
+        asset = self._registered.get(code)
+        if asset is None:
+            return self
+        rest = {other: one for other, one in self._registered.items() if other != code}
+        return self._changed(rest, {**self._removed, code: asset})
+
+    @staticmethod
+    def _changed(registered: Mapping[str, Asset], removed: Mapping[str, Asset]) -> AssetRegistry:
         registry = AssetRegistry()
-        registry._registered = {**self._registered, asset.code: asset}
+        registry._registered, registry._removed = registered, removed
         return registry
 
 

@@ -83,7 +83,7 @@ MEANING: Final[dict[Code, str]] = {
     Code.WALLET_CLOSED: "The wallet is closed for good.",
     Code.WALLET_DISABLED: "The wallet is disabled: nothing new is accepted until an operator enables it.",
     Code.WALLET_LOCKED: "The wallet is locked: money may come in, none may leave.",
-    Code.ASSET_UNKNOWN: "No asset of this code is known: it is not in ISO 4217, and registered assets are to come.",
+    Code.ASSET_UNKNOWN: "No asset of this code is known: it is neither in ISO 4217 nor registered in `assets`.",
     Code.ASSET_NOT_ENABLED: "The wallet does not hold this asset. Enable it with `enable_asset`.",
     Code.RAIL_UNKNOWN: "No rail of this name is configured.",
     Code.TRANSACTION_NOT_FOUND: "The wallet has no transaction of this id, or it is past its retention.",

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 WalletId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Id of a wallet; the record's key.")]
 SubWalletName = Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,32}$", description="Name of a sub-wallet.")]
 AssetCode = Annotated[
-    str, Field(min_length=1, max_length=16, description="ISO 4217 code; registered assets are to come.")
+    str, Field(min_length=1, max_length=16, description="ISO 4217 code, or that of a registered asset.")
 ]
 IdempotencyKey = Annotated[
     str,

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field
 
-from schemas.contract import Contract
+from schemas.contract import Contract, Text
 
 
 class Rail(Contract):
@@ -18,6 +18,12 @@ class Rail(Contract):
     settlement: Annotated[
         Literal["instant", "deferred"], Field(description="Whether booking settles or the rail settles later.")
     ]
+    screening: Annotated[
+        bool, Field(description="Whether what goes over it waits for the verdict of screening before it is booked.")
+    ] = False
+    calendar: Annotated[
+        Text | None, Field(description="Calendar of its business days, such as TARGET2; none where every day is one.")
+    ] = None
 
 
 #: The rail that is always there.

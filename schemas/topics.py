@@ -65,9 +65,35 @@ WALLET_BALANCES: Final = "wallet-balances"
 DEAD_LETTERS: Final = "dead-letters"
 ASSETS: Final = "assets"
 RAILS: Final = "rails"
+TIERS: Final = "tiers"
+FEE_SCHEDULES: Final = "fee-schedules"
+FX_RATES: Final = "fx-rates"
+
+#: Topics of reference data: what decisions ask beside the state, the latest record of each key.
+REFERENCE_DATA: Final = (ASSETS, RAILS, TIERS, FEE_SCHEDULES, FX_RATES)
 
 #: The ledger's input topics, in the order in which it takes from them.
 INPUTS: Final = (INTERNAL_COMMANDS, SETTLEMENT_UPDATES, OPERATOR_COMMANDS, FRAUD_COMMANDS, TRANSACTION_REQUESTS)
+
+
+def _reference_data(
+    name: str, description: str, *, readers: tuple[str, ...], key: str, value: str, example: str
+) -> Topic:
+    return Topic(
+        name=name,
+        description=description,
+        owner="operators' tools",
+        readers=readers,
+        key=key,
+        value=value,
+        strict=True,
+        cleanup="compact",
+        retention_ms=None,
+        co_partitioned=False,
+        append_time=True,
+        example=example,
+    )
+
 
 TOPICS: Final = (
     Topic(
@@ -180,35 +206,45 @@ TOPICS: Final = (
         append_time=True,
         example="dead-letters.v1/malformed.json",
     ),
-    Topic(
-        name=ASSETS,
-        description="Registered assets beyond ISO 4217: loyalty points, vouchers, other currencies. To come: the "
-        "ledger knows the ISO 4217 currencies and does not read this topic yet.",
-        owner="operators' tools",
-        readers=("ledger, to come", "views, to come"),
+    _reference_data(
+        ASSETS,
+        "Registered assets beyond ISO 4217: loyalty points, vouchers, other currencies.",
+        readers=("ledger", "views (to come)"),
         key="asset code",
         value="Asset",
-        strict=True,
-        cleanup="compact",
-        retention_ms=None,
-        co_partitioned=False,
-        append_time=True,
         example="assets.v1/points.json",
     ),
-    Topic(
-        name=RAILS,
-        description="The rails by which money enters and leaves, beyond the built-in `instant`. To come: nobody reads "
-        "this topic yet.",
-        owner="operators' tools",
-        readers=("ledger, to come", "settlement, to come"),
+    _reference_data(
+        RAILS,
+        "The rails by which money enters and leaves, beyond the built-in `instant`.",
+        readers=("ledger", "settlement (to come)"),
         key="rail name",
         value="Rail",
-        strict=True,
-        cleanup="compact",
-        retention_ms=None,
-        co_partitioned=False,
-        append_time=True,
         example="rails.v1/deferred.json",
+    ),
+    _reference_data(
+        TIERS,
+        "Tiers of wallets: how much a wallet of a tier may move and hold.",
+        readers=("ledger",),
+        key="tier name",
+        value="Tier",
+        example="tiers.v1/standard.json",
+    ),
+    _reference_data(
+        FEE_SCHEDULES,
+        "What operations cost, by kind of wallet and asset.",
+        readers=("ledger",),
+        key="name of the fee schedule",
+        value="FeeSchedule",
+        example="fee-schedules.v1/bands.json",
+    ),
+    _reference_data(
+        FX_RATES,
+        "Exchange rates, each with the time in which it is valid.",
+        readers=("ledger",),
+        key="rate id",
+        value="FxRate",
+        example="fx-rates.v1/eur_usd.json",
     ),
 )
 

@@ -20,6 +20,7 @@ from streams.observer import Observer
 from streams.ports import Ports, Stores
 from streams.processor import PartitionProcessor
 from streams.prometheus_observer import StepTimer
+from streams.reference_data import ReferenceData
 from streams.rocks_memory import StoreMemory
 from streams.rocks_stores import RocksStores
 from streams.role import Role
@@ -75,13 +76,16 @@ def limits_of(settings: Settings) -> Limits:
     )
 
 
-def create_app(settings: Settings, role: Role, observer: Observer | None = None) -> RoleApp:
+def create_app(
+    settings: Settings, role: Role, observer: Observer | None = None, reference: ReferenceData | None = None
+) -> RoleApp:
     """The app of one worker, to be made within the event loop that runs it.
 
     Args:
         settings: of this worker.
         role: what it runs.
         observer: is told what processors do.
+        reference: teaches the machines what reference data says.
 
     Raises:
         StoreError: the data directory cannot be used.
@@ -114,8 +118,9 @@ def create_app(settings: Settings, role: Role, observer: Observer | None = None)
     stores = RocksStores(
         settings.data_dir, settings.worker_id, StoreMemory(settings.store_cache_mb, settings.store_write_buffer_mb)
     )
+    reference = reference or ReferenceData(lambda: role.machine(settings))
     app.processors = Supervisor(
-        _processor_factory(app, settings, role, stores, observer or Observer()),
+        _processor_factory(app, settings, role, stores, observer or Observer(), reference),
         names,
         role.owner_input,
         revoke_grace_s=Limits().revoke_grace_s,
@@ -126,7 +131,7 @@ def create_app(settings: Settings, role: Role, observer: Observer | None = None)
 
 
 def _processor_factory(
-    app: RoleApp, settings: Settings, role: Role, stores: Stores, observer: Observer
+    app: RoleApp, settings: Settings, role: Role, stores: Stores, observer: Observer, reference: ReferenceData
 ) -> Callable[[int], PartitionProcessor]:
     names = role.input_names(settings)
     logs = KafkaLogs(settings, role.name, role.event_log, lambda short: full_name(settings.namespace, short))
@@ -136,11 +141,13 @@ def _processor_factory(
         consumer = app.consumer
         assert isinstance(consumer, BatchConsumer)
         inputs = KafkaInputs(consumer.thread, partition, names)
+        machine = role.machine(settings)
+        reference.teach(machine)
         ports = Ports(stores, logs, KafkaGroup(consumer.thread, names), inputs, WorkerClock())
         return PartitionProcessor(
             partition,
             settings.partitions,
-            role.machine(settings),
+            machine,
             role.event_log,
             Box(role.inputs, settings.box_max_records, settings.box_max_bytes),
             ports,

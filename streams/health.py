@@ -30,6 +30,8 @@ class WorkerStatus:
         self.supervisor: Supervisor | None = None
         #: Seconds since a broker last answered.
         self.silence_s: Callable[[], float] = lambda: 0.0
+        #: Seconds since a broker last answered for reference data.
+        self.reference_age_s: Callable[[], float] = lambda: 0.0
         self._progress = progress or RestoreProgress()
         self._assignments = 0
         self._clock = clock
@@ -78,6 +80,7 @@ class WorkerStatus:
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""
+        metrics.REFERENCE_AGE_SECONDS.set(self.reference_age_s())
         supervisor = self.supervisor
         if supervisor is None:
             return

@@ -161,6 +161,15 @@ class Machine(Protocol):
     #: Tables of the state.
     tables: tuple[Table[Any], ...]
 
+    def refer(self, topic: str, key: str, value: bytes | None) -> None:
+        """Take one record of reference data (short topic name; None is a tombstone), for all that is decided later.
+
+        Called between batches, never within one. It changes no state and is no input: `fold` must not need it.
+
+        Raises:
+            ValueError: the record is bad; the message says why. What was known before stays.
+        """
+
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """Decide one record: write at least one event, and apply each to `state`.
 

@@ -121,6 +121,18 @@ BUGS: Final = Counter(
     ["partition", "error"],
     registry=REGISTRY,
 )
+REFERENCE_RECORDS: Final = Counter(
+    "walletstream_reference_records_total",
+    "Records of reference data read, by topic; `result` is `applied`, or `skipped` where the record is bad and what "
+    "was known before stays.",
+    ["topic", "result"],
+    registry=REGISTRY,
+)
+REFERENCE_AGE_SECONDS: Final = Gauge(
+    "walletstream_reference_age_seconds",
+    "Time since a broker last answered for all topics of reference data, news or not; what is decided by is that old.",
+    registry=REGISTRY,
+)
 
 #: Gauges that tell of a partition only while this worker owns it.
 OF_OWNED_PARTITIONS: Final = (TIME_LAG_SECONDS, SEQUENCE, WAITING_RECORDS, INCARNATION, RESTORE_REMAINING)

@@ -22,8 +22,10 @@ class Role:
     owner_input: str
     #: Short name of the log that the state is a fold of.
     event_log: str
-    #: Everything the role reads and writes, inputs and event log among them; checked at every start.
+    #: Everything the role reads and writes, inputs, event log and reference data among them; checked at every start.
     topics: tuple[Topic, ...]
+    #: Short names of the topics of reference data: what decisions ask beside the state.
+    reference: tuple[str, ...] = ()
     #: Makes the machine of one partition.
     machine: Callable[[Settings], Machine]
 
@@ -33,13 +35,16 @@ class Role:
             ValueError: the parts do not fit each other.
         """
         names = {topic.name for topic in self.topics}
-        unknown = {*self.inputs, self.event_log} - names
+        unknown = {*self.inputs, self.event_log, *self.reference} - names
         if unknown:
             raise ValueError(f"role {self.name}: {', '.join(sorted(unknown))} not among its topics")
         if self.owner_input not in self.inputs:
             raise ValueError(f"role {self.name}: {self.owner_input} is not an input")
         if sum(self.inputs.values()) > 1:
             raise ValueError(f"role {self.name}: the shares of the inputs add up to more than 1")
+        shared = [topic.name for topic in self.topics if topic.name in self.reference and topic.co_partitioned]
+        if shared:
+            raise ValueError(f"role {self.name}: {', '.join(shared)} has not one partition, as reference data must")
 
     def group_id(self, settings: Settings) -> str:
         """Consumer group of all workers of this role."""

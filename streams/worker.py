@@ -20,11 +20,13 @@ from streams.app import RoleApp, create_app
 from streams.cluster import check_cluster
 from streams.errors import Refused, StoreError
 from streams.health import HealthServer, WorkerStatus
+from streams.kafka_reference import ReferenceFollower
 from streams.logs import configure_logging, fields
 from streams.memory import collect_rarely, keep_freed_memory
 from streams.observer import Observer
 from streams.observers import LogObserver, Observers, RestoreProgress
 from streams.prometheus_observer import PrometheusObserver
+from streams.reference_data import ReferenceData
 from streams.role import Role
 from streams.settings import Settings
 from streams.topic_rules import Problem
@@ -37,6 +39,7 @@ EXIT_FAILED: Final = 1
 #: The cluster, the settings or the logs are wrong, and somebody has to act: a restart mends nothing.
 EXIT_MISCONFIGURED: Final = 2
 
+_LOADING: Final = "loading reference data"
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 2.0
 _STOP_S: Final = 20.0
@@ -114,7 +117,7 @@ class Worker:
             if problems:
                 listed = "\n".join(f"  {problem}" for problem in problems)
                 return _fatal(f"the cluster is not as {self._role.name} needs it:\n{listed}", EXIT_MISCONFIGURED)
-            return await self._run_app()
+            return await self._run_with_reference_data()
         finally:
             await health.stop()
 
@@ -154,10 +157,28 @@ class Worker:
             await asyncio.sleep(wait_s)
             wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
 
-    async def _run_app(self) -> int:
+    async def _run_with_reference_data(self) -> int:
+        """Read all reference data before anything is restored or taken, and follow it as long as the app runs."""
+        role, settings = self._role, self._settings
+        data = ReferenceData(lambda: role.machine(settings))
+        follower = ReferenceFollower(settings, role.reference, data)
+        self.status.waiting_for = _LOADING
+        self.status.reference_age_s = follower.age_s
+        try:
+            if not await self._unless_stopped(follower.load(self._is_still_loading)):
+                return EXIT_OK
+            log.info("reference data loaded", extra=fields(records=len(data.values)))
+            return await self._run_app(data, follower)
+        finally:
+            await follower.close()
+
+    def _is_still_loading(self, why: str) -> None:
+        self.status.waiting_for = f"{_LOADING}: {why}"
+
+    async def _run_app(self, data: ReferenceData, follower: ReferenceFollower) -> int:
         """Run the Faust app until it is asked to stop or fails."""
         try:
-            app = create_app(self._settings, self._role, self._observer)
+            app = create_app(self._settings, self._role, self._observer, data)
         except StoreError as error:
             return _fatal(str(error), EXIT_MISCONFIGURED)
         self.status.supervisor = app.processors
@@ -167,13 +188,16 @@ class Worker:
         collect_rarely()
         stop = asyncio.ensure_future(self._stop.wait())
         running = asyncio.ensure_future(_run_until_stopped(app))
+        following = asyncio.ensure_future(follower.follow())
         try:
-            waited_for: list[asyncio.Future[Any]] = [stop, running, app.processors.failure]
+            waited_for: list[asyncio.Future[Any]] = [stop, running, following, app.processors.failure]
             await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
-            reason = _first_error(app, running)
+            reason = _first_error(app, running, following)
         finally:
             stop.cancel()
             await _stop_app(app, running)
+            following.cancel()
+            await asyncio.wait([following])
         if reason is not None:
             code = EXIT_MISCONFIGURED if isinstance(reason, Refused) else EXIT_FAILED
             return _fatal(f"{type(reason).__name__}: {reason}", code)
@@ -186,7 +210,7 @@ async def _run_until_stopped(app: RoleApp) -> None:
     await app.wait_until_stopped()
 
 
-def _first_error(app: RoleApp, running: asyncio.Future[None]) -> BaseException | None:
+def _first_error(app: RoleApp, running: asyncio.Future[None], following: asyncio.Future[None]) -> BaseException | None:
     """What ended the app; None where nothing did."""
     failure = app.processors.failure
     if failure.done() and (error := failure.exception()) is not None:
@@ -195,6 +219,8 @@ def _first_error(app: RoleApp, running: asyncio.Future[None]) -> BaseException |
         return app.crash_reason
     if running.done():
         return running.exception() or RuntimeError("the Faust app has ended unasked")
+    if following.done():
+        return following.exception() or RuntimeError("reading reference data has ended unasked")
     return None
 
 

@@ -39,7 +39,9 @@ LEDGER: Final = Role(
             topics.TRANSACTION_OUTCOMES,
             topics.WALLET_BALANCES,
             topics.DEAD_LETTERS,
+            *topics.REFERENCE_DATA,
         )
     ),
+    reference=topics.REFERENCE_DATA,
     machine=_machine,
 )

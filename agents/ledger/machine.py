@@ -71,6 +71,16 @@ class LedgerMachine:
         plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY, DUE, DUE_OF_WALLET)
         self.tables: tuple[Table[Any], ...] = (*plain, self._transactions, self._first_events)
 
+    # ---- reference data ----------------------------------------------------------------------------
+
+    def refer(self, topic: str, key: str, value: bytes | None) -> None:
+        """Take one record of reference data into what is decided by from now on.
+
+        Raises:
+            ValueError: the record is bad; the message says why.
+        """
+        self._reference = self._reference.with_record(topic, key, value)
+
     # ---- decide ----------------------------------------------------------------------------------
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
@@ -185,11 +195,12 @@ class LedgerMachine:
     def _turn_of(self, state: Overlay) -> Turn:
         turn: Turn | None = state.typed
         if turn is None:
-            turn = state.typed = Turn(LedgerState(state, self._transactions, self._first_events), self._reference)
+            turn = state.typed = Turn(LedgerState(state, self._transactions, self._first_events))
         return turn
 
     def _turn(self, state: Overlay, context: Context, out: Output) -> Turn:
         turn = self._turn_of(state)
+        turn.reference = self._reference
         turn.context = context
         turn.out = out
         return turn

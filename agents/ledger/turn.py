@@ -14,17 +14,18 @@ from streams.machine import Context, Output
 class Turn:
     """Events are applied as they are written, so that what comes later in the same turn sees them.
 
-    One object serves all records of a state, one after the other; `context` and `out` are those of the record.
+    One object serves all records of a state, one after the other; `context`, `out` and `reference` are those of the
+    record.
     """
 
     __slots__ = ("context", "due_from", "out", "reference", "state")
 
     context: Context
     out: Output
+    reference: Reference
 
-    def __init__(self, state: LedgerState, reference: Reference):
+    def __init__(self, state: LedgerState):
         self.state = state
-        self.reference = reference
         #: Nothing is due before this key. What ended is deleted, and a walk would pass over all of it from the start.
         self.due_from = ""
 

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "wallet": ("ops.cli.wallet", "wallet", "Look at wallets: facts, balances, last movements."),
     "tx": ("ops.cli.tx", "tx", "Look at transactions: all events, both sides of a transfer."),
     "verify": ("ops.cli.verify", "verify", "Prove the ledger from its event log."),
+    "reference": ("ops.cli.reference", "reference", "List, put and remove assets, rails, tiers, fees, rates."),
     "dlq": ("ops.cli.dlq", "dlq", "List, show, replay and discard dead letters."),
     "bench": ("ops.cli.bench", "bench", "Measure throughput, latency and restore beside other pipelines."),
     "doctor": ("ops.cli.doctor", "doctor", "Say what is wrong with the set-up and how to mend it."),

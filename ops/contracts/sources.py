@@ -8,13 +8,12 @@ from typing import Any, Final
 import msgspec
 from pydantic import TypeAdapter
 
-from schemas.assets import Asset
 from schemas.commands import CONTRACTS
 from schemas.dead_letters import DeadLetterHeaders
 from schemas.events import LedgerEvent
 from schemas.internal import InternalCommand
 from schemas.outcomes import Outcome, WalletBalances
-from schemas.rails import Rail
+from schemas.reference import REFERENCE_CONTRACTS
 from schemas.topics import TOPICS, Topic
 from streams.seal import SEAL_TYPE, Seal
 
@@ -65,8 +64,7 @@ SOURCES: Final[dict[str, Callable[[], JsonSchema]]] = {
     "transaction-outcomes": lambda: _of_structs(Outcome),
     "wallet-balances": lambda: _of_structs(WalletBalances),
     "dead-letters": _dead_letters,
-    "assets": _of_pydantic(TypeAdapter(Asset)),
-    "rails": _of_pydantic(TypeAdapter(Rail)),
+    **{name: _of_pydantic(TypeAdapter(contract)) for name, contract in REFERENCE_CONTRACTS.items()},
 }
 
 

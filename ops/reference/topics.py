@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.reference.markdown import days, fenced, listed, page, size, table
-from schemas.topics import INPUTS, TOPICS, Topic, full_name, idempotency_floor_ms, topic_config
+from schemas.topics import INPUTS, REFERENCE_DATA, TOPICS, Topic, full_name, idempotency_floor_ms, topic_config
 
 _INTRODUCTION = """
 Every topic that Walletstream uses. On the broker a topic is called namespace + name + `.v1`; with the default
@@ -55,7 +55,7 @@ def _section(topic: Topic) -> str:
             ("read by", ", ".join(topic.readers)),
             ("key", topic.key),
             ("value", topic.value),
-            ("unknown fields", "refused: `malformed`" if topic.strict else "ignored by readers"),
+            ("unknown fields", _unknown_fields(topic)),
             ("kept", _kept(topic)),
             ("largest record", size(topic.max_message_bytes)),
             ("timestamps", "stamped by the broker" if topic.append_time else "given by the producer"),
@@ -67,6 +67,12 @@ def _section(topic: Topic) -> str:
     )
     config = "\n".join(f"{name}={value}" for name, value in topic_config(topic, "replicated").items())
     return f"## {topic.name}\n\n{topic.description}\n\n{facts}\n\nConfiguration, replicated:\n\n{fenced(config)}"
+
+
+def _unknown_fields(topic: Topic) -> str:
+    if topic.name in REFERENCE_DATA:
+        return "refused: the record is passed over"
+    return "refused: `malformed`" if topic.strict else "ignored by readers"
 
 
 def _kept(topic: Topic) -> str:

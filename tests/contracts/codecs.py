@@ -10,13 +10,12 @@ import msgspec
 import orjson
 from pydantic import TypeAdapter
 
-from schemas.assets import Asset
 from schemas.commands import CONTRACTS
 from schemas.dead_letters import DeadLetterHeaders, read_dead_letter_headers
 from schemas.events import decode_event
 from schemas.internal import decode_internal, encode_internal
 from schemas.outcomes import decode_balances, decode_outcome, encode_balances, encode_outcome
-from schemas.rails import Rail
+from schemas.reference import REFERENCE_CONTRACTS
 from schemas.topics import TOPICS
 from streams.seal import decode_seal, is_seal
 
@@ -51,8 +50,7 @@ CODECS: dict[str, Codec] = {
     "transaction-outcomes": Codec(decode_outcome, encode_outcome),
     "wallet-balances": Codec(decode_balances, encode_balances),
     "dead-letters": Codec(_decode_headers, _encode_headers),
-    "assets": _adapted(TypeAdapter(Asset)),
-    "rails": _adapted(TypeAdapter(Rail)),
+    **{topic: _adapted(TypeAdapter(contract)) for topic, contract in REFERENCE_CONTRACTS.items()},
 }
 
 #: (topic, name of the example, its bytes without white space), for every golden example there is.

@@ -58,6 +58,17 @@ def test_a_name_may_change_but_never_what_an_amount_means() -> None:
             registry.with_registered(MILES.model_copy(update=change))
 
 
+def test_a_removed_asset_is_unknown_and_cannot_come_back_as_another() -> None:
+    registry = AssetRegistry().with_registered(MILES).without("MILES")
+    assert registry.get("MILES") is None
+    assert registry.registered == ()
+    assert registry.without("MILES") is registry
+    with pytest.raises(ValueError, match="MILES was registered as points with exponent 0 and cannot become points"):
+        registry.with_registered(MILES.model_copy(update={"exponent": 2}))
+    assert registry.with_registered(MILES).get("MILES") == MILES
+    assert AssetRegistry().without("EUR").get("EUR") == ISO_4217["EUR"]
+
+
 @pytest.mark.parametrize("code", ["EUR", "JPY", "XAU", "XXX"])
 def test_codes_of_iso_4217_cannot_be_registered(code: str) -> None:
     with pytest.raises(ValueError, match="belongs to ISO 4217"):

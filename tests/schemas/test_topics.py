@@ -8,6 +8,7 @@ from schemas.commands import CONTRACTS
 from schemas.topics import (
     DAY_MS,
     INPUTS,
+    REFERENCE_DATA,
     TOPICS,
     Topic,
     full_name,
@@ -37,6 +38,9 @@ def test_the_catalogue() -> None:
         "dead-letters",
         "assets",
         "rails",
+        "tiers",
+        "fee-schedules",
+        "fx-rates",
     ]
 
 
@@ -108,14 +112,14 @@ def test_the_ledger_is_kept_for_ever() -> None:
     assert "segment.ms" not in config
 
 
-@pytest.mark.parametrize("name", ["wallet-balances", "assets", "rails"])
+@pytest.mark.parametrize("name", ["wallet-balances", *REFERENCE_DATA])
 def test_latest_values_are_compacted(name: str) -> None:
     config = topic_config(topic_named(name), "replicated")
     assert (config["cleanup.policy"], config["retention.ms"]) == ("compact", "-1")
 
 
 def test_reference_data_needs_one_partition_only() -> None:
-    assert [topic.name for topic in TOPICS if topic.partition_count(8) == 1] == ["assets", "rails"]
+    assert [topic.name for topic in TOPICS if topic.partition_count(8) == 1] == list(REFERENCE_DATA)
 
 
 def test_dead_letters_outlive_the_inputs() -> None:

@@ -226,6 +226,9 @@ class ToyMachine:
         if changed:
             out.send(TOTALS, context.partition, None, _json(changed))
 
+    def refer(self, topic: str, key: str, value: bytes | None) -> None:
+        raise ValueError("it asks no reference data")
+
     def due_at_ms(self, state: Overlay) -> int | None:
         return min((at for _, at in state.table(DUE).scan()), default=None)
 

@@ -57,6 +57,9 @@ class Machine:
         count = state.table(COUNT).get("n") or 0
         out.send("totals", context.partition, None, b"%d to %d" % (count, last_sequence))
 
+    def refer(self, topic: str, key: str, value: bytes | None) -> None:
+        """Not used."""
+
     def due_at_ms(self, state: Overlay) -> int | None:
         return None
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from streams.settings import Settings
-from tests.streams.toy import COMMANDS, EVENTS, REQUESTS, ROLE, TOPICS
+from tests.streams.toy import COMMANDS, EVENTS, OUTCOMES, REQUESTS, ROLE, TOPICS
 
 
 def test_names_follow_the_namespace() -> None:
@@ -19,7 +19,9 @@ def test_names_follow_the_namespace() -> None:
     ("change", "message"),
     [
         ({"owner_input": EVENTS}, "toy-events is not an input"),
-        ({"topics": TOPICS[:2]}, "toy-events not among its topics"),
+        ({"topics": (*TOPICS[:2], *TOPICS[3:])}, "toy-events not among its topics"),
+        ({"topics": TOPICS[:-1]}, "toy-settings not among its topics"),
+        ({"reference": (OUTCOMES,)}, "toy-outcomes has not one partition"),
         ({"inputs": {REQUESTS: 0.7, COMMANDS: 0.4}}, "more than 1"),
     ],
 )

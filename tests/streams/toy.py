@@ -18,6 +18,8 @@ from streams.role import Role
 from streams.settings import Settings
 
 REQUESTS, COMMANDS, EVENTS, OUTCOMES = "toy-requests", "toy-commands", "toy-events", "toy-outcomes"
+#: Reference data: numbers by name. Each event says what `mark` was.
+SETTINGS = "toy-settings"
 TOTALS: Table[int] = Table("totals", lambda total: b"%d" % total, int)
 
 
@@ -33,6 +35,7 @@ TOPICS = (
     _topic(REQUESTS, append_time=True),
     _topic(EVENTS, retention_ms=None),
     _topic(OUTCOMES),
+    _topic(SETTINGS, cleanup="compact", retention_ms=None, co_partitioned=False, append_time=True),
 )
 
 
@@ -40,6 +43,16 @@ class ToyMachine:
     """Answers every record on `toy-outcomes`; `"bug"` makes it raise, `{"reply_bytes": n}` makes the answer large."""
 
     tables: tuple[Table[Any], ...] = (TOTALS,)
+
+    def __init__(self) -> None:
+        #: By name.
+        self.settings: dict[str, int] = {}
+
+    def refer(self, topic: str, key: str, value: bytes | None) -> None:
+        if value is None:
+            self.settings.pop(key, None)
+        else:
+            self.settings[key] = int(value)
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         request = orjson.loads(record.value or b"null")
@@ -67,6 +80,7 @@ class ToyMachine:
             "topic": context.topic,
             "offset": record.offset,
             "note": note,
+            "mark": self.settings.get("mark"),
         }
         value = orjson.dumps(event)
         self.fold(state, value)
@@ -102,6 +116,7 @@ ROLE = Role(
     owner_input=REQUESTS,
     event_log=EVENTS,
     topics=TOPICS,
+    reference=(SETTINGS,),
     machine=lambda _settings: ToyMachine(),
 )
 

@@ -10,6 +10,7 @@ from ops import admin
 from ops.cli.topics import apply_topics
 from ops.doctor import Level, diagnose
 from ops.doctor.kafka import broker_faults, clock_finding, isolation_advice
+from schemas.topics import TOPICS
 from streams.settings import Settings
 from tests.broker import Kafka
 
@@ -90,7 +91,7 @@ def test_a_real_broker(kafka: Kafka, namespace: str) -> None:
         return [f[:2] for f in before], [f[:2] for f in after], left
 
     before, after, left = asyncio.run(diagnosed())
-    assert [level for area, level in before if area == "topics"] == [Level.PROBLEM] * 11
+    assert [level for area, level in before if area == "topics"] == [Level.PROBLEM] * len(TOPICS)
     assert [level for area, level in after if area == "topics"] == [Level.OK]
     assert ("clock", Level.OK) in after
     assert all(level is Level.OK for area, level in after if area == "broker")

@@ -1,0 +1,69 @@
+"""Writing alone: a producer that fences whoever does the same work in the namespace, and that is seen when it is done.
+
+Read only after it has fenced: of two operators at once each then sees what the other has committed, or the later one
+fences the earlier.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.structs import RecordMetadata
+
+from ops.admin import unreachable
+from ops.errors import OperationError
+from ops.reading import TopicReader
+from schemas.topics import ENVELOPE_MAX_BYTES
+
+#: How often, and how far apart, we look whether what is committed can be read: 5 s in all, more than markers take.
+_LOOKS: Final = 100
+_PAUSE_S: Final = 0.05
+
+
+@asynccontextmanager
+async def alone(reader: TopicReader, work: str, look_at: str) -> AsyncIterator[AIOKafkaProducer]:
+    """A transactional producer whose transactional id is namespace and `work`, fenced before anything is read.
+
+    Raises:
+        OperationError: no broker answers, or it refused; `look_at` is the command that shows what became of it.
+    """
+    producer = AIOKafkaProducer(
+        bootstrap_servers=reader.bootstrap_servers,
+        acks="all",
+        transactional_id=f"{reader.namespace}{work}",
+        max_request_size=ENVELOPE_MAX_BYTES,
+    )
+    try:
+        await producer.start()
+    except (KafkaConnectionError, OSError) as error:
+        with suppress(Exception):
+            await producer.stop()
+        raise unreachable(reader.bootstrap_servers) from error
+    try:
+        yield producer
+    except KafkaError as error:
+        raise OperationError(
+            f"the broker did not take it ({error!r}): look at `{look_at}` before trying again"
+        ) from error
+    finally:
+        await producer.stop()
+
+
+async def until_visible(reader: TopicReader, topic: str, written: Iterable[RecordMetadata]) -> None:
+    """Wait until readers of committed records see these records of a topic, so that the next look shows them.
+
+    The broker answers a commit once it is decided, and writes the markers that uncover its records after that.
+    """
+    ends: dict[int, int] = {}
+    for place in written:
+        ends[place.partition] = max(ends.get(place.partition, 0), place.offset)
+    for _ in range(_LOOKS if ends else 0):
+        bounds = await reader.bounds(topic, ends)
+        if all(bounds[partition].end > offset for partition, offset in ends.items()):
+            return
+        await asyncio.sleep(_PAUSE_S)

@@ -1,0 +1,138 @@
+"""Reads and writes the topics of reference data: the same checks as a worker's, before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ops.alone import alone, until_visible
+from ops.consuming import Record
+from ops.errors import OperationError
+from ops.reading import TopicReader
+from ops.records import parsed
+from schemas.clock import rfc3339
+from schemas.reference import KEY_FIELDS, Reference, read_record
+from schemas.topics import full_name
+
+_WORK = "reference"
+
+
+class Line(NamedTuple):
+    """A record of a file: the number of its line, from 1, its key and its value."""
+
+    number: int
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The latest record of a key, and why workers pass it over, if they do."""
+
+    key: str
+    record: Record
+    problem: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        return {
+            "key": self.key,
+            "offset": self.record.offset,
+            "timestamp": rfc3339(self.record.timestamp),
+            "value": parsed(self.record.value),
+            "problem": self.problem,
+        }
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a topic of reference data says."""
+
+    #: By key; removed ones are absent.
+    held: dict[str, Held] = field(default_factory=dict)
+    reference: Reference = field(default_factory=Reference)
+
+    def take(self, topic: str, record: Record) -> None:
+        """Take the next record of the topic (its short name), as a worker does."""
+        key, problem = (record.key or b"").decode(errors="replace"), None
+        try:
+            self.reference = self.reference.with_record(topic, key, record.value)
+        except ValueError as error:
+            problem = str(error)
+        if record.value is None and problem is None:
+            self.held.pop(key, None)
+        else:
+            self.held[key] = Held(key, record, problem)
+
+
+def read_lines(lines: Iterable[bytes], topic: str) -> list[Line]:
+    """The records of a file with one JSON object in each line; empty lines are passed over.
+
+    Raises:
+        OperationError: a line does not fit the contract of `topic` (its short name); it names line and field.
+    """
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = read_record(topic, line)
+        except ValueError as error:
+            raise OperationError(f"line {number}: {error}; nothing was written") from error
+        value = record.model_dump_json(exclude_unset=True).encode()
+        found.append(Line(number, getattr(record, KEY_FIELDS[topic]), value))
+    return found
+
+
+async def read_contents(reader: TopicReader, topic: str) -> Contents:
+    """All that a topic says.
+
+    Raises:
+        OperationError: the topic is missing or cannot be read.
+    """
+    contents = Contents()
+    async for records in reader.read(topic):
+        for record in records:
+            contents.take(topic, record)
+    return contents
+
+
+async def put(reader: TopicReader, topic: str, lines: list[Line]) -> None:
+    """Write records to a topic, in one transaction, once each fits what is known and what stands before it.
+
+    Raises:
+        OperationError: one of them does not fit, or the broker refused; then none is written.
+    """
+    async with alone(reader, _WORK, f"walletstream reference ls {topic}") as producer:
+        reference = (await read_contents(reader, topic)).reference
+        for line in lines:
+            try:
+                reference = reference.with_record(topic, line.key, line.value)
+            except ValueError as error:
+                raise OperationError(f"line {line.number}: {error}; nothing was written") from error
+        name = full_name(reader.namespace, topic)
+        async with producer.transaction():
+            waiting = [await producer.send(name, line.value, key=line.key.encode()) for line in lines]
+            written = [await one for one in waiting]
+        await until_visible(reader, topic, written)
+
+
+async def remove(reader: TopicReader, topic: str, key: str) -> None:
+    """Remove what a topic says of a key, by a tombstone.
+
+    Raises:
+        OperationError: it says nothing of it, it cannot be removed, or the broker refused.
+    """
+    look_at = f"walletstream reference ls {topic}"
+    async with alone(reader, _WORK, look_at) as producer:
+        contents = await read_contents(reader, topic)
+        try:
+            contents.reference.with_record(topic, key, None)
+        except ValueError as error:
+            raise OperationError(str(error)) from error
+        if key not in contents.held:
+            raise OperationError(f"{topic} has nothing under {key!r}: `{look_at}` lists what there is")
+        async with producer.transaction():
+            written = await producer.send_and_wait(full_name(reader.namespace, topic), None, key=key.encode())
+        await until_visible(reader, topic, [written])
