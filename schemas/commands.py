@@ -21,7 +21,15 @@ from schemas.contract import (
     Text,
     WalletId,
 )
-from schemas.operator_commands import Adjust, ReleaseQuarantine, ResolveDispute, Reverse, SetWalletState
+from schemas.operator_commands import (
+    Adjust,
+    ReleaseQuarantine,
+    ResolveDispute,
+    Reverse,
+    SetLimits,
+    SetTier,
+    SetWalletState,
+)
 from schemas.settlement_updates import Fail, Return, Settle, Submit
 
 #: The longest that an authorization holds money: well below the retention of transactions.
@@ -169,7 +177,10 @@ REQUESTS: Final[dict[str, tuple[type[Command], ...]]] = {
         *(Authorize, Capture, Release),
         *(Cancel, Refund, Dispute),
     ),
-    "operator-commands": (SetWalletState, ReleaseQuarantine, Reverse, Adjust, ResolveDispute),
+    "operator-commands": (
+        *(SetWalletState, SetLimits, SetTier, ReleaseQuarantine),
+        *(Reverse, Adjust, ResolveDispute),
+    ),
     "settlement-updates": (Submit, Settle, Fail, Return),
 }
 

@@ -56,6 +56,35 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     origin: Source | None = None
 
 
+class Window(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """How much may leave a wallet within one calendar hour, day or month, in UTC; None: any number, any sum."""
+
+    count: int | None = None
+    sum_minor: int | None = None
+
+
+class AssetTerms(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """What is agreed with a wallet about one asset, in minor units; None where nothing is."""
+
+    single_max_minor: int | None = None
+    hour: Window | None = None
+    day: Window | None = None
+    month: Window | None = None
+    balance_cap_minor: int | None = None
+    credit_limit_minor: int | None = None
+
+
+class LimitFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A limit that a command would exceed: which, how much it is, how much of it is used, and when that is over."""
+
+    name: str
+    limit: int
+    used: int = 0
+    frees_up_at: str | None = None
+    #: The tier that it comes from, with its version; None where it is the wallet's own.
+    tier: str | None = None
+
+
 class WalletFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an event says of a wallet: all fields of `wallet.opened`, else those that changed."""
 
@@ -68,6 +97,11 @@ class WalletFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     payee_wallet_id: str | None = None
     #: Parked records that wait for a later portion of the release.
     parked: int | None = None
+    tier: str | None = None
+    #: By asset; all of them, where they were set.
+    limits: dict[str, AssetTerms] | None = None
+    over_capture_bps: int | None = None
+    refunds_below_zero: bool | None = None
 
 
 class Exchange(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -150,6 +184,9 @@ class LedgerEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
     exchange: Exchange | None = None
     fee: Fee | None = None
     rail_facts: RailFacts | None = None
+    limit: LimitFacts | None = None
+    #: Name and version of the tier whose limits were seen to.
+    tier: str | None = None
     occurred_at: str | None = None
     device: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     references: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
@@ -167,6 +204,8 @@ WALLET_OPENED: Final = "wallet.opened"
 SUB_WALLET_OPENED: Final = "wallet.sub_wallet_opened"
 ASSET_ENABLED: Final = "wallet.asset_enabled"
 WALLET_STATE_CHANGED: Final = "wallet.state_changed"
+WALLET_LIMITS_SET: Final = "wallet.limits_set"
+WALLET_TIER_SET: Final = "wallet.tier_set"
 WALLET_QUARANTINED: Final = "wallet.quarantined"
 WALLET_RELEASING: Final = "wallet.releasing"
 WALLET_RELEASED: Final = "wallet.released"
@@ -195,6 +234,8 @@ EVENT_TYPES: Final = (
     SUB_WALLET_OPENED,
     ASSET_ENABLED,
     WALLET_STATE_CHANGED,
+    WALLET_LIMITS_SET,
+    WALLET_TIER_SET,
     WALLET_QUARANTINED,
     WALLET_RELEASING,
     WALLET_RELEASED,

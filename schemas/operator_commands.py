@@ -6,7 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from schemas.assets import ReferenceAssetCode
 from schemas.contract import AmountMinor, AssetCode, OnTransaction, OperatorCommand, Text
+from schemas.money import INT64_MAX
+from schemas.tiers import AssetLimits
 
 
 class SetWalletState(OperatorCommand):
@@ -28,6 +31,37 @@ class ReleaseQuarantine(OperatorCommand):
 
 class OperatorCommandOnTransaction(OnTransaction, OperatorCommand):
     """What an operator command on a transaction carries."""
+
+
+class OwnLimits(AssetLimits):
+    """What is agreed with one wallet about one asset. What is left out is as its tier says."""
+
+    credit_limit_minor: Annotated[
+        Annotated[int, Field(ge=0, le=INT64_MAX)] | None,
+        Field(description="How far below zero what is available may go, in minor units."),
+    ] = None
+
+
+class SetLimits(OperatorCommand):
+    """Agree limits and policies with a wallet, in place of all that were agreed before."""
+
+    operation: Literal["set_limits"]
+    limits: Annotated[
+        dict[ReferenceAssetCode, OwnLimits], Field(max_length=64, description="Limits by the code of the asset.")
+    ]
+    over_capture_bps: Annotated[
+        int, Field(ge=0, le=10_000, description="How much more than authorized may be captured, in basis points of it.")
+    ] = 0
+    refunds_below_zero: Annotated[
+        bool, Field(description="Whether its refunds may take what is available below zero.")
+    ] = False
+
+
+class SetTier(OperatorCommand):
+    """Put a wallet into a tier: its limits count where the wallet has none of its own."""
+
+    operation: Literal["set_tier"]
+    tier: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$", description="Name of the tier.")]
 
 
 class Reverse(OperatorCommandOnTransaction):

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.events import AccountBalance, Source
+from schemas.events import AccountBalance, LimitFacts, Source
 
 
 class Outcome(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -28,6 +28,8 @@ class Outcome(msgspec.Struct, omit_defaults=True, kw_only=True):
     current_state: str | None = None
     current_code: str | None = None
     balances: tuple[AccountBalance, ...] = ()
+    #: The limit that would be exceeded, where the code says so.
+    limit: LimitFacts | None = None
     source: Source
     recorded_at: str
 

@@ -33,6 +33,7 @@ def _first_answer(event: LedgerEvent, cause: Cause) -> Outcome:
         field=event.field,
         state=event.to_state,
         balances=_own(event.balances, f"{event.wallet_id}/"),
+        limit=event.limit,
         source=cause.origin or Source(cause.topic, cause.partition, cause.offset),
         recorded_at=event.recorded_at,
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import msgspec.structs
+
 from agents.ledger.accounts import holder_of
 from agents.ledger.apply_transactions import change_transaction, change_wallet, keep_leg, keep_rail_facts
 from agents.ledger.state import (
     LedgerState,
     SubWallet,
+    Terms,
     Wallet,
     compact,
     parked_key,
@@ -103,6 +106,25 @@ def _wallet_state_changed(state: LedgerState, event: LedgerEvent) -> None:
     change_wallet(state, event.wallet_id, state=event.wallet.state)
 
 
+def _wallet_limits_set(state: LedgerState, event: LedgerEvent) -> None:
+    facts = event.wallet
+    assert facts is not None
+    tier = _terms(state, event).tier
+    terms = Terms(tier, facts.limits or {}, facts.over_capture_bps or 0, facts.refunds_below_zero or False)
+    change_wallet(state, event.wallet_id, terms=terms)
+
+
+def _wallet_tier_set(state: LedgerState, event: LedgerEvent) -> None:
+    assert event.wallet is not None
+    terms = msgspec.structs.replace(_terms(state, event), tier=event.wallet.tier)
+    change_wallet(state, event.wallet_id, terms=terms)
+
+
+def _terms(state: LedgerState, event: LedgerEvent) -> Terms:
+    wallet = state.wallets.get(event.wallet_id or "")
+    return Terms() if wallet is None or wallet.terms is None else wallet.terms
+
+
 def _wallet_quarantined(state: LedgerState, event: LedgerEvent) -> None:
     # Whatever went wrong, a release that was under way has to be ordered anew.
     change_wallet(state, event.wallet_id, quarantined=True, releasing=False)
@@ -145,6 +167,8 @@ _CHANGES: Final[dict[str, Callable[[LedgerState, LedgerEvent], None]]] = {
     ev.SUB_WALLET_OPENED: _sub_wallet_opened,
     ev.ASSET_ENABLED: _asset_enabled,
     ev.WALLET_STATE_CHANGED: _wallet_state_changed,
+    ev.WALLET_LIMITS_SET: _wallet_limits_set,
+    ev.WALLET_TIER_SET: _wallet_tier_set,
     ev.WALLET_QUARANTINED: _wallet_quarantined,
     ev.WALLET_RELEASING: _wallet_releasing,
     ev.WALLET_RELEASED: _wallet_released,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec.structs
 
 from agents.ledger.accounts import TRANSIT, available, held
+from agents.ledger.apply_spending import count_forced, count_spent, counted_minor, sum_minor, uncount_spent
 from agents.ledger.state import (
     CREDIT_LEG,
     Counter,
@@ -69,7 +69,11 @@ def _open(state: LedgerState, event: LedgerEvent) -> None:
     if event.due_at is not None:
         hold = Hold(unix_ms(event.due_at), event.amount_minor or 0)
         _add_due(state, event, hold.due_at_ms)
-    _put(state, event, event.entries if is_open and hold is None else (), hold)
+    spent_minor = counted_minor(event)
+    is_counted = spent_minor > 0 and _wallet(state, event.wallet_id).terms is not None
+    _put(state, event, event.entries if is_open and hold is None else (), hold, is_counted=is_counted)
+    if is_counted:
+        count_spent(state, event, spent_minor)
     if event.parent_transaction_id is not None and event.to_state != "failed":
         count_on_parent(state, event, event.amount_minor or 0)
     if is_open:
@@ -82,7 +86,9 @@ def _is_open(operation: str | None, to_state: str | None) -> bool:
     return to_state in UNDER_WAY or (to_state == "disputed" and operation == "dispute")
 
 
-def _put(state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...], hold: Hold | None) -> None:
+def _put(
+    state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...], hold: Hold | None, *, is_counted: bool = False
+) -> None:
     cause = event.cause
     assert cause is not None
     assert event.transaction_id is not None
@@ -109,6 +115,8 @@ def _put(state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...], hol
         None if to is None else to.wallet_id,
         None if to is None else to.sub_wallet,
         hold,
+        None,
+        is_counted,
     )
     key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
     state.transactions.put(key, transaction, opened_at_ms)
@@ -126,6 +134,10 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
             _count(state, available(before.wallet_id, before.sub_wallet), before.asset, -before.hold.remaining_minor)
         _count_under_way(state, before.wallet_id, before.sub_wallet, before.journal, -1)
         _count_open(state, event.wallet_id, -1)
+        if before.is_counted:
+            uncount_spent(state, event, before)
+    if event.forced:
+        count_forced(state, event)
     state.transactions.put(key, after, before.opened_at_ms)
     if before.parent_transaction_id is not None:
         if was_open and not is_open:
@@ -208,15 +220,10 @@ def _captured(state: LedgerState, event: LedgerEvent, key: str, parent: Transact
     hold = parent.hold
     if hold is None:
         return
-    change_minor = _sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet))
+    change_minor = sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet))
     after = Hold(hold.due_at_ms, hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)
     state.transactions.put(key, msgspec.structs.replace(parent, hold=after), parent.opened_at_ms)
     _count(state, available(parent.wallet_id, parent.sub_wallet), parent.asset, change_minor)
-
-
-def _sum_minor(entries: Sequence[Entry], account: str) -> int:
-    """Credits less debits of an account."""
-    return sum(entry.credit_minor - entry.debit_minor for entry in entries if entry.account == account)
 
 
 # ---- what may come back ------------------------------------------------------------------------------

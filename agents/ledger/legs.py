@@ -9,6 +9,7 @@ from __future__ import annotations
 from agents.ledger.accounts import TRANSIT, available
 from agents.ledger.draft import Journal, leaves_room, post
 from agents.ledger.holds import taken_back
+from agents.ledger.limits import over_cap
 from agents.ledger.operations.transfer import refused_by_payee, why_payee_refuses
 from agents.ledger.state import CREDIT_LEG, LedgerState, Wallet, leg_key
 from agents.ledger.turn import Turn
@@ -46,6 +47,9 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
     payee = state.wallets.get(leg.wallet_id)
     # What operators take back goes where it came from, whatever became of that wallet since.
     reason = None if leg.kind == "reverse" else why_payee_refuses(payee, leg.sub_wallet, leg.asset)
+    if reason is None and payee is not None and payee.terms is not None and leg.kind not in ("refund", "reverse"):
+        facts = over_cap(state, payee, leg.wallet_id, turn.reference, leg.asset, leg.amount_minor)
+        reason = None if facts is None else Code.LIMIT_EXCEEDED
     if payee is None or reason is not None:
         refuse_leg(turn, leg, cause, reason or Code.WALLET_NOT_FOUND)
         return

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import msgspec.structs
 
-from schemas.events import Entry, ParkedRecord, Source
+from schemas.events import AssetTerms, Entry, ParkedRecord, Source
 from schemas.lifecycle import Verb
 from streams.overlay import IN_ORDER, BucketedView, Overlay, Table, TableView
 
@@ -20,6 +20,32 @@ class SubWallet(msgspec.Struct, frozen=True, array_like=True):
 
     kind: str
     payee_wallet_id: str | None = None
+
+
+class Terms(msgspec.Struct, frozen=True, array_like=True):
+    """What is agreed with a wallet."""
+
+    tier: str | None = None
+    #: By asset; each goes before the tier's.
+    limits: dict[str, AssetTerms] = {}
+    #: How much more than was authorized may be captured, in basis points of it.
+    over_capture_bps: int = 0
+    #: Its refunds may take what is available below zero.
+    refunds_below_zero: bool = False
+
+
+class Spent(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What has left a wallet in one asset, in the calendar hour, day and month that something last left it."""
+
+    hour: int = 0
+    hour_count: int = 0
+    hour_minor: int = 0
+    day: int = 0
+    day_count: int = 0
+    day_minor: int = 0
+    month: int = 0
+    month_count: int = 0
+    month_minor: int = 0
 
 
 class Wallet(msgspec.Struct, frozen=True, array_like=True):
@@ -41,10 +67,8 @@ class Wallet(msgspec.Struct, frozen=True, array_like=True):
     releasing: bool = False
     #: When the first of its transactions is due, in Unix milliseconds; 0 where none is.
     due_at_ms: int = 0
-    #: How much more than was authorized may be captured, in basis points of it.
-    over_capture_bps: int = 0
-    #: Its refunds may take what is available below zero.
-    refunds_below_zero: bool = False
+    #: What is agreed with it; None with most wallets.
+    terms: Terms | None = None
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -108,6 +132,8 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     #: Of an authorization that can be captured.
     hold: Hold | None = None
     on_rail: OnRail | None = None
+    #: Counted towards the limits of its wallet.
+    is_counted: bool = False
     #: None as long as the whole amount is settled and nothing of it taken back.
     counter: Counter | None = None
 
@@ -151,6 +177,8 @@ ACCOUNTS: Final = Table[tuple[str, ...]]("accounts", _pack, msgspec.msgpack.Deco
 PARKED: Final = Table[ParkedRecord]("parked", _pack, msgspec.msgpack.Decoder(ParkedRecord).decode, cached=False)
 #: `<account> <asset>` -> what comes back to the balance if every open saga of the partition fails, in minor units.
 UNDER_WAY: Final = Table[int]("under_way", _pack, msgspec.msgpack.Decoder(int).decode)
+#: `<wallet id> <asset>` -> what has left the wallet, of those with terms.
+SPENT: Final = Table[Spent]("spent", _pack, msgspec.msgpack.Decoder(Spent).decode)
 #: `due_key` -> the wallet whose transaction is due then.
 DUE: Final = Table[str](f"due{IN_ORDER}", str.encode, bytes.decode, cached=False)
 #: `due_of_wallet_key` -> the transaction that is due then.
@@ -212,7 +240,7 @@ class LedgerState:
 
     __slots__ = (
         *("accounts", "balances", "due", "due_of_wallet", "first_events", "parked", "transactions", "under_way"),
-        "wallets",
+        *("spent", "wallets"),
     )
 
     def __init__(self, overlay: Overlay, transactions: Table[Transaction], first_events: Table[bytes]):
@@ -221,6 +249,7 @@ class LedgerState:
         self.accounts: TableView[tuple[str, ...]] = overlay.table(ACCOUNTS)
         self.parked: TableView[ParkedRecord] = overlay.table(PARKED)
         self.under_way: TableView[int] = overlay.table(UNDER_WAY)
+        self.spent: TableView[Spent] = overlay.table(SPENT)
         self.due: TableView[str] = overlay.table(DUE)
         self.due_of_wallet: TableView[str] = overlay.table(DUE_OF_WALLET)
         self.transactions: BucketedView[Transaction] = overlay.bucketed(transactions)

@@ -13,16 +13,19 @@ from schemas import events as ev
 from schemas.events import (
     EVENT_TYPES,
     AccountBalance,
+    AssetTerms,
     Cause,
     Counterparty,
     Entry,
     Exchange,
     Fee,
     LedgerEvent,
+    LimitFacts,
     ParkedRecord,
     RailFacts,
     Source,
     WalletFacts,
+    Window,
 )
 from streams.seal import Seal, Span
 
@@ -40,6 +43,8 @@ MEANING: Final[dict[str, str]] = {
     ev.SUB_WALLET_OPENED: "The wallet has one more sub-wallet.",
     ev.ASSET_ENABLED: "The wallet may hold one more asset; `wallet.assets` names all of them.",
     ev.WALLET_STATE_CHANGED: "Operators activated, locked, disabled or closed the wallet.",
+    ev.WALLET_LIMITS_SET: "Operators agreed limits and policies with the wallet, in place of those before.",
+    ev.WALLET_TIER_SET: "Operators put the wallet into a tier; its limits count where the wallet has none of its own.",
     ev.WALLET_QUARANTINED: "The ledger failed on a record of this wallet; nothing was posted, and the wallet takes "
     "nothing new until it is released.",
     ev.WALLET_RELEASING: "Operators end the quarantine, but more is parked than one transaction executes: the first "
@@ -102,6 +107,8 @@ EVENT_FIELDS: Final[dict[str, str]] = {
     "exchange": "What was exchanged, and at which rate.",
     "fee": "The fee within the operation.",
     "rail_facts": "What a deferred rail said of the transaction.",
+    "limit": "The limit that would be exceeded.",
+    "tier": "Name and version of the tier whose limits were seen to.",
     "occurred_at": "When it happened at the requester's, as the requester said, in milliseconds.",
     "device": "The requester's device, as the requester said.",
     "references": "The requester's own names: order, merchant, user.",
@@ -148,6 +155,26 @@ NESTED_FIELDS: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         "sub_wallet_kind": "`main`, `merchant`, `loyalty`, `escrow` or `savings`.",
         "payee_wallet_id": "The only wallet that an escrow may pay.",
         "parked": "Parked records that wait for a later portion of the release.",
+        "tier": "The tier that it is in.",
+        "limits": "What is agreed, by asset.",
+        "over_capture_bps": "How much more than was authorized may be captured, in basis points of it.",
+        "refunds_below_zero": "Whether its refunds may take what is available below zero.",
+    },
+    AssetTerms: {
+        "single_max_minor": "Most of one transaction.",
+        "hour": "Most that may leave it in a calendar hour, in UTC.",
+        "day": "Most that may leave it in a calendar day, in UTC.",
+        "month": "Most that may leave it in a calendar month, in UTC.",
+        "balance_cap_minor": "Most that the wallet may hold, in all its accounts.",
+        "credit_limit_minor": "How far below zero what is available may go.",
+    },
+    Window: {"count": "Most transactions.", "sum_minor": "Most minor units in all."},
+    LimitFacts: {
+        "name": "Such as `day.sum_minor`.",
+        "limit": "What it allows.",
+        "used": "How much of it is used.",
+        "frees_up_at": "When the window ends and a new one begins.",
+        "tier": "Name and version of the tier that it comes from; the wallet's own limit has none.",
     },
     Exchange: {
         "rate_id": "The rate that was used.",

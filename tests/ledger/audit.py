@@ -96,8 +96,12 @@ def _forwarded(world: World) -> list[Position]:
 def _audit_books(world: World) -> None:
     balances: dict[tuple[int, str, str], int] = defaultdict(int)
     under_way: dict[str, tuple[str, int]] = {}
+    credit_minor: dict[tuple[str, str], int] = {}
     for event in world.events:
-        _audit_journal(event, balances)
+        if event["type"] == "wallet.limits_set":
+            for asset, terms in event["wallet"].get("limits", {}).items():
+                credit_minor[event["wallet_id"], asset] = terms.get("credit_limit_minor", 0)
+        _audit_journal(event, balances, credit_minor)
         if not any(entry["account"] == "system/transit" for entry in event.get("entries", ())):
             continue
         if event["type"] == "transaction.processed":
@@ -117,7 +121,9 @@ def _audit_books(world: World) -> None:
     assert _held(world) == balances, "wallet-balances differs from the journals"
 
 
-def _audit_journal(event: Json, balances: dict[tuple[int, str, str], int]) -> None:
+def _audit_journal(
+    event: Json, balances: dict[tuple[int, str, str], int], credit_minor: dict[tuple[str, str], int]
+) -> None:
     """The journal balances, the balances in the event are those after it, and the path is legal."""
     sums: Counter[str] = Counter()
     for entry in event.get("entries", ()):
@@ -125,8 +131,10 @@ def _audit_journal(event: Json, balances: dict[tuple[int, str, str], int]) -> No
         sums[entry["asset"]] += minor
         account = entry["account"]
         balances[event["_partition"], account, entry["asset"]] += minor
-        if minor < 0 and balances[event["_partition"], account, entry["asset"]] < 0 and not event.get("forced"):
-            assert account.startswith("system/"), f"{account} goes below zero unforced: {event}"
+        after_minor = balances[event["_partition"], account, entry["asset"]]
+        lowest_minor = -credit_minor.get((account.partition("/")[0], entry["asset"]), 0)
+        if minor < 0 and after_minor < lowest_minor and not event.get("forced"):
+            assert account.startswith("system/"), f"{account} goes below its limit unforced: {event}"
     assert not any(sums.values()), f"debits and credits differ: {event}"
     for after in event.get("balances", ()):
         assert balances[event["_partition"], after["account"], after["asset"]] == after["balance_minor"], event

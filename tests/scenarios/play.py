@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 from unittest.mock import patch
 
 from agents.ledger.operations import release_quarantine
-from schemas.assets import Asset, AssetRegistry
 from schemas.codes import Code
-from schemas.rails import INSTANT, Rail
 from schemas.reference import Reference
+from schemas.topics import ASSETS, RAILS, TIERS
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import Json, command, operator
 from tests.ledger.world import OPERATORS, TOPIC_OF, Position, World
@@ -40,8 +39,7 @@ class Player:
 
     def __init__(self) -> None:
         self._partitions = 2
-        self._registered: list[Asset] = []
-        self._rails = {INSTANT.name: INSTANT}
+        self._reference = Reference()
         self._names: dict[str, str] = {}
         self._world: World | None = None
         self._by_hand = False
@@ -53,10 +51,7 @@ class Player:
     def world(self) -> World:
         """The world, made when first needed."""
         if self._world is None:
-            registry = AssetRegistry()
-            for asset in self._registered:
-                registry = registry.with_registered(asset)
-            self._world = World(self._partitions, reference=Reference(registry, self._rails))
+            self._world = World(self._partitions, reference=self._reference)
             self._world.machine.fails = lambda record, _context: (record.key or b"").decode() in self._failing
         return self._world
 
@@ -90,10 +85,19 @@ class Player:
         self._partitions = int(count)
 
     def _register(self, code: str, exponent: str) -> None:
-        self._registered.append(Asset(code=code, exponent=int(exponent), kind="points"))
+        self._refer(ASSETS, code, {"code": code, "exponent": int(exponent), "kind": "points"})
 
-    def _configure_rail(self, name: str, settlement: Literal["instant", "deferred"]) -> None:
-        self._rails[name] = Rail(name=name, settlement=settlement)
+    def _configure_rail(self, name: str, settlement: str) -> None:
+        self._refer(RAILS, name, {"name": name, "settlement": settlement})
+
+    def _configure_tier(self, name: str, version: str, limits: str) -> None:
+        self._refer(TIERS, name, {"name": name, "version": int(version), "limits": json.loads(limits)})
+
+    def _refer(self, topic: str, key: str, record: Json) -> None:
+        value = json.dumps(record).encode()
+        self._reference = self._reference.with_record(topic, key, value)
+        if self._world is not None:
+            self._world.machine.refer(topic, key, value)
 
     def _execute_portions(self, count: str) -> None:
         self._portion = int(count)
@@ -258,6 +262,7 @@ _SENTENCES: list[tuple[str, Callable[..., None]]] = [
     (r"partitions (\d+)", Player._set_partitions),
     (r"register ([A-Z]+) with (\d+) decimals", Player._register),
     (r"rail (\w+) is (instant|deferred)", Player._configure_rail),
+    (r"tier (\w+) version (\d+): (.*)", Player._configure_tier),
     (r"(\w+(?:, \w+)*) lives? in (\d+)", Player._place),
     (r"open (\d+) sub-wallets of (\w+)", Player._open_sub_wallets),
     (r"wait (\d+) (ms|second|hour|day)s?", Player._wait),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.ledger.accounts import available, held
 from agents.ledger.draft import Draft, post
 from agents.ledger.guards import balance_overflow, refuse_account, refuse_escrow, refuse_funds
+from agents.ledger.limits import refuse_limits, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.clock import rfc3339
 from schemas.commands import Authorize
@@ -21,7 +22,11 @@ def decide_authorize(
     refused = (
         refuse_account(draft, wallet, command.asset, reference, leaving=True)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
-        or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
+        or (
+            wallet.terms is not None
+            and refuse_limits(draft, state, wallet, reference, command.asset, command.amount_minor)
+        )
+        or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), command.amount_minor)
     )
     if refused:
         return refused

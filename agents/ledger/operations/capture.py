@@ -10,6 +10,7 @@ from agents.ledger.accounts import rail as rail_account
 from agents.ledger.draft import Draft, Journal, Named, leaves_room, post_all
 from agents.ledger.guards import balance_overflow, find_named, is_deferred, over_rail, refuse_funds
 from agents.ledger.holds import end_hold
+from agents.ledger.limits import over_cap, spendable_minor
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.state import LedgerState, Transaction, Wallet
 from agents.ledger.turn import Turn
@@ -55,7 +56,7 @@ def decide_capture(
     event = (
         _over_rail(state, draft, named, taken, rail, waits=is_deferred(reference, rail))
         if rail is not None
-        else _to_payee(state, command, draft, named, taken)
+        else _to_payee(state, command, draft, named, taken, reference)
     )
     if event.to_state in (State.PROCESSED, State.SETTLED):
         hold = named.transaction.hold
@@ -73,12 +74,13 @@ def _taken(
     amount_minor = hold.remaining_minor if command.amount_minor is None else command.amount_minor
     excess_minor = max(0, amount_minor - hold.remaining_minor)
     if excess_minor:
-        most_minor = authorization.amount_minor + authorization.amount_minor * wallet.over_capture_bps // 10_000
+        bps = 0 if wallet.terms is None else wallet.terms.over_capture_bps
+        most_minor = authorization.amount_minor + authorization.amount_minor * bps // 10_000
         if hold.captured_minor + amount_minor > most_minor:
             message = f"still held {hold.remaining_minor}, asked for {amount_minor}"
             return draft.reject(Code.EXCEEDS_REMAINING, message, "amount_minor")
         account = available(authorization.wallet_id, authorization.sub_wallet)
-        refused = refuse_funds(draft, state.balance_minor(account, authorization.asset), excess_minor)
+        refused = refuse_funds(draft, spendable_minor(state, wallet, account, authorization.asset), excess_minor)
         if refused is not None:
             return refused
     return _Taken(amount_minor - excess_minor, excess_minor)
@@ -106,7 +108,9 @@ def _over_rail(state: LedgerState, draft: Draft, named: Named, taken: _Taken, ra
     return draft.child(type_, named, taken.amount_minor, path=path, journal=journal, rail=rail)
 
 
-def _to_payee(state: LedgerState, command: Capture, draft: Draft, named: Named, taken: _Taken) -> LedgerEvent:
+def _to_payee(
+    state: LedgerState, command: Capture, draft: Draft, named: Named, taken: _Taken, reference: Reference
+) -> LedgerEvent:
     to_wallet_id = command.to_wallet_id
     assert to_wallet_id is not None
     counterparty = Counterparty(to_wallet_id, command.to_sub_wallet or "main")
@@ -121,6 +125,10 @@ def _to_payee(state: LedgerState, command: Capture, draft: Draft, named: Named, 
         return _refused(draft, named, taken, counterparty, reason or Code.WALLET_NOT_FOUND)
     if payee.quarantined:
         return _refused(draft, named, taken, counterparty, Code.WALLET_QUARANTINED)
+    asset = named.transaction.asset
+    is_other = to_wallet_id != command.wallet_id
+    if is_other and over_cap(state, payee, to_wallet_id, reference, asset, taken.amount_minor) is not None:
+        return _refused(draft, named, taken, counterparty, Code.LIMIT_EXCEEDED)
     journal = _journal(state, named, taken, available(to_wallet_id, counterparty.sub_wallet))
     if journal is None or not leaves_room(state, journal.balances[-1]):
         return _refused(draft, named, taken, counterparty, Code.AMOUNT_OUT_OF_RANGE)

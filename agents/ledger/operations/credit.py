@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.ledger.accounts import INCOMING, available, bucket, rail, rail_pending
 from agents.ledger.draft import Draft, has_room, leaves_room, post
 from agents.ledger.guards import balance_overflow, is_deferred, refuse_account, refuse_rail
+from agents.ledger.limits import refuse_cap
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Credit
 from schemas.events import TRANSACTION_PROCESSED, TRANSACTION_SETTLED, LedgerEvent
@@ -17,6 +18,8 @@ def decide_credit(
 ) -> LedgerEvent:
     """Credit the sub-wallet's available balance against the rail's settled position, or announce it."""
     refused = refuse_account(draft, wallet, command.asset, reference) or refuse_rail(draft, command.rail, reference)
+    if refused is None and wallet.terms is not None:
+        refused = refuse_cap(draft, state, wallet, reference, command.asset, command.amount_minor)
     if refused is not None:
         return refused
     account = available(command.wallet_id, command.sub_wallet)

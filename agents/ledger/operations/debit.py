@@ -13,6 +13,7 @@ from agents.ledger.guards import (
     refuse_funds,
     refuse_rail,
 )
+from agents.ledger.limits import refuse_limits, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Debit
 from schemas.events import LedgerEvent
@@ -26,9 +27,13 @@ def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draf
         refuse_account(draft, wallet, command.asset, reference, leaving=True)
         or refuse_rail(draft, command.rail, reference)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
-        or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
+        or (
+            wallet.terms is not None
+            and refuse_limits(draft, state, wallet, reference, command.asset, command.amount_minor)
+        )
+        or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), command.amount_minor)
     )
-    if refused is not None:
+    if refused:
         return refused
     waits = is_deferred(reference, command.rail)
     to = bucket(command.wallet_id, command.sub_wallet, OUTGOING) if waits else rail(command.rail)

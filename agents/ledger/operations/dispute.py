@@ -11,6 +11,7 @@ from functools import partial
 from agents.ledger.accounts import CHARGEBACKS, DISPUTED, available, bucket
 from agents.ledger.draft import Draft, has_room, post
 from agents.ledger.guards import balance_overflow
+from agents.ledger.limits import credit_limit_minor
 from agents.ledger.originals import find_original, move_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Dispute
@@ -39,6 +40,8 @@ def decide_dispute(
         return balance_overflow(draft)
     event = draft.child(TRANSACTION_DISPUTED, original.named, amount_minor, path=DISPUTED_AT_ONCE, journal=journal)
     event.remaining_minor = amount_minor
-    event.forced = original.is_inflow and journal.balances[0].balance_minor < 0
+    event.forced = original.is_inflow and journal.balances[0].balance_minor < -credit_limit_minor(
+        wallet, transaction.asset
+    )
     draft.then += (partial(move_original, original_id=command.transaction_id, cause=draft.cause, verb=Verb.DISPUTE),)
     return event

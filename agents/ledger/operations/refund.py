@@ -11,6 +11,7 @@ from typing import NamedTuple
 from agents.ledger.accounts import INCOMING, TRANSIT, available, bucket, rail, rail_pending
 from agents.ledger.draft import Draft, has_room, leaves_room, post
 from agents.ledger.guards import balance_overflow, refuse_funds
+from agents.ledger.limits import credit_limit_minor, spendable_minor
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.originals import Original, find_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet
@@ -47,9 +48,9 @@ def decide_refund(
         return original
     transaction = original.named.transaction
     account = available(command.wallet_id, original.sub_wallet)
-    if original.payer is not None and not wallet.refunds_below_zero:
+    if original.payer is not None and not (wallet.terms is not None and wallet.terms.refunds_below_zero):
         asked_minor = transaction.counted.remaining_minor if command.amount_minor is None else command.amount_minor
-        refused = refuse_funds(draft, state.balance_minor(account, transaction.asset), asked_minor)
+        refused = refuse_funds(draft, spendable_minor(state, wallet, account, transaction.asset), asked_minor)
         if refused is not None:
             return refused
     amount_minor = refuse_remaining(draft, transaction, command.amount_minor)
@@ -105,12 +106,15 @@ def pay_back(state: LedgerState, draft: Draft, back: Payback, *, forced: bool = 
         counterparty=back.payer,
         sub_wallet=back.original.sub_wallet,
     )
-    return _marked(event)
+    return _marked(event, state, back)
 
 
-def _marked(event: LedgerEvent) -> LedgerEvent:
-    """The event, which says so where it has taken a balance below zero."""
-    event.forced = event.balances[0].balance_minor < 0
+def _marked(event: LedgerEvent, state: LedgerState, back: Payback) -> LedgerEvent:
+    """The event, which says so where it has taken a balance below the wallet's credit."""
+    wallet = state.wallets.get(event.wallet_id or "")
+    assert wallet is not None
+    asset = back.original.named.transaction.asset
+    event.forced = event.balances[0].balance_minor < -credit_limit_minor(wallet, asset)
     return event
 
 
@@ -141,4 +145,4 @@ def _start_saga(state: LedgerState, draft: Draft, back: Payback, owner: int) -> 
         sub_wallet=back.original.sub_wallet,
     )
     send_leg(draft, event, owner)
-    return _marked(event)
+    return _marked(event, state, back)

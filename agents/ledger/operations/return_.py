@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from agents.ledger.accounts import SUSPENSE, available, is_system, rail
 from agents.ledger.draft import Draft, Journal, post_all
 from agents.ledger.guards import balance_overflow, find_named
+from agents.ledger.limits import credit_limit_minor
 from agents.ledger.operations.settle import is_inflow
 from agents.ledger.originals import state_of
 from agents.ledger.state import LedgerState, Transaction, Wallet
@@ -43,7 +44,9 @@ def decide_return(
         rail_reference=command.rail_reference, returned_minor=returned_minor, code=command.code
     )
     event.remaining_minor = after.counted.remaining_minor
-    event.forced = journal.balances[0].balance_minor < 0 and not is_system(journal.balances[0].account)
+    first = journal.balances[0]
+    lowest_minor = -credit_limit_minor(wallet, transaction.asset)
+    event.forced = first.balance_minor < lowest_minor and not is_system(first.account)
     return event
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from agents.ledger.accounts import ADJUSTMENTS, available, rail
 from agents.ledger.draft import Draft, leaves_room, post
 from agents.ledger.guards import balance_overflow, refuse_four_eyes
+from agents.ledger.limits import credit_limit_minor
 from agents.ledger.operations.refund import Payback, pay_back
 from agents.ledger.originals import Original, find_original, move_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet
@@ -34,7 +35,7 @@ def decide_reverse(
     if refused is not None:
         return refused
     if original.payer is None:
-        event = _over_rail(state, command, draft, original, amount_minor)
+        event = _over_rail(state, wallet, command, draft, original, amount_minor)
     else:
         account = available(command.wallet_id, original.sub_wallet)
         back = Payback(original, original.payer, account, amount_minor)
@@ -47,7 +48,7 @@ def decide_reverse(
 
 
 def _over_rail(
-    state: LedgerState, command: Reverse, draft: Draft, original: Original, amount_minor: int
+    state: LedgerState, wallet: Wallet, command: Reverse, draft: Draft, original: Original, amount_minor: int
 ) -> LedgerEvent:
     of = original.named.transaction
     own = available(of.wallet_id, of.sub_wallet)
@@ -57,5 +58,6 @@ def _over_rail(
     if journal is None or not (original.is_inflow or leaves_room(state, journal.balances[1])):
         return balance_overflow(draft)
     event = draft.child(TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal)
-    event.forced = original.is_inflow and journal.balances[0].balance_minor < 0
+    lowest_minor = -credit_limit_minor(wallet, of.asset)
+    event.forced = original.is_inflow and journal.balances[0].balance_minor < lowest_minor
     return event

@@ -9,6 +9,7 @@ from __future__ import annotations
 from agents.ledger.accounts import TRANSIT, available
 from agents.ledger.draft import Draft, leaves_room, post
 from agents.ledger.guards import balance_overflow, refuse_account, refuse_escrow, refuse_funds
+from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code
 from schemas.commands import Transfer
@@ -50,9 +51,14 @@ def decide_transfer(
     refused = (
         refuse_account(draft, wallet, command.asset, reference, leaving=True)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, command.to_wallet_id))
-        or refuse_funds(draft, state.balance_minor(account, command.asset), command.amount_minor)
+        or (
+            wallet.terms is not None
+            and command.to_wallet_id != command.wallet_id
+            and refuse_limits(draft, state, wallet, reference, command.asset, command.amount_minor)
+        )
+        or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), command.amount_minor)
     )
-    if refused is not None:
+    if refused:
         return refused
     payee = state.wallets.get(command.to_wallet_id)
     context = draft.context
@@ -60,11 +66,11 @@ def decide_transfer(
         owner = partition_of(command.to_wallet_id, context.partitions)
         if owner != context.partition:
             return _start_saga(state, command, draft, account, owner)
-    return _move_at_once(state, payee, command, draft, account)
+    return _move_at_once(state, payee, command, draft, account, reference)
 
 
 def _move_at_once(
-    state: LedgerState, payee: Wallet | None, command: Transfer, draft: Draft, account: str
+    state: LedgerState, payee: Wallet | None, command: Transfer, draft: Draft, account: str, reference: Reference
 ) -> LedgerEvent:
     counterparty = Counterparty(command.to_wallet_id, command.to_sub_wallet)
     reason = why_payee_refuses(payee, command.to_sub_wallet, command.asset)
@@ -72,6 +78,10 @@ def _move_at_once(
         return _fail_at_once(draft, counterparty, reason or Code.WALLET_NOT_FOUND)
     if payee.quarantined:
         return _fail_at_once(draft, counterparty, Code.WALLET_QUARANTINED)
+    if payee.terms is not None and command.to_wallet_id != command.wallet_id:
+        asset, amount_minor = command.asset, command.amount_minor
+        if over_cap(state, payee, command.to_wallet_id, reference, asset, amount_minor) is not None:
+            return _fail_at_once(draft, counterparty, Code.LIMIT_EXCEEDED)
     to_account = available(command.to_wallet_id, command.to_sub_wallet)
     journal = post(state, account, to_account, command.asset, command.amount_minor)
     # The payer's account covers the amount: only the payee's can be too full.

@@ -1,0 +1,65 @@
+"""The part of `apply` that counts what leaves wallets with terms, and what of it did not after all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agents.ledger.accounts import available
+from agents.ledger.spending import give_back, spend
+from agents.ledger.state import LedgerState, Transaction
+from schemas.clock import unix_ms
+from schemas.events import Entry, LedgerEvent
+
+
+def counted_minor(event: LedgerEvent) -> int:
+    """What leaves the wallet by an event, and counts: of a capture what it takes beyond its authorization."""
+    operation, amount_minor = event.operation, event.amount_minor or 0
+    if event.to_state == "failed":
+        return 0
+    if operation in ("debit", "authorize"):
+        return amount_minor
+    if operation == "transfer":
+        to = event.counterparty
+        return 0 if to is not None and to.wallet_id == event.wallet_id else amount_minor
+    if operation == "capture" or event.forced:
+        return -sum_minor(event.entries, available(event.wallet_id or "", event.sub_wallet or ""))
+    return 0
+
+
+def count_spent(state: LedgerState, event: LedgerEvent, minor: int) -> None:
+    key = f"{event.wallet_id} {event.asset}"
+    state.spent.put(key, spend(state.spent.get(key), unix_ms(event.recorded_at), minor))
+
+
+def count_forced(state: LedgerState, event: LedgerEvent) -> None:
+    """What is taken without being asked for counts too."""
+    minor = -sum_minor(event.entries, available(event.wallet_id or "", event.sub_wallet or ""))
+    wallet = state.wallets.get(event.wallet_id or "")
+    if minor > 0 and wallet is not None and wallet.terms is not None:
+        count_spent(state, event, minor)
+
+
+def uncount_spent(state: LedgerState, event: LedgerEvent, before: Transaction) -> None:
+    """What did not leave the wallet after all no longer counts in the windows that had counted it."""
+    key = f"{before.wallet_id} {before.asset}"
+    spent = state.spent.get(key)
+    if spent is None:
+        return
+    if before.hold is not None:
+        minor, count = before.hold.remaining_minor, 0 if before.hold.captured_minor else 1
+    elif event.to_state in ("failed", "canceled"):
+        minor, count = _counted_minor_of(before), 1
+    else:
+        return
+    state.spent.put(key, give_back(spent, before.opened_at_ms, minor, count))
+
+
+def _counted_minor_of(before: Transaction) -> int:
+    if before.operation != "capture":
+        return before.amount_minor
+    return -sum_minor(before.journal, available(before.wallet_id, before.sub_wallet))
+
+
+def sum_minor(entries: Sequence[Entry], account: str) -> int:
+    """Credits less debits of an account."""
+    return sum(entry.credit_minor - entry.debit_minor for entry in entries if entry.account == account)
