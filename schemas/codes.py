@@ -55,8 +55,6 @@ NOT_FROZEN: Final = frozenset(
 TO_COME: Final = frozenset(
     {
         Code.ILLEGAL_IN_BATCH,
-        Code.RATE_UNAVAILABLE,
-        Code.RATE_MOVED,
     }
 )
 

@@ -32,6 +32,14 @@ from schemas.operator_commands import (
 )
 from schemas.settlement_updates import Fail, Return, Settle, Submit
 
+RateId = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="The rate to use; the one that is valid if it is left out."),
+]
+LeastMinor = Annotated[
+    int, Field(ge=1, description="Least that must be got for it, in minor units, or nothing is exchanged.")
+]
+
 #: The longest that an authorization holds money: well below the retention of transactions.
 MAX_HOLD_S: Final = 365 * 86_400
 
@@ -102,6 +110,35 @@ class Transfer(Command):
     asset: AssetCode
     to_wallet_id: Annotated[WalletId, Field(description="Id of the payee's wallet.")]
     to_sub_wallet: Annotated[SubWalletName, Field(description="The payee's sub-wallet.")] = "main"
+    to_asset: Annotated[AssetCode | None, Field(description="Asset that the payee gets, if another one.")] = None
+    rate_id: RateId | None = None
+    min_to_amount_minor: LeastMinor | None = None
+
+
+class Convert(Command):
+    """Exchange money of a wallet for another asset."""
+
+    operation: Literal["convert"]
+    amount_minor: AmountMinor
+    asset: AssetCode
+    to_asset: Annotated[AssetCode, Field(description="Asset that the wallet gets.")]
+    rate_id: RateId | None = None
+    min_to_amount_minor: LeastMinor | None = None
+
+
+class TakeFee(Command):
+    """Take a fee from a wallet."""
+
+    operation: Literal["fee"]
+    amount_minor: AmountMinor
+    asset: AssetCode
+    code: Annotated[Text, Field(description="What it is for, as the tariff names it.")]
+
+
+class CloseWallet(Command):
+    """Close a wallet for good: it must be empty, with nothing under way; `sub_wallet` is `main` or left out."""
+
+    operation: Literal["close_wallet"]
 
 
 class Authorize(Command):
@@ -173,7 +210,7 @@ class Dispute(OnTransaction):
 REQUESTS: Final[dict[str, tuple[type[Command], ...]]] = {
     "transaction-requests": (
         *(OpenWallet, OpenSubWallet, EnableAsset),
-        *(Credit, Debit, Transfer),
+        *(Credit, Debit, Transfer, Convert, TakeFee, CloseWallet),
         *(Authorize, Capture, Release),
         *(Cancel, Refund, Dispute),
     ),

@@ -125,6 +125,8 @@ class Fee(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     version: int
     asset: str
     amount_minor: int
+    #: Whether refunds give it back, pro rata.
+    refundable: bool = False
 
 
 class RailFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -183,6 +185,8 @@ class LedgerEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
     remaining_minor: int | None = None
     exchange: Exchange | None = None
     fee: Fee | None = None
+    #: Of the original's fee what a refund gives back.
+    fee_returned_minor: int | None = None
     rail_facts: RailFacts | None = None
     limit: LimitFacts | None = None
     #: Name and version of the tier whose limits were seen to.

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.events import Counterparty, Source
+from schemas.events import Counterparty, Exchange, Fee, Source
 
 
 class TransferLeg(msgspec.Struct, tag_field="operation", tag="transfer_credit", omit_defaults=True, kw_only=True):
@@ -20,6 +20,11 @@ class TransferLeg(msgspec.Struct, tag_field="operation", tag="transfer_credit", 
     amount_minor: int
     asset: str
     payer: Counterparty
+    #: What was exchanged on its way; a refund is exchanged back where it arrives.
+    exchange: Exchange | None = None
+    #: What the payer has paid for it; and of a refund what it gives back of its original's fee.
+    fee: Fee | None = None
+    fee_returned_minor: int | None = None
     occurred_at: str | None = None
     references: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     metadata: dict[str, str] | None = None

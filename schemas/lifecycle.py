@@ -87,6 +87,8 @@ TRANSITIONS: Final[Mapping[str, _Cells]] = {
         _F: {},
         _R: {},
     },
+    "convert": {_I: {}, _P: {}, _S: _may(reverse={_R}), _R: {}},
+    "fee": {_I: {}, _P: {}, _S: _may(reverse={_R}), _R: {}},
     "authorize": {
         _I: {},
         _P: _may(capture={_P, _S}, release={_S, _C}, cancel={_C}, expire={_S, _C}),
@@ -126,6 +128,8 @@ _OPENING: Final[Mapping[str, Mapping[State, frozenset[State]]]] = {
     "credit": _AT_ONCE,
     "debit": _AT_ONCE,
     "transfer": _AT_ONCE_OR_FAILED,
+    "convert": _AT_ONCE,
+    "fee": _AT_ONCE,
     "authorize": {_I: frozenset({_P})},
     "capture": _AT_ONCE_OR_FAILED,
     "refund": _AT_ONCE_OR_FAILED,

@@ -22,6 +22,9 @@ SUSPENSE: Final = "system/suspense"
 CHARGEBACKS: Final = "system/chargebacks"
 ADJUSTMENTS: Final = "system/adjustments"
 FEES: Final = "system/fees"
+#: The other side of every exchange.
+FX: Final = "system/fx"
+REWARDS: Final = "system/rewards"
 
 _SYSTEM_PREFIX: Final = "system/"
 

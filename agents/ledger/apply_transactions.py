@@ -75,7 +75,8 @@ def _open(state: LedgerState, event: LedgerEvent) -> None:
     if is_counted:
         count_spent(state, event, spent_minor)
     if event.parent_transaction_id is not None and event.to_state != "failed":
-        count_on_parent(state, event, event.amount_minor or 0)
+        exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
+        count_on_parent(state, event, event.amount_minor or 0, event.fee_returned_minor or 0, exchange_minor)
     if is_open:
         _count_under_way(state, event.wallet_id or "", event.sub_wallet or "", event.entries, 1)
         _count_open(state, event.wallet_id, 1)
@@ -116,10 +117,19 @@ def _put(
         None if to is None else to.sub_wallet,
         hold,
         None,
+        _returnable_minor(event),
+        event.exchange,
         is_counted,
     )
     key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
     state.transactions.put(key, transaction, opened_at_ms)
+
+
+def _returnable_minor(event: LedgerEvent) -> int:
+    """The fee that refunds give back; of a refund, what it has given back."""
+    if event.fee_returned_minor is not None:
+        return event.fee_returned_minor
+    return event.fee.amount_minor if event.fee is not None and event.fee.refundable else 0
 
 
 def _move(state: LedgerState, event: LedgerEvent) -> None:
@@ -177,7 +187,9 @@ def keep_rail_facts(state: LedgerState, event: LedgerEvent) -> None:
 # ---- on the transaction that another one acts on ------------------------------------------------------
 
 
-def count_on_parent(state: LedgerState, event: LedgerEvent, by_minor: int) -> None:
+def count_on_parent(
+    state: LedgerState, event: LedgerEvent, by_minor: int, fee_minor: int = 0, exchange_minor: int = 0
+) -> None:
     """A capture, refund, dispute or reversal, or one less: its original counts it."""
     assert event.parent_transaction_id is not None
     key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
@@ -186,7 +198,12 @@ def count_on_parent(state: LedgerState, event: LedgerEvent, by_minor: int) -> No
         return
     field = f"{_COUNTED_AS[event.operation or '']}_minor"
     counter = parent.counted
-    counter = msgspec.structs.replace(counter, **{field: getattr(counter, field) + by_minor})
+    counter = msgspec.structs.replace(
+        counter,
+        **{field: getattr(counter, field) + by_minor},
+        fee_returned_minor=counter.fee_returned_minor + fee_minor,
+        exchange_returned_minor=counter.exchange_returned_minor + exchange_minor,
+    )
     state.transactions.put(key, msgspec.structs.replace(parent, counter=counter), parent.opened_at_ms)
 
 
@@ -196,7 +213,8 @@ _COUNTED_AS: Final = {"refund": "refunded", "dispute": "disputed", "reverse": "r
 def _end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) -> None:
     """What acted on another transaction is over: one that failed or was canceled never was."""
     if event.to_state in ("failed", "canceled"):
-        count_on_parent(state, event, -before.amount_minor)
+        exchange_minor = 0 if before.exchange is None else before.exchange.to_minor
+        count_on_parent(state, event, -before.amount_minor, -before.fee_minor, -exchange_minor)
     elif before.operation == "refund":
         settled_minor = None if event.rail_facts is None else event.rail_facts.settled_minor
         if settled_minor is not None:

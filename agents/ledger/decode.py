@@ -22,6 +22,7 @@ _LONGEST_READABLE = 255
 #: Operations that name a sub-wallet, or take that of the transaction that they name.
 _OF_A_SUB_WALLET = frozenset(
     {
+        *("convert", "fee"),
         *("credit", "debit", "authorize", "release", "cancel", "refund", "dispute"),
         *("reverse", "resolve_dispute", "submit", "settle", "fail", "return"),
     }
@@ -100,6 +101,8 @@ def _wrong_wallet(command: ReadCommand) -> tuple[str, str] | None:
 def _wrong_payee(command: Transfer) -> tuple[str, str] | None:
     if command.to_wallet_id == RESERVED_WALLET_ID:
         return _RESERVED, "to_wallet_id"
+    if command.to_asset is None and (command.rate_id is not None or command.min_to_amount_minor is not None):
+        return "only a transfer with to_asset is exchanged on its way", "to_asset"
     if command.to_wallet_id == command.wallet_id and command.to_sub_wallet == command.sub_wallet:
         return "payer and payee are the same sub-wallet", "to_sub_wallet"
     return None

@@ -17,6 +17,8 @@ from schemas.events import (
     Cause,
     Counterparty,
     Entry,
+    Exchange,
+    Fee,
     LedgerEvent,
     WalletFacts,
 )
@@ -32,6 +34,10 @@ class Named(NamedTuple):
 
     transaction_id: str
     transaction: Transaction
+
+
+#: Account, asset, and what it gains in minor units; less than 0 is taken from it.
+Move = tuple[str, str, int]
 
 
 class Journal(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +66,12 @@ def leaves_room(state: LedgerState, after: AccountBalance) -> bool:
     adds to the other what may come back, so that it leaves as much room as there was.
     """
     return INT64_MIN <= after.balance_minor + state.under_way_minor(after.account, after.asset) <= INT64_MAX
+
+
+def has_room_after(state: LedgerState, journal: Journal, account: str, asset: str) -> bool:
+    """`leaves_room` of an account that a journal names."""
+    after = next(after for after in journal.balances if after.account == account and after.asset == asset)
+    return leaves_room(state, after)
 
 
 def has_room(state: LedgerState, account: str, asset: str, amount_minor: int) -> bool:
@@ -92,20 +104,27 @@ def renamed(entries: tuple[Entry, ...], from_: str, to: str) -> tuple[Entry, ...
     )
 
 
-def post_all(state: LedgerState, asset: str, moves: Sequence[tuple[str, int]]) -> Journal | None:
-    """The journal that adds to each account what `moves` says, less than 0 taking from it; amounts of 0 are left out.
+def post_moves(state: LedgerState, moves: Sequence[Move]) -> Journal | None:
+    """The journal of these moves, an entry each but for those of 0; they add up to 0 for each asset.
 
-    No account is named twice, and the amounts add up to 0. None where a balance would leave int64.
+    None where a balance would leave int64.
     """
-    moved = [(account, minor) for account, minor in moves if minor]
-    balances = tuple(AccountBalance(name, asset, state.balance_minor(name, asset) + minor) for name, minor in moved)
-    if not all(is_balance(after.balance_minor) for after in balances):
+    after: dict[tuple[str, str], int] = {}
+    entries = []
+    for account, asset, minor in moves:
+        if minor:
+            key = (account, asset)
+            after[key] = after.get(key, state.balance_minor(account, asset)) + minor
+            entries.append(Entry(account, asset, -minor) if minor < 0 else Entry(account, asset, 0, minor))
+    if not all(map(is_balance, after.values())):
         return None
-    entries = tuple(
-        Entry(name, asset, debit_minor=-minor) if minor < 0 else Entry(name, asset, credit_minor=minor)
-        for name, minor in moved
-    )
-    return Journal(entries, balances)
+    balances = tuple([AccountBalance(account, asset, minor) for (account, asset), minor in after.items()])
+    return Journal(tuple(entries), balances)
+
+
+def post_all(state: LedgerState, asset: str, moves: Sequence[tuple[str, int]]) -> Journal | None:
+    """The same, of moves of a single asset."""
+    return post_moves(state, [(account, asset, minor) for account, minor in moves])
 
 
 class Draft:
@@ -137,6 +156,8 @@ class Draft:
         message: str | None = None,
         wallet: WalletFacts | None = None,
         due_at: str | None = None,
+        fee: Fee | None = None,
+        exchange: Exchange | None = None,
     ) -> LedgerEvent:
         """An event of this command; `path` is every state that its transaction passes, the last one reached."""
         command = self.command
@@ -158,6 +179,8 @@ class Draft:
             message=message,
             wallet=wallet,
             due_at=due_at,
+            fee=fee,
+            exchange=exchange,
             occurred_at=command.occurred_at,
             device=_raw(command.device),
             references=_raw(command.references),
@@ -180,6 +203,8 @@ class Draft:
         code: str = "ok",
         message: str | None = None,
         sub_wallet: str | None = None,
+        fee: Fee | None = None,
+        exchange: Exchange | None = None,
     ) -> LedgerEvent:
         """The event of a transaction of its own that acts on another one, and has its asset and sub-wallet."""
         event = self.event(
@@ -187,7 +212,9 @@ class Draft:
         )
         event.parent_transaction_id = parent.transaction_id
         event.amount_minor = amount_minor
-        event.asset = parent.transaction.asset
+        event.asset = parent.transaction.received_asset
+        event.fee = fee
+        event.exchange = exchange
         event.sub_wallet = sub_wallet or parent.transaction.sub_wallet
         return event
 

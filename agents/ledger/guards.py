@@ -19,7 +19,7 @@ def refuse_account(
     draft: Draft, wallet: Wallet, asset: str, reference: Reference, leaving: bool = False
 ) -> LedgerEvent | None:
     """A rejection where the sub-wallet that is named, its wallet's state or the asset forbids a posting."""
-    return refuse_wallet(draft, wallet, leaving) or _refuse_asset(draft, wallet, asset, reference)
+    return refuse_wallet(draft, wallet, leaving) or refuse_asset(draft, wallet, asset, reference)
 
 
 def refuse_wallet(draft: Draft, wallet: Wallet, leaving: bool = False) -> LedgerEvent | None:
@@ -55,13 +55,15 @@ def refuse_accounts(draft: Draft, sub_wallets: int, assets: int, field: str) -> 
     return draft.reject(Code.LIMIT_EXCEEDED, message, field)
 
 
-def _refuse_asset(draft: Draft, wallet: Wallet, asset: str, reference: Reference) -> LedgerEvent | None:
+def refuse_asset(
+    draft: Draft, wallet: Wallet, asset: str, reference: Reference, field: str = "asset"
+) -> LedgerEvent | None:
     """A rejection where the asset is unknown, or the wallet does not hold it."""
     if asset in wallet.assets:
         return None
     if reference.assets.get(asset) is None:
-        return draft.reject(Code.ASSET_UNKNOWN, f"no asset {asset!r} is known", "asset")
-    return draft.reject(Code.ASSET_NOT_ENABLED, f"the wallet does not hold {asset}", "asset")
+        return draft.reject(Code.ASSET_UNKNOWN, f"no asset {asset!r} is known", field)
+    return draft.reject(Code.ASSET_NOT_ENABLED, f"the wallet does not hold {asset}", field)
 
 
 def refuse_rail(draft: Draft, rail: str, reference: Reference) -> LedgerEvent | None:

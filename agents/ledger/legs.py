@@ -6,8 +6,9 @@ Payer's partition: the answer settles the transfer, or the exact inverse of its 
 
 from __future__ import annotations
 
-from agents.ledger.accounts import TRANSIT, available
-from agents.ledger.draft import Journal, leaves_room, post
+from agents.ledger.accounts import FEES, TRANSIT, available
+from agents.ledger.draft import Journal, Move, leaves_room, post, post_moves
+from agents.ledger.exchanging import exchanged
 from agents.ledger.holds import taken_back
 from agents.ledger.limits import over_cap
 from agents.ledger.operations.transfer import refused_by_payee, why_payee_refuses
@@ -46,14 +47,14 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
         return
     payee = state.wallets.get(leg.wallet_id)
     # What operators take back goes where it came from, whatever became of that wallet since.
-    reason = None if leg.kind == "reverse" else why_payee_refuses(payee, leg.sub_wallet, leg.asset)
+    reason = None if leg.kind == "reverse" else why_payee_refuses(payee, leg.sub_wallet, _asset_of(leg))
     if reason is None and payee is not None and payee.terms is not None and leg.kind not in ("refund", "reverse"):
         facts = over_cap(state, payee, leg.wallet_id, turn.reference, leg.asset, leg.amount_minor)
         reason = None if facts is None else Code.LIMIT_EXCEEDED
     if payee is None or reason is not None:
         refuse_leg(turn, leg, cause, reason or Code.WALLET_NOT_FOUND)
         return
-    journal = post(state, TRANSIT, available(leg.wallet_id, leg.sub_wallet), leg.asset, leg.amount_minor)
+    journal = _received(state, leg)
     if journal is None or not _is_room(state, payee, journal):
         refuse_leg(turn, leg, cause, Code.AMOUNT_OUT_OF_RANGE)
         return
@@ -61,10 +62,34 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
     _tell_payer(turn, leg, "ok")
 
 
+def _asset_of(leg: TransferLeg) -> str:
+    """The asset that the payee gets."""
+    return leg.exchange.to_asset if leg.exchange is not None else leg.asset
+
+
+def _received(state: LedgerState, leg: TransferLeg) -> Journal | None:
+    """From transit to the payee. A refund is exchanged back on its way, and gives back a fee from here."""
+    to = available(leg.wallet_id, leg.sub_wallet)
+    is_back = leg.kind in ("refund", "reverse")
+    if not is_back or (leg.exchange is None and not leg.fee_returned_minor):
+        return post(state, TRANSIT, to, leg.asset, leg.amount_minor)
+    moves: list[Move] = [(TRANSIT, leg.asset, -leg.amount_minor)]
+    asset, amount_minor = leg.asset, leg.amount_minor
+    if leg.exchange is not None:
+        moves += exchanged(leg.exchange)
+        asset, amount_minor = leg.exchange.to_asset, leg.exchange.to_minor
+    moves.append((to, asset, amount_minor))
+    if leg.fee_returned_minor:
+        moves += [(FEES, asset, -leg.fee_returned_minor), (to, asset, leg.fee_returned_minor)]
+    return post_moves(state, moves)
+
+
 def _is_room(state: LedgerState, payee: Wallet, journal: Journal) -> bool:
     """False where compensations that may come could take transit, or the payee's account, beyond int64."""
-    transit, credited = journal.balances
-    return leaves_room(state, transit) and (not payee.open_transactions or leaves_room(state, credited))
+    transit, *others = journal.balances
+    if not leaves_room(state, transit):
+        return False
+    return not payee.open_transactions or all(leaves_room(state, after) for after in others)
 
 
 def refuse_leg(turn: Turn, leg: TransferLeg, cause: Cause, reason: Code) -> None:
@@ -90,6 +115,9 @@ def _leg_event(
         balances=journal.balances if journal else (),
         amount_minor=leg.amount_minor,
         asset=leg.asset,
+        exchange=leg.exchange,
+        fee=leg.fee,
+        fee_returned_minor=leg.fee_returned_minor,
         sub_wallet=leg.sub_wallet,
         counterparty=leg.payer,
         code=code,

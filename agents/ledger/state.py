@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 import msgspec.structs
 
-from schemas.events import AssetTerms, Entry, ParkedRecord, Source
+from schemas.events import AssetTerms, Entry, Exchange, ParkedRecord, Source
 from schemas.lifecycle import Verb
 from streams.overlay import IN_ORDER, BucketedView, Overlay, Table, TableView
 
@@ -98,6 +98,9 @@ class Counter(msgspec.Struct, frozen=True, array_like=True, gc=False):
     charged_back_minor: int = 0
     reversed_minor: int = 0
     returned_minor: int = 0
+    #: Given back by refunds, of the original's fee and of what was exchanged for it.
+    fee_returned_minor: int = 0
+    exchange_returned_minor: int = 0
 
     @property
     def remaining_minor(self) -> int:
@@ -132,6 +135,9 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     #: Of an authorization that can be captured.
     hold: Hold | None = None
     on_rail: OnRail | None = None
+    #: Its fee, as far as refunds give it back.
+    fee_minor: int = 0
+    exchange: Exchange | None = None
     #: Counted towards the limits of its wallet.
     is_counted: bool = False
     #: None as long as the whole amount is settled and nothing of it taken back.
@@ -143,8 +149,18 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def counted(self) -> Counter:
-        """Its counter, once it is settled."""
-        return self.counter or Counter(self.amount_minor)
+        """Its counter, once it is settled: of what was received, in that asset."""
+        return self.counter or Counter(self.received_minor)
+
+    @property
+    def received_minor(self) -> int:
+        """What was received: the amount, or what was got for it."""
+        return self.amount_minor if self.exchange is None else self.exchange.to_minor
+
+    @property
+    def received_asset(self) -> str:
+        """The asset that was received."""
+        return self.asset if self.exchange is None else self.exchange.to_asset
 
     @property
     def source(self) -> Source:

@@ -106,6 +106,7 @@ EVENT_FIELDS: Final[dict[str, str]] = {
     "still held.",
     "exchange": "What was exchanged, and at which rate.",
     "fee": "The fee within the operation.",
+    "fee_returned_minor": "What a refund gives back of its original's fee, in minor units.",
     "rail_facts": "What a deferred rail said of the transaction.",
     "limit": "The limit that would be exceeded.",
     "tier": "Name and version of the tier whose limits were seen to.",
@@ -191,6 +192,7 @@ NESTED_FIELDS: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         "version": "Its version.",
         "asset": "Asset of the fee.",
         "amount_minor": "The fee, in minor units.",
+        "refundable": "Whether refunds give it back, pro rata.",
     },
     RailFacts: {
         "batch_id": "The settlement batch that it was submitted in.",

@@ -9,12 +9,13 @@ from typing import Any
 from unittest.mock import patch
 
 from agents.ledger.operations import release_quarantine
+from schemas.clock import rfc3339
 from schemas.codes import Code
 from schemas.reference import Reference
-from schemas.topics import ASSETS, RAILS, TIERS
+from schemas.topics import ASSETS, FEE_SCHEDULES, FX_RATES, RAILS, TIERS
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import Json, command, operator
-from tests.ledger.world import OPERATORS, TOPIC_OF, Position, World
+from tests.ledger.world import DAY_MS, OPERATORS, START_MS, TOPIC_OF, Position, World
 from tests.scenarios.table import Row, Scenario, ScenarioError, Sentence, Table
 
 _UNITS_MS = {"ms": 1, "second": 1_000, "hour": 3_600_000, "day": 86_400_000}
@@ -92,6 +93,15 @@ class Player:
 
     def _configure_tier(self, name: str, version: str, limits: str) -> None:
         self._refer(TIERS, name, {"name": name, "version": int(version), "limits": json.loads(limits)})
+
+    def _configure_fee(self, record: str) -> None:
+        read = {"version": 1, "refundable": False, **json.loads(record)}
+        self._refer(FEE_SCHEDULES, read["name"], read)
+
+    def _configure_rate(self, rate_id: str, base: str, quote: str, bid: str, ask: str, until: str | None) -> None:
+        read = {"rate_id": rate_id, "base": base, "quote": quote, "bid": bid, "ask": ask, "source": "desk"}
+        read |= {"valid_from": rfc3339(START_MS), "valid_until": until or rfc3339(START_MS + 365 * DAY_MS)}
+        self._refer(FX_RATES, rate_id, read)
 
     def _refer(self, topic: str, key: str, record: Json) -> None:
         value = json.dumps(record).encode()
@@ -263,6 +273,8 @@ _SENTENCES: list[tuple[str, Callable[..., None]]] = [
     (r"register ([A-Z]+) with (\d+) decimals", Player._register),
     (r"rail (\w+) is (instant|deferred)", Player._configure_rail),
     (r"tier (\w+) version (\d+): (.*)", Player._configure_tier),
+    (r"fee schedule (.*)", Player._configure_fee),
+    (r"rate (\w+) of (\w+)/(\w+) is ([0-9.]+) to ([0-9.]+)(?: until (.*))?", Player._configure_rate),
     (r"(\w+(?:, \w+)*) lives? in (\d+)", Player._place),
     (r"open (\d+) sub-wallets of (\w+)", Player._open_sub_wallets),
     (r"wait (\d+) (ms|second|hour|day)s?", Player._wait),

@@ -14,11 +14,14 @@ from agents.ledger.operations.adjust import decide_adjust
 from agents.ledger.operations.authorize import decide_authorize
 from agents.ledger.operations.cancel import decide_cancel
 from agents.ledger.operations.capture import decide_capture
+from agents.ledger.operations.close_wallet import decide_close_wallet
+from agents.ledger.operations.convert import decide_convert
 from agents.ledger.operations.credit import decide_credit
 from agents.ledger.operations.debit import decide_debit
 from agents.ledger.operations.dispute import decide_dispute
 from agents.ledger.operations.enable_asset import decide_enable_asset
 from agents.ledger.operations.fail import decide_fail
+from agents.ledger.operations.fee import decide_fee
 from agents.ledger.operations.open_sub_wallet import decide_open_sub_wallet
 from agents.ledger.operations.open_wallet import decide_open_wallet
 from agents.ledger.operations.refund import decide_refund
@@ -57,6 +60,9 @@ OPERATIONS: Final[dict[str, Decide]] = {
     "settle": decide_settle,
     "submit": decide_submit,
     "return": decide_return,
+    "convert": decide_convert,
+    "fee": decide_fee,
+    "close_wallet": decide_close_wallet,
     "enable_asset": decide_enable_asset,
     "open_sub_wallet": decide_open_sub_wallet,
     "open_wallet": decide_open_wallet,

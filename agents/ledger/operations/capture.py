@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from agents.ledger.accounts import OUTGOING, TRANSIT, available, bucket, held
 from agents.ledger.accounts import rail as rail_account
-from agents.ledger.draft import Draft, Journal, Named, leaves_room, post_all
+from agents.ledger.charges import charge, minor_of, paid
+from agents.ledger.draft import Draft, Journal, Named, has_room_after, post_moves
 from agents.ledger.guards import balance_overflow, find_named, is_deferred, over_rail, refuse_funds
 from agents.ledger.holds import end_hold
 from agents.ledger.limits import over_cap, spendable_minor
@@ -22,6 +23,7 @@ from schemas.events import (
     TRANSACTION_SETTLED,
     Cause,
     Counterparty,
+    Fee,
     LedgerEvent,
 )
 from schemas.lifecycle import FAILED_AT_ONCE, PROCESSED_AT_ONCE, SETTLED_AT_ONCE, State, Verb
@@ -35,6 +37,7 @@ class _Taken(NamedTuple):
 
     held_minor: int
     excess_minor: int
+    fee: Fee | None
 
     @property
     def amount_minor(self) -> int:
@@ -50,7 +53,7 @@ def decide_capture(
     named = find_named(draft, state, wallet, command, Verb.CAPTURE, leaving=True, rail=over)
     if isinstance(named, LedgerEvent):
         return named
-    taken = _taken(state, wallet, command, draft, named.transaction)
+    taken = _taken(state, wallet, command, draft, named.transaction, reference)
     if isinstance(taken, LedgerEvent):
         return taken
     event = (
@@ -67,7 +70,12 @@ def decide_capture(
 
 
 def _taken(
-    state: LedgerState, wallet: Wallet, command: Capture, draft: Draft, authorization: Transaction
+    state: LedgerState,
+    wallet: Wallet,
+    command: Capture,
+    draft: Draft,
+    authorization: Transaction,
+    reference: Reference,
 ) -> _Taken | LedgerEvent:
     hold = authorization.hold
     assert hold is not None
@@ -79,22 +87,27 @@ def _taken(
         if hold.captured_minor + amount_minor > most_minor:
             message = f"still held {hold.remaining_minor}, asked for {amount_minor}"
             return draft.reject(Code.EXCEEDS_REMAINING, message, "amount_minor")
+    fee = charge(wallet, reference, "capture", authorization.asset, amount_minor) if reference.fees else None
+    if excess_minor or fee is not None:
         account = available(authorization.wallet_id, authorization.sub_wallet)
-        refused = refuse_funds(draft, spendable_minor(state, wallet, account, authorization.asset), excess_minor)
+        spendable = spendable_minor(state, wallet, account, authorization.asset)
+        refused = refuse_funds(draft, spendable, excess_minor + minor_of(fee))
         if refused is not None:
             return refused
-    return _Taken(amount_minor - excess_minor, excess_minor)
+    return _Taken(amount_minor - excess_minor, excess_minor, fee)
 
 
 def _journal(state: LedgerState, named: Named, taken: _Taken, to: str) -> Journal | None:
     of = named.transaction
     wallet_id, sub_wallet = of.wallet_id, of.sub_wallet
+    own = available(wallet_id, sub_wallet)
     moves = (
-        (held(wallet_id, sub_wallet), -taken.held_minor),
-        (available(wallet_id, sub_wallet), -taken.excess_minor),
-        (to, taken.amount_minor),
+        (held(wallet_id, sub_wallet), of.asset, -taken.held_minor),
+        (own, of.asset, -taken.excess_minor),
+        (to, of.asset, taken.amount_minor),
+        *paid(taken.fee, own),
     )
-    return post_all(state, of.asset, moves)
+    return post_moves(state, moves)
 
 
 def _over_rail(state: LedgerState, draft: Draft, named: Named, taken: _Taken, rail: str, *, waits: bool) -> LedgerEvent:
@@ -105,7 +118,7 @@ def _over_rail(state: LedgerState, draft: Draft, named: Named, taken: _Taken, ra
     if journal is None:
         return balance_overflow(draft)
     type_, path = over_rail(waits)
-    return draft.child(type_, named, taken.amount_minor, path=path, journal=journal, rail=rail)
+    return draft.child(type_, named, taken.amount_minor, path=path, journal=journal, rail=rail, fee=taken.fee)
 
 
 def _to_payee(
@@ -129,8 +142,9 @@ def _to_payee(
     is_other = to_wallet_id != command.wallet_id
     if is_other and over_cap(state, payee, to_wallet_id, reference, asset, taken.amount_minor) is not None:
         return _refused(draft, named, taken, counterparty, Code.LIMIT_EXCEEDED)
-    journal = _journal(state, named, taken, available(to_wallet_id, counterparty.sub_wallet))
-    if journal is None or not leaves_room(state, journal.balances[-1]):
+    to = available(to_wallet_id, counterparty.sub_wallet)
+    journal = _journal(state, named, taken, to)
+    if journal is None or not has_room_after(state, journal, to, asset):
         return _refused(draft, named, taken, counterparty, Code.AMOUNT_OUT_OF_RANGE)
     return draft.child(
         TRANSACTION_SETTLED,
@@ -139,6 +153,7 @@ def _to_payee(
         path=SETTLED_AT_ONCE,
         journal=journal,
         counterparty=counterparty,
+        fee=taken.fee,
     )
 
 
@@ -168,6 +183,7 @@ def _start_saga(
         path=PROCESSED_AT_ONCE,
         journal=journal,
         counterparty=counterparty,
+        fee=taken.fee,
     )
     send_leg(draft, event, owner)
     return event

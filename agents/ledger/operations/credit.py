@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from agents.ledger.accounts import INCOMING, available, bucket, rail, rail_pending
-from agents.ledger.draft import Draft, has_room, leaves_room, post
-from agents.ledger.guards import balance_overflow, is_deferred, refuse_account, refuse_rail
-from agents.ledger.limits import refuse_cap
+from agents.ledger.charges import charge, paid
+from agents.ledger.draft import Draft, has_room, leaves_room, post, post_moves
+from agents.ledger.guards import balance_overflow, is_deferred, refuse_account, refuse_funds, refuse_rail
+from agents.ledger.limits import refuse_cap, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Credit
-from schemas.events import TRANSACTION_PROCESSED, TRANSACTION_SETTLED, LedgerEvent
+from schemas.events import TRANSACTION_PROCESSED, TRANSACTION_SETTLED, Fee, LedgerEvent
 from schemas.lifecycle import PROCESSED_AT_ONCE, SETTLED_AT_ONCE
 from schemas.reference import Reference
 
@@ -16,7 +17,7 @@ from schemas.reference import Reference
 def decide_credit(
     state: LedgerState, wallet: Wallet, command: Credit, draft: Draft, reference: Reference
 ) -> LedgerEvent:
-    """Credit the sub-wallet's available balance against the rail's settled position, or announce it."""
+    """Credit the sub-wallet's available balance against the rail's settled position, or announce it, free of charge."""
     refused = refuse_account(draft, wallet, command.asset, reference) or refuse_rail(draft, command.rail, reference)
     if refused is None and wallet.terms is not None:
         refused = refuse_cap(draft, state, wallet, reference, command.asset, command.amount_minor)
@@ -25,10 +26,30 @@ def decide_credit(
     account = available(command.wallet_id, command.sub_wallet)
     if is_deferred(reference, command.rail):
         return _announce(state, command, draft, account)
+    fee = charge(wallet, reference, "credit", command.asset, command.amount_minor) if reference.fees else None
+    if fee is not None:
+        return _charged(state, wallet, command, draft, fee)
     journal = post(state, rail(command.rail), account, command.asset, command.amount_minor)
     if journal is None or (wallet.open_transactions and not leaves_room(state, journal.balances[1])):
         return balance_overflow(draft)
     return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal, rail=command.rail)
+
+
+def _charged(state: LedgerState, wallet: Wallet, command: Credit, draft: Draft, fee: Fee) -> LedgerEvent:
+    """A credit that costs something: the fee is taken of what is available with it."""
+    account = available(command.wallet_id, command.sub_wallet)
+    covered_minor = spendable_minor(state, wallet, account, command.asset) + command.amount_minor
+    refused = refuse_funds(draft, covered_minor, fee.amount_minor)
+    if refused is not None:
+        return refused
+    asset, amount_minor = command.asset, command.amount_minor
+    moves = ((rail(command.rail), asset, -amount_minor), (account, asset, amount_minor), *paid(fee, account))
+    journal = post_moves(state, moves)
+    if journal is None or not leaves_room(state, journal.balances[1]):
+        return balance_overflow(draft)
+    event = draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal, rail=command.rail)
+    event.fee = fee
+    return event
 
 
 def _announce(state: LedgerState, command: Credit, draft: Draft, account: str) -> LedgerEvent:

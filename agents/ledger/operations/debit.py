@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agents.ledger.accounts import OUTGOING, available, bucket, rail
-from agents.ledger.draft import Draft, post
+from agents.ledger.charges import charge, minor_of, post_charged
+from agents.ledger.draft import Draft
 from agents.ledger.guards import (
     balance_overflow,
     is_deferred,
@@ -23,6 +24,8 @@ from schemas.reference import Reference
 def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draft, reference: Reference) -> LedgerEvent:
     """Debit the sub-wallet's available balance, as far as it is covered."""
     account = available(command.wallet_id, command.sub_wallet)
+    fee = charge(wallet, reference, "debit", command.asset, command.amount_minor) if reference.fees else None
+    needed_minor = command.amount_minor + minor_of(fee)
     refused = (
         refuse_account(draft, wallet, command.asset, reference, leaving=True)
         or refuse_rail(draft, command.rail, reference)
@@ -31,14 +34,14 @@ def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draf
             wallet.terms is not None
             and refuse_limits(draft, state, wallet, reference, command.asset, command.amount_minor)
         )
-        or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), command.amount_minor)
+        or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), needed_minor)
     )
     if refused:
         return refused
     waits = is_deferred(reference, command.rail)
     to = bucket(command.wallet_id, command.sub_wallet, OUTGOING) if waits else rail(command.rail)
-    journal = post(state, account, to, command.asset, command.amount_minor)
+    journal = post_charged(state, account, to, command.asset, command.amount_minor, fee)
     if journal is None:
         return balance_overflow(draft)
     type_, path = over_rail(waits)
-    return draft.event(type_, path=path, journal=journal, rail=command.rail)
+    return draft.event(type_, path=path, journal=journal, rail=command.rail, fee=fee)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from agents.ledger.accounts import INCOMING, TRANSIT, available, bucket, rail, rail_pending
-from agents.ledger.draft import Draft, has_room, leaves_room, post
-from agents.ledger.guards import balance_overflow, refuse_funds
+from agents.ledger.accounts import FEES, INCOMING, TRANSIT, available, bucket, rail, rail_pending
+from agents.ledger.charges import charge, minor_of, paid
+from agents.ledger.draft import Draft, Journal, Move, has_room, has_room_after, post_moves
+from agents.ledger.exchanging import exchanged, exchanged_back, fee_returned_minor
+from agents.ledger.guards import balance_overflow, over_rail, refuse_funds
 from agents.ledger.limits import credit_limit_minor, spendable_minor
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.originals import Original, find_original, refuse_remaining
@@ -22,6 +24,8 @@ from schemas.events import (
     TRANSACTION_PROCESSED,
     TRANSACTION_SETTLED,
     Counterparty,
+    Exchange,
+    Fee,
     LedgerEvent,
 )
 from schemas.lifecycle import FAILED_AT_ONCE, PROCESSED_AT_ONCE, SETTLED_AT_ONCE, Verb
@@ -37,10 +41,45 @@ class Payback(NamedTuple):
     #: The account that it is taken from.
     account: str
     amount_minor: int
+    #: What the refund itself costs.
+    fee: Fee | None
+    #: Of what the original cost, and of what was exchanged for it.
+    fee_returned_minor: int
+    exchange: Exchange | None
+
+    @property
+    def asset(self) -> str:
+        """The asset that the payee got."""
+        return self.original.named.transaction.received_asset
+
+    @property
+    def payers(self) -> tuple[str, int]:
+        """The asset that the payer gets, and how much."""
+        if self.exchange is None:
+            return self.asset, self.amount_minor
+        return self.exchange.to_asset, self.exchange.to_minor
+
+    def moves(self, payers_account: str) -> list[Move]:
+        """The moves that bring it back to the payer's account in the same partition."""
+        asset, minor = self.payers
+        moves = [(self.account, self.asset, -self.amount_minor)]
+        if self.exchange is not None:
+            moves += exchanged(self.exchange)
+        moves.append((payers_account, asset, minor))
+        if self.fee_returned_minor:
+            moves += [(FEES, asset, -self.fee_returned_minor), (payers_account, asset, self.fee_returned_minor)]
+        return [*moves, *paid(self.fee, self.account)]
+
+
+def payback_of(original: Original, payer: Counterparty, account: str, amount_minor: int, fee: Fee | None) -> Payback:
+    """What goes back with an amount of the original."""
+    of = original.named.transaction
+    returned_minor = fee_returned_minor(of, amount_minor)
+    return Payback(original, payer, account, amount_minor, fee, returned_minor, exchanged_back(of, amount_minor))
 
 
 def decide_refund(
-    state: LedgerState, wallet: Wallet, command: Refund, draft: Draft, _reference: Reference
+    state: LedgerState, wallet: Wallet, command: Refund, draft: Draft, reference: Reference
 ) -> LedgerEvent:
     """Refund an amount, or all that is left: never more than was settled less what was taken back already."""
     original = find_original(draft, state, wallet, command, Verb.REFUND, leaving=True)
@@ -48,35 +87,46 @@ def decide_refund(
         return original
     transaction = original.named.transaction
     account = available(command.wallet_id, original.sub_wallet)
-    if original.payer is not None and not (wallet.terms is not None and wallet.terms.refunds_below_zero):
-        asked_minor = transaction.counted.remaining_minor if command.amount_minor is None else command.amount_minor
-        refused = refuse_funds(draft, spendable_minor(state, wallet, account, transaction.asset), asked_minor)
+    asset, remaining_minor = transaction.received_asset, transaction.counted.remaining_minor
+    asked_minor = remaining_minor if command.amount_minor is None else command.amount_minor
+    fee = charge(wallet, reference, "refund", asset, asked_minor) if reference.fees else None
+    is_below_zero = wallet.terms is not None and wallet.terms.refunds_below_zero
+    if fee is not None or (original.payer is not None and not is_below_zero):
+        needed_minor = minor_of(fee) + (0 if original.payer is None else asked_minor)
+        refused = refuse_funds(draft, spendable_minor(state, wallet, account, asset), needed_minor)
         if refused is not None:
             return refused
     amount_minor = refuse_remaining(draft, transaction, command.amount_minor)
     if isinstance(amount_minor, LedgerEvent):
         return amount_minor
     if original.payer is None:
-        return _over_rail(state, draft, original, account, amount_minor)
-    return pay_back(state, draft, Payback(original, original.payer, account, amount_minor))
+        return _over_rail(state, draft, original, account, amount_minor, fee)
+    return pay_back(state, draft, payback_of(original, original.payer, account, amount_minor, fee))
 
 
-def _over_rail(state: LedgerState, draft: Draft, original: Original, account: str, amount_minor: int) -> LedgerEvent:
+def _over_rail(
+    state: LedgerState, draft: Draft, original: Original, account: str, amount_minor: int, fee: Fee | None
+) -> LedgerEvent:
     of = original.named.transaction
-    if of.rail is None:
-        journal = post(state, rail(None), account, of.asset, amount_minor)
-        if journal is None or not leaves_room(state, journal.balances[1]):
-            return balance_overflow(draft)
-        return draft.child(
-            TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal, rail="instant"
-        )
-    incoming = bucket(of.wallet_id, of.sub_wallet, INCOMING)
-    journal = post(state, rail_pending(of.rail), incoming, of.asset, amount_minor)
-    if journal is None or not has_room(state, account, of.asset, amount_minor):
-        return balance_overflow(draft)
-    return draft.child(
-        TRANSACTION_PROCESSED, original.named, amount_minor, path=PROCESSED_AT_ONCE, journal=journal, rail=of.rail
+    waits = of.rail is not None
+    from_, to = rail(None), account
+    if waits:
+        from_, to = rail_pending(of.rail), bucket(of.wallet_id, of.sub_wallet, INCOMING)
+    returned_minor = fee_returned_minor(of, amount_minor)
+    moves = (
+        *((from_, of.asset, -amount_minor), (to, of.asset, amount_minor)),
+        *((FEES, of.asset, -returned_minor), (account, of.asset, returned_minor)),
+        *paid(fee, account),
     )
+    journal = post_moves(state, moves)
+    if journal is None or not has_room(state, account, of.asset, amount_minor + returned_minor):
+        return balance_overflow(draft)
+    type_, path = over_rail(waits)
+    event = draft.child(
+        type_, original.named, amount_minor, path=path, journal=journal, rail=of.rail or "instant", fee=fee
+    )
+    event.fee_returned_minor = returned_minor or None
+    return event
 
 
 def pay_back(state: LedgerState, draft: Draft, back: Payback, *, forced: bool = False) -> LedgerEvent:
@@ -87,34 +137,38 @@ def pay_back(state: LedgerState, draft: Draft, back: Payback, *, forced: bool = 
         owner = partition_of(back.payer.wallet_id, context.partitions)
         if owner != context.partition:
             return _start_saga(state, draft, back, owner)
-    asset = back.original.named.transaction.asset
+    asset, _ = back.payers
     reason = None if forced else why_payee_refuses(payer_wallet, back.payer.sub_wallet, asset)
     if payer_wallet is None or reason is not None:
         return _fail(draft, back, reason or Code.WALLET_NOT_FOUND)
     if payer_wallet.quarantined and not forced:
         return _fail(draft, back, Code.WALLET_QUARANTINED)
     to = available(back.payer.wallet_id, back.payer.sub_wallet)
-    journal = post(state, back.account, to, asset, back.amount_minor)
-    if journal is None or not leaves_room(state, journal.balances[1]):
+    journal = post_moves(state, back.moves(to))
+    if journal is None or not has_room_after(state, journal, to, asset):
         return _fail(draft, back, Code.AMOUNT_OUT_OF_RANGE)
+    return _child(state, draft, back, TRANSACTION_SETTLED, SETTLED_AT_ONCE, journal)
+
+
+def _child(
+    state: LedgerState, draft: Draft, back: Payback, type_: str, path: tuple[str, ...], journal: Journal
+) -> LedgerEvent:
+    """The event, which says so where it has taken a balance below the wallet's credit."""
     event = draft.child(
-        TRANSACTION_SETTLED,
+        type_,
         back.original.named,
         back.amount_minor,
-        path=SETTLED_AT_ONCE,
+        path=path,
         journal=journal,
         counterparty=back.payer,
         sub_wallet=back.original.sub_wallet,
+        fee=back.fee,
+        exchange=back.exchange,
     )
-    return _marked(event, state, back)
-
-
-def _marked(event: LedgerEvent, state: LedgerState, back: Payback) -> LedgerEvent:
-    """The event, which says so where it has taken a balance below the wallet's credit."""
+    event.fee_returned_minor = back.fee_returned_minor or None
     wallet = state.wallets.get(event.wallet_id or "")
     assert wallet is not None
-    asset = back.original.named.transaction.asset
-    event.forced = event.balances[0].balance_minor < -credit_limit_minor(wallet, asset)
+    event.forced = journal.balances[0].balance_minor < -credit_limit_minor(wallet, back.asset)
     return event
 
 
@@ -132,17 +186,10 @@ def _fail(draft: Draft, back: Payback, reason: Code) -> LedgerEvent:
 
 
 def _start_saga(state: LedgerState, draft: Draft, back: Payback, owner: int) -> LedgerEvent:
-    journal = post(state, back.account, TRANSIT, back.original.named.transaction.asset, back.amount_minor)
+    moves = [(back.account, back.asset, -back.amount_minor), (TRANSIT, back.asset, back.amount_minor)]
+    journal = post_moves(state, [*moves, *paid(back.fee, back.account)])
     if journal is None:
         return balance_overflow(draft)
-    event = draft.child(
-        TRANSACTION_PROCESSED,
-        back.original.named,
-        back.amount_minor,
-        path=PROCESSED_AT_ONCE,
-        journal=journal,
-        counterparty=back.payer,
-        sub_wallet=back.original.sub_wallet,
-    )
+    event = _child(state, draft, back, TRANSACTION_PROCESSED, PROCESSED_AT_ONCE, journal)
     send_leg(draft, event, owner)
-    return _marked(event, state, back)
+    return event

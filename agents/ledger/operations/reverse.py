@@ -1,18 +1,20 @@
 """`reverse`: operators take back what is left of a settled transaction, forced where the wallet has not enough.
 
 Of a credit: available -> adjustments; of a debit or a capture over a rail: adjustments -> available; in place of
-adjustments the rail, where its reference proves the return. Of a transfer: as a refund that nothing refuses.
+adjustments the rail, where its reference proves the return. Of a transfer: as a refund that nothing refuses. Of a fee
+or an exchange: the inverse, by what was recorded.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from agents.ledger.accounts import ADJUSTMENTS, available, rail
-from agents.ledger.draft import Draft, leaves_room, post
+from agents.ledger.accounts import ADJUSTMENTS, FEES, available, rail
+from agents.ledger.draft import Draft, Move, has_room_after, leaves_room, post, post_moves
+from agents.ledger.exchanging import exchanged, exchanged_back, fee_returned_minor
 from agents.ledger.guards import balance_overflow, refuse_four_eyes
 from agents.ledger.limits import credit_limit_minor
-from agents.ledger.operations.refund import Payback, pay_back
+from agents.ledger.operations.refund import pay_back, payback_of
 from agents.ledger.originals import Original, find_original, move_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet
 from schemas.events import TRANSACTION_SETTLED, LedgerEvent
@@ -34,16 +36,41 @@ def decide_reverse(
     refused = refuse_four_eyes(command, draft)
     if refused is not None:
         return refused
-    if original.payer is None:
+    if original.named.transaction.operation in ("convert", "fee"):
+        event = _within(state, wallet, draft, original, amount_minor)
+    elif original.payer is None:
         event = _over_rail(state, wallet, command, draft, original, amount_minor)
     else:
         account = available(command.wallet_id, original.sub_wallet)
-        back = Payback(original, original.payer, account, amount_minor)
+        back = payback_of(original, original.payer, account, amount_minor, None)
         event = pay_back(state, draft, back, forced=True)
     if event.to_state in (State.PROCESSED, State.SETTLED):
         draft.then += (
             partial(move_original, original_id=command.transaction_id, cause=draft.cause, verb=Verb.REVERSE),
         )
+    return event
+
+
+def _within(state: LedgerState, wallet: Wallet, draft: Draft, original: Original, amount_minor: int) -> LedgerEvent:
+    """Takes back a fee, or an exchange by what was given and got."""
+    of = original.named.transaction
+    own = available(of.wallet_id, of.sub_wallet)
+    back = exchanged_back(of, amount_minor)
+    if back is None:
+        moves: list[Move] = [(FEES, of.asset, -amount_minor), (own, of.asset, amount_minor)]
+    else:
+        moves = [(own, back.from_asset, -amount_minor), *exchanged(back), (own, back.to_asset, back.to_minor)]
+    returned_minor = fee_returned_minor(of, amount_minor)
+    moves += [(FEES, of.asset, -returned_minor), (own, of.asset, returned_minor)]
+    journal = post_moves(state, moves)
+    if journal is None or not has_room_after(state, journal, own, of.asset):
+        return balance_overflow(draft)
+    event = draft.child(
+        TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal, exchange=back
+    )
+    event.fee_returned_minor = returned_minor or None
+    lowest_minor = -credit_limit_minor(wallet, of.received_asset)
+    event.forced = back is not None and journal.balances[0].balance_minor < lowest_minor
     return event
 
 

@@ -17,7 +17,7 @@ def decide_set_wallet_state(
     """Change the state. A closed wallet stays closed; closing needs every balance zero and nothing under way."""
     if wallet.state == "closed":
         return draft.reject(Code.WALLET_CLOSED, "a closed wallet stays closed", "state")
-    if command.state == "closed" and (why := _why_not_empty(state, wallet, command.wallet_id)):
+    if command.state == "closed" and (why := why_not_empty(state, wallet, command.wallet_id)):
         return draft.reject(Code.ILLEGAL_TRANSITION, why, "state")
     refused = refuse_four_eyes(command, draft)
     if refused is not None:
@@ -25,7 +25,8 @@ def decide_set_wallet_state(
     return draft.event(WALLET_STATE_CHANGED, wallet=WalletFacts(state=command.state))
 
 
-def _why_not_empty(state: LedgerState, wallet: Wallet, wallet_id: str) -> str | None:
+def why_not_empty(state: LedgerState, wallet: Wallet, wallet_id: str) -> str | None:
+    """Why a wallet cannot be closed, or None where it can."""
     if wallet.open_transactions:
         return f"{wallet.open_transactions} transactions of the wallet are under way"
     if wallet.parked:

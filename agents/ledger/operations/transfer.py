@@ -6,8 +6,12 @@ answer back (`agents.ledger.legs`). Until the answer, only the answer moves the 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from agents.ledger.accounts import TRANSIT, available
-from agents.ledger.draft import Draft, leaves_room, post
+from agents.ledger.charges import charge, minor_of, paid
+from agents.ledger.draft import Draft, Journal, Move, has_room_after, post, post_moves
+from agents.ledger.exchanging import exchange_for, exchanged
 from agents.ledger.guards import balance_overflow, refuse_account, refuse_escrow, refuse_funds
 from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
@@ -18,6 +22,8 @@ from schemas.events import (
     TRANSACTION_PROCESSED,
     TRANSACTION_SETTLED,
     Counterparty,
+    Exchange,
+    Fee,
     LedgerEvent,
 )
 from schemas.internal import TransferLeg, encode_internal
@@ -43,11 +49,30 @@ def why_payee_refuses(wallet: Wallet | None, sub_wallet: str, asset: str) -> Cod
     return None
 
 
+class _Sent(NamedTuple):
+    """What leaves the payer's account, and what of it the payee is to get."""
+
+    account: str
+    fee: Fee | None
+    exchange: Exchange | None
+    asset: str
+    amount_minor: int
+
+    def moves(self, command: Transfer, to: str) -> list[Move]:
+        """The moves that bring it to the account `to`."""
+        moves = [(self.account, command.asset, -command.amount_minor)]
+        if self.exchange is not None:
+            moves += exchanged(self.exchange)
+        return [*moves, (to, self.asset, self.amount_minor), *paid(self.fee, self.account)]
+
+
 def decide_transfer(
     state: LedgerState, wallet: Wallet, command: Transfer, draft: Draft, reference: Reference
 ) -> LedgerEvent:
     """Move the money at once where the payee lives here, else start the saga."""
     account = available(command.wallet_id, command.sub_wallet)
+    fee = charge(wallet, reference, "transfer", command.asset, command.amount_minor) if reference.fees else None
+    needed_minor = command.amount_minor + minor_of(fee)
     refused = (
         refuse_account(draft, wallet, command.asset, reference, leaving=True)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, command.to_wallet_id))
@@ -56,38 +81,67 @@ def decide_transfer(
             and command.to_wallet_id != command.wallet_id
             and refuse_limits(draft, state, wallet, reference, command.asset, command.amount_minor)
         )
-        or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), command.amount_minor)
+        or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), needed_minor)
     )
     if refused:
         return refused
+    sent = _sent(command, draft, reference, account, fee)
+    if isinstance(sent, LedgerEvent):
+        return sent
     payee = state.wallets.get(command.to_wallet_id)
     context = draft.context
     if payee is None:
         owner = partition_of(command.to_wallet_id, context.partitions)
         if owner != context.partition:
-            return _start_saga(state, command, draft, account, owner)
-    return _move_at_once(state, payee, command, draft, account, reference)
+            return _start_saga(state, command, draft, sent, owner)
+    return _move_at_once(state, payee, command, draft, sent, reference)
+
+
+def _sent(command: Transfer, draft: Draft, reference: Reference, account: str, fee: Fee | None) -> _Sent | LedgerEvent:
+    """What is sent, exchanged where the payee is to get another asset; or the rejection where there is no rate."""
+    if command.to_asset is None or command.to_asset == command.asset:
+        return _Sent(account, fee, None, command.asset, command.amount_minor)
+    pair, least_minor = (command.asset, command.to_asset), command.min_to_amount_minor
+    exchange = exchange_for(draft, reference, pair, command.amount_minor, command.rate_id, least_minor)
+    if isinstance(exchange, LedgerEvent):
+        return exchange
+    return _Sent(account, fee, exchange, exchange.to_asset, exchange.to_minor)
+
+
+def _post(state: LedgerState, command: Transfer, sent: _Sent, to: str) -> Journal | None:
+    if sent.exchange is None and sent.fee is None:
+        return post(state, sent.account, to, command.asset, command.amount_minor)
+    return post_moves(state, sent.moves(command, to))
 
 
 def _move_at_once(
-    state: LedgerState, payee: Wallet | None, command: Transfer, draft: Draft, account: str, reference: Reference
+    state: LedgerState, payee: Wallet | None, command: Transfer, draft: Draft, sent: _Sent, reference: Reference
 ) -> LedgerEvent:
     counterparty = Counterparty(command.to_wallet_id, command.to_sub_wallet)
-    reason = why_payee_refuses(payee, command.to_sub_wallet, command.asset)
+    reason = why_payee_refuses(payee, command.to_sub_wallet, sent.asset)
     if payee is None or reason is not None:
         return _fail_at_once(draft, counterparty, reason or Code.WALLET_NOT_FOUND)
     if payee.quarantined:
         return _fail_at_once(draft, counterparty, Code.WALLET_QUARANTINED)
-    if payee.terms is not None and command.to_wallet_id != command.wallet_id:
-        asset, amount_minor = command.asset, command.amount_minor
-        if over_cap(state, payee, command.to_wallet_id, reference, asset, amount_minor) is not None:
-            return _fail_at_once(draft, counterparty, Code.LIMIT_EXCEEDED)
+    if (
+        payee.terms is not None
+        and command.to_wallet_id != command.wallet_id
+        and over_cap(state, payee, command.to_wallet_id, reference, sent.asset, sent.amount_minor) is not None
+    ):
+        return _fail_at_once(draft, counterparty, Code.LIMIT_EXCEEDED)
     to_account = available(command.to_wallet_id, command.to_sub_wallet)
-    journal = post(state, account, to_account, command.asset, command.amount_minor)
+    journal = _post(state, command, sent, to_account)
     # The payer's account covers the amount: only the payee's can be too full.
-    if journal is None or (payee.open_transactions and not leaves_room(state, journal.balances[1])):
+    if journal is None or (payee.open_transactions and not has_room_after(state, journal, to_account, sent.asset)):
         return _fail_at_once(draft, counterparty, Code.AMOUNT_OUT_OF_RANGE)
-    return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal, counterparty=counterparty)
+    return draft.event(
+        TRANSACTION_SETTLED,
+        path=SETTLED_AT_ONCE,
+        journal=journal,
+        counterparty=counterparty,
+        fee=sent.fee,
+        exchange=sent.exchange,
+    )
 
 
 def _fail_at_once(draft: Draft, counterparty: Counterparty, reason: Code) -> LedgerEvent:
@@ -101,8 +155,8 @@ def _fail_at_once(draft: Draft, counterparty: Counterparty, reason: Code) -> Led
     )
 
 
-def _start_saga(state: LedgerState, command: Transfer, draft: Draft, account: str, owner: int) -> LedgerEvent:
-    journal = post(state, account, TRANSIT, command.asset, command.amount_minor)
+def _start_saga(state: LedgerState, command: Transfer, draft: Draft, sent: _Sent, owner: int) -> LedgerEvent:
+    journal = _post(state, command, sent, TRANSIT)
     if journal is None:
         return balance_overflow(draft)
     event = draft.event(
@@ -110,6 +164,8 @@ def _start_saga(state: LedgerState, command: Transfer, draft: Draft, account: st
         path=PROCESSED_AT_ONCE,
         journal=journal,
         counterparty=Counterparty(command.to_wallet_id, command.to_sub_wallet),
+        fee=sent.fee,
+        exchange=sent.exchange,
     )
     send_leg(draft, event, owner)
     return event
@@ -124,15 +180,19 @@ def send_leg(draft: Draft, event: LedgerEvent, owner: int) -> None:
     """Tell the payee's partition to credit what `event` has put into transit."""
     payee = event.counterparty
     assert payee is not None
-    command = draft.command
+    command, exchange = draft.command, event.exchange
+    is_exchanged = exchange is not None and command.operation == "transfer"
     leg = TransferLeg(
         transaction_id=draft.transaction_id,
         kind=command.operation,
         wallet_id=payee.wallet_id,
         sub_wallet=payee.sub_wallet,
-        amount_minor=event.amount_minor or 0,
-        asset=event.asset or "",
+        amount_minor=exchange.to_minor if exchange is not None and is_exchanged else event.amount_minor or 0,
+        asset=exchange.to_asset if exchange is not None and is_exchanged else event.asset or "",
         payer=Counterparty(command.wallet_id, event.sub_wallet or "main"),
+        exchange=exchange,
+        fee=event.fee,
+        fee_returned_minor=event.fee_returned_minor,
         occurred_at=command.occurred_at,
         references=event.references,
         metadata=command.metadata,
