@@ -51,13 +51,6 @@ NOT_FROZEN: Final = frozenset(
     }
 )
 
-#: Codes of operations to come: no request is rejected with one of them yet.
-TO_COME: Final = frozenset(
-    {
-        Code.ILLEGAL_IN_BATCH,
-    }
-)
-
 #: One paragraph for each code: what it means and what the caller does about it.
 MEANING: Final[dict[Code, str]] = {
     Code.OK: "The command was accepted. `state` says how far the transaction has come; later changes of it "

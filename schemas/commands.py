@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Union
 
-from pydantic import Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter, create_model
 
 from schemas.contract import (
     AmountMinor,
     AssetCode,
     Command,
+    Contract,
+    ExecuteAt,
     InstrumentRef,
     OnTransaction,
     RailName,
@@ -90,6 +92,7 @@ class Credit(Command):
     asset: AssetCode
     rail: RailName = "instant"
     instrument_ref: InstrumentRef | None = None
+    execute_at: ExecuteAt | None = None
 
 
 class Debit(Command):
@@ -100,6 +103,7 @@ class Debit(Command):
     asset: AssetCode
     rail: RailName = "instant"
     instrument_ref: InstrumentRef | None = None
+    execute_at: ExecuteAt | None = None
 
 
 class Transfer(Command):
@@ -113,6 +117,7 @@ class Transfer(Command):
     to_asset: Annotated[AssetCode | None, Field(description="Asset that the payee gets, if another one.")] = None
     rate_id: RateId | None = None
     min_to_amount_minor: LeastMinor | None = None
+    execute_at: ExecuteAt | None = None
 
 
 class Convert(Command):
@@ -124,6 +129,7 @@ class Convert(Command):
     to_asset: Annotated[AssetCode, Field(description="Asset that the wallet gets.")]
     rate_id: RateId | None = None
     min_to_amount_minor: LeastMinor | None = None
+    execute_at: ExecuteAt | None = None
 
 
 class TakeFee(Command):
@@ -133,6 +139,31 @@ class TakeFee(Command):
     amount_minor: AmountMinor
     asset: AssetCode
     code: Annotated[Text, Field(description="What it is for, as the tariff names it.")]
+    execute_at: ExecuteAt | None = None
+
+
+def _item(model: type[Command]) -> type[BaseModel]:
+    """A command as an item of a batch: without what the batch says for all of them."""
+    left_out = {*Command.model_fields, "execute_at"} - {"operation", "sub_wallet", "metadata"}
+    fields: dict[str, Any] = {
+        name: (field.rebuild_annotation(), field) for name, field in model.model_fields.items() if name not in left_out
+    }
+    return create_model(f"{model.__name__}Item", __base__=Contract, __doc__=model.__doc__, **fields)
+
+
+#: Commands that a batch may be made of.
+BATCHED: Final[tuple[type[Command], ...]] = (Credit, Debit, Transfer, Convert, TakeFee)
+_ITEMS: Final = tuple(_item(model) for model in BATCHED)
+BatchItem = Annotated[Union[_ITEMS], Field(discriminator="operation")]  # type: ignore[valid-type]  # noqa: UP007
+
+
+class Batch(Command):
+    """Up to 100 operations of one wallet, all of them or none: only what posts in this wallet, over instant rails."""
+
+    operation: Literal["batch"]
+    items: Annotated[
+        list[BatchItem], Field(min_length=1, max_length=100, description="The operations, in the order they are done.")
+    ]
 
 
 class CloseWallet(Command):
@@ -210,7 +241,7 @@ class Dispute(OnTransaction):
 REQUESTS: Final[dict[str, tuple[type[Command], ...]]] = {
     "transaction-requests": (
         *(OpenWallet, OpenSubWallet, EnableAsset),
-        *(Credit, Debit, Transfer, Convert, TakeFee, CloseWallet),
+        *(Credit, Debit, Transfer, Convert, TakeFee, Batch, CloseWallet),
         *(Authorize, Capture, Release),
         *(Cancel, Refund, Dispute),
     ),

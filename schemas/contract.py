@@ -47,6 +47,10 @@ Timestamp = Annotated[
     ),
     AfterValidator(_to_milliseconds),
 ]
+ExecuteAt = Annotated[
+    Timestamp,
+    Field(description="When it is to be executed; at once if it is left out, or past by then."),
+]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Metadata = Annotated[
     dict[Text, Annotated[str, Field(max_length=200)]],
@@ -109,10 +113,7 @@ class Command(Contract):
     def canonical_fields(self) -> dict[str, Any]:
         """The fields that the fingerprint covers: with defaults, without absent ones."""
         values = self.__dict__
-        fields = {name: value for name in self.canonical_names if (value := values[name]) is not None}
-        if self.references is not None:
-            fields["references"] = {k: v for k, v in sorted(self.references.__dict__.items()) if v is not None}
-        return fields
+        return {name: _plain(value) for name in self.canonical_names if (value := values[name]) is not None}
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -123,6 +124,15 @@ class Command(Contract):
 TransactionId = Annotated[
     str, Field(pattern=r"^[0-9a-f]{32}$", description="Id of a transaction of this wallet, as an outcome named it.")
 ]
+
+
+def _plain(value: Any) -> Any:
+    """A part of a command as JSON has it: models with their defaults, without what is absent."""
+    if isinstance(value, BaseModel):
+        return {name: _plain(part) for name, part in sorted(value.__dict__.items()) if part is not None}
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 class OnTransaction(Command):

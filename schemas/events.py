@@ -213,6 +213,7 @@ WALLET_TIER_SET: Final = "wallet.tier_set"
 WALLET_QUARANTINED: Final = "wallet.quarantined"
 WALLET_RELEASING: Final = "wallet.releasing"
 WALLET_RELEASED: Final = "wallet.released"
+TRANSACTION_INITIATED: Final = "transaction.initiated"
 TRANSACTION_PROCESSED: Final = "transaction.processed"
 TRANSACTION_SETTLED: Final = "transaction.settled"
 TRANSACTION_FAILED: Final = "transaction.failed"
@@ -243,6 +244,7 @@ EVENT_TYPES: Final = (
     WALLET_QUARANTINED,
     WALLET_RELEASING,
     WALLET_RELEASED,
+    TRANSACTION_INITIATED,
     TRANSACTION_PROCESSED,
     TRANSACTION_SETTLED,
     TRANSACTION_FAILED,

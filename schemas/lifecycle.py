@@ -26,6 +26,8 @@ class State(StrEnum):
 class Verb(StrEnum):
     """What is done to a transaction that there is already: by a command that names it, or by the ledger."""
 
+    #: The ledger's own: its time has come.
+    EXECUTE = "execute"
     CAPTURE = "capture"
     RELEASE = "release"
     CANCEL = "cancel"
@@ -54,6 +56,7 @@ def _may(**verbs: set[State]) -> Mapping[Verb, frozenset[State]]:
     return {Verb[name.upper()]: frozenset(following) for name, following in verbs.items()}
 
 
+_SCHEDULED: Final = _may(execute={_P, _S, _F}, cancel={_C})
 _UNDER_WAY: Final = {
     **_may(submit={_P}, settle={_S}, fail={_F}, cancel={_C}),
     **_may(accept={_S}, refuse={_F}),
@@ -63,7 +66,7 @@ _UNDER_WAY: Final = {
 #: `illegal_transition`. An operation has all the states here that its transactions can be seen in, and those passed.
 TRANSITIONS: Final[Mapping[str, _Cells]] = {
     "credit": {
-        _I: {},
+        _I: _SCHEDULED,
         _P: _may(submit={_P}, settle={_S}, fail={_F}, cancel={_C}),
         _S: _may(**{"return": {_S, _R}}, dispute={_D}, reverse={_R}),
         _F: {},
@@ -72,7 +75,7 @@ TRANSITIONS: Final[Mapping[str, _Cells]] = {
         _R: {},
     },
     "debit": {
-        _I: {},
+        _I: _SCHEDULED,
         _P: _may(submit={_P}, settle={_S}, fail={_F}, cancel={_C}),
         _S: _may(refund={_S}, **{"return": {_S, _R}}, dispute={_D}, reverse={_R}),
         _F: {},
@@ -81,14 +84,16 @@ TRANSITIONS: Final[Mapping[str, _Cells]] = {
         _R: {},
     },
     "transfer": {
-        _I: {},
+        _I: _SCHEDULED,
         _P: _may(accept={_S}, refuse={_F}),
         _S: _may(refund={_S}, reverse={_R}),
         _F: {},
+        _C: {},
         _R: {},
     },
-    "convert": {_I: {}, _P: {}, _S: _may(reverse={_R}), _R: {}},
-    "fee": {_I: {}, _P: {}, _S: _may(reverse={_R}), _R: {}},
+    "convert": {_I: _SCHEDULED, _P: {}, _S: _may(reverse={_R}), _F: {}, _C: {}, _R: {}},
+    "fee": {_I: _SCHEDULED, _P: {}, _S: _may(reverse={_R}), _F: {}, _C: {}, _R: {}},
+    "batch": {_I: {}, _P: {}, _S: {}},
     "authorize": {
         _I: {},
         _P: _may(capture={_P, _S}, release={_S, _C}, cancel={_C}, expire={_S, _C}),
@@ -130,6 +135,7 @@ _OPENING: Final[Mapping[str, Mapping[State, frozenset[State]]]] = {
     "transfer": _AT_ONCE_OR_FAILED,
     "convert": _AT_ONCE,
     "fee": _AT_ONCE,
+    "batch": _AT_ONCE,
     "authorize": {_I: frozenset({_P})},
     "capture": _AT_ONCE_OR_FAILED,
     "refund": _AT_ONCE_OR_FAILED,
@@ -142,9 +148,14 @@ _OPENING: Final[Mapping[str, Mapping[State, frozenset[State]]]] = {
 def _moves(operation: str) -> Mapping[State, frozenset[State]]:
     opening = _OPENING[operation]
     return {
-        state: opening.get(state, frozenset()).union(*cells.values()) - {state}
+        state: opening.get(state, frozenset()).union(*_later(cells)) - {state}
         for state, cells in TRANSITIONS[operation].items()
     }
+
+
+def _later(cells: Mapping[Verb, frozenset[State]]) -> list[frozenset[State]]:
+    """The states that follow by what is done later. What is executed passes the states of the opening, or fails."""
+    return [frozenset({_F}) if verb is Verb.EXECUTE else following for verb, following in cells.items()]
 
 
 #: Operation -> state -> other states that may follow.
@@ -156,6 +167,8 @@ MOVES: Final[Mapping[str, Mapping[State, frozenset[State]]]] = {
 SETTLED_AT_ONCE: Final = (_I.value, _P.value, _S.value)
 #: Path of a transaction that is accepted and waits: for its other leg, a capture, a rail.
 PROCESSED_AT_ONCE: Final = (_I.value, _P.value)
+#: Path of a transaction that waits for its time.
+SCHEDULED: Final = (_I.value,)
 #: Path of a dispute that is open.
 DISPUTED_AT_ONCE: Final = (_I.value, _D.value)
 #: States of a transaction that something is still to come of.

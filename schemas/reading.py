@@ -36,6 +36,9 @@ class ReadCommand(msgspec.Struct, gc=False, kw_only=True):
     #: None where the operation has none.
     amount_minor: ClassVar[int | None] = None
     asset: ClassVar[str | None] = None
+    execute_at: ClassVar[str | None] = None
+    #: Has parts that are structs, or objects whose names are in any order.
+    is_nested: ClassVar[bool] = False
     #: Takes the values that the fingerprint covers, in canonical order, and what they are encoded as.
     canonical_values: ClassVar[Any]
     canonical_form: ClassVar[Any]
@@ -53,10 +56,37 @@ class ReadCommand(msgspec.Struct, gc=False, kw_only=True):
     def canonical(self) -> bytes:
         """The canonical form, as `schemas.canonical.canonical_json` has it: what the fingerprint is the hash of."""
         form = self.canonical_form(*self.canonical_values(self))
+        if self.is_nested:
+            return canonical_json(_full(form))
         amount_minor = self.amount_minor
         if self.metadata is None and (amount_minor is None or INT64_MIN <= amount_minor <= INT64_MAX):
             return _encode(form)
         return canonical_json(msgspec.to_builtins(form))
+
+
+def _full(value: Any) -> Any:
+    """A part of a command as JSON has it, with defaults, without what is absent."""
+    if isinstance(value, msgspec.Struct):
+        fields = {name: _full(part) for name in value.__struct_fields__ if (part := getattr(value, name)) is not None}
+        tag = value.__struct_config__.tag
+        return fields if tag is None else {"operation": tag, **fields}
+    if isinstance(value, dict):
+        return {name: _full(part) for name, part in value.items()}
+    return [_full(part) for part in value] if isinstance(value, list) else value
+
+
+def _is_nested(annotation: Any) -> bool:
+    """True where a field is a list or an object of models."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _is_nested(parts[0])
+    return origin in (list, dict) and any(_has_model(part) for part in parts)
+
+
+def _has_model(annotation: Any) -> bool:
+    if isinstance(annotation, type):
+        return issubclass(annotation, BaseModel)
+    return any(_has_model(part) for part in get_args(annotation))
 
 
 def _struct(model: type[BaseModel], converts: dict[str, _Convert]) -> type[msgspec.Struct]:
@@ -74,7 +104,13 @@ def _struct(model: type[BaseModel], converts: dict[str, _Convert]) -> type[msgsp
     if issubclass(model, Command):
         names = model.canonical_names
         form = msgspec.defstruct("Form", [(name, object, None) for name in names], omit_defaults=True, gc=False)
-        namespace = {"operation": tag, "canonical_form": form, "canonical_values": attrgetter(*names)}
+        is_nested = any(_is_nested(field.annotation) for field in model.model_fields.values())
+        namespace = {
+            "is_nested": is_nested,
+            "operation": tag,
+            "canonical_form": form,
+            "canonical_values": attrgetter(*names),
+        }
     return msgspec.defstruct(
         model.__name__,
         fields,

@@ -282,6 +282,17 @@ class Overlay:
         finally:
             self._note(None)
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """All that is changed within it is undone at its end: to see what something would lead to."""
+        outer = self._undo
+        self._note([])
+        try:
+            yield
+        finally:
+            self.roll_back()
+            self._note(outer)
+
     def _note(self, undo: _Undo | None) -> None:
         self._undo = undo
         for view in self._views.values():

@@ -173,6 +173,7 @@ _CHANGES: Final[dict[str, Callable[[LedgerState, LedgerEvent], None]]] = {
     ev.WALLET_RELEASING: _wallet_releasing,
     ev.WALLET_RELEASED: _wallet_released,
     ev.REQUEST_PARKED: _request_parked,
+    ev.TRANSACTION_INITIATED: change_transaction,
     ev.TRANSACTION_PROCESSED: change_transaction,
     ev.TRANSACTION_SETTLED: change_transaction,
     ev.TRANSACTION_FAILED: change_transaction,

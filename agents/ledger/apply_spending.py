@@ -51,7 +51,7 @@ def uncount_spent(state: LedgerState, event: LedgerEvent, before: Transaction) -
         minor, count = _counted_minor_of(before), 1
     else:
         return
-    state.spent.put(key, give_back(spent, before.opened_at_ms, minor, count))
+    state.spent.put(key, give_back(spent, before.counted_at_ms, minor, count))
 
 
 def _counted_minor_of(before: Transaction) -> int:

@@ -63,23 +63,35 @@ def _wallet(state: LedgerState, wallet_id: str | None) -> Wallet:
     return wallet
 
 
-def _open(state: LedgerState, event: LedgerEvent) -> None:
+def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = None) -> None:
+    """A transaction that begins; `before` is how it waited for its time."""
     is_open = _is_open(event.operation, event.to_state)
-    hold = None
-    if event.due_at is not None:
-        hold = Hold(unix_ms(event.due_at), event.amount_minor or 0)
-        _add_due(state, event, hold.due_at_ms)
-    spent_minor = counted_minor(event)
+    hold = Hold(event.amount_minor or 0) if event.operation == "authorize" else None
+    spent_minor = 0 if event.to_state == "initiated" else counted_minor(event)
     is_counted = spent_minor > 0 and _wallet(state, event.wallet_id).terms is not None
-    _put(state, event, event.entries if is_open and hold is None else (), hold, is_counted=is_counted)
+    _put(state, event, event.entries if is_open and hold is None else (), hold, before, is_counted=is_counted)
     if is_counted:
         count_spent(state, event, spent_minor)
-    if event.parent_transaction_id is not None and event.to_state != "failed":
+    if event.due_at is not None:
+        _add_due(state, event, unix_ms(event.due_at))
+    if event.operation in ACTS_ON_PARENT and event.to_state != "failed":
         exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
         count_on_parent(state, event, event.amount_minor or 0, event.fee_returned_minor or 0, exchange_minor)
     if is_open:
         _count_under_way(state, event.wallet_id or "", event.sub_wallet or "", event.entries, 1)
         _count_open(state, event.wallet_id, 1)
+
+
+def _execute(state: LedgerState, event: LedgerEvent, key: str, before: Transaction) -> None:
+    """What was to be done at its time is done, or will not be."""
+    _remove_due(state, event, before.due_at_ms)
+    state.scheduled.delete(key)
+    _count_open(state, event.wallet_id, -1)
+    if event.to_state in ("failed", "canceled"):
+        after = msgspec.structs.replace(before, state=event.to_state, code=event.code, due_at_ms=0)
+        state.transactions.put(key, after, before.opened_at_ms)
+    else:
+        _open(state, event, before)
 
 
 def _is_open(operation: str | None, to_state: str | None) -> bool:
@@ -88,13 +100,22 @@ def _is_open(operation: str | None, to_state: str | None) -> bool:
 
 
 def _put(
-    state: LedgerState, event: LedgerEvent, journal: tuple[Entry, ...], hold: Hold | None, *, is_counted: bool = False
+    state: LedgerState,
+    event: LedgerEvent,
+    journal: tuple[Entry, ...],
+    hold: Hold | None,
+    before: Transaction | None = None,
+    *,
+    is_counted: bool = False,
 ) -> None:
     cause = event.cause
     assert cause is not None
     assert event.transaction_id is not None
-    opened_at_ms = unix_ms(event.recorded_at)
+    now_ms = unix_ms(event.recorded_at)
+    opened_at_ms = now_ms if before is None else before.opened_at_ms
     source = cause.origin or cause
+    if before is not None:
+        source = before.source
     to = event.counterparty
     transaction = Transaction(
         event.operation or "",
@@ -108,8 +129,8 @@ def _put(
         source.topic,
         source.partition,
         source.offset,
-        cause.request_id,
-        cause.idempotency_key,
+        cause.request_id if before is None else before.request_id,
+        cause.idempotency_key if before is None else before.idempotency_key,
         journal,
         event.parent_transaction_id,
         None if event.rail == "instant" else event.rail,
@@ -119,10 +140,14 @@ def _put(
         None,
         _returnable_minor(event),
         event.exchange,
-        is_counted,
+        now_ms if is_counted else 0,
+        0 if event.due_at is None else unix_ms(event.due_at),
     )
     key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
     state.transactions.put(key, transaction, opened_at_ms)
+    if event.to_state == "initiated":
+        assert isinstance(event.request, msgspec.Raw)
+        state.scheduled.put(key, bytes(event.request))
 
 
 def _returnable_minor(event: LedgerEvent) -> int:
@@ -135,21 +160,24 @@ def _returnable_minor(event: LedgerEvent) -> int:
 def _move(state: LedgerState, event: LedgerEvent) -> None:
     assert event.transaction_id is not None
     key, before = found(state, event.transaction_id, unix_ms(event.recorded_at))
+    if before.state == "initiated":
+        _execute(state, event, key, before)
+        return
     was_open, is_open = _is_open(before.operation, before.state), _is_open(before.operation, event.to_state)
     after = msgspec.structs.replace(before, state=event.to_state, code=event.code, **_said_by_rail(event, before))
     if was_open and not is_open:
-        after = msgspec.structs.replace(after, journal=(), hold=None)
+        after = msgspec.structs.replace(after, journal=(), hold=None, due_at_ms=0)
         if before.hold is not None:
-            _remove_due(state, event, before.hold.due_at_ms)
+            _remove_due(state, event, before.due_at_ms)
             _count(state, available(before.wallet_id, before.sub_wallet), before.asset, -before.hold.remaining_minor)
         _count_under_way(state, before.wallet_id, before.sub_wallet, before.journal, -1)
         _count_open(state, event.wallet_id, -1)
-        if before.is_counted:
+        if before.counted_at_ms:
             uncount_spent(state, event, before)
     if event.forced:
         count_forced(state, event)
     state.transactions.put(key, after, before.opened_at_ms)
-    if before.parent_transaction_id is not None:
+    if before.operation in ACTS_ON_PARENT:
         if was_open and not is_open:
             _end_on_parent(state, event, before)
         elif before.operation == "refund" and event.rail_facts is not None:
@@ -207,6 +235,8 @@ def count_on_parent(
     state.transactions.put(key, msgspec.structs.replace(parent, counter=counter), parent.opened_at_ms)
 
 
+#: Operations that take of another transaction, or give back of it.
+ACTS_ON_PARENT: Final = frozenset({"capture", "refund", "dispute", "reverse"})
 _COUNTED_AS: Final = {"refund": "refunded", "dispute": "disputed", "reverse": "reversed"}
 
 
@@ -239,7 +269,7 @@ def _captured(state: LedgerState, event: LedgerEvent, key: str, parent: Transact
     if hold is None:
         return
     change_minor = sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet))
-    after = Hold(hold.due_at_ms, hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)
+    after = Hold(hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)
     state.transactions.put(key, msgspec.structs.replace(parent, hold=after), parent.opened_at_ms)
     _count(state, available(parent.wallet_id, parent.sub_wallet), parent.asset, change_minor)
 

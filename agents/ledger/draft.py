@@ -132,7 +132,7 @@ class Draft:
 
     __slots__ = ("canonical", "cause", "command", "context", "fingerprint", "messages", "then", "transaction_id")
 
-    def __init__(self, command: Any, context: Context, cause: Cause, scope: str, canonical: bytes):
+    def __init__(self, command: Any, context: Context, cause: Cause, scope: str, canonical: bytes, *, item: int = 0):
         self.command: ReadCommand = command
         self.context = context
         self.cause = cause
@@ -141,7 +141,7 @@ class Draft:
         #: What follows the event, in the same turn: done in order, once it is written.
         self.then: tuple[Callable[[Turn], None], ...] = ()
         # The input topic, the wallet and the key; when it was first recorded; the item of a batch, 0 outside one.
-        identity = f"{scope}\0{context.recorded_at_ms}\0000"
+        identity = f"{scope}\0{context.recorded_at_ms}\0{item}"
         self.transaction_id = sha256(identity.encode()).hexdigest()[:32]
 
     def event(

@@ -1,4 +1,7 @@
-"""What is due by partition time: a command first ends what is due of its own wallet, a tick what is due at all."""
+"""What is due by partition time: a command first sees to what is due of its own wallet, a tick to what is due at all.
+
+Holds end, and what was scheduled is executed, in the order of their times.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Final
 
 from agents.ledger.draft import Named
 from agents.ledger.holds import end_hold
+from agents.ledger.scheduled import execute
 from agents.ledger.state import due_key, due_of_wallet_key
 from agents.ledger.turn import Turn
 from schemas.codes import Code
@@ -49,4 +53,8 @@ def _end_all(turn: Turn, transaction_ids: Iterable[str], cause: Cause) -> None:
     for transaction_id in transaction_ids:
         transaction = turn.state.transactions.get(transaction_id, turn.context.recorded_at_ms)
         assert transaction is not None
-        end_hold(turn, Named(transaction_id, transaction), cause, Verb.EXPIRE, Code.HOLD_EXPIRED.value)
+        named = Named(transaction_id, transaction)
+        if transaction.hold is not None:
+            end_hold(turn, named, cause, Verb.EXPIRE, Code.HOLD_EXPIRED.value)
+        else:
+            execute(turn, named, cause)

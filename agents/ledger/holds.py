@@ -42,7 +42,7 @@ def taken_back(state: LedgerState, transaction: Transaction, now_ms: int) -> Jou
     """
     journal = transaction.journal
     parent_id = transaction.parent_transaction_id
-    if parent_id is not None:
+    if parent_id is not None and transaction.operation == "capture":
         parent = state.transactions.get(parent_id, now_ms)
         if parent is None or parent.hold is None:
             wallet_id, sub_wallet = transaction.wallet_id, transaction.sub_wallet

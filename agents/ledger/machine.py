@@ -19,6 +19,7 @@ from agents.ledger.state import (
     DUE,
     DUE_OF_WALLET,
     PARKED,
+    SCHEDULED,
     SPENT,
     UNDER_WAY,
     WALLETS,
@@ -69,7 +70,7 @@ class LedgerMachine:
         self._reference = Reference() if reference is None else reference
         self._first_events = first_events_table(retained_ms)
         self._transactions = transactions_table(transactions_retained_ms)
-        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY, SPENT, DUE, DUE_OF_WALLET)
+        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY, SPENT, SCHEDULED, DUE, DUE_OF_WALLET)
         self.tables: tuple[Table[Any], ...] = (*plain, self._transactions, self._first_events)
 
     # ---- reference data ----------------------------------------------------------------------------

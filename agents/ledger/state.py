@@ -72,9 +72,8 @@ class Wallet(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is left of an authorization, and until when."""
+    """What is left of an authorization."""
 
-    due_at_ms: int
     remaining_minor: int
     #: Sum of its captures, of those too whose payee has not answered yet; more than was held where policy lets it.
     captured_minor: int = 0
@@ -138,8 +137,10 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     #: Its fee, as far as refunds give it back.
     fee_minor: int = 0
     exchange: Exchange | None = None
-    #: Counted towards the limits of its wallet.
-    is_counted: bool = False
+    #: When it was counted towards the limits of its wallet; 0 where it was not.
+    counted_at_ms: int = 0
+    #: When its hold ends, or it is to be executed; 0 where nothing is due of it.
+    due_at_ms: int = 0
     #: None as long as the whole amount is settled and nothing of it taken back.
     counter: Counter | None = None
 
@@ -195,6 +196,8 @@ PARKED: Final = Table[ParkedRecord]("parked", _pack, msgspec.msgpack.Decoder(Par
 UNDER_WAY: Final = Table[int]("under_way", _pack, msgspec.msgpack.Decoder(int).decode)
 #: `<wallet id> <asset>` -> what has left the wallet, of those with terms.
 SPENT: Final = Table[Spent]("spent", _pack, msgspec.msgpack.Decoder(Spent).decode)
+#: Transactions that wait for their time -> the command, in its canonical form.
+SCHEDULED: Final = Table[bytes]("scheduled", bytes, bytes, cached=False)
 #: `due_key` -> the wallet whose transaction is due then.
 DUE: Final = Table[str](f"due{IN_ORDER}", str.encode, bytes.decode, cached=False)
 #: `due_of_wallet_key` -> the transaction that is due then.
@@ -256,10 +259,12 @@ class LedgerState:
 
     __slots__ = (
         *("accounts", "balances", "due", "due_of_wallet", "first_events", "parked", "transactions", "under_way"),
-        *("spent", "wallets"),
+        *("overlay", "scheduled", "spent", "wallets"),
     )
 
     def __init__(self, overlay: Overlay, transactions: Table[Transaction], first_events: Table[bytes]):
+        self.overlay = overlay
+        self.scheduled: TableView[bytes] = overlay.table(SCHEDULED)
         self.wallets: TableView[Wallet] = overlay.table(WALLETS)
         self.balances: TableView[int] = overlay.table(BALANCES)
         self.accounts: TableView[tuple[str, ...]] = overlay.table(ACCOUNTS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ops.reference.markdown import page, table
-from schemas.codes import MEANING, NOT_FROZEN, TO_COME, Code
+from schemas.codes import MEANING, NOT_FROZEN, Code
 
 _INTRODUCTION = """
 Every outcome carries one `code`. `ok` means accepted; every other one means rejected, and nothing was posted or
@@ -12,8 +12,6 @@ everything was given back. Where several would apply, the first in this list is 
 **Frozen** codes are kept under the idempotency key: the same request is answered with them again, `replayed: true`,
 also after the reason has gone. A request that was rejected for lack of funds needs a new key to be tried again. Codes
 that are not frozen leave the key free: the same request may be sent again and is decided anew.
-
-Codes that are **to come** have their place, so that the order will not change; no request is rejected with them yet.
 """
 
 
@@ -25,18 +23,14 @@ def codes_page() -> str:
             (
                 str(rank),
                 f"[`{code.value}`](#{code.value})",
-                "accepted" if code is Code.OK else "to come" if code in TO_COME else "rejected",
+                "accepted" if code is Code.OK else "rejected",
                 "no" if code in NOT_FROZEN else "yes",
             )
             for rank, code in enumerate(Code, 1)
         ],
     )
-    sections = ["\n\n".join((f"## {code.value}", MEANING[code], *_to_come(code), _again(code))) for code in Code]
+    sections = ["\n\n".join((f"## {code.value}", MEANING[code], _again(code))) for code in Code]
     return page("Outcome codes", "`schemas/codes.py`", _INTRODUCTION, overview, *sections)
-
-
-def _to_come(code: Code) -> tuple[str, ...]:
-    return ("To come: no request is rejected with it yet.",) if code in TO_COME else ()
 
 
 def _again(code: Code) -> str:

@@ -51,8 +51,9 @@ MEANING: Final[dict[str, str]] = {
     "records are executed after this event, and `wallet.parked` wait for the next portion. Until the last one the "
     "wallet stays under quarantine.",
     ev.WALLET_RELEASED: "Operators ended the quarantine; what is still parked is executed after this event.",
-    ev.TRANSACTION_PROCESSED: "A transfer has left the payer for a wallet in another partition: the money is in "
-    "`system/transit`.",
+    ev.TRANSACTION_INITIATED: "A transaction is accepted and waits until `due_at`: nothing is posted yet.",
+    ev.TRANSACTION_PROCESSED: "A transaction has set money aside and waits: for a capture, its rail, or its payee's "
+    "partition.",
     ev.TRANSACTION_SETTLED: "A transaction is done: at once, or (`from_state`) when the payee's partition accepted.",
     ev.TRANSACTION_FAILED: "A transaction could not be done. With `from_state`, its entries are the exact inverse of "
     "what it had posted.",

@@ -76,8 +76,10 @@ def _audit_key(event: Json, record: Record) -> None:
 
 
 def _follows(event: Json) -> bool:
-    """What the ledger does before or behind what a record asks for: holds that end, originals that move."""
-    return "command" in event and "idempotency_key" not in event["cause"]
+    """What the ledger does before or behind what a record asks for: what is due, originals that move, items."""
+    cause = event["cause"]
+    is_item = "parent_transaction_id" in event and cause["topic"] != INTERNAL_COMMANDS
+    return ("command" in event or is_item) and "idempotency_key" not in cause
 
 
 def _releases(events: list[Json]) -> bool:

@@ -1,0 +1,79 @@
+"""`batch`: operations of one wallet, all of them or none. They are tried first; only if all succeed are they done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from agents.ledger.apply import apply
+from agents.ledger.draft import Draft
+from agents.ledger.guards import is_deferred, refuse_state
+from agents.ledger.operations import OPERATIONS
+from agents.ledger.state import Wallet, scope
+from agents.ledger.turn import Turn
+from schemas.codes import Code
+from schemas.events import REQUEST_REJECTED, TRANSACTION_FAILED, TRANSACTION_SETTLED, Cause, LedgerEvent
+from schemas.lifecycle import SETTLED_AT_ONCE
+from schemas.money import is_amount
+from schemas.reading import READERS, ReadCommand
+from schemas.reference import Reference
+from schemas.topics import TRANSACTION_REQUESTS
+
+
+def decide_batch(turn: Turn, wallet: Wallet, command: Any, draft: Draft) -> LedgerEvent:
+    """The event of the batch, or the rejection of its first item that cannot be done; `field` says which."""
+    refused = refuse_state(draft, wallet)
+    if refused is not None:
+        return refused
+    with turn.state.overlay.attempt():
+        for number, item in enumerate(_items(command)):
+            event = _refuse_elsewhere(item, draft, turn.reference) or _decide(turn, draft, item, number)
+            if event.type in (REQUEST_REJECTED, TRANSACTION_FAILED):
+                field = f"items.{number}" if event.field is None else f"items.{number}.{event.field}"
+                rejection = draft.reject(Code(event.code or "ok"), event.message or "", field)
+                rejection.limit = event.limit
+                return rejection
+            apply(turn.state, event, b"")
+    draft.then = (partial(_do_all, draft=draft, command=command),)
+    return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE)
+
+
+def _items(command: Any) -> Iterator[ReadCommand]:
+    """The items as commands of the batch's wallet."""
+    read = READERS[TRANSACTION_REQUESTS]
+    common = {"wallet_id": command.wallet_id, "idempotency_key": command.idempotency_key}
+    for item in command.items:
+        yield read(msgspec.json.encode(msgspec.to_builtins(item) | common))
+
+
+def _refuse_elsewhere(item: Any, draft: Draft, reference: Reference) -> LedgerEvent | None:
+    """A rejection of an item that posts outside the wallet, or waits for anything."""
+    amount_minor = item.amount_minor
+    if amount_minor is not None and not is_amount(amount_minor):
+        return draft.reject(Code.AMOUNT_OUT_OF_RANGE, "an amount is between 1 and 2^63 - 1", "amount_minor")
+    if item.operation == "transfer" and item.to_wallet_id != item.wallet_id:
+        return draft.reject(Code.ILLEGAL_IN_BATCH, "a batch moves money within its wallet", "to_wallet_id")
+    if item.operation in ("credit", "debit") and item.rail in reference.rails and is_deferred(reference, item.rail):
+        return draft.reject(Code.ILLEGAL_IN_BATCH, f"the rail {item.rail} settles later", "rail")
+    return None
+
+
+def _decide(turn: Turn, batch: Draft, item: ReadCommand, number: int) -> LedgerEvent:
+    """An item's event, as it stands behind the batch's own."""
+    cause = batch.cause
+    follows = Cause(cause.topic, cause.partition, cause.offset, cause.request_id, origin=cause.origin)
+    topic = cause.topic if cause.origin is None else cause.origin.topic
+    within = scope(topic, item.wallet_id, item.idempotency_key)
+    draft = Draft(item, turn.context, follows, within, b"", item=number + 1)
+    wallet = turn.state.wallets.get(item.wallet_id)
+    event = OPERATIONS[item.operation](turn.state, wallet, item, draft, turn.reference)
+    event.parent_transaction_id, event.request = batch.transaction_id, msgspec.UNSET
+    return event
+
+
+def _do_all(turn: Turn, draft: Draft, command: Any) -> None:
+    for number, item in enumerate(_items(command)):
+        turn.write(_decide(turn, draft, item, number), command.wallet_id.encode())

@@ -1,0 +1,74 @@
+"""Transactions that wait for their time: accepted now, decided when they are due, until then to be canceled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from agents.ledger.draft import Draft, Named
+from agents.ledger.guards import refuse_account
+from agents.ledger.operations import OPERATIONS
+from agents.ledger.state import Wallet, scope
+from agents.ledger.turn import Turn
+from schemas.clock import rfc3339, unix_ms
+from schemas.codes import Code
+from schemas.commands import MAX_HOLD_S
+from schemas.events import (
+    REQUEST_REJECTED,
+    TRANSACTION_FAILED,
+    TRANSACTION_INITIATED,
+    Cause,
+    LedgerEvent,
+)
+from schemas.lifecycle import SCHEDULED, State, Verb
+from schemas.reading import READERS
+from schemas.reference import Reference
+from schemas.topics import TRANSACTION_REQUESTS
+
+
+def is_scheduled(execute_at: str | None, now_ms: int) -> bool:
+    """True where a command is not to be executed yet."""
+    return execute_at is not None and unix_ms(execute_at) > now_ms
+
+
+def decide_schedule(wallet: Wallet, command: Any, draft: Draft, reference: Reference) -> LedgerEvent:
+    """Accept a command for later. Funds, limits, fees and rates are those of its time."""
+    refused = refuse_account(draft, wallet, command.asset, reference)
+    if refused is not None:
+        return refused
+    due_at_ms = unix_ms(command.execute_at)
+    if due_at_ms > draft.context.recorded_at_ms + MAX_HOLD_S * 1000:
+        message = f"execute_at is at most {MAX_HOLD_S // 86_400} days ahead"
+        return draft.reject(Code.LIMIT_EXCEEDED, message, "execute_at")
+    return draft.event(TRANSACTION_INITIATED, path=SCHEDULED, due_at=rfc3339(due_at_ms))
+
+
+def execute(turn: Turn, named: Named, cause: Cause) -> None:
+    """Do what was scheduled, as if it were asked for now; where that is refused, it has failed."""
+    state, before = turn.state, named.transaction
+    asked = state.scheduled.get(named.transaction_id)
+    assert asked is not None
+    command = READERS[TRANSACTION_REQUESTS](asked)
+    within = scope(TRANSACTION_REQUESTS, command.wallet_id, command.idempotency_key)
+    draft = Draft(command, turn.context, cause, within, asked)
+    draft.transaction_id = named.transaction_id
+    wallet = state.wallets.get(command.wallet_id)
+    event = OPERATIONS[command.operation](state, wallet, command, draft, turn.reference)
+    if event.type == REQUEST_REJECTED:
+        event = _failed(event, named)
+    event.from_state, event.command, event.request = State.INITIATED.value, Verb.EXECUTE.value, msgspec.UNSET
+    turn.write(event, command.wallet_id.encode())
+    turn.tell_requester(event, before)
+    turn.out.send_all(draft.messages)
+    for follow in draft.then:
+        follow(turn)
+
+
+def _failed(rejection: LedgerEvent, named: Named) -> LedgerEvent:
+    """A rejection, as the end of a transaction that there is already."""
+    rejection.type, rejection.to_state = TRANSACTION_FAILED, State.FAILED.value
+    rejection.path = (State.INITIATED.value, State.FAILED.value)
+    rejection.transaction_id = named.transaction_id
+    rejection.amount_minor, rejection.asset = named.transaction.amount_minor, named.transaction.asset
+    return rejection
