@@ -157,6 +157,23 @@ _ITEMS: Final = tuple(_item(model) for model in BATCHED)
 BatchItem = Annotated[Union[_ITEMS], Field(discriminator="operation")]  # type: ignore[valid-type]  # noqa: UP007
 
 
+class Reward(Command):
+    """Give a wallet a reward, such as points; what is not spent of it in time is taken back.
+
+    What expires soonest is spent first. What is given back of a spending comes back with its old time, and at least
+    seven days.
+    """
+
+    operation: Literal["reward"]
+    amount_minor: AmountMinor
+    asset: AssetCode
+    code: Annotated[Text, Field(description="What it is for, as the programme names it.")]
+    expires_in_s: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_HOLD_S)] | None,
+        Field(description="Seconds until what is not spent is taken back, at most 365 days; never if it is left out."),
+    ] = None
+
+
 class Batch(Command):
     """Up to 100 operations of one wallet, all of them or none: only what posts in this wallet, over instant rails."""
 
@@ -241,7 +258,7 @@ class Dispute(OnTransaction):
 REQUESTS: Final[dict[str, tuple[type[Command], ...]]] = {
     "transaction-requests": (
         *(OpenWallet, OpenSubWallet, EnableAsset),
-        *(Credit, Debit, Transfer, Convert, TakeFee, Batch, CloseWallet),
+        *(Credit, Debit, Transfer, Convert, TakeFee, Reward, Batch, CloseWallet),
         *(Authorize, Capture, Release),
         *(Cancel, Refund, Dispute),
     ),

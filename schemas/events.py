@@ -222,6 +222,7 @@ TRANSACTION_DISPUTED: Final = "transaction.disputed"
 TRANSACTION_REVERSED: Final = "transaction.reversed"
 TRANSACTION_SUBMITTED: Final = "transaction.submitted"
 TRANSACTION_RETURNED: Final = "transaction.returned"
+REWARD_EXPIRED: Final = "reward.expired"
 TRANSACTION_CONFIRMED: Final = "transaction.confirmed"
 TRANSACTION_CONTRADICTED: Final = "transaction.contradicted"
 TRANSFER_RECEIVED: Final = "transfer.received"
@@ -253,6 +254,7 @@ EVENT_TYPES: Final = (
     TRANSACTION_REVERSED,
     TRANSACTION_SUBMITTED,
     TRANSACTION_RETURNED,
+    REWARD_EXPIRED,
     TRANSACTION_CONFIRMED,
     TRANSACTION_CONTRADICTED,
     TRANSFER_RECEIVED,

@@ -93,6 +93,7 @@ TRANSITIONS: Final[Mapping[str, _Cells]] = {
     },
     "convert": {_I: _SCHEDULED, _P: {}, _S: _may(reverse={_R}), _F: {}, _C: {}, _R: {}},
     "fee": {_I: _SCHEDULED, _P: {}, _S: _may(reverse={_R}), _F: {}, _C: {}, _R: {}},
+    "reward": {_I: {}, _P: {}, _S: _may(expire={_S}, reverse={_R}), _R: {}},
     "batch": {_I: {}, _P: {}, _S: {}},
     "authorize": {
         _I: {},
@@ -135,6 +136,7 @@ _OPENING: Final[Mapping[str, Mapping[State, frozenset[State]]]] = {
     "transfer": _AT_ONCE_OR_FAILED,
     "convert": _AT_ONCE,
     "fee": _AT_ONCE,
+    "reward": _AT_ONCE,
     "batch": _AT_ONCE,
     "authorize": {_I: frozenset({_P})},
     "capture": _AT_ONCE_OR_FAILED,

@@ -8,9 +8,17 @@ from typing import Final
 import msgspec.structs
 
 from agents.ledger.accounts import holder_of
-from agents.ledger.apply_transactions import change_transaction, change_wallet, keep_leg, keep_rail_facts
+from agents.ledger.apply_lots import spend_lots
+from agents.ledger.apply_transactions import (
+    change_transaction,
+    change_wallet,
+    keep_leg,
+    keep_rail_facts,
+    keep_spent,
+)
 from agents.ledger.state import (
     LedgerState,
+    Lot,
     SubWallet,
     Terms,
     Wallet,
@@ -36,11 +44,16 @@ def apply(state: LedgerState, event: LedgerEvent, written: bytes) -> None:
     Raises:
         UnbalancedJournal: debits and credits differ in some asset.
     """
+    spent: tuple[Lot, ...] = ()
     if event.entries:
         _post(state, event.entries)
+        if state.has_lots:
+            spent = spend_lots(state, event.entries)
     change = _CHANGES.get(event.type)
     if change is not None:
         change(state, event)
+    if spent:
+        keep_spent(state, event, spent)
     cause = event.cause
     if cause is not None and cause.fingerprint is not None and event.code not in _NOT_FROZEN:
         # What a key was answered is a projection of its event, and so is what it stood for.
@@ -181,6 +194,7 @@ _CHANGES: Final[dict[str, Callable[[LedgerState, LedgerEvent], None]]] = {
     ev.TRANSACTION_DISPUTED: change_transaction,
     ev.TRANSACTION_REVERSED: change_transaction,
     ev.TRANSACTION_SUBMITTED: change_transaction,
+    ev.REWARD_EXPIRED: change_transaction,
     ev.TRANSACTION_RETURNED: change_transaction,
     ev.TRANSACTION_CONTRADICTED: keep_rail_facts,
     ev.TRANSFER_RECEIVED: keep_leg,

@@ -7,12 +7,14 @@ from typing import Final
 import msgspec.structs
 
 from agents.ledger.accounts import TRANSIT, available, held
+from agents.ledger.apply_lots import add_lot, drop_lot, return_lots
 from agents.ledger.apply_spending import count_forced, count_spent, counted_minor, sum_minor, uncount_spent
 from agents.ledger.state import (
     CREDIT_LEG,
     Counter,
     Hold,
     LedgerState,
+    Lot,
     OnRail,
     Transaction,
     Wallet,
@@ -21,21 +23,71 @@ from agents.ledger.state import (
     leg_key,
 )
 from schemas.clock import unix_ms
-from schemas.events import Entry, LedgerEvent
+from schemas.events import REWARD_EXPIRED, Entry, LedgerEvent
 from schemas.lifecycle import UNDER_WAY
 
 
 def change_transaction(state: LedgerState, event: LedgerEvent) -> None:
     """`transaction.*`: a transaction that is new, or a move of one that there is."""
     if event.from_state is None:
+        if event.to_state == "settled" and event.operation in _PLAIN and _keep_plain(state, event):
+            return
         _open(state, event)
     else:
         _move(state, event)
 
 
+_PLAIN: Final = frozenset({"credit", "debit", "transfer"})
+
+
+def _keep_plain(state: LedgerState, event: LedgerEvent) -> bool:
+    """Keep what is settled at once and leaves nothing to count, as nearly all. False where there is more to it."""
+    cause, wallet_id, transaction_id = event.cause, event.wallet_id, event.transaction_id
+    assert cause is not None
+    assert wallet_id is not None
+    assert transaction_id is not None
+    wallet = state.wallets.get(wallet_id)
+    if wallet is None or wallet.terms is not None or event.fee is not None or event.exchange is not None:
+        return False
+    opened_at_ms = unix_ms(event.recorded_at)
+    source, to = cause.origin or cause, event.counterparty
+    transaction = Transaction(
+        event.operation or "",
+        "settled",
+        "ok",
+        wallet_id,
+        event.sub_wallet or "main",
+        event.asset or "",
+        event.amount_minor or 0,
+        opened_at_ms,
+        source.topic,
+        source.partition,
+        source.offset,
+        cause.request_id,
+        cause.idempotency_key,
+        (),
+        event.parent_transaction_id,
+        None if event.rail == "instant" else event.rail,
+        None if to is None else to.wallet_id,
+        None if to is None else to.sub_wallet,
+    )
+    state.transactions.put(transaction_id, transaction, opened_at_ms)
+    return True
+
+
 def keep_leg(state: LedgerState, event: LedgerEvent) -> None:
     """The payee's side of a transfer: kept, so that the same leg is never executed twice."""
     _put(state, event, (), None)
+
+
+def keep_spent(state: LedgerState, event: LedgerEvent, spent: tuple[Lot, ...]) -> None:
+    """The rewards that a transaction has spent, so that they can come back."""
+    if event.transaction_id is None or event.type == REWARD_EXPIRED:
+        return
+    transaction = state.transactions.get(event.transaction_id, unix_ms(event.recorded_at))
+    if transaction is not None:
+        kept = msgspec.structs.replace(transaction, lots=spent)
+        state.transactions.put(event.transaction_id, kept, transaction.opened_at_ms)
 
 
 def change_wallet(ledger: LedgerState, wallet_id: str | None, /, **changes: object) -> None:
@@ -74,6 +126,8 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
         count_spent(state, event, spent_minor)
     if event.due_at is not None:
         _add_due(state, event, unix_ms(event.due_at))
+        if event.operation == "reward":
+            add_lot(state, event, available(event.wallet_id or "", event.sub_wallet or ""))
     if event.operation in ACTS_ON_PARENT and event.to_state != "failed":
         exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
         count_on_parent(state, event, event.amount_minor or 0, event.fee_returned_minor or 0, exchange_minor)
@@ -163,6 +217,16 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
     if before.state == "initiated":
         _execute(state, event, key, before)
         return
+    if event.type == REWARD_EXPIRED:
+        _remove_due(state, event, before.due_at_ms)
+        drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
+        state.transactions.put(key, msgspec.structs.replace(before, due_at_ms=0), before.opened_at_ms)
+        return
+    if before.operation == "reward" and event.to_state == "reversed":
+        drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
+        if before.due_at_ms:
+            _remove_due(state, event, before.due_at_ms)
+            before = msgspec.structs.replace(before, due_at_ms=0)
     was_open, is_open = _is_open(before.operation, before.state), _is_open(before.operation, event.to_state)
     after = msgspec.structs.replace(before, state=event.to_state, code=event.code, **_said_by_rail(event, before))
     if was_open and not is_open:
@@ -176,6 +240,10 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
             uncount_spent(state, event, before)
     if event.forced:
         count_forced(state, event)
+    is_given_back = before.hold is not None or event.to_state in ("failed", "canceled")
+    if before.lots and was_open and not is_open and is_given_back:
+        back_minor = max(0, sum_minor(event.entries, available(before.wallet_id, before.sub_wallet)))
+        after = return_lots(state, event, after, min(back_minor, before.amount_minor))
     state.transactions.put(key, after, before.opened_at_ms)
     if before.operation in ACTS_ON_PARENT:
         if was_open and not is_open:
@@ -224,6 +292,8 @@ def count_on_parent(
     if event.operation == "capture":
         _captured(state, event, key, parent, by_minor)
         return
+    if parent.lots and by_minor > 0 and event.operation in ("refund", "reverse"):
+        parent = return_lots(state, event, parent, by_minor)
     field = f"{_COUNTED_AS[event.operation or '']}_minor"
     counter = parent.counted
     counter = msgspec.structs.replace(
@@ -324,7 +394,9 @@ def _remove_due(state: LedgerState, event: LedgerEvent, due_at_ms: int) -> None:
     state.due_of_wallet.delete(due_of_wallet_key(wallet_id, due_at_ms, transaction_id))
     wallet = _wallet(state, wallet_id)
     if wallet.due_at_ms == due_at_ms:
-        first_ms = 0 if wallet.open_transactions == 1 else _first_due_ms(state, wallet_id)
+        # A look into the store that most wallets, having one thing due at a time, can do without.
+        is_last = wallet.open_transactions == 1 and not state.has_lots
+        first_ms = 0 if is_last else _first_due_ms(state, wallet_id)
         change_wallet(state, wallet_id, due_at_ms=first_ms)
 
 

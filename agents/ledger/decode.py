@@ -22,7 +22,7 @@ _LONGEST_READABLE = 255
 #: Operations that name a sub-wallet, or take that of the transaction that they name.
 _OF_A_SUB_WALLET = frozenset(
     {
-        *("convert", "fee"),
+        *("convert", "fee", "reward"),
         *("credit", "debit", "authorize", "release", "cancel", "refund", "dispute"),
         *("reverse", "resolve_dispute", "submit", "settle", "fail", "return"),
     }

@@ -161,7 +161,7 @@ class Draft:
     ) -> LedgerEvent:
         """An event of this command; `path` is every state that its transaction passes, the last one reached."""
         command = self.command
-        return LedgerEvent(
+        event = LedgerEvent(
             type=type_,
             wallet_id=command.wallet_id,
             transaction_id=self.transaction_id,
@@ -178,9 +178,6 @@ class Draft:
             code=code,
             message=message,
             wallet=wallet,
-            due_at=due_at,
-            fee=fee,
-            exchange=exchange,
             occurred_at=command.occurred_at,
             device=_raw(command.device),
             references=_raw(command.references),
@@ -189,6 +186,14 @@ class Draft:
             cause=self.cause,
             recorded_at=self.context.recorded_at,
         )
+        # Most have none of these, and a name in a call costs more than a look.
+        if due_at is not None:
+            event.due_at = due_at
+        if fee is not None:
+            event.fee = fee
+        if exchange is not None:
+            event.exchange = exchange
+        return event
 
     def child(
         self,

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Final
 
-from agents.ledger.draft import Named
+from agents.ledger.accounts import REWARDS, available
+from agents.ledger.draft import Named, move_of, post
 from agents.ledger.holds import end_hold
 from agents.ledger.scheduled import execute
 from agents.ledger.state import due_key, due_of_wallet_key
 from agents.ledger.turn import Turn
 from schemas.codes import Code
-from schemas.events import CLOCK_TICKED, Cause, LedgerEvent
+from schemas.events import CLOCK_TICKED, REWARD_EXPIRED, Cause, LedgerEvent
 from schemas.internal import Tick, encode_internal
 from schemas.lifecycle import Verb
 from schemas.topics import INTERNAL_COMMANDS
@@ -56,5 +57,21 @@ def _end_all(turn: Turn, transaction_ids: Iterable[str], cause: Cause) -> None:
         named = Named(transaction_id, transaction)
         if transaction.hold is not None:
             end_hold(turn, named, cause, Verb.EXPIRE, Code.HOLD_EXPIRED.value)
+        elif transaction.operation == "reward":
+            _expire_reward(turn, named, cause)
         else:
             execute(turn, named, cause)
+
+
+def _expire_reward(turn: Turn, named: Named, cause: Cause) -> None:
+    """Take back what is left of a reward, as far as it is still there: forced postings may have taken it."""
+    state, of = turn.state, named.transaction
+    account = available(of.wallet_id, of.sub_wallet)
+    lots = state.lots.get(f"{account} {of.asset}") or ()
+    left_minor = sum(lot.remaining_minor for lot in lots if lot.transaction_id == named.transaction_id)
+    expired_minor = max(0, min(left_minor, state.balance_minor(account, of.asset)))
+    journal = post(state, account, REWARDS, of.asset, expired_minor) if expired_minor else None
+    event = move_of(named, of.state, journal, cause, turn.context.recorded_at, Verb.EXPIRE.value)
+    event.type, event.remaining_minor = REWARD_EXPIRED, 0
+    turn.write(event, of.wallet_id.encode())
+    turn.tell_requester(event, of)

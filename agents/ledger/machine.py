@@ -18,6 +18,7 @@ from agents.ledger.state import (
     DAY_MS,
     DUE,
     DUE_OF_WALLET,
+    LOTS,
     PARKED,
     SCHEDULED,
     SPENT,
@@ -70,7 +71,7 @@ class LedgerMachine:
         self._reference = Reference() if reference is None else reference
         self._first_events = first_events_table(retained_ms)
         self._transactions = transactions_table(transactions_retained_ms)
-        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY, SPENT, SCHEDULED, DUE, DUE_OF_WALLET)
+        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY, SPENT, SCHEDULED, LOTS, DUE, DUE_OF_WALLET)
         self.tables: tuple[Table[Any], ...] = (*plain, self._transactions, self._first_events)
 
     # ---- reference data ----------------------------------------------------------------------------

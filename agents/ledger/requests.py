@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import orjson
@@ -15,7 +15,7 @@ from agents.ledger.due import end_due_of_wallet
 from agents.ledger.operations import OPERATIONS
 from agents.ledger.quarantine import RELEASES, execute_parked, park_update, parked_records
 from agents.ledger.scheduled import decide_schedule, is_scheduled
-from agents.ledger.state import Wallet, scope
+from agents.ledger.state import scope
 from agents.ledger.turn import Turn
 from agents.ledger.unread import FITS_BYTES, refuse_malformed, refuse_unfit, short_key
 from schemas.canonical import fingerprint
@@ -35,6 +35,8 @@ from schemas.partitioning import partition_of
 from schemas.reading import ReadCommand
 from schemas.topics import INTERNAL_COMMANDS, SETTLEMENT_UPDATES, TRANSACTION_OUTCOMES
 from streams.machine import Headers, InputRecord
+
+_MALFORMED: Final = Code.MALFORMED.value
 
 
 def take_request(
@@ -91,8 +93,14 @@ def take_request(
             if wallet is not None and wallet.due_at_ms and wallet.due_at_ms <= context.recorded_at_ms:
                 end_due_of_wallet(turn, wallet_id, Cause(context.topic, context.partition, record.offset))
                 wallet = state.wallets.get(wallet_id)
-            event = _decide(turn, wallet, command, draft)
-    if event.code == Code.MALFORMED:
+            execute_at, operation = command.execute_at, command.operation
+            if wallet is not None and execute_at is not None and is_scheduled(execute_at, context.recorded_at_ms):
+                event = decide_schedule(wallet, command, draft, turn.reference)
+            elif wallet is not None and operation == "batch":
+                event = decide_batch(turn, wallet, command, draft)
+            else:
+                event = OPERATIONS[operation](state, wallet, command, draft, turn.reference)
+    if event.code == _MALFORMED:
         assert event.message is not None
         refuse_malformed(turn, record, _unfounded(command, event.message, event.field), origin)
         return
@@ -133,15 +141,6 @@ def _park(turn: Turn, record: InputRecord, command: ReadCommand, origin: Source 
     cause = Cause(here.topic, here.partition, here.offset, origin=origin)
     # Its `request_id` may have come in a header.
     park_update(turn, command.wallet_id, msgspec.json.encode(command).decode(), cause, origin or here)
-
-
-def _decide(turn: Turn, wallet: Wallet | None, command: ReadCommand, draft: Draft) -> LedgerEvent:
-    if wallet is not None:
-        if command.execute_at is not None and is_scheduled(command.execute_at, turn.context.recorded_at_ms):
-            return decide_schedule(wallet, command, draft, turn.reference)
-        if command.operation == "batch":
-            return decide_batch(turn, wallet, command, draft)
-    return OPERATIONS[command.operation](turn.state, wallet, command, draft, turn.reference)
 
 
 def _refuse_before_wallet(draft: Draft, matches: bool, first: LedgerEvent | None) -> LedgerEvent | None:

@@ -108,6 +108,14 @@ class Counter(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.settled_minor - taken_back_minor - self.disputed_minor
 
 
+class Lot(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is left of a reward, and until when it may be spent."""
+
+    transaction_id: str
+    expires_at_ms: int
+    remaining_minor: int
+
+
 class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A transaction as its owner's partition knows it; the payee's side of a transfer has one too."""
 
@@ -141,6 +149,9 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     counted_at_ms: int = 0
     #: When its hold ends, or it is to be executed; 0 where nothing is due of it.
     due_at_ms: int = 0
+    #: What was spent of rewards, and how much of that has come back.
+    lots: tuple[Lot, ...] = ()
+    lots_back_minor: int = 0
     #: None as long as the whole amount is settled and nothing of it taken back.
     counter: Counter | None = None
 
@@ -198,6 +209,8 @@ UNDER_WAY: Final = Table[int]("under_way", _pack, msgspec.msgpack.Decoder(int).d
 SPENT: Final = Table[Spent]("spent", _pack, msgspec.msgpack.Decoder(Spent).decode)
 #: Transactions that wait for their time -> the command, in its canonical form.
 SCHEDULED: Final = Table[bytes]("scheduled", bytes, bytes, cached=False)
+#: `<account> <asset>` -> its rewards that expire, soonest first.
+LOTS: Final = Table[tuple[Lot, ...]]("lots", _pack, msgspec.msgpack.Decoder(tuple[Lot, ...]).decode)
 #: `due_key` -> the wallet whose transaction is due then.
 DUE: Final = Table[str](f"due{IN_ORDER}", str.encode, bytes.decode, cached=False)
 #: `due_of_wallet_key` -> the transaction that is due then.
@@ -259,11 +272,14 @@ class LedgerState:
 
     __slots__ = (
         *("accounts", "balances", "due", "due_of_wallet", "first_events", "parked", "transactions", "under_way"),
-        *("overlay", "scheduled", "spent", "wallets"),
+        *("has_lots", "lots", "overlay", "scheduled", "spent", "wallets"),
     )
 
     def __init__(self, overlay: Overlay, transactions: Table[Transaction], first_events: Table[bytes]):
         self.overlay = overlay
+        self.lots: TableView[tuple[Lot, ...]] = overlay.table(LOTS)
+        #: False as long as no reward of the partition expires: then no posting need look for any.
+        self.has_lots = next(iter(self.lots.scan()), None) is not None
         self.scheduled: TableView[bytes] = overlay.table(SCHEDULED)
         self.wallets: TableView[Wallet] = overlay.table(WALLETS)
         self.balances: TableView[int] = overlay.table(BALANCES)

@@ -62,6 +62,7 @@ MEANING: Final[dict[str, str]] = {
     ev.TRANSACTION_REVERSED: "A transaction was taken back in full after it was settled, or a dispute went against it.",
     ev.TRANSACTION_SUBMITTED: "A transaction goes to its rail in the batch `rail_facts.batch_id`.",
     ev.TRANSACTION_RETURNED: "A rail has taken a settled transaction back, wholly or in part.",
+    ev.REWARD_EXPIRED: "What was left of a reward at `due_at` was taken back.",
     ev.TRANSACTION_CONFIRMED: "A rail said again what it had said before: nothing was posted.",
     ev.TRANSACTION_CONTRADICTED: "A rail has settled what the ledger has otherwise: the difference is kept between the "
     "rail and `system/suspense` until somebody puts it right.",

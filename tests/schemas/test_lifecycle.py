@@ -22,6 +22,7 @@ WAYS = {
     "transfer": [*_TO_PAYEE, "initiated canceled", "initiated processed settled reversed"],
     "convert": [*_WITHIN, "initiated processed settled reversed"],
     "fee": [*_WITHIN, "initiated processed settled reversed"],
+    "reward": ["initiated processed settled", "initiated processed settled reversed"],
     "batch": ["initiated processed settled"],
     "authorize": ["initiated processed canceled", "initiated processed settled"],
     "capture": _OVER_RAIL,

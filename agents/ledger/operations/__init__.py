@@ -30,6 +30,7 @@ from agents.ledger.operations.release_quarantine import decide_release_quarantin
 from agents.ledger.operations.resolve_dispute import decide_resolve_dispute
 from agents.ledger.operations.return_ import decide_return
 from agents.ledger.operations.reverse import decide_reverse
+from agents.ledger.operations.reward import decide_reward
 from agents.ledger.operations.set_limits import decide_set_limits
 from agents.ledger.operations.set_tier import decide_set_tier
 from agents.ledger.operations.set_wallet_state import decide_set_wallet_state
@@ -66,6 +67,7 @@ OPERATIONS: Final[dict[str, Decide]] = {
     "enable_asset": decide_enable_asset,
     "open_sub_wallet": decide_open_sub_wallet,
     "open_wallet": decide_open_wallet,
+    "reward": decide_reward,
     "set_limits": decide_set_limits,
     "set_tier": decide_set_tier,
     "set_wallet_state": decide_set_wallet_state,

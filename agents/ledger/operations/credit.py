@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from agents.ledger.accounts import INCOMING, available, bucket, rail, rail_pending
+from agents.ledger.accounts import INCOMING, RAIL_INSTANT, available, bucket, rail, rail_pending
 from agents.ledger.charges import charge, paid
 from agents.ledger.draft import Draft, has_room, leaves_room, post, post_moves
 from agents.ledger.guards import balance_overflow, is_deferred, refuse_account, refuse_funds, refuse_rail
@@ -11,6 +11,7 @@ from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Credit
 from schemas.events import TRANSACTION_PROCESSED, TRANSACTION_SETTLED, Fee, LedgerEvent
 from schemas.lifecycle import PROCESSED_AT_ONCE, SETTLED_AT_ONCE
+from schemas.rails import INSTANT
 from schemas.reference import Reference
 
 
@@ -18,18 +19,23 @@ def decide_credit(
     state: LedgerState, wallet: Wallet, command: Credit, draft: Draft, reference: Reference
 ) -> LedgerEvent:
     """Credit the sub-wallet's available balance against the rail's settled position, or announce it, free of charge."""
-    refused = refuse_account(draft, wallet, command.asset, reference) or refuse_rail(draft, command.rail, reference)
+    is_instant = command.rail == INSTANT.name
+    refused = refuse_account(draft, wallet, command.asset, reference)
+    if refused is None and not is_instant:
+        refused = refuse_rail(draft, command.rail, reference)
     if refused is None and wallet.terms is not None:
         refused = refuse_cap(draft, state, wallet, reference, command.asset, command.amount_minor)
     if refused is not None:
         return refused
     account = available(command.wallet_id, command.sub_wallet)
-    if is_deferred(reference, command.rail):
+    if not is_instant and is_deferred(reference, command.rail):
         return _announce(state, command, draft, account)
     fee = charge(wallet, reference, "credit", command.asset, command.amount_minor) if reference.fees else None
     if fee is not None:
         return _charged(state, wallet, command, draft, fee)
-    journal = post(state, rail(command.rail), account, command.asset, command.amount_minor)
+    journal = post(
+        state, RAIL_INSTANT if is_instant else rail(command.rail), account, command.asset, command.amount_minor
+    )
     if journal is None or (wallet.open_transactions and not leaves_room(state, journal.balances[1])):
         return balance_overflow(draft)
     return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal, rail=command.rail)

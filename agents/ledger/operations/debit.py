@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from agents.ledger.accounts import OUTGOING, available, bucket, rail
-from agents.ledger.charges import charge, minor_of, post_charged
+from agents.ledger.accounts import OUTGOING, RAIL_INSTANT, available, bucket, rail
+from agents.ledger.charges import charge, post_charged
 from agents.ledger.draft import Draft
 from agents.ledger.guards import (
     balance_overflow,
@@ -18,6 +18,7 @@ from agents.ledger.limits import refuse_limits, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Debit
 from schemas.events import LedgerEvent
+from schemas.rails import INSTANT
 from schemas.reference import Reference
 
 
@@ -25,21 +26,29 @@ def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draf
     """Debit the sub-wallet's available balance, as far as it is covered."""
     account = available(command.wallet_id, command.sub_wallet)
     fee = charge(wallet, reference, "debit", command.asset, command.amount_minor) if reference.fees else None
-    needed_minor = command.amount_minor + minor_of(fee)
+    needed_minor = command.amount_minor if fee is None else command.amount_minor + fee.amount_minor
+    is_instant = command.rail == INSTANT.name
+    terms = wallet.terms
     refused = (
         refuse_account(draft, wallet, command.asset, reference, leaving=True)
-        or refuse_rail(draft, command.rail, reference)
+        or (not is_instant and refuse_rail(draft, command.rail, reference))
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
-        or (
-            wallet.terms is not None
-            and refuse_limits(draft, state, wallet, reference, command.asset, command.amount_minor)
+        or (terms is not None and refuse_limits(draft, state, wallet, reference, command.asset, command.amount_minor))
+        or refuse_funds(
+            draft,
+            state.balance_minor(account, command.asset)
+            if terms is None
+            else spendable_minor(state, wallet, account, command.asset),
+            needed_minor,
         )
-        or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), needed_minor)
     )
     if refused:
         return refused
-    waits = is_deferred(reference, command.rail)
-    to = bucket(command.wallet_id, command.sub_wallet, OUTGOING) if waits else rail(command.rail)
+    waits = not is_instant and is_deferred(reference, command.rail)
+    if is_instant:
+        to = RAIL_INSTANT
+    else:
+        to = bucket(command.wallet_id, command.sub_wallet, OUTGOING) if waits else rail(command.rail)
     journal = post_charged(state, account, to, command.asset, command.amount_minor, fee)
     if journal is None:
         return balance_overflow(draft)

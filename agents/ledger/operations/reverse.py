@@ -1,15 +1,15 @@
 """`reverse`: operators take back what is left of a settled transaction, forced where the wallet has not enough.
 
 Of a credit: available -> adjustments; of a debit or a capture over a rail: adjustments -> available; in place of
-adjustments the rail, where its reference proves the return. Of a transfer: as a refund that nothing refuses. Of a fee
-or an exchange: the inverse, by what was recorded.
+adjustments the rail, where its reference proves the return. Of a transfer: as a refund that nothing refuses. Of a fee,
+a reward or an exchange: the inverse, by what was recorded.
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from agents.ledger.accounts import ADJUSTMENTS, FEES, available, rail
+from agents.ledger.accounts import ADJUSTMENTS, FEES, REWARDS, available, rail
 from agents.ledger.draft import Draft, Move, has_room_after, leaves_room, post, post_moves
 from agents.ledger.exchanging import exchanged, exchanged_back, fee_returned_minor
 from agents.ledger.guards import balance_overflow, refuse_four_eyes
@@ -36,7 +36,7 @@ def decide_reverse(
     refused = refuse_four_eyes(command, draft)
     if refused is not None:
         return refused
-    if original.named.transaction.operation in ("convert", "fee"):
+    if original.named.transaction.operation in ("convert", "fee", "reward"):
         event = _within(state, wallet, draft, original, amount_minor)
     elif original.payer is None:
         event = _over_rail(state, wallet, command, draft, original, amount_minor)
@@ -52,12 +52,14 @@ def decide_reverse(
 
 
 def _within(state: LedgerState, wallet: Wallet, draft: Draft, original: Original, amount_minor: int) -> LedgerEvent:
-    """Takes back a fee, or an exchange by what was given and got."""
+    """Takes back a fee, a reward, or an exchange by what was given and got."""
     of = original.named.transaction
     own = available(of.wallet_id, of.sub_wallet)
     back = exchanged_back(of, amount_minor)
-    if back is None:
-        moves: list[Move] = [(FEES, of.asset, -amount_minor), (own, of.asset, amount_minor)]
+    if of.operation == "reward":
+        moves: list[Move] = [(own, of.asset, -amount_minor), (REWARDS, of.asset, amount_minor)]
+    elif back is None:
+        moves = [(FEES, of.asset, -amount_minor), (own, of.asset, amount_minor)]
     else:
         moves = [(own, back.from_asset, -amount_minor), *exchanged(back), (own, back.to_asset, back.to_minor)]
     returned_minor = fee_returned_minor(of, amount_minor)
@@ -70,7 +72,7 @@ def _within(state: LedgerState, wallet: Wallet, draft: Draft, original: Original
     )
     event.fee_returned_minor = returned_minor or None
     lowest_minor = -credit_limit_minor(wallet, of.received_asset)
-    event.forced = back is not None and journal.balances[0].balance_minor < lowest_minor
+    event.forced = journal.entries[0].account == own and journal.balances[0].balance_minor < lowest_minor
     return event
 
 
