@@ -5,7 +5,7 @@ Holds end, and what was scheduled is executed, in the order of their times.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
 
@@ -16,15 +16,18 @@ from agents.ledger.scheduled import execute
 from agents.ledger.state import due_key, due_of_wallet_key
 from agents.ledger.turn import Turn
 from schemas.codes import Code
-from schemas.events import CLOCK_TICKED, REWARD_EXPIRED, Cause, LedgerEvent
+from schemas.events import CLOCK_TICKED, REWARD_EXPIRED, WALLET_QUARANTINED, Cause, LedgerEvent
 from schemas.internal import Tick, encode_internal
 from schemas.lifecycle import Verb
 from schemas.topics import INTERNAL_COMMANDS
+from streams.errors import StoreError
 
 #: Transactions that one tick ends, far from the commit deadline; another tick follows for the rest.
 TICK_PORTION: Final = 10_000
 #: Transactions of its own wallet that a command ends before it is decided; the tick that is under way ends the rest.
 COMMAND_PORTION: Final = 1_000
+#: Of what is due, how much is looked at for something that no quarantine holds up.
+_LOOKS: Final = 100
 
 
 def end_due_of_wallet(turn: Turn, wallet_id: str, cause: Cause) -> None:
@@ -38,23 +41,99 @@ def end_due_of_wallet(turn: Turn, wallet_id: str, cause: Cause) -> None:
 def take_tick(turn: Turn, cause: Cause, key: bytes | None) -> None:
     """Time has passed: end all that is due by now, and where that is much, ask for another tick."""
     context = turn.context
+    turn.due_from_then = ""
     turn.write(LedgerEvent(type=CLOCK_TICKED, cause=cause, recorded_at=context.recorded_at), key)
-    now_ms = context.recorded_at_ms
-    scan = turn.state.due.scan(turn.due_from, due_key(now_ms + 1))
-    due = [due.split(" ")[1] for due, _ in islice(scan, TICK_PORTION + 1)]
+    due, waits = _due(turn, TICK_PORTION + 1)
     _end_all(turn, due[:TICK_PORTION], cause)
     if len(due) > TICK_PORTION:
-        again = encode_internal(Tick(due_at_ms=now_ms))
+        again = encode_internal(Tick(due_at_ms=context.recorded_at_ms))
         turn.send(INTERNAL_COMMANDS, context.partition, b"", again)
-    else:
-        turn.due_from = due_key(now_ms)
+    elif not waits:
+        turn.due_from_then = due_key(context.recorded_at_ms)
+
+
+def fail_tick(turn: Turn, cause: Cause, key: bytes | None) -> bool:
+    """The ledger failed on a tick: quarantine the wallets that it fails on, so that the next tick does the others.
+
+    False where nothing that is due is the reason.
+    """
+    failures = [(wallet_id, error) for wallet_id, error in _try_all(turn, cause) if error is not None]
+    if not failures:
+        return False
+    turn.write(LedgerEvent(type=CLOCK_TICKED, cause=cause, recorded_at=turn.context.recorded_at), key)
+    for wallet_id, error in failures:
+        _quarantine(turn, wallet_id, cause, error)
+    return True
+
+
+def _try_all(turn: Turn, cause: Cause) -> Iterator[tuple[str, Exception | None]]:
+    """End what is due, each alone and to no effect; yields its wallet and what the ledger has raised, if anything."""
+    for transaction_id in _due(turn, TICK_PORTION)[0]:
+        transaction = turn.state.transactions.get(transaction_id, turn.context.recorded_at_ms)
+        assert transaction is not None
+        written, failure = turn.out.so_far(), None
+        with turn.state.overlay.attempt():
+            try:
+                _end_all(turn, (transaction_id,), cause)
+            except (StoreError, MemoryError):
+                raise
+            except Exception as error:
+                failure = error
+        turn.out.return_to(written)
+        yield transaction.wallet_id, failure
+
+
+def _quarantine(turn: Turn, wallet_id: str, cause: Cause, error: Exception) -> None:
+    wallet = turn.state.wallets.get(wallet_id)
+    if wallet is None or wallet.quarantined:
+        return
+    event = LedgerEvent(
+        type=WALLET_QUARANTINED,
+        wallet_id=wallet_id,
+        command=Verb.EXPIRE.value,
+        code=Code.INTERNAL_ERROR.value,
+        message=f"the ledger failed on what is due of this wallet ({type(error).__name__})",
+        cause=cause,
+        recorded_at=turn.context.recorded_at,
+    )
+    turn.write(event, wallet_id.encode())
+
+
+def first_due_ms(turn: Turn) -> int | None:
+    """When the next transaction is due; of wallets under quarantine nothing is, unless they are many."""
+    first = None
+    for key, wallet_id in islice(turn.state.due.scan(turn.due_from), _LOOKS):
+        due_at_ms = int(key.split(" ")[0])
+        wallet = turn.state.wallets.get(wallet_id)
+        if wallet is None or not wallet.quarantined:
+            return due_at_ms
+        first = due_at_ms if first is None else first
+    return first
+
+
+def _due(turn: Turn, most: int) -> tuple[list[str], bool]:
+    """So many of the transactions that are due by now, and whether others wait for the end of a quarantine."""
+    wallets, waits = turn.state.wallets, False
+    found: list[str] = []
+    for key, wallet_id in turn.state.due.scan(turn.due_from, due_key(turn.context.recorded_at_ms + 1)):
+        wallet = wallets.get(wallet_id)
+        if wallet is not None and wallet.quarantined:
+            waits = True
+            continue
+        found.append(key.split(" ")[1])
+        if len(found) == most:
+            break
+    return found, waits
 
 
 def _end_all(turn: Turn, transaction_ids: Iterable[str], cause: Cause) -> None:
+    now_ms = turn.context.recorded_at_ms
     for transaction_id in transaction_ids:
-        transaction = turn.state.transactions.get(transaction_id, turn.context.recorded_at_ms)
+        transaction = turn.state.transactions.get(transaction_id, now_ms)
         assert transaction is not None
         named = Named(transaction_id, transaction)
+        if not 0 < transaction.due_at_ms <= now_ms:
+            continue  # what came before has put it off
         if transaction.hold is not None:
             end_hold(turn, named, cause, Verb.EXPIRE, Code.HOLD_EXPIRED.value)
         elif transaction.operation == "reward":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import Any, NamedTuple
 
 from agents.ledger.accounts import holder_of
 from agents.ledger.apply import apply
 from agents.ledger.decode import Malformed, decode, decode_told, read_what_can_be
-from agents.ledger.due import take_tick
+from agents.ledger.due import fail_tick, first_due_ms, take_tick
 from agents.ledger.legs import refuse_leg, take_leg
 from agents.ledger.quarantine import continue_release, park
 from agents.ledger.requests import take_request, take_update
@@ -136,7 +135,11 @@ class LedgerMachine:
             refuse_failed(turn, record, _what_failed(record.value, error))
             return
         command = decode_told(record.value)
-        if isinstance(command, ForwardedRecord):
+        if isinstance(command, Tick):
+            here = turn.here(record.offset)
+            if not fail_tick(turn, Cause(here.topic, here.partition, here.offset), record.key):
+                refuse_failed(turn, record, _what_failed(record.value, error))
+        elif isinstance(command, ForwardedRecord):
             refuse_failed(turn, record, _what_failed(command.value.encode(), error), command.source)
         elif not _keep_leg(turn, record, command):
             refuse_failed(turn, record, _what_failed(record.value, error))
@@ -161,7 +164,9 @@ class LedgerMachine:
 
     def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         """`wallet-balances`: all accounts of every holder that the batch has touched."""
-        ledger = self._turn_of(state).state
+        turn = self._turn_of(state)
+        ledger, turn.due_from = turn.state, turn.due_from_then or turn.due_from
+        turn.due_from_then = ""
         balances, accounts = ledger.balances, ledger.accounts
         holders = dict.fromkeys([holder_of(key.rpartition(" ")[0]) for key in balances.changed_keys])
         for holder in holders:
@@ -183,7 +188,8 @@ class LedgerMachine:
     def due_at_ms(self, state: Overlay) -> int | None:
         """When the first transaction is due, or the oldest bucket of a table has outlived its retention."""
         turn = self._turn_of(state)
-        due = [int(key.split(" ")[0]) for key, _ in islice(turn.state.due.scan(turn.due_from), 1)]
+        first_ms = first_due_ms(turn)
+        due = [] if first_ms is None else [first_ms]
         due += [
             (view.buckets[-1] + 1) * view.table.bucket_ms + view.table.retained_ms
             for view in state.views

@@ -90,7 +90,7 @@ def take_request(
         if wallet is None and command.operation != "open_wallet":
             event = draft.reject(Code.WALLET_NOT_FOUND, "no wallet has this id", "wallet_id")
         else:
-            if wallet is not None and wallet.due_at_ms and wallet.due_at_ms <= context.recorded_at_ms:
+            if wallet is not None and 0 < wallet.due_at_ms <= context.recorded_at_ms and not wallet.quarantined:
                 end_due_of_wallet(turn, wallet_id, Cause(context.topic, context.partition, record.offset))
                 wallet = state.wallets.get(wallet_id)
             execute_at, operation = command.execute_at, command.operation

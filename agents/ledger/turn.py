@@ -18,7 +18,7 @@ class Turn:
     record.
     """
 
-    __slots__ = ("context", "due_from", "out", "reference", "state")
+    __slots__ = ("context", "due_from", "due_from_then", "out", "reference", "state")
 
     context: Context
     out: Output
@@ -28,6 +28,8 @@ class Turn:
         self.state = state
         #: Nothing is due before this key. What ended is deleted, and a walk would pass over all of it from the start.
         self.due_from = ""
+        #: The same once the batch is decided, where a tick of it has seen to what was due; else empty.
+        self.due_from_then = ""
 
     def write(self, event: LedgerEvent, key: bytes | None) -> None:
         """Write an event and fold it into the state."""

@@ -8,14 +8,18 @@ from collections.abc import Callable
 from typing import Any
 from unittest.mock import patch
 
+from agents.ledger import due
+from agents.ledger.draft import Named
+from agents.ledger.holds import end_hold
 from agents.ledger.operations import release_quarantine
+from agents.ledger.turn import Turn
 from schemas.clock import rfc3339
 from schemas.codes import Code
 from schemas.reference import Reference
 from schemas.topics import ASSETS, FEE_SCHEDULES, FX_RATES, RAILS, TIERS
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import Json, command, operator
-from tests.ledger.world import DAY_MS, OPERATORS, START_MS, TOPIC_OF, Position, World
+from tests.ledger.world import DAY_MS, OPERATORS, START_MS, TOPIC_OF, InjectedFault, Position, World
 from tests.scenarios.table import Row, Scenario, ScenarioError, Sentence, Table
 
 _UNITS_MS = {"ms": 1, "second": 1_000, "hour": 3_600_000, "day": 86_400_000}
@@ -47,6 +51,7 @@ class Player:
         self._failing: set[str] = set()
         self._faults = 0
         self._portion = release_quarantine.PORTION
+        self._breaking: Any = None
 
     @property
     def world(self) -> World:
@@ -126,15 +131,15 @@ class Player:
 
     def _tick(self, partition: str, count: str | None = None) -> None:
         shard = self.world.shards[int(partition)]
-        due = self.world.machine.due_at_ms(shard.overlay)
-        assert due is not None, "nothing is due"
-        tick = self.world.machine.tick(due, shard.index)
+        due_at_ms = self.world.machine.due_at_ms(shard.overlay)
+        assert due_at_ms is not None, "nothing is due"
+        tick = self.world.machine.tick(due_at_ms, shard.index)
         at = self.world.append(tick.topic, tick.value, key=tick.key, partition=tick.partition)
         self.world.decide(shard.index)
         first, *rest = self.world.events_of(at)
         assert first["type"] == "clock.ticked"
         assert len(rest) == int(count or 0), rest
-        assert {event["command"] for event in rest} <= {"expire", "execute"}, rest
+        assert {event["command"] for event in rest} <= {"expire", "execute", "capture"}, rest
 
     def _hold(self) -> None:
         self._by_hand = True
@@ -146,8 +151,23 @@ class Player:
         self._failing.add(self._id(name))
         self._faults += 1
 
+    def _fail_on_due(self, name: str) -> None:
+        wallet_id = self._id(name)
+
+        def fails(turn: Turn, named: Named, *arguments: Any) -> None:
+            if named.transaction.wallet_id == wallet_id:
+                raise InjectedFault
+            end_hold(turn, named, *arguments)
+
+        self._faults += 1
+        self._breaking = patch.object(due, "end_hold", fails)
+        self._breaking.start()
+
     def _work_again(self) -> None:
         self._failing.clear()
+        if self._breaking is not None:
+            self._breaking.stop()
+            self._breaking = None
 
     def _deliver_again(self, source: str, target: str) -> None:
         """What one partition told another last is told again, as a writer that is not idempotent would."""
@@ -286,6 +306,7 @@ _SENTENCES: list[tuple[str, Callable[..., None]]] = [
     (r"deliver internal commands", Player._deliver),
     (r"deliver the last internal command from (\d+) to (\d+) again", Player._deliver_again),
     (r"the ledger fails on (\w+)", Player._fail_on),
+    (r"the ledger fails on what is due of (\w+)", Player._fail_on_due),
     (r"the ledger works again", Player._work_again),
 ]
 
