@@ -60,10 +60,20 @@ def refuse_asset(
 ) -> LedgerEvent | None:
     """A rejection where the asset is unknown, or the wallet does not hold it."""
     if asset in wallet.assets:
+        name = draft.command.sub_wallet
+        if name != "main" and is_barred(wallet, name, asset, reference):
+            message = f"{name!r} is a loyalty sub-wallet: it holds points and vouchers, not money"
+            return draft.reject(Code.ASSET_NOT_ENABLED, message, field)
         return None
     if reference.assets.get(asset) is None:
         return draft.reject(Code.ASSET_UNKNOWN, f"no asset {asset!r} is known", field)
     return draft.reject(Code.ASSET_NOT_ENABLED, f"the wallet does not hold {asset}", field)
+
+
+def is_barred(wallet: Wallet, sub_wallet: str, asset: str, reference: Reference) -> bool:
+    """True where a sub-wallet's kind forbids an asset that its wallet holds: money in a loyalty sub-wallet."""
+    known = reference.assets.get(asset)
+    return wallet.sub_wallets[sub_wallet].kind == "loyalty" and known is not None and known.kind == "currency"
 
 
 def refuse_rail(draft: Draft, rail: str, reference: Reference) -> LedgerEvent | None:

@@ -47,7 +47,7 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
         return
     payee = state.wallets.get(leg.wallet_id)
     # What operators take back goes where it came from, whatever became of that wallet since.
-    reason = None if leg.kind == "reverse" else why_payee_refuses(payee, leg.sub_wallet, _asset_of(leg))
+    reason = None if leg.kind == "reverse" else why_payee_refuses(payee, leg.sub_wallet, _asset_of(leg), turn.reference)
     if reason is None and payee is not None and payee.terms is not None and leg.kind not in ("refund", "reverse"):
         facts = over_cap(state, payee, leg.wallet_id, turn.reference, leg.asset, leg.amount_minor)
         reason = None if facts is None else Code.LIMIT_EXCEEDED

@@ -133,7 +133,7 @@ def _to_payee(
         owner = partition_of(to_wallet_id, context.partitions)
         if owner != context.partition:
             return _start_saga(state, draft, named, taken, counterparty, owner)
-    reason = why_payee_refuses(payee, counterparty.sub_wallet, named.transaction.asset)
+    reason = why_payee_refuses(payee, counterparty.sub_wallet, named.transaction.asset, reference)
     if payee is None or reason is not None:
         return _refused(draft, named, taken, counterparty, reason or Code.WALLET_NOT_FOUND)
     if payee.quarantined:

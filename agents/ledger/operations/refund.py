@@ -101,7 +101,8 @@ def decide_refund(
         return amount_minor
     if original.payer is None:
         return _over_rail(state, draft, original, account, amount_minor, fee)
-    return pay_back(state, draft, payback_of(original, original.payer, account, amount_minor, fee))
+    back = payback_of(original, original.payer, account, amount_minor, fee)
+    return pay_back(state, draft, back, reference)
 
 
 def _over_rail(
@@ -129,7 +130,9 @@ def _over_rail(
     return event
 
 
-def pay_back(state: LedgerState, draft: Draft, back: Payback, *, forced: bool = False) -> LedgerEvent:
+def pay_back(
+    state: LedgerState, draft: Draft, back: Payback, reference: Reference, *, forced: bool = False
+) -> LedgerEvent:
     """From the payee's wallet to the payer's: at once where it lives here, else as a saga."""
     payer_wallet = state.wallets.get(back.payer.wallet_id)
     context = draft.context
@@ -138,7 +141,7 @@ def pay_back(state: LedgerState, draft: Draft, back: Payback, *, forced: bool = 
         if owner != context.partition:
             return _start_saga(state, draft, back, owner)
     asset, _ = back.payers
-    reason = None if forced else why_payee_refuses(payer_wallet, back.payer.sub_wallet, asset)
+    reason = None if forced else why_payee_refuses(payer_wallet, back.payer.sub_wallet, asset, reference)
     if payer_wallet is None or reason is not None:
         return _fail(draft, back, reason or Code.WALLET_NOT_FOUND)
     if payer_wallet.quarantined and not forced:

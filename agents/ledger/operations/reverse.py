@@ -24,7 +24,7 @@ from schemas.reference import Reference
 
 
 def decide_reverse(
-    state: LedgerState, wallet: Wallet, command: Reverse, draft: Draft, _reference: Reference
+    state: LedgerState, wallet: Wallet, command: Reverse, draft: Draft, reference: Reference
 ) -> LedgerEvent:
     """Reverse all that is left, whatever the wallet's state and whatever it has."""
     original = find_original(draft, state, wallet, command, Verb.REVERSE)
@@ -43,7 +43,7 @@ def decide_reverse(
     else:
         account = available(command.wallet_id, original.sub_wallet)
         back = payback_of(original, original.payer, account, amount_minor, None)
-        event = pay_back(state, draft, back, forced=True)
+        event = pay_back(state, draft, back, reference, forced=True)
     if event.to_state in (State.PROCESSED, State.SETTLED):
         draft.then += (
             partial(move_original, original_id=command.transaction_id, cause=draft.cause, verb=Verb.REVERSE),

@@ -12,7 +12,7 @@ from agents.ledger.accounts import TRANSIT, available
 from agents.ledger.charges import charge, minor_of, paid
 from agents.ledger.draft import Draft, Journal, Move, has_room_after, post, post_moves
 from agents.ledger.exchanging import exchange_for, exchanged
-from agents.ledger.guards import balance_overflow, refuse_account, refuse_escrow, refuse_funds
+from agents.ledger.guards import balance_overflow, is_barred, refuse_account, refuse_escrow, refuse_funds
 from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code
@@ -34,7 +34,7 @@ from schemas.topics import INTERNAL_COMMANDS
 from streams.machine import Message
 
 
-def why_payee_refuses(wallet: Wallet | None, sub_wallet: str, asset: str) -> Code | None:
+def why_payee_refuses(wallet: Wallet | None, sub_wallet: str, asset: str, reference: Reference) -> Code | None:
     """The reason why a wallet cannot take money, or None where it can. A quarantined one is asked elsewhere."""
     if wallet is None:
         return Code.WALLET_NOT_FOUND
@@ -44,7 +44,7 @@ def why_payee_refuses(wallet: Wallet | None, sub_wallet: str, asset: str) -> Cod
         return Code.WALLET_CLOSED
     if wallet.state == "disabled":
         return Code.WALLET_DISABLED
-    if asset not in wallet.assets:
+    if asset not in wallet.assets or (sub_wallet != "main" and is_barred(wallet, sub_wallet, asset, reference)):
         return Code.ASSET_NOT_ENABLED
     return None
 
@@ -118,7 +118,7 @@ def _move_at_once(
     state: LedgerState, payee: Wallet | None, command: Transfer, draft: Draft, sent: _Sent, reference: Reference
 ) -> LedgerEvent:
     counterparty = Counterparty(command.to_wallet_id, command.to_sub_wallet)
-    reason = why_payee_refuses(payee, command.to_sub_wallet, sent.asset)
+    reason = why_payee_refuses(payee, command.to_sub_wallet, sent.asset, reference)
     if payee is None or reason is not None:
         return _fail_at_once(draft, counterparty, reason or Code.WALLET_NOT_FOUND)
     if payee.quarantined:
