@@ -1,4 +1,4 @@
-"""The fold of the views: ledger events in, changes of rows out. Pure: it reads no database, no clock, no topic.
+"""The fold of the views: a ledger event in, changes of rows out. Pure: it reads no database, no clock, no topic.
 
 What one event says is enough for its rows, but for what a transaction keeps from before: rows of wallets and
 transactions say only what changes, and whoever writes them keeps the rest (`agents.views.statements`).
@@ -6,14 +6,12 @@ transactions say only what changes, and whoever writes them keeps the rest (`age
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from schemas import events as ev
 from schemas.clock import unix_ms
-from schemas.events import LedgerEvent, WalletFacts, decode_event
-from streams.seal import GENESIS, decode_seal, is_seal
+from schemas.events import LedgerEvent, WalletFacts
 
 #: Column -> value. Amounts are integers of minor units, times are Unix milliseconds.
 Row = dict[str, Any]
@@ -45,35 +43,6 @@ SAID_BY_MOVES: Final = ("due_at_ms", "remaining_minor")
 WALLET_FACTS: Final = ("owner_ref", "kind", "state", "quarantined", "assets", "opened_at_ms")
 
 
-class LogGap(Exception):
-    """The records do not continue what was applied so far; nothing of them may be written."""
-
-
-class Unreadable(Exception):
-    """A record of the event log is no event, or an event contradicts itself."""
-
-
-class Position(NamedTuple):
-    """What a partition's views reflect: all records of the event log below `next_offset`."""
-
-    next_offset: int = 0
-    #: Of the last event or seal that was applied.
-    sequence: int = -1
-    #: Hash of the last seal that was applied.
-    seal_hash: str = GENESIS
-    #: Partition time of the last event or seal that was applied, Unix milliseconds.
-    recorded_at_ms: int = 0
-
-
-class Chunk(NamedTuple):
-    """Records (offset, value) of one partition: all there are from position `start` up to position `end`."""
-
-    partition: int
-    start: int
-    end: int
-    records: Iterable[tuple[int, bytes]]
-
-
 @dataclass
 class Changes:
     """Rows to write, each table's by its key. Rows of wallets and transactions hold only what is said, else None."""
@@ -94,51 +63,6 @@ class Changes:
             "transactions": [*self.transactions.values()],
         }
         return {name: found for name, found in rows.items() if found}
-
-
-class Folded(NamedTuple):
-    """What a chunk changes, where the views stand afterwards, and how many records it was that were new."""
-
-    changes: Changes
-    position: Position
-    records: int
-
-
-def fold_chunk(chunk: Chunk, position: Position) -> Folded:
-    """Fold what a chunk adds to `position`; records that are applied already are passed over.
-
-    Raises:
-        LogGap: the chunk begins behind the position, a sequence is missing, or a seal follows another seal than ours.
-        Unreadable: see there.
-    """
-    if chunk.start > position.next_offset:
-        raise LogGap(f"the views of partition {chunk.partition} stand at {position.next_offset}, not {chunk.start}")
-    changes, count = Changes(), 0
-    _, sequence, seal_hash, recorded_at_ms = position
-    for offset, value in chunk.records:
-        if offset < position.next_offset:
-            continue
-        count += 1
-        place = f"partition {chunk.partition} offset {offset}"
-        try:
-            if is_seal(value):
-                seal = decode_seal(value)
-                found, recorded_at = seal.sequence, seal.recorded_at
-                if seal.previous_hash != seal_hash:
-                    raise LogGap(f"{place} is a seal behind {seal.previous_hash}, the last one applied is {seal_hash}")
-                seal_hash = seal.hash
-            else:
-                event = decode_event(value)
-                found, recorded_at = event.sequence, event.recorded_at
-                fold_event(changes, chunk.partition, offset, event)
-        except ValueError as error:
-            raise Unreadable(f"{place} is no ledger event ({error}); run `walletstream verify`") from error
-        sequence += 1
-        if found != sequence:
-            raise LogGap(f"{place} has sequence {found} where {sequence} follows")
-        recorded_at_ms = unix_ms(recorded_at)
-    end = max(chunk.end, position.next_offset)
-    return Folded(changes, Position(end, sequence, seal_hash, recorded_at_ms), count)
 
 
 def storable(text: str | None) -> str | None:

@@ -14,8 +14,9 @@ from uuid import uuid4
 from sqlalchemy import URL, Connection, Engine, MetaData, Table, inspect, select
 from sqlalchemy.exc import DatabaseError
 
+from agents.views.chunk import Chunk, LogGap, Position, fold_chunk
 from agents.views.database import NoViews, Unavailable, WrongSchema, connect, shown, told, url_of
-from agents.views.fold import Chunk, LogGap, Position, Row, fold_chunk
+from agents.views.fold import Row
 from agents.views.statements import statements
 from agents.views.tables import METADATA, POSITIONS, SCHEMA, SCHEMA_VERSION
 from streams.settings import Settings

@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import select
 
+from agents.views.chunk import Chunk
 from agents.views.database import snapshot
-from agents.views.fold import Chunk
 from agents.views.store import ViewStore, open_store
 from agents.views.tables import METADATA, POSITIONS, SCHEMA
 from schemas.clock import rfc3339
@@ -78,11 +78,10 @@ def whole(log: Log, partition: int = 0) -> Chunk:
     return Chunk(partition, 0, log[-1][0] + 1, log)
 
 
-def store_at(folder: Path, *, prepared: bool = True) -> ViewStore:
+def store_at(folder: Path, namespace: str = "wallet.") -> ViewStore:
     """Views in a folder, those that are there or new ones."""
-    store = open_store(Settings(data_dir=folder))
-    if prepared:
-        store.prepare()
+    store = open_store(Settings(data_dir=folder, namespace=namespace))
+    store.prepare()
     return store
 
 

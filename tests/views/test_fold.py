@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from agents.views.fold import Changes, Chunk, LogGap, Position, Row, Unreadable, fold_chunk, fold_event
+from agents.views.chunk import Chunk, LogGap, Position, Unreadable, fold_chunk
+from agents.views.fold import Changes, Row, fold_event
 from schemas import events as ev
 from schemas.clock import rfc3339
 from schemas.events import AccountBalance, Counterparty, Entry, LedgerEvent, RailFacts, WalletFacts, encode_event

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, select, update
 
+from agents.views.chunk import Chunk, LogGap, Position
 from agents.views.database import NoViews, Unavailable, WrongSchema
-from agents.views.fold import Chunk, LogGap, Position
 from agents.views.store import ViewStore
 from agents.views.tables import BALANCES, ENTRIES, SCHEMA, SCHEMA_VERSION
 from streams.settings import Settings
