@@ -146,7 +146,7 @@ def _fold_wallet(changes: Changes, event: LedgerEvent, reflects: Row, at_ms: int
         "owner_ref": storable(facts.owner_ref),
         "kind": facts.kind,
         "state": facts.state,
-        "assets": list(facts.assets) or None,
+        "assets": " ".join(facts.assets) or None,
     }
     if event.type == ev.WALLET_OPENED:
         said |= {"opened_at_ms": at_ms, "quarantined": False}

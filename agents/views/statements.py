@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Insert, Integer, Table, Update, bindparam, case, exists, func, update
+from sqlalchemy import Connection, Dialect, Insert, Integer, Table, Update, bindparam, case, exists, func, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.elements import ColumnElement, literal_column
 
-from agents.views.fold import FIRST_SAID, LAST_SAID, SAID_BY_MOVES, WALLET_FACTS
+from agents.views.fold import FIRST_SAID, LAST_SAID, SAID_BY_MOVES, WALLET_FACTS, Row
 from agents.views.tables import BALANCES, ENTRIES, POSITIONS, SCHEMA, SUB_WALLETS, TRANSACTIONS, WALLETS
 
 DIALECTS: Final = ("sqlite", "postgresql")
@@ -36,6 +37,26 @@ def statements(dialect: str) -> Statements:
         raise ValueError(f"views are kept in {' or '.join(DIALECTS)}, not in {dialect}")
     insert: Any = sqlite.insert if dialect == "sqlite" else postgresql.insert
     return Statements(_move(), insert(POSITIONS).on_conflict_do_nothing(), _write(insert))
+
+
+class Prepared:
+    """A statement in the words of one database, to be given many rows.
+
+    SQLAlchemy looks at each parameter of each row once more before the driver does, which took longer than the writing.
+    Our rows hold what both drivers take as it is: text, integers, booleans, None.
+    """
+
+    def __init__(self, statement: Insert, dialect: Dialect):
+        compiled: Any = statement.compile(dialect=dialect)
+        self._sql = str(compiled)
+        names: list[str] | None = compiled.positiontup
+        #: None where the driver takes parameters by name.
+        self._take: Callable[[Row], tuple[Any, ...]] | None = None if names is None else itemgetter(*names)
+
+    def execute(self, connection: Connection, rows: list[Row]) -> None:
+        """Write the rows."""
+        take = self._take
+        connection.exec_driver_sql(self._sql, rows if take is None else [take(row) for row in rows])
 
 
 def _move() -> Update:
@@ -91,6 +112,6 @@ def _transactions(insert: Any) -> Insert:
     new, old = insert.excluded, TRANSACTIONS.c
     changes = {name: _or_else(old[name], new[name]) for name in FIRST_SAID}
     changes |= {name: _or_else(new[name], old[name]) for name in LAST_SAID}
-    moved = bindparam("moved", type_=Integer) == 1
+    moved = bindparam("moved", type_=Integer) == literal_column("1")
     changes |= {name: case((moved, new[name]), else_=_or_else(new[name], old[name])) for name in SAID_BY_MOVES}
     return _on_conflict(insert, TRANSACTIONS, changes)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DatabaseError
 from agents.views.chunk import Chunk, LogGap, Position, fold_chunk
 from agents.views.database import NoViews, Unavailable, WrongSchema, connect, shown, told, url_of
 from agents.views.fold import Row
-from agents.views.statements import statements
+from agents.views.statements import Prepared, statements
 from agents.views.tables import METADATA, POSITIONS, SCHEMA, SCHEMA_VERSION
 from streams.settings import Settings
 
@@ -82,6 +82,9 @@ class ViewStore:
         self._namespace = namespace
         self._clock = clock
         self._statements = statements(engine.dialect.name)
+        self._write_rows = {
+            name: Prepared(statement, engine.dialect) for name, statement in self._statements.write.items()
+        }
         self._positions: dict[int, Position] = {}
         self._epoch = ""
 
@@ -216,7 +219,7 @@ class ViewStore:
             if moved.rowcount != 1:
                 raise _LostRace
             for name, rows in tables.items():
-                connection.execute(self._statements.write[name], rows)
+                self._write_rows[name].execute(connection, rows)
 
 
 def open_store(settings: Settings) -> ViewStore:

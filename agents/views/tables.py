@@ -52,7 +52,8 @@ WALLETS: Final = Table(
     Column("kind", String),
     Column("state", String),
     Column("quarantined", Boolean),
-    Column("assets", JSON(none_as_null=True)),
+    #: Codes, in the order in which they were enabled, with spaces between them.
+    Column("assets", String),
     Column("opened_at_ms", BigInteger),
     Column("changed_at_ms", BigInteger, nullable=False),
     *_reflects(),

@@ -119,7 +119,7 @@ def test_a_wallet_opens_with_its_sub_wallet_and_changes_afterwards() -> None:
         "kind": "customer",
         "state": "locked",
         "quarantined": True,
-        "assets": ["EUR", "USD"],
+        "assets": "EUR USD",
         "opened_at_ms": START_MS,
         "changed_at_ms": START_MS + 5_000,
         "partition": 3,

@@ -59,7 +59,11 @@ def wallet_of(connection: Connection, wallet_id: str) -> WalletView | None:
     subs = connection.execute(
         select(*fields).where(SUB_WALLETS.c.wallet_id == wallet_id).order_by(SUB_WALLETS.c.ledger_offset)
     )
-    facts = {**row._mapping, "assets": tuple(row.assets), "sub_wallets": tuple(SubWalletView(*sub) for sub in subs)}
+    facts = {
+        **row._mapping,
+        "assets": tuple((row.assets or "").split()),
+        "sub_wallets": tuple(SubWalletView(*sub) for sub in subs),
+    }
     return WalletView(**{name: facts[name] for name in WalletView._fields})
 
 
