@@ -117,7 +117,7 @@ class Foreground(ABC):
                 EXIT_MISCONFIGURED,
             )
         try:
-            problems = await self._unless_stopped(self._check())
+            problems = await self.unless_stopped(self._check())
             if problems is None:
                 return EXIT_OK
             if problems:
@@ -127,8 +127,8 @@ class Foreground(ABC):
         finally:
             await health.stop()
 
-    async def _unless_stopped(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """The result of `work`, or None if the worker is asked to stop before."""
+    async def unless_stopped(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """The result of `work`, or None if the process is asked to stop before."""
         task, stop = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
         try:
             await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)

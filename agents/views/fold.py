@@ -20,8 +20,8 @@ Row = dict[str, Any]
 SYSTEM: Final = "system"
 #: These events have what a transaction's have, but move none.
 _NO_TRANSACTION: Final = "request."
-#: Operations that are transactions of their own and whose event says what remains of their parent.
-_SAYS_WHAT_REMAINS_OF_ITS_PARENT: Final = frozenset({"capture"})
+#: A transaction of its own, whose entries of the held account change what remains of its parent, the authorization.
+_CAPTURE: Final = "capture"
 #: A transaction is opened once: what was said first of these stands, later events may speak of a part of it.
 FIRST_SAID: Final = (
     "parent_transaction_id",
@@ -37,7 +37,7 @@ FIRST_SAID: Final = (
 )
 #: What is said last stands; what is not said stays.
 LAST_SAID: Final = ("state", "code", "batch_id", "rail_reference", "changed_at_ms", "partition", "ledger_offset")
-#: A move of the state says these anew, also by not saying them; else as `LAST_SAID`.
+#: A move of the state says these anew, also by not saying them; else as `LAST_SAID`. Captures change what remains.
 SAID_BY_MOVES: Final = ("due_at_ms", "remaining_minor")
 #: Facts of a wallet: what is said last stands.
 WALLET_FACTS: Final = ("owner_ref", "kind", "state", "quarantined", "assets", "opened_at_ms")
@@ -175,19 +175,17 @@ def _open_sub_wallet(changes: Changes, wallet_id: str, facts: WalletFacts, refle
 
 
 def _fold_transaction(changes: Changes, event: LedgerEvent, reflects: Row, at_ms: int) -> None:
-    parent = event.parent_transaction_id
-    says_of_parent = parent is not None and event.operation in _SAYS_WHAT_REMAINS_OF_ITS_PARENT
-    due_at_ms = None if event.due_at is None else unix_ms(event.due_at)
-    remaining_minor = None if says_of_parent else event.remaining_minor
-    facts = event.rail_facts
-    if event.to_state is None and due_at_ms is None and remaining_minor is None and facts is None:
+    if event.to_state is None:
         return
     assert event.transaction_id is not None
+    # An event that passes no state is a note: a rail has contradicted what is, or said it again.
+    is_note = not event.path
+    facts = None if is_note else event.rail_facts
     row = _transaction_row(changes, event.transaction_id, event.leg or "")
     other = event.counterparty
     _say_first(
         row,
-        parent_transaction_id=parent,
+        parent_transaction_id=event.parent_transaction_id,
         operation=event.operation,
         wallet_id=event.wallet_id,
         sub_wallet=event.sub_wallet,
@@ -198,23 +196,39 @@ def _fold_transaction(changes: Changes, event: LedgerEvent, reflects: Row, at_ms
         rail=event.rail,
         opened_at_ms=at_ms,
     )
-    moved = event.to_state is not None and event.to_state != event.from_state
-    _say_last(row, moved, due_at_ms=due_at_ms, remaining_minor=remaining_minor)
+    moved = not is_note and event.to_state != event.from_state
+    due_at_ms = None if event.due_at is None else unix_ms(event.due_at)
+    _say_last(row, moved, due_at_ms=due_at_ms, remaining_minor=event.remaining_minor)
     _say_last(
         row,
         False,
         state=event.to_state,
-        code=event.code,
+        code=None if is_note else event.code,
         batch_id=None if facts is None else storable(facts.batch_id),
         rail_reference=None if facts is None else storable(facts.rail_reference),
         changed_at_ms=at_ms,
         **reflects,
     )
     row["moved"] = row["moved"] or moved
-    if says_of_parent and event.remaining_minor is not None:
-        assert parent is not None
-        held = _transaction_row(changes, parent, "")
-        _say_last(held, False, remaining_minor=event.remaining_minor, changed_at_ms=at_ms, **reflects)
+    if moved or event.remaining_minor is not None:
+        row["remaining_change_minor"] = 0
+    if event.operation == _CAPTURE and event.parent_transaction_id is not None:
+        _fold_capture(changes, event, reflects, at_ms)
+
+
+def _fold_capture(changes: Changes, event: LedgerEvent, reflects: Row, at_ms: int) -> None:
+    """What a capture takes of what its authorization holds, or gives back to it."""
+    held = f"{event.wallet_id}/{event.sub_wallet}/held"
+    change_minor = sum(entry.credit_minor - entry.debit_minor for entry in event.entries if entry.account == held)
+    if not change_minor:
+        return
+    assert event.parent_transaction_id is not None
+    row = _transaction_row(changes, event.parent_transaction_id, "")
+    if row["remaining_minor"] is None:
+        row["remaining_change_minor"] += change_minor
+    else:
+        row["remaining_minor"] += change_minor
+    _say_last(row, False, changed_at_ms=at_ms, **reflects)
 
 
 def _transaction_row(changes: Changes, transaction_id: str, leg: str) -> Row:
@@ -222,7 +236,7 @@ def _transaction_row(changes: Changes, transaction_id: str, leg: str) -> Row:
     row = changes.transactions.get((transaction_id, leg))
     if row is None:
         row = dict.fromkeys((*FIRST_SAID, *LAST_SAID, *SAID_BY_MOVES))
-        row |= {"transaction_id": transaction_id, "leg": leg, "moved": False}
+        row |= {"transaction_id": transaction_id, "leg": leg, "moved": False, "remaining_change_minor": 0}
         changes.transactions[transaction_id, leg] = row
     return row
 

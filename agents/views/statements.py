@@ -6,7 +6,20 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, Dialect, Insert, Integer, Table, Update, bindparam, case, exists, func, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    Dialect,
+    Insert,
+    Integer,
+    Table,
+    Update,
+    bindparam,
+    case,
+    exists,
+    func,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement, literal_column
 
@@ -113,5 +126,7 @@ def _transactions(insert: Any) -> Insert:
     changes = {name: _or_else(old[name], new[name]) for name in FIRST_SAID}
     changes |= {name: _or_else(new[name], old[name]) for name in LAST_SAID}
     moved = bindparam("moved", type_=Integer) == literal_column("1")
-    changes |= {name: case((moved, new[name]), else_=_or_else(new[name], old[name])) for name in SAID_BY_MOVES}
+    kept: dict[str, ColumnElement[Any]] = {name: old[name] for name in SAID_BY_MOVES}
+    kept["remaining_minor"] = old["remaining_minor"] + bindparam("remaining_change_minor", type_=BigInteger)
+    changes |= {name: case((moved, new[name]), else_=_or_else(new[name], kept[name])) for name in SAID_BY_MOVES}
     return _on_conflict(insert, TRANSACTIONS, changes)

@@ -54,7 +54,7 @@ def read_meta(connection: Connection) -> Meta | None:
     """What the store says of itself; None where it has no tables of ours."""
     if not inspect(connection).has_table(SCHEMA.name):
         return None
-    row = connection.execute(select(SCHEMA)).one_or_none()
+    row = connection.execute(select(*(SCHEMA.c[name] for name in Meta._fields))).one_or_none()
     return None if row is None else Meta(*row)
 
 
@@ -124,7 +124,7 @@ class ViewStore:
 
     def _put_meta(self, connection: Connection) -> None:
         meta = Meta(SCHEMA_VERSION, self._namespace, uuid4().hex, [table.name for table in METADATA.sorted_tables])
-        connection.execute(SCHEMA.insert(), [meta._asdict()])
+        connection.execute(SCHEMA.insert(), [{"id": 1, **meta._asdict()}])
 
     def reset(self) -> None:
         """Drop all views and begin anew, in one transaction: whoever writes them notices, and goes on from the start.

@@ -25,6 +25,8 @@ def _reflects() -> tuple[Column[int], Column[int]]:
 SCHEMA: Final = Table(
     "views_schema",
     METADATA,
+    #: Always 1: of two who make the tables at once, one fails.
+    Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
     Column("namespace", String, nullable=False),
     #: Another one after each rebuild, so that nobody goes on writing what he began before it.

@@ -16,7 +16,7 @@ from agents.views.database import snapshot
 from agents.views.store import ViewStore, open_store
 from agents.views.tables import METADATA, POSITIONS, SCHEMA
 from schemas.clock import rfc3339
-from schemas.events import AccountBalance, Entry, LedgerEvent, encode_event
+from schemas.events import AccountBalance, Counterparty, Entry, LedgerEvent, RailFacts, encode_event
 from schemas.topics import LEDGER_EVENTS, TRANSACTION_REQUESTS
 from streams.seal import GENESIS, Span, write_seal
 from streams.settings import Settings
@@ -122,6 +122,8 @@ class LogBuilder:
         for entry in entries:
             key = entry.account, entry.asset
             self._balances[key] = self._balances.get(key, 0) + entry.credit_minor - entry.debit_minor
+        if "to_state" in fields:
+            fields.setdefault("path", (fields.get("from_state") or "initiated", fields["to_state"]))
         touched = dict.fromkeys((entry.account, entry.asset) for entry in entries)
         event = LedgerEvent(
             sequence=len(self.log),
@@ -158,6 +160,47 @@ class LogBuilder:
         )
         self.log.append((sequence, value))
         self._unsealed = []
+
+
+def life() -> LogBuilder:
+    """Something of everything that is pending, and of everything that is over."""
+    log = LogBuilder()
+    due = rfc3339(START_MS + 9_000_000)
+
+    def put(transaction_id: str, operation: str, **fields: Any) -> None:
+        given: dict[str, Any] = {"amount_minor": 100, "asset": "EUR", "sub_wallet": "main", "code": "ok", **fields}
+        log.event("transaction", wallet_id="w", transaction_id=transaction_id, operation=operation, **given)
+
+    def capture(transaction_id: str, parent: str, amount_minor: int) -> None:
+        named = {"transaction_id": transaction_id, "parent_transaction_id": parent, "operation": "capture"}
+        own = {"wallet_id": "w", "sub_wallet": "main", "to_state": "settled", "code": "ok"}
+        log.move("transaction.settled", "w/main/held", "system/rail:instant", amount_minor, **named, **own)
+
+    put("hold", "authorize", to_state="processed", due_at=due, remaining_minor=100)
+    capture("part", "hold", 60)
+    put("used", "authorize", to_state="processed", due_at=due, remaining_minor=100)
+    capture("rest", "used", 100)
+    put("gone", "authorize", to_state="processed", due_at=due, remaining_minor=100)
+    put("gone", "release", from_state="processed", to_state="canceled")
+    put("contested", "credit", to_state="settled", rail="instant")
+    put("quarrel", "dispute", parent_transaction_id="contested", to_state="disputed", remaining_minor=70)
+    put("contested", "credit", from_state="settled", to_state="disputed", remaining_minor=30)
+    put("peace", "dispute", to_state="disputed", remaining_minor=70)
+    put("peace", "resolve_dispute", from_state="disputed", to_state="settled")
+    put("later", "credit", to_state="initiated", due_at=rfc3339(START_MS + 1_000_000))
+    put("screened", "debit", to_state="initiated")
+    put("way", "credit", to_state="processed", rail="sepa")
+    put("batch", "credit", to_state="processed", rail="sepa")
+    put("batch", "submit", from_state="processed", to_state="processed", rail_facts=RailFacts("b-1"))
+    put("there", "debit", to_state="processed", rail="sepa", amount_minor=2**63 - 1)
+    put("there", "settle", from_state="processed", to_state="settled", rail_facts=RailFacts(rail_reference="r"))
+    put("saga", "transfer", to_state="processed", counterparty=Counterparty("v", "main"))
+    put("saga", "transfer", leg="credit", to_state="settled")
+    put("lot", "reward", to_state="settled", due_at=due, remaining_minor=60)
+    put("spent", "reward", to_state="settled", due_at=due, remaining_minor=0)
+    put("odd", "adjust", to_state="processed")
+    put("done", "credit", to_state="settled", rail="instant")
+    return log
 
 
 def in_chunks(log: Log, cuts: Iterable[int], partition: int = 0) -> list[Chunk]:

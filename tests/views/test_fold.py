@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from agents.views.chunk import Chunk, LogGap, Position, Unreadable, fold_chunk
 from agents.views.fold import Changes, Row, fold_event
 from schemas import events as ev
 from schemas.clock import rfc3339
-from schemas.events import AccountBalance, Counterparty, Entry, LedgerEvent, RailFacts, WalletFacts, encode_event
-from streams.seal import decode_seal, is_seal
+from schemas.events import AccountBalance, Counterparty, Entry, LedgerEvent, RailFacts, WalletFacts
 from tests.ledger.world import START_MS
-from tests.views.logs import LogBuilder, log_of, random_world, whole
 
 AT = rfc3339(START_MS)
 LATER = rfc3339(START_MS + 5_000)
@@ -31,6 +30,8 @@ def transaction(*events: LedgerEvent, transaction_id: str = "t", leg: str = "") 
 
 def event(type_: str = ev.TRANSACTION_SETTLED, **fields: object) -> LedgerEvent:
     given: dict[str, object] = {"wallet_id": "w", "transaction_id": "t", "code": "ok", "recorded_at": AT, **fields}
+    if given.get("to_state"):
+        given.setdefault("path", (given.get("from_state") or "initiated", given["to_state"]))
     return LedgerEvent(type=type_, **given)  # type: ignore[arg-type]
 
 
@@ -164,25 +165,71 @@ def test_a_hold_and_what_remains_of_it() -> None:
     assert (row["operation"], row["opened_at_ms"], row["ledger_offset"]) == ("authorize", START_MS, 102)
 
 
-def test_a_capture_says_what_remains_of_its_authorization() -> None:
+def capture(transaction_id: str, held_minor: int, **fields: object) -> LedgerEvent:
+    """A capture of authorization `t` that takes from what is held, or with a negative amount gives back to it."""
+    taken, given = max(0, held_minor), max(0, -held_minor)
+    entries = (
+        Entry("w/main/held", "EUR", debit_minor=taken, credit_minor=given),
+        Entry("w/main/available", "EUR", debit_minor=7),
+        Entry("system/rail:instant", "EUR", debit_minor=given, credit_minor=taken + 7),
+    )
+    after = tuple(AccountBalance(entry.account, "EUR", 0) for entry in entries)
+    given_fields: dict[str, Any] = {
+        "operation": "capture",
+        "to_state": "settled",
+        "entries": entries,
+        "balances": after,
+        **fields,
+    }
+    return event(transaction_id=transaction_id, parent_transaction_id="t", sub_wallet="main", **given_fields)
+
+
+def test_captures_change_what_remains_of_their_authorization() -> None:
     opened = event(operation="authorize", to_state="processed", amount_minor=500, due_at=LATER, remaining_minor=500)
-    capture = event(
-        operation="capture",
-        transaction_id="c",
-        parent_transaction_id="t",
-        to_state="settled",
-        amount_minor=300,
-        remaining_minor=200,
-    )
-    changes = folded(opened, capture)
+    changes = folded(opened, capture("c", 300), capture("d", 50, to_state="processed"))
     held, captured = changes.transactions["t", ""], changes.transactions["c", ""]
-    assert (held["state"], held["remaining_minor"], held["due_at_ms"]) == ("processed", 200, START_MS + 5_000)
-    assert (captured["state"], captured["remaining_minor"]) == ("settled", None)
-    assert captured["parent_transaction_id"] == "t"
-    dispute = event(
-        operation="dispute", transaction_id="d", parent_transaction_id="t", to_state="disputed", remaining_minor=80
+    assert (held["state"], held["remaining_minor"], held["due_at_ms"]) == ("processed", 150, START_MS + 5_000)
+    assert (held["ledger_offset"], held["remaining_change_minor"]) == (102, 0)
+    assert (captured["state"], captured["remaining_minor"], captured["parent_transaction_id"]) == ("settled", None, "t")
+    failed = capture("d", -50, from_state="processed", to_state="failed")
+    assert folded(opened, capture("d", 50), failed).transactions["t", ""]["remaining_minor"] == 500
+
+
+def test_what_captures_change_of_an_authorization_that_was_opened_before_is_a_difference() -> None:
+    held = folded(capture("c", 300), capture("d", 50)).transactions["t", ""]
+    assert (held["remaining_minor"], held["remaining_change_minor"], held["moved"]) == (None, -350, False)
+    ends = event(operation="authorize", from_state="processed", to_state="settled", remaining_minor=0)
+    held = folded(capture("c", 300), ends).transactions["t", ""]
+    assert (held["remaining_minor"], held["remaining_change_minor"], held["moved"]) == (0, 0, True)
+    nothing_held = event(operation="capture", transaction_id="c", parent_transaction_id="t", to_state="failed")
+    assert set(folded(nothing_held).transactions) == {("c", "")}
+
+
+def test_a_dispute_and_what_is_disputed() -> None:
+    disputed = event(
+        "transaction.disputed", operation="dispute", transaction_id="d", parent_transaction_id="t", to_state="disputed"
     )
-    assert transaction(dispute, transaction_id="d")["remaining_minor"] == 80
+    disputed.remaining_minor = 80
+    original = event("transaction.disputed", operation="credit", from_state="settled", to_state="disputed")
+    original.remaining_minor = 20
+    changes = folded(disputed, original)
+    assert changes.transactions["d", ""]["remaining_minor"] == 80
+    assert changes.transactions["t", ""]["remaining_minor"] == 20
+
+
+def test_a_note_changes_neither_state_nor_what_was_said() -> None:
+    failed = event("transaction.failed", operation="debit", to_state="failed", code="rail_failed", rail="sepa")
+    note = event(
+        "transaction.contradicted", operation="debit", to_state="failed", path=(), amount_minor=9, entries=(),
+        rail_facts=RailFacts(rail_reference="r"),
+    )  # fmt: skip
+    row = transaction(failed, note)
+    assert (row["state"], row["code"], row["rail_reference"], row["ledger_offset"]) == (
+        "failed",
+        "rail_failed",
+        None,
+        101,
+    )
 
 
 def test_a_deferred_transaction_is_submitted_and_settled() -> None:
@@ -198,8 +245,6 @@ def test_a_deferred_transaction_is_submitted_and_settled() -> None:
     row = transaction(opened, submitted, settled)
     assert (row["operation"], row["rail"], row["amount_minor"]) == ("credit", "sepa", 9)
     assert (row["state"], row["batch_id"], row["rail_reference"]) == ("settled", "b-1", "r\ufffd")
-    alone = transaction(event(to_state=None, code=None, rail_facts=RailFacts("b-2")))
-    assert (alone["state"], alone["batch_id"]) == (None, "b-2")
 
 
 def test_a_schedule_is_over_once_the_transaction_begins() -> None:
@@ -230,45 +275,3 @@ def test_requests_that_moved_nothing_are_no_transactions() -> None:
     for type_ in (ev.REQUEST_REJECTED, ev.REQUEST_REPLAYED, ev.REQUEST_FORWARDED, ev.REQUEST_DEAD_LETTERED):
         assert folded(event(type_, to_state="settled")).transactions == {}
     assert folded(event(ev.CLOCK_TICKED, transaction_id=None)).tables() == {}
-
-
-# ---- chunks -------------------------------------------------------------------------------------------
-
-
-def test_a_chunk_moves_the_position_to_its_end_and_repeats_nothing() -> None:
-    log = log_of(random_world(1))
-    chunk = whole(log)
-    done = fold_chunk(chunk._replace(end=chunk.end + 2), Position())
-    last = decode_seal(log[-1][1])
-    assert done.position == Position(chunk.end + 2, len(log) - 1, last.hash, done.position.recorded_at_ms)
-    assert done.records == len(log)
-    again = fold_chunk(chunk, done.position)
-    assert again.records == 0
-    assert again.position == done.position
-    assert again.changes.tables() == {}
-
-
-def test_records_that_do_not_follow_are_refused() -> None:
-    log = log_of(random_world(1))
-    with pytest.raises(LogGap, match="stand at 0, not 5"):
-        fold_chunk(Chunk(0, 5, 9, log[5:9]), Position())
-    with pytest.raises(LogGap, match="offset 4 has sequence 4 where 3 follows"):
-        fold_chunk(Chunk(0, 0, 9, [*log[:3], *log[4:9]]), Position())
-
-
-def test_a_seal_that_follows_another_log_is_refused() -> None:
-    log = log_of(random_world(1))
-    first = next(number for number, (_, value) in enumerate(log) if is_seal(value))
-    with pytest.raises(LogGap, match="is a seal behind 0000"):
-        fold_chunk(whole(log[: first + 1]), Position(0, -1, "ab" * 32))
-
-
-def test_what_is_no_event_is_named_by_its_place() -> None:
-    builder = LogBuilder()
-    builder.event(ev.WALLET_OPENED, wallet_id="w", wallet=WalletFacts("o"))
-    for nonsense in (b"not json", b'{"type":1}', b'{"type":"batch.sealed"}'):
-        with pytest.raises(Unreadable, match="partition 0 offset 0 is no ledger event"):
-            fold_chunk(Chunk(0, 0, 1, [(0, nonsense)]), Position())
-    untimely = encode_event(LedgerEvent(sequence=0, type="clock.ticked", recorded_at="yesterday"))
-    with pytest.raises(Unreadable, match="run `walletstream verify`"):
-        fold_chunk(Chunk(0, 0, 1, [(0, untimely)]), Position())

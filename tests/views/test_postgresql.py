@@ -18,9 +18,9 @@ from agents.views.queries.wallets import balances_of, wallet_of
 from agents.views.rates import Rates
 from agents.views.store import ViewStore, open_store
 from streams.settings import Settings
-from tests.views.logs import Log, applied, in_chunks, log_of, random_world, rows_of, whole
+from tests.views.logs import Log, applied, in_chunks, life, log_of, random_world, rows_of, whole
 from tests.views.postgres import postgres_server, programs
-from tests.views.test_queries import life, names
+from tests.views.test_queries import names
 
 PROGRAMS = programs()
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server on this machine")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,11 +20,11 @@ from agents.views.queries.wallets import balances_of, wallet_of
 from agents.views.rates import Rate, Rates
 from agents.views.store import ViewStore
 from schemas import events as ev
-from schemas.clock import rfc3339, unix_ms
-from schemas.events import Counterparty, Entry, RailFacts, WalletFacts
+from schemas.clock import unix_ms
+from schemas.events import Entry, WalletFacts
 from tests.ledger.profiles import runs
 from tests.ledger.world import START_MS
-from tests.views.logs import LogBuilder, applied, log_of, random_world
+from tests.views.logs import LogBuilder, applied, life, log_of, random_world
 
 LAST_MS = 2**62
 
@@ -81,40 +80,6 @@ def test_a_wallet_with_its_balances_by_bucket(tmp_path: Path) -> None:
 
 
 # ---- pending ------------------------------------------------------------------------------------------
-
-
-def life() -> LogBuilder:
-    """Something of everything that is pending, and of everything that is over."""
-    log = LogBuilder()
-    due = rfc3339(START_MS + 9_000_000)
-
-    def put(transaction_id: str, operation: str, **fields: Any) -> None:
-        given: dict[str, Any] = {"amount_minor": 100, "asset": "EUR", "sub_wallet": "main", "code": "ok", **fields}
-        log.event("transaction", wallet_id="w", transaction_id=transaction_id, operation=operation, **given)
-
-    put("hold", "authorize", to_state="processed", due_at=due, remaining_minor=100)
-    put("part", "capture", parent_transaction_id="hold", to_state="settled", remaining_minor=40)
-    put("used", "authorize", to_state="processed", due_at=due, remaining_minor=100)
-    put("rest", "capture", parent_transaction_id="used", to_state="settled", remaining_minor=0)
-    put("gone", "authorize", to_state="processed", due_at=due, remaining_minor=100)
-    put("gone", "release", from_state="processed", to_state="canceled")
-    put("quarrel", "dispute", to_state="disputed", remaining_minor=70)
-    put("peace", "dispute", to_state="disputed", remaining_minor=70)
-    put("peace", "resolve_dispute", from_state="disputed", to_state="settled")
-    put("later", "credit", to_state="initiated", due_at=rfc3339(START_MS + 1_000_000))
-    put("screened", "debit", to_state="initiated")
-    put("way", "credit", to_state="processed", rail="sepa")
-    put("batch", "credit", to_state="processed", rail="sepa")
-    put("batch", "submit", from_state="processed", to_state="processed", rail_facts=RailFacts("b-1"))
-    put("there", "debit", to_state="processed", rail="sepa", amount_minor=2**63 - 1)
-    put("there", "settle", from_state="processed", to_state="settled", rail_facts=RailFacts(rail_reference="r"))
-    put("saga", "transfer", to_state="processed", counterparty=Counterparty("v", "main"))
-    put("saga", "transfer", leg="credit", to_state="settled")
-    put("lot", "reward", to_state="settled", due_at=due, remaining_minor=60)
-    put("spent", "reward", to_state="settled", due_at=due, remaining_minor=0)
-    put("odd", "adjust", to_state="processed")
-    put("done", "credit", to_state="settled", rail="instant")
-    return log
 
 
 def test_what_is_pending_of_a_wallet_and_what_is_over(tmp_path: Path) -> None:

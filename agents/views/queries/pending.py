@@ -66,7 +66,8 @@ def _kind(row: Mapping[Any, Any]) -> Kind | None:
     state, operation = row["state"], row["operation"]
     is_used_up = row["remaining_minor"] == 0
     if state == "disputed":
-        return "dispute"
+        # What is disputed is in this state too; it is the dispute that something is to come of.
+        return "dispute" if operation == "dispute" else None
     if state == "initiated":
         return "waiting" if row["due_at_ms"] is None else "scheduled"
     if state != "processed":

@@ -23,8 +23,8 @@ from tests.ops.cli.test_looking import Written
 from tests.ops.verify.honest import START_MS
 from tests.ops.verify.on_kafka import write
 from tests.ops.verify.story import HERE, PARTITIONS, THERE
-from tests.views.logs import applied, log_of, logs_of, random_world, rows_of, store_at, story
-from tests.views.test_queries import life, owned
+from tests.views.logs import applied, life, log_of, logs_of, random_world, rows_of, store_at, story
+from tests.views.test_queries import owned
 
 # ---- without a broker ---------------------------------------------------------------------------------
 
