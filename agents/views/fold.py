@@ -37,7 +37,8 @@ FIRST_SAID: Final = (
 )
 #: What is said last stands; what is not said stays.
 LAST_SAID: Final = ("state", "code", "batch_id", "rail_reference", "changed_at_ms", "partition", "ledger_offset")
-#: A move of the state says these anew, also by not saying them; else as `LAST_SAID`. Captures change what remains.
+#: A move of the state, and the end of what remained, say these anew, also by not saying them; else as `LAST_SAID`.
+#: Captures change what remains.
 SAID_BY_MOVES: Final = ("due_at_ms", "remaining_minor")
 #: Facts of a wallet: what is said last stands.
 WALLET_FACTS: Final = ("owner_ref", "kind", "state", "quarantined", "assets", "opened_at_ms")
@@ -196,9 +197,9 @@ def _fold_transaction(changes: Changes, event: LedgerEvent, reflects: Row, at_ms
         rail=event.rail,
         opened_at_ms=at_ms,
     )
-    moved = not is_note and event.to_state != event.from_state
+    anew = event.remaining_minor == 0 or (not is_note and event.to_state != event.from_state)
     due_at_ms = None if event.due_at is None else unix_ms(event.due_at)
-    _say_last(row, moved, due_at_ms=due_at_ms, remaining_minor=event.remaining_minor)
+    _say_last(row, anew, due_at_ms=due_at_ms, remaining_minor=event.remaining_minor)
     _say_last(
         row,
         False,
@@ -209,8 +210,8 @@ def _fold_transaction(changes: Changes, event: LedgerEvent, reflects: Row, at_ms
         changed_at_ms=at_ms,
         **reflects,
     )
-    row["moved"] = row["moved"] or moved
-    if moved or event.remaining_minor is not None:
+    row["anew"] = row["anew"] or anew
+    if anew or event.remaining_minor is not None:
         row["remaining_change_minor"] = 0
     if event.operation == _CAPTURE and event.parent_transaction_id is not None:
         _fold_capture(changes, event, reflects, at_ms)
@@ -236,7 +237,7 @@ def _transaction_row(changes: Changes, transaction_id: str, leg: str) -> Row:
     row = changes.transactions.get((transaction_id, leg))
     if row is None:
         row = dict.fromkeys((*FIRST_SAID, *LAST_SAID, *SAID_BY_MOVES))
-        row |= {"transaction_id": transaction_id, "leg": leg, "moved": False, "remaining_change_minor": 0}
+        row |= {"transaction_id": transaction_id, "leg": leg, "anew": False, "remaining_change_minor": 0}
         changes.transactions[transaction_id, leg] = row
     return row
 

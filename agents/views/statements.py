@@ -125,8 +125,8 @@ def _transactions(insert: Any) -> Insert:
     new, old = insert.excluded, TRANSACTIONS.c
     changes = {name: _or_else(old[name], new[name]) for name in FIRST_SAID}
     changes |= {name: _or_else(new[name], old[name]) for name in LAST_SAID}
-    moved = bindparam("moved", type_=Integer) == literal_column("1")
+    anew = bindparam("anew", type_=Integer) == literal_column("1")
     kept: dict[str, ColumnElement[Any]] = {name: old[name] for name in SAID_BY_MOVES}
     kept["remaining_minor"] = old["remaining_minor"] + bindparam("remaining_change_minor", type_=BigInteger)
-    changes |= {name: case((moved, new[name]), else_=_or_else(new[name], kept[name])) for name in SAID_BY_MOVES}
+    changes |= {name: case((anew, new[name]), else_=_or_else(new[name], kept[name])) for name in SAID_BY_MOVES}
     return _on_conflict(insert, TRANSACTIONS, changes)

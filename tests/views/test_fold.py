@@ -197,10 +197,10 @@ def test_captures_change_what_remains_of_their_authorization() -> None:
 
 def test_what_captures_change_of_an_authorization_that_was_opened_before_is_a_difference() -> None:
     held = folded(capture("c", 300), capture("d", 50)).transactions["t", ""]
-    assert (held["remaining_minor"], held["remaining_change_minor"], held["moved"]) == (None, -350, False)
+    assert (held["remaining_minor"], held["remaining_change_minor"], held["anew"]) == (None, -350, False)
     ends = event(operation="authorize", from_state="processed", to_state="settled", remaining_minor=0)
     held = folded(capture("c", 300), ends).transactions["t", ""]
-    assert (held["remaining_minor"], held["remaining_change_minor"], held["moved"]) == (0, 0, True)
+    assert (held["remaining_minor"], held["remaining_change_minor"], held["anew"]) == (0, 0, True)
     nothing_held = event(operation="capture", transaction_id="c", parent_transaction_id="t", to_state="failed")
     assert set(folded(nothing_held).transactions) == {("c", "")}
 
@@ -252,8 +252,14 @@ def test_a_schedule_is_over_once_the_transaction_begins() -> None:
     begins = event(from_state="initiated", to_state="processed")
     assert transaction(waits)["due_at_ms"] == START_MS + 5_000
     assert transaction(waits, begins)["due_at_ms"] is None
+
+
+def test_a_reward_is_due_until_it_has_expired() -> None:
     lot = event(operation="reward", to_state="settled", due_at=LATER)
     assert transaction(lot)["due_at_ms"] == START_MS + 5_000
+    expired = event("reward.expired", operation="reward", from_state="settled", to_state="settled", remaining_minor=0)
+    row = transaction(lot, expired)
+    assert (row["state"], row["due_at_ms"], row["remaining_minor"]) == ("settled", None, 0)
 
 
 def test_the_legs_of_a_transfer_are_rows_of_their_own() -> None:

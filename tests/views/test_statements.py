@@ -41,7 +41,7 @@ def test_upserts_of_postgresql() -> None:
     assert "operation = coalesce(transactions.operation, excluded.operation)" in text
     assert "state = coalesce(excluded.state, transactions.state)" in text
     assert (
-        "due_at_ms = CASE WHEN (%(moved)s = 1) THEN excluded.due_at_ms "
+        "due_at_ms = CASE WHEN (%(anew)s = 1) THEN excluded.due_at_ms "
         "ELSE coalesce(excluded.due_at_ms, transactions.due_at_ms) END"
     ) in text
 

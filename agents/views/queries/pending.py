@@ -20,7 +20,7 @@ KINDS: Final[Mapping[Kind, str]] = {
     "waiting": "accepted, and waits for something else than a time",
     "deferred": "on its way over a rail that settles later; with a batch id it was handed to the rail",
     "transfer": "on its way to a wallet of another partition",
-    "lot": "a reward, of which something is left, that expires when it is due",
+    "lot": "a reward that expires when it is due, as far as it is not spent by then",
     "open": "neither settled nor ended",
 }
 _HALF_BITS: Final = 32
@@ -62,7 +62,7 @@ def pending_of(connection: Connection, wallet_id: str) -> list[Pending]:
 
 
 def _kind(row: Mapping[Any, Any]) -> Kind | None:
-    """None where nothing is to come any more: a hold of which all is captured, a lot that is spent."""
+    """None where nothing is to come any more: a hold of which all is captured, a lot that has expired."""
     state, operation = row["state"], row["operation"]
     is_used_up = row["remaining_minor"] == 0
     if state == "disputed":
