@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agents.views.store import ViewStore
+from ops.broker import EmbeddedBroker
 from ops.processes import WorkerProcess, stop_all, wait_until_ready
 from schemas.topics import LEDGER_EVENTS
 from tests.broker import Kafka
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.kafka
 class Running:
     """A ledger on the broker, and workers of its views that share a file."""
 
-    def __init__(self, kafka: Kafka, namespace: str, folder: Path):
+    def __init__(self, kafka: Kafka | EmbeddedBroker, namespace: str, folder: Path):
         self.bootstrap_servers, self.namespace, self.folder = kafka.bootstrap_servers, namespace, folder
         self.ledger: Ledger = living()
         self.written = 0
@@ -147,6 +148,21 @@ def test_two_workers_share_the_partitions_and_one_goes_on_alone(running: Running
     wait_until_ready([third])
     running.go_on()
     running.check()
+
+
+def test_a_broker_that_is_killed_and_comes_back(own_broker: EmbeddedBroker, namespace: str, tmp_path: Path) -> None:
+    with _stopping(Running(own_broker, namespace, tmp_path)) as running:
+        running.write()
+        worker = running.worker("views-1")
+        wait_until_ready([worker])
+        running.check()
+        own_broker.kill()
+        running.wait_until(lambda: not worker.readiness().ready)
+        own_broker.start()
+        running.go_on()
+        running.check()
+        wait_until_ready([worker])
+        assert worker.stop() == 0
 
 
 def test_a_rebuild_under_a_worker(running: Running) -> None:
