@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final, Protocol
 
 import orjson
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from streams import metrics
 from streams.commit import Phase
@@ -17,6 +17,21 @@ from streams.supervisor import Supervisor
 
 #: A broker answers a fetch every 50 ms; silence for so long is worth a word, and more than a pause of ours.
 _SILENT_S: Final = 5.0
+
+
+class Status(Protocol):
+    """What a process tells of itself over HTTP."""
+
+    #: Why it has not come to its work yet; empty once it has.
+    waiting_for: str
+    #: True from the signal to stop.
+    is_stopping: bool
+
+    def report(self) -> dict[str, Any]:
+        """The body of `/readyz`: `ready`, `reasons`, `partitions`."""
+
+    def refresh_gauges(self) -> None:
+        """Bring the gauges that nobody pushes up to date."""
 
 
 class WorkerStatus:
@@ -93,12 +108,12 @@ class WorkerStatus:
             lag_s = 0.0 if oldest_ms is None else max(0.0, self._clock() - oldest_ms / 1000)
             metrics.WAITING_RECORDS.labels(partition).set(box.waiting_records)
             metrics.TIME_LAG_SECONDS.labels(partition).set(lag_s)
-        _drop_all_but(supervisor.runs)
+        drop_all_but(supervisor.runs, metrics.OF_OWNED_PARTITIONS)
 
 
-def _drop_all_but(owned: Collection[int]) -> None:
+def drop_all_but(owned: Collection[int], gauges: Iterable[Gauge]) -> None:
     """Drop what gauges say of other partitions: they are another worker's, and what was last seen here is stale."""
-    for gauge in metrics.OF_OWNED_PARTITIONS:
+    for gauge in gauges:
         for sample in [sample for family in gauge.collect() for sample in family.samples]:
             if int(sample.labels["partition"]) not in owned:
                 gauge.remove(sample.labels["partition"])
@@ -107,7 +122,7 @@ def _drop_all_but(owned: Collection[int]) -> None:
 class HealthServer:
     """Serves the status over HTTP, without authentication: bind it to where only probes and Prometheus reach."""
 
-    def __init__(self, status: WorkerStatus, host: str, port: int):
+    def __init__(self, status: Status, host: str, port: int):
         """Port 0 serves nothing."""
         self._status = status
         self._host = host

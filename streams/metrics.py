@@ -134,5 +134,40 @@ REFERENCE_AGE_SECONDS: Final = Gauge(
     registry=REGISTRY,
 )
 
+VIEW_RECORDS: Final = Counter(
+    "walletstream_view_records_total",
+    "Records of the event log that the views have applied.",
+    ["partition"],
+    registry=REGISTRY,
+)
+VIEW_ROWS: Final = Counter(
+    "walletstream_view_rows_total", "Rows that the views have written, by table.", ["table"], registry=REGISTRY
+)
+VIEW_WRITE_SECONDS: Final = Histogram(
+    "walletstream_view_write_seconds",
+    "Time to fold one chunk of records and to write it, in one SQL transaction.",
+    buckets=_SECONDS,
+    registry=REGISTRY,
+)
+VIEW_RACES: Final = Counter(
+    "walletstream_view_races_total",
+    "Chunks that another writer of the views had applied first, or a rebuild had thrown away.",
+    ["partition"],
+    registry=REGISTRY,
+)
+VIEW_LAG_RECORDS: Final = Gauge(
+    "walletstream_view_lag_records",
+    "Committed offsets of the event log that the views do not reflect yet.",
+    ["partition"],
+    registry=REGISTRY,
+)
+VIEW_AGE_SECONDS: Final = Gauge(
+    "walletstream_view_age_seconds",
+    "Time since the newest event that the views reflect was recorded; it grows while the ledger has nothing to do.",
+    ["partition"],
+    registry=REGISTRY,
+)
+
 #: Gauges that tell of a partition only while this worker owns it.
 OF_OWNED_PARTITIONS: Final = (TIME_LAG_SECONDS, SEQUENCE, WAITING_RECORDS, INCARNATION, RESTORE_REMAINING)
+VIEWS_OF_OWNED_PARTITIONS: Final = (VIEW_LAG_RECORDS, VIEW_AGE_SECONDS)

@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     store_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of one worker, in MiB.")
     store_write_buffer_mb: int = Field(32, ge=4, description="RocksDB memtable of one partition, in MiB.")
     state_cache_entries: int = Field(20_000, ge=100, description="Decoded wallets one partition keeps in memory.")
+    views_url: str = Field(
+        "",
+        description="Database of the views, such as `postgresql://user:password@host/database`; empty: SQLite in "
+        "DATA_DIR/views.sqlite.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @model_validator(mode="after")

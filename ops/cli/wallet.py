@@ -1,4 +1,4 @@
-"""`walletstream wallet show`: one wallet as the ledger has it."""
+"""`walletstream wallet`: one wallet as the ledger has it, and, in `wallet_views`, as the views have it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, read_settings, run
+from ops.cli.wallet_views import balance_at, pending, show_view, statement
 from ops.errors import OperationError
 from ops.history import Logged, WalletHistory
 from ops.reading import OnProgress, TopicReader, open_reader
@@ -23,17 +24,25 @@ def wallet() -> None:
     """Look at wallets."""
 
 
+for _command in (statement, balance_at, pending):
+    wallet.add_command(_command)
+
+
 @wallet.command()
 @click.argument("wallet_id")
 @click.option("-n", "count", type=click.IntRange(min=0), default=10, show_default=True, help="Last movements to show.")
+@click.option("--view", is_flag=True, help="Ask the views: at once, without movements, as fresh as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
-def show(wallet_id: str, count: int, as_json: bool) -> None:
+def show(wallet_id: str, count: int, view: bool, as_json: bool) -> None:
     """Show a wallet: its facts, balances and last movements.
 
     Facts and movements come from `ledger-events`, whose partition of the wallet is read from the start, balances from
-    `wallet-balances`. Amounts are in minor units.
+    `wallet-balances`: the truth, and as slow as the log is long. Amounts are in minor units.
     """
     settings = read_settings()
+    if view:
+        show_view(settings, wallet_id, as_json)
+        return
     with progress_bar(f"reading {LEDGER_EVENTS}") as on_progress:
         history, balances = run(_read(settings, wallet_id, on_progress))
     if not history.is_open:

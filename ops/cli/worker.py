@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
+from collections.abc import Callable
 from typing import Final
 
 import click
 
 from ops.cli.running import read_settings
+from streams.settings import Settings
 
-#: Role -> the module that wires it, and its name there.
-ROLES: Final = {"ledger": ("agents.ledger.agent", "LEDGER")}
+
+def _ledger(settings: Settings) -> int:
+    from agents.ledger.agent import LEDGER
+    from streams.worker import run_worker
+
+    return run_worker(LEDGER, settings)
+
+
+def _views(settings: Settings) -> int:
+    from agents.views.agent import run_views
+
+    return run_views(settings)
+
+
+#: Role -> what runs it and returns its exit code.
+ROLES: Final[dict[str, Callable[[Settings], int]]] = {"ledger": _ledger, "views": _views}
 
 
 @click.command()
@@ -19,12 +34,10 @@ ROLES: Final = {"ledger": ("agents.ledger.agent", "LEDGER")}
 def worker(role: str) -> None:
     """Run one worker of ROLE until SIGTERM or Ctrl-C; it stops in order and loses nothing.
 
+    `ledger` decides requests; `views` keeps the SQL tables that statements and balances are asked from.
+
     Exit codes: 0 after a signal; 1 where the worker had to end and may be started again; 2 where somebody has to act
     first: the cluster or the settings are not as they must be, or going on would risk money, such as on a topic that
     was recreated or an event log with a gap.
     """
-    settings = read_settings()
-    from streams.worker import run_worker
-
-    module, name = ROLES[role]
-    sys.exit(run_worker(getattr(importlib.import_module(module), name), settings))
+    sys.exit(ROLES[role](read_settings()))

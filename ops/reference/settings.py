@@ -64,7 +64,7 @@ def _default(field: FieldInfo) -> str:
         return "the host name"
     if field.default is PydanticUndefined:
         return "none: must be given"
-    return "none" if field.default is None else f"`{field.default}`"
+    return "none" if field.default in (None, "") else f"`{field.default}`"
 
 
 def _allowed(field: FieldInfo) -> str:

@@ -253,7 +253,7 @@ def test_a_signal_while_waiting_for_the_broker_ends_it(tmp_path: Path) -> None:
 def test_a_thread_that_hangs_does_not_keep_the_process() -> None:
     code = """
 import threading, time
-from streams.worker import leave_threads
+from streams.foreground import leave_threads
 leave_threads(5)
 threading.Thread(target=time.sleep, args=(60,)).start()
 leave_threads(3)

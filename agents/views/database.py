@@ -1,0 +1,120 @@
+"""Where the views are kept: SQLite in the data directory, or PostgreSQL at `WALLETSTREAM_VIEWS_URL`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from streams.settings import Settings
+
+_FILE: Final = "views.sqlite"
+#: How long a writer waits for another one: of SQLite's, one writes at a time.
+_BUSY_S: Final = 30.0
+_EXTRA: Final = "pip install 'walletstream[postgresql]'"
+
+
+class ViewsError(Exception):
+    """The views cannot be read or written; the message says what to do."""
+
+
+class Unavailable(ViewsError):
+    """The database does not answer, is locked or full: trying again may help."""
+
+
+class WrongSchema(ViewsError):
+    """The store is another version's or another namespace's."""
+
+
+class NoViews(ViewsError):
+    """There is no store, or nothing was ever applied to it."""
+
+
+def url_of(settings: Settings) -> URL:
+    """Where the views are.
+
+    Raises:
+        ViewsError: `WALLETSTREAM_VIEWS_URL` is no URL of SQLite or PostgreSQL.
+    """
+    if not settings.views_url:
+        return URL.create("sqlite", database=str(settings.data_dir / _FILE))
+    try:
+        url = make_url(settings.views_url)
+    except ArgumentError as error:
+        raise ViewsError(
+            "WALLETSTREAM_VIEWS_URL is no URL; write postgresql://user:password@host/database, or leave it empty "
+            "for SQLite"
+        ) from error
+    name = url.get_backend_name()
+    if name not in ("postgresql", "sqlite"):
+        raise ViewsError(f"WALLETSTREAM_VIEWS_URL names {name}; views are kept in postgresql or sqlite")
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
+
+
+def shown(url: URL) -> str:
+    """The URL without its password."""
+    return url.render_as_string(hide_password=True)
+
+
+def connect(url: URL) -> Engine:
+    """An engine on the database; it connects when it is first used.
+
+    Raises:
+        ViewsError: the database's driver is not installed.
+    """
+    try:
+        if url.get_backend_name() == "sqlite":
+            engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+            event.listen(engine, "connect", _prepare_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        return create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise ViewsError(f"the driver of {url.drivername} is not installed: {_EXTRA}") from error
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Python's own handling of transactions begins none for questions, so that two of them see different states.
+    connection.isolation_level = None
+    # Readers see the last commit while somebody writes. A power failure may take the last commits with it, rows and
+    # position alike: they are applied again.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+    # Keys come in no order, so that every write touches pages all over the file: keep them (KiB, below 0), and bring
+    # them back into the file less often than after every 4 MB (pages of 4 KiB).
+    connection.execute("PRAGMA cache_size=-65536")
+    connection.execute("PRAGMA wal_autocheckpoint=10000")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+@contextmanager
+def told(url: URL) -> Iterator[None]:
+    """Turns the database's errors into ones that say which database it was, without its password.
+
+    Raises:
+        Unavailable: instead of an error of the database.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        raise Unavailable(f"the views at {shown(url)} cannot be used: {error.orig}") from error
+    except SQLAlchemyError as error:
+        raise Unavailable(f"the views at {shown(url)} cannot be used: {error}") from error
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A connection that sees one state of all views for as long as the block lasts.
+
+    Raises:
+        Unavailable: see there.
+    """
+    level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    with told(engine.url), engine.connect().execution_options(**level) as connection, connection.begin():
+        yield connection

@@ -1,0 +1,77 @@
+"""How far the views are behind the ledger, by partition."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from agents.views.queries.reflected import Reflected
+from ops.errors import OperationError
+from ops.reading import open_reader
+from schemas.clock import rfc3339
+from schemas.topics import LEDGER_EVENTS
+from streams.settings import Settings
+
+#: A question to the views shall be answered without a broker too, and not wait for one for long.
+_ASK_S: Final = 5.0
+_MEND: Final = "see whether a `walletstream worker views` runs, and wait"
+
+
+async def log_ends(settings: Settings) -> Mapping[int, int] | None:
+    """End of the event log by partition (last stable offset); None where no broker says it within seconds."""
+    try:
+        async with asyncio.timeout(_ASK_S), open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+            return {partition: bounds.end for partition, bounds in (await reader.bounds(LEDGER_EVENTS)).items()}
+    except (OperationError, TimeoutError):
+        return None
+
+
+class Freshness(NamedTuple):
+    """What the views of a partition reflect, and the end of its log; None where that is not known."""
+
+    reflects: Reflected
+    end: int | None
+
+    @property
+    def lag(self) -> int | None:
+        """Offsets that the views do not reflect yet; None where that is not known."""
+        return None if self.end is None else max(0, self.end - self.reflects.next_offset)
+
+    def reaches(self, until_ms: int) -> bool | None:
+        """Whether all that was recorded before `until_ms` is in the views; None where that cannot be told."""
+        if self.reflects.recorded_at_ms >= until_ms:
+            return True
+        return None if self.lag is None else self.lag == 0
+
+    def __str__(self) -> str:
+        lag = "its lag is not known, for Kafka does not answer" if self.lag is None else f"{self.lag} behind"
+        return (
+            f"partition {self.reflects.partition}, offset {self.reflects.next_offset} "
+            f"({rfc3339(self.reflects.recorded_at_ms)}), {lag}"
+        )
+
+    def behind(self) -> str:
+        """What to say, and to do, where something is missing."""
+        return (
+            f"the views of partition {self.reflects.partition} are {self.lag} records behind, at offset "
+            f"{self.reflects.next_offset} of {self.end} ({rfc3339(self.reflects.recorded_at_ms)}): {_MEND}"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts; `lag` is null where it is not known."""
+        return {
+            "partition": self.reflects.partition,
+            "next_offset": self.reflects.next_offset,
+            "sequence": self.reflects.sequence,
+            "recorded_at": rfc3339(self.reflects.recorded_at_ms),
+            "applied_at": rfc3339(self.reflects.applied_at_ms),
+            "end": self.end,
+            "lag": self.lag,
+        }
+
+
+def freshness_of(reflects: Mapping[int, Reflected], ends: Mapping[int, int] | None, partition: int) -> Freshness:
+    """Of one partition, also of one that nobody has followed yet."""
+    nothing = Reflected(partition, 0, -1, 0, 0)
+    return Freshness(reflects.get(partition, nothing), None if ends is None else ends.get(partition, 0))

@@ -1,0 +1,171 @@
+"""A process in the foreground: health server, check of the cluster, then its work, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import uvloop
+from aiokafka.errors import KafkaError
+
+from schemas.topics import Topic
+from streams.cluster import check_cluster
+from streams.health import HealthServer, Status
+from streams.logs import configure_logging
+from streams.memory import keep_freed_memory
+from streams.settings import Settings
+from streams.topic_rules import Problem
+
+log = logging.getLogger(__name__)
+
+EXIT_OK: Final = 0
+#: Something ended the process that a restart may mend.
+EXIT_FAILED: Final = 1
+#: The cluster, the settings or the logs are wrong, and somebody has to act: a restart mends nothing.
+EXIT_MISCONFIGURED: Final = 2
+
+_FIRST_WAIT_S: Final = 0.25
+_LONGEST_WAIT_S: Final = 2.0
+_SETTLE_S: Final = 2.0
+
+
+def run_foreground(process: Foreground, settings: Settings) -> int:
+    """Run a process to its end; returns its exit code."""
+    configure_logging(settings.log_level)
+    keep_freed_memory()
+    # Consumer and main thread hand records to each other: with Python's 5 ms a record waits 8 ms on its way, with
+    # half a millisecond 5.
+    sys.setswitchinterval(0.0005)
+    # Faust makes the loop of its consumer thread by the policy.
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    with asyncio.Runner() as runner:
+        code = runner.run(process.run())
+    leave_threads(code)
+    return code
+
+
+def leave_threads(code: int) -> None:
+    """End the process with `code` if a thread is left that Python would wait for, such as on a broker that is away."""
+    left = [
+        thread.name for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()
+    ]
+    if left:
+        log.warning("ending without waiting for %s", ", ".join(left))
+        logging.shutdown()
+        os._exit(code)
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What must be right of the cluster before a process may start."""
+
+    topics: tuple[Topic, ...]
+    #: Short names of those that are inputs of a ledger.
+    inputs: Sequence[str]
+    event_log: str
+
+
+class Foreground(ABC):
+    """One process of a role."""
+
+    def __init__(self, role: str, settings: Settings, needs: Needs, status: Status):
+        self.role = role
+        self.settings = settings
+        self._needs = needs
+        self._status = status
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask the process to end in order."""
+        self._status.is_stopping = True
+        self._stop.set()
+
+    @property
+    def stopped(self) -> asyncio.Event:
+        """Set once the process was asked to end."""
+        return self._stop
+
+    @abstractmethod
+    async def serve(self) -> int:
+        """Do the work until `stopped`, or until something ends it; returns the exit code."""
+
+    async def run(self) -> int:
+        """Run until `stop` or a signal, or until something ends the process; returns the exit code."""
+        self._stop = asyncio.Event()
+        settings = self.settings
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
+                loop.add_signal_handler(number, self.stop)
+        health = HealthServer(self._status, settings.web_host, settings.web_port)
+        try:
+            await health.start()
+        except OSError as error:
+            return fatal(
+                f"cannot listen on {settings.web_host}:{settings.web_port} for /readyz: {error.strerror or error}; set "
+                "WALLETSTREAM_WEB_PORT to a free port, or to 0 for none",
+                EXIT_MISCONFIGURED,
+            )
+        try:
+            problems = await self.unless_stopped(self._check())
+            if problems is None:
+                return EXIT_OK
+            if problems:
+                listed = "\n".join(f"  {problem}" for problem in problems)
+                return fatal(f"the cluster is not as {self.role} needs it:\n{listed}", EXIT_MISCONFIGURED)
+            return await self.serve()
+        finally:
+            await health.stop()
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """The result of `work`, or None if the process is asked to stop before."""
+        task, stop = asyncio.ensure_future(work), asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            stop.cancel()
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+
+    async def _check(self) -> list[Problem]:
+        """What is wrong with the cluster. Waits for as long as no broker answers.
+
+        A topic just created is not known to every broker at once, so bad news is asked for again for a while.
+        """
+        wait_s, needs, settings = _FIRST_WAIT_S, self._needs, self.settings
+        believed_at: float | None = None
+        self._status.waiting_for = f"connecting to Kafka at {settings.bootstrap_servers}"
+        while True:
+            try:
+                problems = await check_cluster(settings, needs.topics, needs.inputs, needs.event_log)
+                believed_at = believed_at or time.monotonic() + _SETTLE_S
+                if not problems or time.monotonic() >= believed_at:
+                    return problems
+            except (KafkaError, TimeoutError, OSError) as error:
+                why = str(error) or type(error).__name__
+                reason = f"connecting: Kafka at {settings.bootstrap_servers} does not answer: {why}"
+                if reason != self._status.waiting_for:
+                    log.warning(reason)
+                self._status.waiting_for = reason
+            await asyncio.sleep(wait_s)
+            wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
+
+
+def fatal(message: str, code: int) -> int:
+    """Say why the process ends, in its log and as its last line; returns the code."""
+    log.error(message)
+    print(message, file=sys.stderr, flush=True)
+    return code

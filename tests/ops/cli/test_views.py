@@ -1,0 +1,297 @@
+"""`walletstream views`, `owner` and the `wallet` commands that ask the views."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.structs import TopicPartition
+from click.testing import CliRunner, Result
+from sqlalchemy import create_engine, text
+
+from ops.cli import main
+from schemas.clock import rfc3339
+from schemas.events import WalletFacts
+from schemas.topics import LEDGER_EVENTS, full_name
+from tests.broker import Kafka
+from tests.ops.cli.test_looking import Written
+from tests.ops.verify.honest import START_MS
+from tests.ops.verify.on_kafka import write
+from tests.ops.verify.story import HERE, PARTITIONS, THERE
+from tests.views.logs import applied, life, log_of, logs_of, random_world, rows_of, store_at, story
+from tests.views.test_queries import owned
+
+# ---- without a broker ---------------------------------------------------------------------------------
+
+
+def at(folder: Path, *arguments: str, **environ: str) -> Result:
+    """The command on the views in a folder, while Kafka is away."""
+    settings = {
+        "WALLETSTREAM_BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "WALLETSTREAM_DATA_DIR": str(folder),
+        "WALLETSTREAM_PARTITIONS": "2",
+        **environ,
+    }
+    return CliRunner().invoke(main, arguments, env=settings)
+
+
+ASKING = (
+    ["views", "status"],
+    ["wallet", "show", "w", "--view"],
+    ["wallet", "statement", "w"],
+    ["wallet", "balance-at", "w", "2026-01-01"],
+    ["wallet", "pending", "w"],
+    ["owner", "show", "o", "--in", "EUR"],
+)
+
+
+def test_without_views_one_is_told_how_to_make_them(tmp_path: Path) -> None:
+    for arguments in ASKING:
+        result = at(tmp_path, *arguments)
+        assert result.exit_code == 1
+        assert (
+            f"there are no views at sqlite:///{tmp_path}/views.sqlite: run `walletstream worker views`" in result.stderr
+        )
+    assert list(tmp_path.iterdir()) == [], "asking makes nothing"
+    create_engine(f"sqlite:///{tmp_path}/views.sqlite").connect().execute(text("CREATE TABLE x (y INTEGER)")).close()
+    assert "there are no views at" in at(tmp_path, "views", "status").stderr
+
+
+def test_views_of_another_version_or_namespace_are_not_read(tmp_path: Path) -> None:
+    store = applied(tmp_path, log_of(random_world(1)))
+    assert (
+        "are of the namespace 'wallet.', not 'acme.'"
+        in at(tmp_path, "views", "status", WALLETSTREAM_NAMESPACE="acme.").stderr
+    )
+    with store.engine.begin() as connection:
+        connection.execute(text("UPDATE views_schema SET version = 99"))
+    result = at(tmp_path, "wallet", "pending", "w")
+    assert result.exit_code == 1
+    assert "run `walletstream views rebuild`" in result.stderr
+
+
+def test_a_database_that_is_none_of_ours(tmp_path: Path) -> None:
+    for url, said in (("nonsense", "is no URL"), ("mysql://x/y", "kept in postgresql or sqlite")):
+        result = at(tmp_path, "views", "rebuild", WALLETSTREAM_VIEWS_URL=url)
+        assert result.exit_code == 1
+        assert said in result.stderr
+    away = "postgresql://views:secret@127.0.0.1:1/none"
+    result = at(tmp_path, "views", "status", WALLETSTREAM_VIEWS_URL=away)
+    assert result.exit_code == 1
+    assert "postgresql+psycopg://views:***@127.0.0.1:1/none cannot be used" in result.stderr
+
+
+def test_without_a_broker_views_answer_and_say_that_the_lag_is_not_known(tmp_path: Path) -> None:
+    applied(tmp_path, *logs_of(story()))
+    result = at(tmp_path, "wallet", "show", HERE[0], "--view")
+    assert result.exit_code == 0, result.output
+    assert "its lag is not known, for Kafka does not answer" in result.stdout
+    status = at(tmp_path, "views", "status")
+    assert status.exit_code == 0
+    assert "no Kafka broker answers at 127.0.0.1:1: the lag is not known" in status.stderr
+    late = at(tmp_path, "wallet", "balance-at", HERE[0], "2200-01-01")
+    assert late.exit_code == 0
+    assert "later entries may be missing" in late.stderr
+    early = at(tmp_path, "wallet", "balance-at", HERE[0], rfc3339(START_MS + 20))
+    assert early.stderr == "", "whatever comes is recorded later"
+
+
+def test_what_is_pending(tmp_path: Path) -> None:
+    applied(tmp_path, life().log)
+    shown = at(tmp_path, "wallet", "pending", "w")
+    assert shown.exit_code == 1
+    assert "no wallet 'w' in the views; ids are case-sensitive" in shown.stderr
+    log = life()
+    log.event("wallet.opened", wallet_id="w", wallet=WalletFacts("o", "customer", ("EUR",), "active"))
+    applied(tmp_path / "open", log.log)
+    shown = at(tmp_path / "open", "wallet", "pending", "w")
+    assert "hold        authorize  40 of 100 EUR, main  hold" in shown.stdout
+    assert "rail sepa, in batch b-1" in shown.stdout
+    assert "rail sepa, not handed to it yet" in shown.stdout
+    assert "other wallet v" in shown.stdout
+    found = json.loads(at(tmp_path / "open", "wallet", "pending", "w", "--json").stdout)
+    assert [one["kind"] for one in found["pending"]][:2] == ["scheduled", "hold"]
+    assert found["pending"][0]["due_at"].endswith("Z")
+    assert found["reflects"][0]["lag"] is None
+
+
+def test_what_an_owner_has(tmp_path: Path) -> None:
+    owned(tmp_path)
+    rates = tmp_path / "rates.json"
+    rates.write_text('[{"from": "POINTS", "to": "EUR", "numerator": 1, "denominator": 100, "rate_id": "p-7"}]')
+    result = at(tmp_path, "owner", "show", "o", "--in", "EUR", "--rates", str(rates))
+    assert result.exit_code == 0, result.output
+    assert "total       2002 EUR, 1752 of it available; minor units" in result.stdout
+    assert "no rate to EUR from USD, VOUCHER: give one with --rates" in result.stdout
+    found = json.loads(at(tmp_path, "owner", "show", "o", "--in", "EUR", "--rates", str(rates), "--json").stdout)
+    assert found["total_minor"] == 2002
+    assert found["holdings"][0] == {
+        "wallet_id": "w1",
+        "account": "w1/loyalty/available",
+        "bucket": "available",
+        "asset": "POINTS",
+        "balance_minor": 199,
+        "converted_minor": 1,
+        "rate_id": "p-7",
+        "partition": 0,
+        "ledger_offset": 8,
+    }
+    assert [one["next_offset"] for one in found["reflects"]] == [12, 14]
+    assert "no wallet of 'x' in the views" in at(tmp_path, "owner", "show", "x", "--in", "EUR").stderr
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        "nonsense",
+        '{"from": "A"}',
+        '[{"from": "A", "to": "B", "numerator": 1, "denominator": 0, "rate_id": "r"}]',
+        '[{"from": "A", "to": "B", "numerator": 0.5, "denominator": 1, "rate_id": "r"}]',
+        '[{"from": "A", "to": "B", "numerator": 1, "denominator": 1, "rate_id": "r", "more": 1}]',
+    ],
+)
+def test_rates_that_are_none(tmp_path: Path, rates: str) -> None:
+    (tmp_path / "rates.json").write_text(rates)
+    result = at(tmp_path, "owner", "show", "o", "--in", "EUR", "--rates", str(tmp_path / "rates.json"))
+    assert result.exit_code == 1
+    assert "is no list of rates" in result.stderr
+    assert '"denominator": 100' in result.stderr
+
+
+def test_times_that_are_none_and_a_period_backwards(tmp_path: Path) -> None:
+    for wrong in ("yesterday", "2026-02-30", "2026-01-01T00:00:00"):
+        result = at(tmp_path, "wallet", "balance-at", "w", wrong)
+        assert result.exit_code == 2
+        assert "write 2026-01-31 or 2026-01-31T12:00:00Z" in result.stderr
+    backwards = at(tmp_path, "wallet", "statement", "w", "--from", "2026-02-01", "--to", "2026-01-01")
+    assert backwards.exit_code == 2
+    assert "--from is later than --to" in backwards.stderr
+
+
+# ---- on Kafka -----------------------------------------------------------------------------------------
+
+
+class Viewed(Written):
+    """A ledger on the broker, views of it in a folder, and the command line on both."""
+
+    def __init__(self, kafka: Kafka, folder: Path):
+        super().__init__(kafka, f"t{secrets.token_hex(3)}.")
+        self.folder = folder
+        self.steps = len(self.ledger.history)
+
+    def run(self, *arguments: str, input: str | None = None, **environment: str) -> Result:  # noqa: A002
+        return super().run(*arguments, input=input, WALLETSTREAM_DATA_DIR=str(self.folder), **environment)
+
+    def go_on(self, *amounts_minor: int) -> None:
+        """More credits of the first wallet."""
+        for amount_minor in amounts_minor:
+            self.ledger.send(operation="credit", wallet_id=HERE[0], amount_minor=amount_minor, asset="EUR")
+            self.ledger.run()
+        self.steps = asyncio.run(write(self.ledger, self.kafka.bootstrap_servers, self.namespace, since=self.steps))
+
+
+@pytest.fixture
+def viewed(kafka: Kafka, tmp_path: Path) -> Viewed:
+    found = Viewed(kafka, tmp_path / "data")
+    assert found.run("views", "rebuild").exit_code == 0
+    return found
+
+
+def lags(viewed: Viewed) -> list[int]:
+    return [one["lag"] for one in viewed.json("views", "status")["partitions"]]
+
+
+@pytest.mark.kafka
+def test_a_rebuild_folds_the_whole_log(viewed: Viewed, tmp_path: Path) -> None:
+    assert lags(viewed) == [0, 0]
+    expected = rows_of(applied(tmp_path / "expected", *logs_of(viewed.ledger)))
+    found = rows_of(store_at(viewed.folder, namespace=viewed.namespace))
+    assert [row[2:] for row in found.pop("positions")] == [row[2:] for row in expected.pop("positions")]
+    assert found == expected
+    done = viewed.json("views", "rebuild")
+    assert done["partitions"] == PARTITIONS
+    assert done["records"] == sum(len(log) for log in logs_of(viewed.ledger))
+    assert "rebuilt:" in viewed.run("views", "rebuild").stdout
+
+
+@pytest.mark.kafka
+def test_views_that_are_behind_say_so(viewed: Viewed) -> None:
+    before = viewed.json("wallet", "show", HERE[0], "--view")
+    viewed.go_on(17, 18)
+    assert lags(viewed) == [6, 0]
+    text_ = viewed.run("views", "status")
+    assert "Warning: the views of partition 0 are 6 records behind, at offset" in text_.stderr
+    shown = viewed.run("wallet", "show", HERE[0], "--view")
+    assert shown.exit_code == 0
+    assert "6 behind" in shown.stdout
+    assert "6 records behind" in shown.stderr
+    assert viewed.json("wallet", "show", HERE[0], "--view")["balances"] == before["balances"]
+    missing = viewed.run("wallet", "pending", HERE[-1])
+    assert missing.exit_code == 1
+    assert "6 records behind" in missing.stderr
+    reached, beyond = rfc3339(START_MS + 100), rfc3339(viewed.ledger.now_ms + 1)
+    assert viewed.run("wallet", "statement", HERE[0], "--to", reached).stderr == ""
+    refused = viewed.run("wallet", "statement", HERE[0], "--to", beyond)
+    assert refused.exit_code == 1
+    assert "6 records behind" in refused.stderr
+    assert refused.stdout == ""
+    assert viewed.run("wallet", "balance-at", HERE[0], beyond).exit_code == 1
+    open_end = viewed.run("wallet", "statement", HERE[0])
+    assert open_end.exit_code == 0
+    assert "6 records behind" in open_end.stderr
+    viewed.run("views", "rebuild")
+    after = viewed.json("wallet", "show", HERE[0], "--view")["balances"]
+    assert after[0]["balance_minor"] == before["balances"][0]["balance_minor"] + 35
+
+
+@pytest.mark.kafka
+def test_the_view_of_a_wallet_is_what_the_ledger_says(viewed: Viewed) -> None:
+    for wallet_id in (HERE[0], THERE[0]):
+        truth, view = viewed.json("wallet", "show", wallet_id), viewed.json("wallet", "show", wallet_id, "--view")
+        for name in ("owner_ref", "kind", "state", "quarantined", "opened_at", "assets", "sub_wallets"):
+            assert view[name] == truth[name]
+        held = {(one["account"], one["asset"], one["balance_minor"]) for one in truth["balances"]}
+        assert {(one["account"], one["asset"], one["balance_minor"]) for one in view["balances"]} == held
+
+
+@pytest.mark.kafka
+def test_a_statement_and_a_past_balance(viewed: Viewed) -> None:
+    movements = viewed.json("wallet", "show", HERE[0], "-n", "100")["movements"]
+    until = movements[3]["event"]["recorded_at"]
+    found: dict[str, Any] = viewed.json("wallet", "statement", HERE[0], "--from", until)
+    main_account = found["accounts"][0]
+    assert main_account["account"] == f"{HERE[0]}/main/available"
+    moved = sum(line["credit_minor"] - line["debit_minor"] for line in main_account["lines"])
+    assert main_account["opening_minor"] + moved == main_account["closing_minor"]
+    assert main_account["lines"][0]["recorded_at"] == until
+    text_ = viewed.run("wallet", "statement", HERE[0], "--to", "2026-11-30").stdout
+    assert "opening" in text_
+    assert "closing" in text_
+    assert f"{main_account['closing_minor']}" in text_
+    past = viewed.json("wallet", "balance-at", HERE[0], until)
+    lines = [line for line in main_account["lines"] if line["recorded_at"] == until]
+    assert past["balances"][0]["balance_minor"] == lines[-1]["balance_after_minor"]
+    assert "nothing: no money had been posted" in viewed.run("wallet", "balance-at", HERE[0], "2020-01-01").stdout
+    assert "no entries of" in viewed.run("wallet", "statement", HERE[0], "--to", "2020-01-01").stdout
+
+
+@pytest.mark.kafka
+def test_a_log_without_its_beginning_is_not_folded(viewed: Viewed) -> None:
+    async def delete() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=viewed.kafka.bootstrap_servers)
+        await admin.start()
+        topic = TopicPartition(full_name(viewed.namespace, LEDGER_EVENTS), 1)
+        await admin.delete_records({topic: RecordsToDelete(before_offset=3)})
+        await admin.close()
+
+    asyncio.run(delete())
+    before = rows_of(store_at(viewed.folder, namespace=viewed.namespace))
+    result = viewed.run("views", "rebuild")
+    assert result.exit_code == 1
+    assert "begins at offset 3: its first events were deleted" in result.stderr
+    assert rows_of(store_at(viewed.folder, namespace=viewed.namespace)) == before
