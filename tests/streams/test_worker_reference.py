@@ -149,5 +149,5 @@ def test_while_it_cannot_be_read_the_worker_says_so_and_starts_nothing(
         worker.stop()
         assert await asyncio.wait_for(running, 5) == 0
 
-    monkeypatch.setattr("streams.worker.check_cluster", nothing_is_wrong)
+    monkeypatch.setattr("streams.foreground.check_cluster", nothing_is_wrong)
     asyncio.run(check())
