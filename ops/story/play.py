@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import orjson
 
 from ops.story.ledger import LedgerInMemory, ReferenceRecord
 from ops.story.steps import Step, StoryError
 from schemas.clock import unix_ms
-from schemas.commands import REQUESTS
+from schemas.commands import OPERATIONS
 from schemas.events import Source
 from schemas.partitioning import partition_of
 from schemas.topics import INTERNAL_COMMANDS, LEDGER_EVENTS, TRANSACTION_OUTCOMES
@@ -19,13 +19,6 @@ from streams.machine import Message
 
 PARTITIONS: Final = 8
 START_MS: Final = unix_ms("2026-11-23T04:50:00.000Z")
-
-#: Operation -> the topic of its commands.
-TOPIC_OF: Final[dict[str, str]] = {
-    get_args(model.model_fields["operation"].annotation)[0]: topic
-    for topic, models in REQUESTS.items()
-    for model in models
-}
 
 Json = dict[str, Any]
 
@@ -105,9 +98,9 @@ class _Stage:
             if named[1:] not in self._begun:
                 raise StoryError(f"{played.step.where}: nothing was begun under the key {named[1:]!r}")
             command["transaction_id"] = self._begun[named[1:]]
-        topic = TOPIC_OF.get(command["operation"])
-        if topic is None:
+        if command["operation"] not in OPERATIONS:
             raise StoryError(f"{played.step.where}: no operation is called {command['operation']!r}")
+        topic, _ = OPERATIONS[command["operation"]]
         self._append(played, topic, command["wallet_id"], orjson.dumps(command))
 
     def _append(self, played: Played, topic: str, key: str, value: bytes) -> None:

@@ -11,8 +11,9 @@ from click.testing import CliRunner
 
 from ops.story.__main__ import main
 from ops.story.examples import BY_HAND, files_of, out_of_date, owned, the_story, write_examples
-from ops.story.play import TOPIC_OF, Played, play
+from ops.story.play import Played, play
 from ops.story.steps import EXAMPLES, Step, StoryError, read_story, reference_records
+from schemas.commands import OPERATIONS
 
 OPEN = {"operation": "open_wallet", "idempotency_key": "o", "wallet_id": "w-1", "owner_ref": "x", "assets": ["EUR"]}
 
@@ -35,7 +36,7 @@ def test_every_operation_is_asked_for_and_accepted_under_its_own_name() -> None:
         for one in the_story()
         if one.operation == one.step.example and one.answer is not None and one.answer["status"] == "accepted"
     }
-    assert shown == set(TOPIC_OF)
+    assert shown == set(OPERATIONS)
 
 
 def test_every_example_of_a_command_says_what_it_shows() -> None:
