@@ -6,7 +6,7 @@ records, the second one is `<example>.2.json`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -48,6 +48,12 @@ BY_HAND: Final = frozenset(
 def the_story() -> tuple[Played, ...]:
     """The story as it is checked in, played once."""
     return tuple(play(read_story(), reference_records()))
+
+
+@lru_cache(maxsize=1)
+def its_files() -> Mapping[str, bytes]:
+    """Path below `schemas/examples` -> content, of all files of the story as it is checked in."""
+    return files_of(the_story())
 
 
 def files_of(story: Iterable[Played]) -> dict[str, bytes]:
@@ -111,14 +117,14 @@ def owned(folder: Path = EXAMPLES) -> set[str]:
 
 def out_of_date(folder: Path = EXAMPLES) -> list[str]:
     """Files that are missing, differ from what the story gives, or that nothing gives."""
-    expected = files_of(the_story())
+    expected = its_files()
     found = {name: (folder / name).read_bytes() for name in owned(folder)}
     return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
 
 
 def write_examples(folder: Path = EXAMPLES) -> list[str]:
     """Bring the examples up to date; returns the names of the files that changed."""
-    changed, expected = out_of_date(folder), files_of(the_story())
+    changed, expected = out_of_date(folder), its_files()
     for name in changed:
         if name in expected:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
