@@ -23,7 +23,7 @@ export UV_NO_CACHE := 1
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test unit check coverage docs contracts bench crash mutated amlsim simulate mutation lock clean
+.PHONY: help setup demo test unit check coverage examples docs contracts bench crash mutated amlsim simulate mutation lock clean
 .PHONY: distclean
 
 help: ## list the targets
@@ -59,6 +59,9 @@ check: $(STAMP) ## style, format, types, and which room may import which
 
 coverage: $(STAMP) ## branch coverage of the pure modules by `make unit`; fails below 95 %
 	$(BIN)/python -m pytest -m "not kafka and not slow" --ignore=tests/simulation --ignore=tests/crash --cov
+
+examples: $(STAMP) ## play the story and write schemas/examples from it
+	$(BIN)/python -m ops.story
 
 docs: $(STAMP) ## write the reference pages in docs/reference from the code
 	$(BIN)/python -m ops.reference

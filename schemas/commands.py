@@ -6,7 +6,7 @@ for their type only; whether an integer is in range is the ledger's answer `amou
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Union
+from typing import Annotated, Any, Final, Literal, Union, get_args
 
 from pydantic import BaseModel, Field, TypeAdapter, create_model
 
@@ -267,6 +267,13 @@ REQUESTS: Final[dict[str, tuple[type[Command], ...]]] = {
         *(Reverse, Adjust, ResolveDispute),
     ),
     "settlement-updates": (Submit, Settle, Fail, Return),
+}
+
+#: Operation -> the topic of its commands, and their model.
+OPERATIONS: Final[dict[str, tuple[str, type[Command]]]] = {
+    get_args(model.model_fields["operation"].annotation)[0]: (topic, model)
+    for topic, models in REQUESTS.items()
+    for model in models
 }
 
 #: Input topic -> the contract of its records.

@@ -110,7 +110,8 @@ TOPICS: Final = (
     ),
     Topic(
         name=OPERATOR_COMMANDS,
-        description="What operators order after authorization and four eyes: wallet states, release of quarantine.",
+        description="What operators order after authorization and four eyes: wallet states, release of quarantine, "
+        "disputes decided, transactions reversed, accounts adjusted.",
         owner="operators' tools",
         readers=("ledger",),
         key="wallet id",
@@ -135,16 +136,15 @@ TOPICS: Final = (
     ),
     Topic(
         name=SETTLEMENT_UPDATES,
-        description="What rails report. It has no command yet: the ledger answers every record `malformed`.",
+        description="What rails report of transactions: handed over, settled, refused, returned.",
         owner="settlement",
         readers=("ledger",),
         key="wallet id",
-        value="none yet",
-        has_schema=False,
+        value="SettlementUpdate",
         strict=True,
         retention_ms=7 * DAY_MS,
         append_time=True,
-        example=None,
+        example="settlement-updates.v1/settle.json",
     ),
     Topic(
         name=INTERNAL_COMMANDS,
@@ -157,7 +157,7 @@ TOPICS: Final = (
         retention_ms=7 * DAY_MS,
         max_message_bytes=ENVELOPE_MAX_BYTES,
         append_time=True,
-        example="internal-commands.v1/transfer_credit.json",
+        example="internal-commands.v1/transfer.other_partition.json",
     ),
     Topic(
         name=LEDGER_EVENTS,
@@ -168,7 +168,7 @@ TOPICS: Final = (
         value="LedgerEvent or Seal",
         retention_ms=None,
         max_message_bytes=ENVELOPE_MAX_BYTES,
-        example="ledger-events.v1/transaction.settled.json",
+        example="ledger-events.v1/transfer.json",
     ),
     Topic(
         name=TRANSACTION_OUTCOMES,
@@ -179,7 +179,7 @@ TOPICS: Final = (
         key="wallet id",
         value="Outcome",
         retention_ms=7 * DAY_MS,
-        example="transaction-outcomes.v1/accepted.json",
+        example="transaction-outcomes.v1/transfer.json",
     ),
     Topic(
         name=WALLET_BALANCES,
@@ -191,7 +191,7 @@ TOPICS: Final = (
         cleanup="compact",
         retention_ms=None,
         max_message_bytes=ENVELOPE_MAX_BYTES,
-        example="wallet-balances.v1/wallet.json",
+        example="wallet-balances.v1/transfer.json",
     ),
     Topic(
         name=DEAD_LETTERS,
@@ -204,7 +204,7 @@ TOPICS: Final = (
         retention_ms=30 * DAY_MS,
         max_message_bytes=ENVELOPE_MAX_BYTES,
         append_time=True,
-        example="dead-letters.v1/malformed.json",
+        example="dead-letters.v1/credit.malformed.json",
     ),
     _reference_data(
         ASSETS,

@@ -13,7 +13,7 @@ import cProfile
 import pstats
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -23,6 +23,7 @@ import click
 
 from agents.ledger.machine import LedgerMachine
 from ops.cli.load import Mix
+from ops.in_memory import DictStore, FetchedRecord
 from ops.load import Placed, RequestMaker, Shape
 from schemas.clock import rfc3339
 from schemas.topics import LEDGER_EVENTS, TRANSACTION_REQUESTS
@@ -31,47 +32,12 @@ from streams.box import Taken
 from streams.machine import Message
 from streams.overlay import Overlay
 from streams.persist import changes_of
-from streams.ports import Changes, Mark
+from streams.ports import Mark
 from streams.rocks import RocksStore
 from streams.rocks_memory import StoreMemory
 from streams.seal import Span
 
 _START_MS = 1_790_000_000_000
-
-
-class Record(NamedTuple):
-    """A fetched record."""
-
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes
-    headers: tuple[tuple[str, bytes | None], ...] = ()
-
-
-class DictStore:
-    """What an overlay reads, in dictionaries."""
-
-    def __init__(self) -> None:
-        self._tables: dict[str, dict[str, bytes]] = {}
-
-    def get(self, table: str, key: str) -> bytes | None:
-        rows = self._tables.get(table)
-        return None if rows is None else rows.get(key)
-
-    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
-        return iter(sorted(pair for pair in self._tables.get(table, {}).items() if pair[0] >= start))
-
-    def write(self, changes: Changes) -> None:
-        """Keep the changes of a batch."""
-        for table, changed in changes.items():
-            rows = self._tables.setdefault(table, {})
-            for key, value in changed.items():
-                if value is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = value
 
 
 class Core:
@@ -96,7 +62,7 @@ class Core:
         """Decide one batch and keep what it changes."""
         first = self._offset
         records = [
-            Record(first + index, _START_MS + first // 40, LOG_APPEND_TIME, request.key, request.value)
+            FetchedRecord(first + index, _START_MS + first // 40, LOG_APPEND_TIME, request.key, request.value)
             for index, request in enumerate(requests)
         ]
         self._offset += len(records)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -13,13 +14,15 @@ from ops.reference.events import events_page
 from ops.reference.findings import findings_page
 from ops.reference.lifecycle import lifecycle_page
 from ops.reference.metrics import metrics_page
+from ops.reference.operations import operation_page, operations_index
 from ops.reference.outcomes import outcomes_page
 from ops.reference.settings import settings_page
 from ops.reference.topics import topics_page
+from schemas.commands import OPERATIONS
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
-#: File name -> what writes it.
+#: Path below the folder -> what writes it.
 PAGES: Final[dict[str, Callable[[], str]]] = {
     "cli.md": cli_page,
     "codes.md": codes_page,
@@ -31,12 +34,14 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "outcomes.md": outcomes_page,
     "settings.md": settings_page,
     "topics.md": topics_page,
+    "operations/README.md": operations_index,
+    **{f"operations/{operation}.md": partial(operation_page, operation) for operation in OPERATIONS},
 }
 
 
 def out_of_date(folder: Path = FOLDER) -> list[str]:
     """Names of the pages in `folder` that are missing, differ from the code, or are nobody's."""
-    found = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.md")}
+    found = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
     expected = {name: write() for name, write in PAGES.items()}
     return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
 
@@ -44,9 +49,9 @@ def out_of_date(folder: Path = FOLDER) -> list[str]:
 def write_pages(folder: Path = FOLDER) -> list[str]:
     """Bring `folder` up to date; returns the names of the pages that changed."""
     changed = out_of_date(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     for name in changed:
         if name in PAGES:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(PAGES[name](), encoding="utf-8")
         else:
             (folder / name).unlink()

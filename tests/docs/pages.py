@@ -28,7 +28,7 @@ def pages() -> list[Path]:
 
 def written_by_hand() -> list[Path]:
     """The pages that are not generated."""
-    return [page for page in pages() if page.parent.name != "reference"]
+    return [page for page in pages() if ROOT / "docs" / "reference" not in page.parents]
 
 
 def name(page: Path) -> str:

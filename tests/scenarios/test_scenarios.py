@@ -26,7 +26,7 @@ def test_scenario(scenario: Scenario) -> None:
 def test_every_code_that_the_ledger_can_give_has_a_scenario() -> None:
     source = "".join(path.read_text() for path in LEDGER.rglob("*.py"))
     given = {Code[name].value for name in re.findall(r"\bCode\.([A-Z_]+)", source)} | {"ok"}
-    shown = {row.cells.get("code", "*") for row in _commands()}
+    shown = {row.cells.get("code", "*") for row in commands_in_scenarios()}
     assert given - shown == set()
     assert {code.value for code in Code} == given
 
@@ -34,10 +34,11 @@ def test_every_code_that_the_ledger_can_give_has_a_scenario() -> None:
 def test_every_operation_has_a_scenario() -> None:
     schemas = [adapter.json_schema() for adapter in CONTRACTS.values()]
     operations = {operation for schema in schemas for operation in schema["discriminator"]["mapping"]}
-    assert operations - {row.cells["operation"] for row in _commands()} == set()
+    assert operations - {row.cells["operation"] for row in commands_in_scenarios()} == set()
 
 
-def _commands() -> Iterator[Row]:
+def commands_in_scenarios() -> Iterator[Row]:
+    """Every row of every scenario that gives a command."""
     for _, scenario in SCENARIOS:
         for step in scenario.steps:
             if isinstance(step, Table) and step.kind == "wallet":

@@ -8,17 +8,19 @@ from ops.reference import events, outcomes
 from ops.reference.codes import codes_page
 from ops.reference.commands import commands_page
 from ops.reference.findings import findings_page
-from ops.reference.lifecycle import lifecycle_page
+from ops.reference.lifecycle import STATE_MEANING, VERB_MEANING, lifecycle_page
 from ops.reference.markdown import days, size, table
 from ops.reference.metrics import described_metrics, exposed_names, metrics_page
+from ops.reference.operations import operation_page
 from ops.reference.settings import settings_page
 from ops.reference.structs import type_name, undescribed
 from ops.reference.topics import topics_page
 from ops.verify.findings import Check
 from schemas.codes import MEANING, Code
-from schemas.commands import CONTRACTS
+from schemas.commands import OPERATIONS
+from schemas.contract import Command, OnTransaction, OperatorCommand
 from schemas.events import EVENT_TYPES, LedgerEvent
-from schemas.lifecycle import MOVES
+from schemas.lifecycle import MOVES, TRANSITIONS, State, Verb
 from schemas.outcomes import Outcome, WalletBalances
 from schemas.topics import TOPICS
 from streams import metrics
@@ -53,13 +55,13 @@ def test_codes_stand_in_order_of_precedence_with_their_paragraphs() -> None:
     assert places == sorted(places)
 
 
-def test_every_operation_has_its_fields_and_an_example() -> None:
+def test_what_commands_have_in_common_is_said_once() -> None:
     page = commands_page()
-    for adapter in CONTRACTS.values():
-        for operation in adapter.json_schema()["discriminator"]["mapping"]:
-            section = page.partition(f"\n### {operation}\n")[2].partition("\n### ")[0]
-            assert f'"operation": "{operation}"' in section
-    assert "| `to_wallet_id` | text `^[A-Za-z0-9_-]{1,64}$` | required |" in page
+    for model in (Command, OnTransaction, OperatorCommand):
+        assert all(f"\n| `{name}` |" in page for name in model.model_fields)
+    assert "| `transaction_id` | text `^[0-9a-f]{32}$` | required |" in page
+    again = [name for name in OPERATIONS if "\n| `idempotency_key` |" in operation_page(name)]
+    assert again == []
 
 
 def test_every_topic_setting_metric_and_finding_is_there() -> None:
@@ -83,12 +85,42 @@ def test_metrics_are_those_that_the_registry_shows() -> None:
     assert "walletstream_step_seconds_bucket" in exposed_names()
 
 
+def _section(page: str, operation: str) -> str:
+    return next(part for part in page.split("\n## ") if part.startswith(f"`{operation}`\n"))
+
+
 def test_the_diagrams_draw_every_move_and_no_other() -> None:
     page = lifecycle_page()
     for operation, moves in MOVES.items():
-        section = next(part for part in page.split("\n## ") if f"`{operation}`" in part.partition("\n")[0])
-        drawn = {line.strip() for line in section.splitlines() if "-->" in line and "[*]" not in line}
+        drawn = {line.strip() for line in _section(page, operation).splitlines() if "-->" in line and "[*]" not in line}
         assert drawn == {f"{a.value} --> {b.value}" for a, following in moves.items() for b in following}
+
+
+def test_the_tables_of_life_cycles_say_all_that_may_be_done_and_no_more() -> None:
+    page = lifecycle_page()
+    for operation, cells in TRANSITIONS.items():
+        lines = [line.split("|")[1:-1] for line in _section(page, operation).splitlines() if line.startswith("|")]
+        said = {
+            (_names(row[0]), _names(verb), _names(cell))
+            for row in lines[2:]
+            for verb, cell in zip(lines[0][1:], row[1:], strict=True)
+            if _names(cell)
+        }
+        assert said == {
+            ((state.value,), (verb.value,), tuple(after.value for after in State if after in following))
+            for state, may in cells.items()
+            for verb, following in may.items()
+        }
+
+
+def _names(cell: str) -> tuple[str, ...]:
+    """What stands as code in a cell of a table."""
+    return tuple(cell.split("`")[1::2])
+
+
+def test_every_state_and_every_verb_has_a_meaning() -> None:
+    assert set(STATE_MEANING) == set(State)
+    assert set(VERB_MEANING) == set(Verb)
 
 
 def test_shapes_of_markdown() -> None:
