@@ -13,7 +13,10 @@ from schemas.lifecycle import State
 
 
 class Move(NamedTuple):
-    """From an account to another one. Names without an owner are accounts of the wallet that the event is of."""
+    """From an account to another one. Names without an owner are accounts of the wallet that the event is of.
+
+    In an exchange `(B)` is the account in the asset that is got.
+    """
 
     debit: str
     credit: str
@@ -52,6 +55,9 @@ _AS_IT_WAS: Final = "settled or failed or canceled or reversed or disputed"
 #: What the payee's partition posts, whatever operation sends the money there.
 _RECEIVED: Final = _case("... and there, in the wallet that receives it", "transit -> available", "settled")
 
+#: What a fee schedule adds to the journal of the operation that it is for.
+_FEE: Final = _case("... its fee by a schedule", "available -> fees", "processed or settled", within=True)
+
 #: Operation -> its cases. Operations that are not here post nothing.
 POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
     "credit": (
@@ -61,12 +67,25 @@ POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
     "debit": (
         _case("over an instant rail", "available -> rail", "settled"),
         _case("over a deferred rail", "available -> outgoing", "processed"),
+        _FEE,
     ),
     "transfer": (
         _case("to a wallet of the same partition", "available -> payee's available", "settled"),
         _case("to another partition", "available -> transit", "processed"),
         _RECEIVED,
         _case("... refused there", "transit -> available", "failed"),
+        _case("exchanged on its way, what is given", "available -> fx", "processed or settled"),
+        _case("... what is got for it, to another partition", "fx(B) -> transit(B)", "processed", within=True),
+    ),
+    "convert": (
+        _case("what is given", "available -> fx", "settled"),
+        _case("... what is got for it", "fx(B) -> available(B)", "settled", within=True),
+        _FEE,
+    ),
+    "fee": (_case("at once", "available -> fees", "settled"),),
+    "reward": (
+        _case("at once", "rewards -> available", "settled"),
+        _case("when it expires, what is left of it", "available -> rewards", "settled"),
     ),
     "authorize": (
         _case("at once", "available -> held", "processed"),
@@ -74,6 +93,7 @@ POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
     ),
     "capture": (
         _case("over an instant rail", "held -> rail", "settled"),
+        _case("... more than was authorized, as agreed", "available -> rail", "settled", within=True),
         _case("over a deferred rail", "held -> outgoing", "processed"),
         _case("to a wallet of the same partition", "held -> payee's available", "settled"),
         _case("to another partition", "held -> transit", "processed"),
@@ -95,7 +115,10 @@ POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
         _case("to a payer in the same partition", "available -> payer's available", "settled"),
         _case("to a payer in another partition", "available -> transit", "processed"),
         _RECEIVED,
+        _case("... exchanged back there, what was got", "transit -> fx", "settled"),
+        _case("... what was given for it", "fx(B) -> available(B)", "settled", within=True),
         _case("... refused there", "transit -> available", "failed"),
+        _case("... of a fee that is refundable", "fees -> available", "settled", within=True),
     ),
     "dispute": (
         _case("of a credit", "available -> disputed", "disputed"),
@@ -115,6 +138,11 @@ POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
         _case("to a payer in the same partition", "available -> payer's available", "settled"),
         _case("to a payer in another partition", "available -> transit", "processed"),
         _RECEIVED,
+        _case("of a fee", "fees -> available", "settled"),
+        _case("of a reward", "available -> rewards", "settled"),
+        _case("of an exchange, what was got", "available -> fx", "settled"),
+        _case("... what was given for it", "fx(B) -> available(B)", "settled", within=True),
+        _case("... and its fee, if it is refundable", "fees(B) -> available(B)", "settled", within=True),
     ),
     "adjust": (_case("as it says", f"{ANY_ACCOUNT} -> {ANY_ACCOUNT}", "settled"),),
     "settle": (

@@ -27,6 +27,7 @@ STATE_MEANING: Final[dict[State, str]] = {
 }
 
 VERB_MEANING: Final[dict[Verb, str]] = {
+    Verb.EXECUTE: "Its time has come: what was asked for is done, or has failed.",
     Verb.CAPTURE: "A part of what is held is taken, or all of it.",
     Verb.RELEASE: "What is still held is given back.",
     Verb.CANCEL: "It is undone: not once its rail has been given it, something of it was captured, or it is on its way "
@@ -39,7 +40,7 @@ VERB_MEANING: Final[dict[Verb, str]] = {
     Verb.DISPUTE: "It is contested, wholly or in part.",
     Verb.RESOLVE: "A dispute ends: the one named, and so that of its original.",
     Verb.REVERSE: "Operators take back what is left of it.",
-    Verb.EXPIRE: "The time of an authorization is over: what is still held is given back.",
+    Verb.EXPIRE: "Its time is over: what is still held is given back, what is left of a reward is taken back.",
     Verb.ACCEPT: "The payee's partition has taken the money.",
     Verb.REFUSE: "The payee's partition has refused the money: it comes back.",
 }

@@ -7,7 +7,7 @@ from typing import Final
 from ops.reference.events import NESTED_FIELDS
 from ops.reference.markdown import page
 from ops.reference.structs import field_table
-from schemas.events import AccountBalance, Source
+from schemas.events import AccountBalance, LimitFacts, Source
 from schemas.outcomes import Outcome, WalletBalances
 
 _INTRODUCTION = """
@@ -36,6 +36,7 @@ OUTCOME_FIELDS: Final[dict[str, str]] = {
     "current_state": "With `replayed`: the transaction's state now.",
     "current_code": "With `replayed`: the transaction's code now.",
     "balances": "Balances after it, of the requester's own accounts that were touched.",
+    "limit": "The limit that would be exceeded: its name, value and use, and when it frees up.",
     "source": "The command record: where it first arrived.",
     "recorded_at": "Partition time, RFC 3339 in UTC with milliseconds.",
 }
@@ -51,7 +52,9 @@ BALANCES_FIELDS: Final[dict[str, str]] = {
 
 def outcomes_page() -> str:
     """The page."""
-    nested = [f"### {one.__name__}\n\n{field_table(one, NESTED_FIELDS[one])}" for one in (AccountBalance, Source)]
+    nested = [
+        f"### {one.__name__}\n\n{field_table(one, NESTED_FIELDS[one])}" for one in (AccountBalance, LimitFacts, Source)
+    ]
     return page(
         "Outcomes and balances",
         "`schemas/outcomes.py`",

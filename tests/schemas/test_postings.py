@@ -18,20 +18,29 @@ Json = dict[str, Any]
 JOURNALS = [event for played in the_story() for event in played.events if event.get("entries")]
 BUCKETS = {"available", "held", "incoming", "outgoing", "disputed"}
 SYSTEM = {"rail", "rail-pending", "transit", "suspense", "chargebacks", "adjustments", "fees"}
+SYSTEM |= {"fx", "rewards"}
 
 
 def operation_of(event: Json) -> str:
-    """The operation whose posting it is; time is up for an authorization alone."""
+    """The operation whose posting it is: where its time is up or has come, that of the transaction itself."""
     command = event.get("command")
-    return "authorize" if command == "expire" else str(command or event["operation"])
+    return str(event["operation"] if command in (None, "expire", "execute") else command)
 
 
-def kind_of(account: str, event: Json) -> frozenset[str]:
-    """The names by which the table may call an account."""
+def kind_of(account: str, asset: str, event: Json) -> frozenset[str]:
+    """The names by which the table may call an account; `(B)` in the asset that is got in an exchange."""
+    is_exchanged = any(entry["account"] == "system/fx" for entry in event["entries"])
+    if is_exchanged and asset == event["exchange"]["to_asset"]:
+        return frozenset(f"{name}(B)" for name in _named(account, event))
+    return _named(account, event)
+
+
+def _named(account: str, event: Json) -> frozenset[str]:
     if account.startswith("system/"):
         return frozenset({account.removeprefix("system/").partition(":")[0]})
-    wallet_id, _, bucket = account.split("/")
-    return frozenset({bucket}) if wallet_id == event["wallet_id"] else OTHERS_AVAILABLE
+    wallet_id, sub_wallet, bucket = account.split("/")
+    is_own = (wallet_id, sub_wallet) == (event["wallet_id"], event.get("sub_wallet", sub_wallet))
+    return frozenset({bucket}) if is_own else OTHERS_AVAILABLE
 
 
 def effect(case: Posting) -> dict[str, int]:
@@ -52,13 +61,18 @@ def explains(cases: tuple[Posting, ...], event: Json) -> bool:
         return len(event["entries"]) == 2
     left: dict[str, int] = {}
     for entry in event["entries"]:
-        names = [name for name in kind_of(entry["account"], event) if any(name in one for one in effects)]
+        kinds = kind_of(entry["account"], entry.get("asset", ""), event)
+        names = [name for name in kinds if any(name in one for one in effects)]
         if len(names) != 1:
             return False
-        left[names[0]] = entry.get("credit_minor", 0) - entry.get("debit_minor", 0)
+        minor = entry.get("credit_minor", 0) - entry.get("debit_minor", 0)
+        left[names[0]] = left.get(names[0], 0) + minor
     while effects:
         # An account that a single case touches says its amount.
-        one, name = next((one, name) for one in effects for name in one if sum(name in other for other in effects) == 1)
+        alone = ((one, name) for one in effects for name in one if sum(name in other for other in effects) == 1)
+        one, name = next(alone, (None, ""))
+        if one is None:
+            return False
         amount_minor = left.get(name, 0) * one[name]
         if amount_minor <= 0:
             return False
@@ -76,7 +90,7 @@ def explanations(event: Json) -> list[tuple[Posting, ...]]:
         found = [
             (case, *more)
             for case in cases
-            if not case.within
+            if not case.within and (event.get("command") == "capture") is case.when.startswith("`final`")
             for more in combinations(within, count)
             if explains((case, *more), event)
         ]
@@ -101,7 +115,7 @@ def test_every_operation_whose_events_post_is_there_and_no_other() -> None:
 
 
 def test_accounts_have_names_that_there_are() -> None:
-    named = {name for cases in POSTINGS.values() for case in cases for name in effect(case)}
+    named = {name.removesuffix("(B)") for cases in POSTINGS.values() for case in cases for name in effect(case)}
     assert named <= BUCKETS | SYSTEM | OTHERS_AVAILABLE | {ANY_ACCOUNT}
     assert named >= BUCKETS | SYSTEM
 
