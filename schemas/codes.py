@@ -77,21 +77,35 @@ MEANING: Final[dict[Code, str]] = {
     Code.ASSET_UNKNOWN: "No asset of this code is known: it is neither in ISO 4217 nor registered in `assets`.",
     Code.ASSET_NOT_ENABLED: "The wallet does not hold this asset. Enable it with `enable_asset`.",
     Code.RAIL_UNKNOWN: "No rail of this name is configured.",
-    Code.TRANSACTION_NOT_FOUND: "The wallet has no transaction of this id, or it is past its retention.",
-    Code.ILLEGAL_TRANSITION: "What the command is about is in a state that does not allow it; nothing changed. Given "
-    "for closing a wallet that holds money, or for which transactions are under way or records are parked, for "
-    "releasing a wallet that is not under quarantine, and where money would leave an escrow for another wallet than it "
-    "names. Commands that move a transaction on by `docs/reference/lifecycle.md` will give it too.",
+    Code.TRANSACTION_NOT_FOUND: "The wallet has no transaction of this id, or it is past its retention. What gives "
+    "back a transfer, or a capture to a payee, is asked for under the wallet that received the money: under the "
+    "payer's it is not found.",
+    Code.ILLEGAL_TRANSITION: "What the command is about is in a state that does not allow it; nothing changed. The "
+    "page of each operation says what may be done to its transactions, `docs/reference/lifecycle.md` says it of all: "
+    "what is settled is not canceled but refunded, what its rail has been given is not canceled at all. Given too "
+    "for closing a wallet that holds money, or for which transactions are under way or records are parked; for "
+    "releasing a wallet that is not under quarantine; where money would leave an escrow for another wallet than it "
+    "names; and for adjusting an account that belongs to transactions under way.",
     Code.ILLEGAL_IN_BATCH: "This operation posts outside the wallet or over a rail that is not instant.",
-    Code.HOLD_EXPIRED: "The authorization had expired at the record's time.",
+    Code.HOLD_EXPIRED: "The authorization had expired at the record's time, whether or not a tick had ended it by "
+    "then; what it still held has gone back. Authorize anew. An authorization that expired has this as its own code "
+    "too, in the update that says so.",
     Code.LIMIT_EXCEEDED: "A limit of the wallet would be exceeded; the message names it. Today there is one: how many "
     "accounts, its sub-wallets times its assets, a wallet may have.",
-    Code.INSUFFICIENT_FUNDS: "The available balance does not cover the amount.",
-    Code.EXCEEDS_REMAINING: "More than what remains of the original transaction.",
+    Code.INSUFFICIENT_FUNDS: "The available balance does not cover the amount: money that is held, on its way in or "
+    "out, or disputed is not available, and what a wallet owes is below zero. Of a refund it is the balance of the "
+    "wallet that gives back. Try again with a new key once there is enough.",
+    Code.EXCEEDS_REMAINING: "More than what remains: of an authorization, of what is still held; of a settled "
+    "transaction, of what was neither refunded, disputed, charged back, returned nor reversed; of a settlement, of "
+    "what the transaction is. The message says how much that is.",
     Code.RATE_UNAVAILABLE: "No exchange rate is valid now; the same key may be tried again.",
     Code.RATE_MOVED: "The exchange would give less than the least amount asked for.",
-    Code.PAYEE_REFUSED: "The payee's wallet could not take the money; everything was given back to the payer.",
-    Code.FOUR_EYES: "Requester and approver of an operator command are the same person.",
+    Code.PAYEE_REFUSED: "The wallet that the money was for could not take it; everything was given back to where it "
+    "came from, and the transaction failed. What a capture had taken is held again while its authorization is open, "
+    "else available; a refund that was refused may be asked for again under a new key. The message names the other "
+    "wallet's reason.",
+    Code.FOUR_EYES: "Requester and approver of an operator command are the same person. Nothing was done; send it "
+    "again under a new key, approved by somebody else.",
     Code.INTERNAL_ERROR: "The ledger failed while deciding this record. Nothing was posted, the record is in "
     "`dead-letters` and the wallet is under quarantine until an operator releases it.",
 }

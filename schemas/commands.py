@@ -58,9 +58,9 @@ class OpenWallet(Command):
 class OpenSubWallet(Command):
     """Open a sub-wallet of a wallet.
 
-    Money leaves an escrow only as a transfer to the wallet that it names. It cannot be given back to where it came from
-    as long as there are no refunds. `main` is opened with the wallet. A wallet has at most 1,000 accounts, which are
-    its sub-wallets times its assets: one more is `limit_exceeded`.
+    Money leaves an escrow as a transfer to the wallet that it names, or as a refund to where it came from. `main` is
+    opened with the wallet. A wallet has at most 1,000 accounts, which are its sub-wallets times its assets: one more
+    is `limit_exceeded`.
     """
 
     operation: Literal["open_sub_wallet"]

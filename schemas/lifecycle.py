@@ -72,7 +72,7 @@ TRANSITIONS: Final[Mapping[str, _Cells]] = {
         _F: {},
         _C: {},
         _D: _may(**{"return": {_D}}, dispute={_D}, resolve={_D, _S, _R}),
-        _R: {},
+        _R: _may(**{"return": {_R}}),
     },
     "debit": {
         _I: _SCHEDULED,
@@ -81,7 +81,7 @@ TRANSITIONS: Final[Mapping[str, _Cells]] = {
         _F: {},
         _C: {},
         _D: _may(refund={_D}, **{"return": {_D}}, dispute={_D}, resolve={_D, _S, _R}),
-        _R: {},
+        _R: _may(**{"return": {_R}}),
     },
     "transfer": {
         _I: _SCHEDULED,
@@ -108,7 +108,7 @@ TRANSITIONS: Final[Mapping[str, _Cells]] = {
         _F: {},
         _C: {},
         _D: _may(refund={_D}, **{"return": {_D}}, dispute={_D}, resolve={_D, _S, _R}),
-        _R: {},
+        _R: _may(**{"return": {_R}}),
     },
     "refund": {
         _I: {},
@@ -116,7 +116,7 @@ TRANSITIONS: Final[Mapping[str, _Cells]] = {
         _S: _may(**{"return": {_S, _R}}),
         _F: {},
         _C: {},
-        _R: {},
+        _R: _may(**{"return": {_R}}),
     },
     "dispute": {_I: {}, _D: _may(resolve={_S, _R}), _S: {}, _R: {}},
     "reverse": {_I: {}, _P: _may(accept={_S}, refuse={_F}), _S: {}, _F: {}},

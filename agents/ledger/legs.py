@@ -42,7 +42,7 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
     state, context = turn.state, turn.context
     done = state.transactions.get(leg_key(leg.transaction_id, CREDIT_LEG), context.recorded_at_ms)
     if done is not None:
-        _replay(turn, leg.wallet_id, leg.transaction_id, done.code, cause)
+        _replay(turn, leg, leg.kind, done.code, cause)
         _tell_payer(turn, leg, done.code)
         return
     payee = state.wallets.get(leg.wallet_id)
@@ -143,7 +143,7 @@ def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
     transaction = state.transactions.get(told.transaction_id, context.recorded_at_ms)
     if transaction is None or transaction.state != State.PROCESSED:
         code = "transaction_not_found" if transaction is None else transaction.code
-        _replay(turn, told.wallet_id, told.transaction_id, code, cause)
+        _replay(turn, told, "transfer" if transaction is None else transaction.operation, code, cause)
         return
     journal = None if told.accepted else taken_back(state, transaction, context.recorded_at_ms)
     to_state = State.SETTLED if told.accepted else State.FAILED
@@ -170,15 +170,15 @@ def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
     turn.tell_requester(event, transaction)
 
 
-def _replay(turn: Turn, wallet_id: str, transaction_id: str, code: str, cause: Cause) -> None:
+def _replay(turn: Turn, told: TransferLeg | LegAnswer, operation: str, code: str, cause: Cause) -> None:
     """The leg was executed before: nothing moves."""
     event = LedgerEvent(
         type=REQUEST_REPLAYED,
-        wallet_id=wallet_id,
-        transaction_id=transaction_id,
-        operation="transfer",
+        wallet_id=told.wallet_id,
+        transaction_id=told.transaction_id,
+        operation=operation,
         code=code,
         cause=cause,
         recorded_at=turn.context.recorded_at,
     )
-    turn.write(event, wallet_id.encode())
+    turn.write(event, told.wallet_id.encode())

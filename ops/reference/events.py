@@ -52,9 +52,10 @@ MEANING: Final[dict[str, str]] = {
     "wallet stays under quarantine.",
     ev.WALLET_RELEASED: "Operators ended the quarantine; what is still parked is executed after this event.",
     ev.TRANSACTION_INITIATED: "A transaction is accepted and waits until `due_at`: nothing is posted yet.",
-    ev.TRANSACTION_PROCESSED: "A transaction has set money aside and waits: for a capture, its rail, or its payee's "
-    "partition.",
-    ev.TRANSACTION_SETTLED: "A transaction is done: at once, or (`from_state`) when the payee's partition accepted.",
+    ev.TRANSACTION_PROCESSED: "A transaction is accepted and its money set aside: held for captures, with a rail that "
+    "settles later, or on its way to a wallet in another partition in `system/transit`.",
+    ev.TRANSACTION_SETTLED: "A transaction is done: at once, or (`from_state`) when its rail settled, the other "
+    "partition accepted, an authorization ended after captures, or a dispute ended that left it as it was.",
     ev.TRANSACTION_FAILED: "A transaction could not be done. With `from_state`, its entries are the exact inverse of "
     "what it had posted.",
     ev.TRANSACTION_CANCELED: "A transaction was undone before anything of it was settled.",
@@ -66,13 +67,14 @@ MEANING: Final[dict[str, str]] = {
     ev.TRANSACTION_CONFIRMED: "A rail said again what it had said before: nothing was posted.",
     ev.TRANSACTION_CONTRADICTED: "A rail has settled what the ledger has otherwise: the difference is kept between the "
     "rail and `system/suspense` until somebody puts it right.",
-    ev.TRANSFER_RECEIVED: "The payee's side of a transfer between partitions: `system/transit` -> the wallet.",
-    ev.TRANSFER_REFUSED: "The payee's side refused the money; the payer's partition gives it back.",
+    ev.TRANSFER_RECEIVED: "The receiving side of what is sent between partitions - a transfer, or a capture, refund or "
+    "reversal, as `operation` says: `system/transit` -> the wallet.",
+    ev.TRANSFER_REFUSED: "The receiving side refused the money; the sender's partition gives it back.",
     ev.REQUEST_REJECTED: "A command was rejected with `code`; nothing was posted.",
     ev.REQUEST_REPLAYED: "A command or leg had been decided before: nothing was posted, its first answer was repeated.",
     ev.REQUEST_FORWARDED: "A request arrived in another partition than its wallet's and was handed to `forwarded_to`.",
     ev.REQUEST_DEAD_LETTERED: "A record is no command, or too large to handle; it is kept in `dead-letters`.",
-    ev.REQUEST_PARKED: "A leg of a transfer waits for its wallet's release from quarantine.",
+    ev.REQUEST_PARKED: "A leg of a transfer, or what a rail said, waits for its wallet's release from quarantine.",
     ev.CLOCK_TICKED: "Time has passed without requests: what is due by it is done.",
     ev.BATCH_SEALED: "The last record of every transaction: what it covers, chained by hash to the seal before.",
 }

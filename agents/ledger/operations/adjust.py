@@ -42,12 +42,12 @@ def _refuse_accounts(
     state: LedgerState, wallet: Wallet, command: Adjust, draft: Draft, reference: Reference
 ) -> LedgerEvent | None:
     """A rejection where an account is none that operators may adjust, or cannot hold the asset."""
-    if reference.assets.get(command.asset) is None:
-        return draft.reject(Code.ASSET_UNKNOWN, f"no asset {command.asset!r} is known", "asset")
     refusals = [
         _refuse_account(state, wallet, command, draft, name, getattr(command, name))
         for name in ("from_account", "to_account")
     ]
+    if reference.assets.get(command.asset) is None:
+        refusals.append(draft.reject(Code.ASSET_UNKNOWN, f"no asset {command.asset!r} is known", "asset"))
     return min(filter(None, refusals), key=_precedence, default=None)
 
 

@@ -14,6 +14,7 @@ from agents.ledger.draft import Draft, Journal, post_all
 from agents.ledger.guards import balance_overflow, find_named, refuse_four_eyes
 from agents.ledger.originals import move_original
 from agents.ledger.state import LedgerState, Transaction, Wallet
+from schemas.codes import Code
 from schemas.events import LedgerEvent
 from schemas.lifecycle import State, Verb
 from schemas.operator_commands import ResolveDispute
@@ -28,6 +29,9 @@ def decide_resolve_dispute(
     if isinstance(named, LedgerEvent):
         return named
     dispute = named.transaction
+    if dispute.operation != "dispute":
+        message = "resolve_dispute names the dispute, not the transaction that it is about"
+        return draft.reject(Code.ILLEGAL_TRANSITION, message, "transaction_id")
     assert dispute.parent_transaction_id is not None
     _, original = found(state, dispute.parent_transaction_id, draft.context.recorded_at_ms)
     refused = refuse_four_eyes(command, draft)

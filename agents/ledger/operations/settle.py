@@ -22,13 +22,13 @@ def decide_settle(
     state: LedgerState, wallet: Wallet, command: Settle, draft: Draft, _reference: Reference
 ) -> LedgerEvent:
     """Settle what is under way. What contradicts the ledger is booked against suspense, once for each reference."""
+    refused = _refuse_amounts(command, draft)
+    if refused is not None:
+        return refused
     named = find_named(draft, state, wallet, command, Verb.SETTLE)
     if isinstance(named, LedgerEvent):
         contradicted = _contradicted(state, command, draft, named)
         return named if contradicted is None else contradicted
-    refused = _refuse_amounts(command, draft)
-    if refused is not None:
-        return refused
     amount_minor = named.transaction.amount_minor
     settled_minor = amount_minor if command.settled_minor is None else command.settled_minor
     if settled_minor > amount_minor:
@@ -90,9 +90,6 @@ def _contradicted(state: LedgerState, command: Settle, draft: Draft, rejection: 
     named = Named(command.transaction_id, transaction)
     if transaction.has_reference(Verb.SETTLE, command.rail_reference):
         return draft.note(TRANSACTION_CONFIRMED, named, "the rail has said so under this reference before")
-    refused = _refuse_amounts(command, draft)
-    if refused is not None:
-        return refused
     minor = transaction.amount_minor if command.settled_minor is None else command.settled_minor
     to, from_ = (SUSPENSE, rail(transaction.rail)) if is_inflow(transaction) else (rail(transaction.rail), SUSPENSE)
     journal = post(state, from_, to, transaction.asset, minor)
