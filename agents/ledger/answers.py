@@ -20,7 +20,7 @@ def answer_of(event: LedgerEvent, cause: Cause) -> bytes:
 def _first_answer(event: LedgerEvent, cause: Cause) -> Outcome:
     """What the event says, with the balances of the requester's own accounts."""
     code = event.code or "ok"
-    return Outcome(
+    outcome = Outcome(
         kind="answer",
         request_id=cause.request_id,
         idempotency_key=cause.idempotency_key,
@@ -29,14 +29,15 @@ def _first_answer(event: LedgerEvent, cause: Cause) -> Outcome:
         operation=event.command or event.operation,
         status="accepted" if code == "ok" else "rejected",
         code=code,
-        message=event.message,
-        field=event.field,
         state=event.to_state,
         balances=_own(event.balances, f"{event.wallet_id}/"),
-        limit=event.limit,
         source=cause.origin or Source(cause.topic, cause.partition, cause.offset),
         recorded_at=event.recorded_at,
     )
+    # All that says why has a message, and a name in a call costs more than a look.
+    if event.message is not None:
+        outcome.message, outcome.field, outcome.limit = event.message, event.field, event.limit
+    return outcome
 
 
 def _own(balances: tuple[AccountBalance, ...], prefix: str) -> tuple[AccountBalance, ...]:

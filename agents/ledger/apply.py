@@ -15,6 +15,7 @@ from agents.ledger.apply_transactions import (
     keep_leg,
     keep_rail_facts,
     keep_spent,
+    settle_transaction,
 )
 from agents.ledger.state import (
     LedgerState,
@@ -188,7 +189,7 @@ _CHANGES: Final[dict[str, Callable[[LedgerState, LedgerEvent], None]]] = {
     ev.REQUEST_PARKED: _request_parked,
     ev.TRANSACTION_INITIATED: change_transaction,
     ev.TRANSACTION_PROCESSED: change_transaction,
-    ev.TRANSACTION_SETTLED: change_transaction,
+    ev.TRANSACTION_SETTLED: settle_transaction,
     ev.TRANSACTION_FAILED: change_transaction,
     ev.TRANSACTION_CANCELED: change_transaction,
     ev.TRANSACTION_DISPUTED: change_transaction,

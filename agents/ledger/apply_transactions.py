@@ -30,27 +30,33 @@ from schemas.lifecycle import UNDER_WAY
 def change_transaction(state: LedgerState, event: LedgerEvent) -> None:
     """`transaction.*`: a transaction that is new, or a move of one that there is."""
     if event.from_state is None:
-        if event.to_state == "settled" and event.operation in _PLAIN and _keep_plain(state, event):
-            return
         _open(state, event)
     else:
         _move(state, event)
 
 
+#: Operations that leave nothing to count where they settle at once, as nearly all do.
 _PLAIN: Final = frozenset({"credit", "debit", "transfer"})
 
 
-def _keep_plain(state: LedgerState, event: LedgerEvent) -> bool:
-    """Keep what is settled at once and leaves nothing to count, as nearly all. False where there is more to it."""
-    cause, wallet_id, transaction_id = event.cause, event.wallet_id, event.transaction_id
-    assert cause is not None
-    assert wallet_id is not None
-    assert transaction_id is not None
+def settle_transaction(state: LedgerState, event: LedgerEvent) -> None:
+    """`transaction.settled`: short for what is kept and has nothing more to it, else as any change."""
+    wallet_id, cause = event.wallet_id or "", event.cause
     wallet = state.wallets.get(wallet_id)
-    if wallet is None or wallet.terms is not None or event.fee is not None or event.exchange is not None:
-        return False
+    if (
+        event.from_state is not None
+        or event.operation not in _PLAIN
+        or event.fee is not None
+        or event.exchange is not None
+        or wallet is None
+        or wallet.terms is not None
+    ):
+        change_transaction(state, event)
+        return
+    assert cause is not None
+    assert event.transaction_id is not None
     opened_at_ms = unix_ms(event.recorded_at)
-    source, to = cause.origin or cause, event.counterparty
+    source, to, rail = cause.origin or cause, event.counterparty, event.rail
     transaction = Transaction(
         event.operation or "",
         "settled",
@@ -66,13 +72,12 @@ def _keep_plain(state: LedgerState, event: LedgerEvent) -> bool:
         cause.request_id,
         cause.idempotency_key,
         (),
-        event.parent_transaction_id,
-        None if event.rail == "instant" else event.rail,
+        None,
+        None if rail == "instant" else rail,
         None if to is None else to.wallet_id,
         None if to is None else to.sub_wallet,
     )
-    state.transactions.put(transaction_id, transaction, opened_at_ms)
-    return True
+    state.transactions.put(event.transaction_id, transaction, opened_at_ms)
 
 
 def keep_leg(state: LedgerState, event: LedgerEvent) -> None:

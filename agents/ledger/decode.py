@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol, cast
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -80,22 +81,19 @@ def _wrong_wallet(command: ReadCommand) -> tuple[str, str] | None:
     if command.wallet_id == RESERVED_WALLET_ID:
         return _RESERVED, "wallet_id"
     operation = command.operation
-    if operation == "transfer":
-        return _wrong_payee(cast("Transfer", command))
-    if operation == "open_sub_wallet":
-        return _wrong_sub_wallet(cast("OpenSubWallet", command))
-    if operation == "adjust":
-        adjust = cast("Adjust", command)
-        same = adjust.from_account == adjust.to_account
-        return ("both accounts are the same", "to_account") if same else None
-    if operation == "capture":
-        return _wrong_capture(cast("Capture", command))
+    check = _CHECKS.get(operation)
+    if check is not None:
+        return check(command)
     if command.sub_wallet != "main" and operation not in _OF_A_SUB_WALLET:
         if operation == "open_wallet":
             return "a wallet is opened with `main`; use open_sub_wallet for others", "sub_wallet"
         # Accepting it would do to the whole wallet what was asked for a part of it.
         return f"{operation} is of the whole wallet; sub_wallet is `main` or left out", "sub_wallet"
     return None
+
+
+def _wrong_accounts(command: Adjust) -> tuple[str, str] | None:
+    return ("both accounts are the same", "to_account") if command.from_account == command.to_account else None
 
 
 def _wrong_payee(command: Transfer) -> tuple[str, str] | None:
@@ -129,6 +127,15 @@ def _wrong_sub_wallet(command: OpenSubWallet) -> tuple[str, str] | None:
     if command.kind == "main" and command.sub_wallet != "main":
         return "only `main` is of the kind main, and it is opened with the wallet", "kind"
     return None
+
+
+#: What may be wrong with the fields of some operations, sub-wallets included.
+_CHECKS: Final[dict[str, Callable[[Any], tuple[str, str] | None]]] = {
+    "transfer": _wrong_payee,
+    "capture": _wrong_capture,
+    "open_sub_wallet": _wrong_sub_wallet,
+    "adjust": _wrong_accounts,
+}
 
 
 def decode_told(value: bytes | None) -> InternalCommand | Malformed:

@@ -137,7 +137,8 @@ class Draft:
         self.context = context
         self.cause = cause
         self.canonical = canonical
-        self.messages: list[Message] = []
+        #: What is written with the event.
+        self.messages: tuple[Message, ...] = ()
         #: What follows the event, in the same turn: done in order, once it is written.
         self.then: tuple[Callable[[Turn], None], ...] = ()
         # The input topic, the wallet and the key; when it was first recorded; the item of a batch, 0 outside one.
@@ -161,6 +162,7 @@ class Draft:
     ) -> LedgerEvent:
         """An event of this command; `path` is every state that its transaction passes, the last one reached."""
         command = self.command
+        # A name in a call costs more than a look: what most events have none of is given to those that do.
         event = LedgerEvent(
             type=type_,
             wallet_id=command.wallet_id,
@@ -172,27 +174,26 @@ class Draft:
             balances=journal.balances if journal else (),
             amount_minor=command.amount_minor,
             asset=command.asset,
-            sub_wallet=command.sub_wallet,
             rail=rail,
-            counterparty=counterparty,
+            sub_wallet=command.sub_wallet,
             code=code,
-            message=message,
-            wallet=wallet,
-            occurred_at=command.occurred_at,
-            device=_raw(command.device),
-            references=_raw(command.references),
-            metadata=command.metadata,
             request=msgspec.Raw(self.canonical),
             cause=self.cause,
             recorded_at=self.context.recorded_at,
         )
-        # Most have none of these, and a name in a call costs more than a look.
+        if counterparty is not None:
+            event.counterparty = counterparty
+        if message is not None:
+            event.message = message
+        if wallet is not None:
+            event.wallet = wallet
         if due_at is not None:
             event.due_at = due_at
         if fee is not None:
             event.fee = fee
         if exchange is not None:
             event.exchange = exchange
+        _say(command, event)
         return event
 
     def child(
@@ -226,7 +227,8 @@ class Draft:
     def move(self, named: Named, to_state: str, journal: Journal | None, code: str = "ok") -> LedgerEvent:
         """The event of a command that moves on a transaction that there is already."""
         event = move_of(named, to_state, journal, self.cause, self.context.recorded_at, self.command.operation, code)
-        self._said(event)
+        _say(self.command, event)
+        event.request = msgspec.Raw(self.canonical)
         self.then += (lambda turn: turn.tell_requester(event, named.transaction),)
         return event
 
@@ -235,16 +237,9 @@ class Draft:
         recorded_at, command = self.context.recorded_at, self.command.operation
         event = move_of(named, named.transaction.state, journal, self.cause, recorded_at, command)
         event.type, event.from_state, event.path, event.message = type_, None, (), message
-        self._said(event)
-        return event
-
-    def _said(self, event: LedgerEvent) -> None:
-        command = self.command
-        event.occurred_at = command.occurred_at
-        event.device = _raw(command.device)
-        event.references = _raw(command.references)
-        event.metadata = command.metadata
+        _say(self.command, event)
         event.request = msgspec.Raw(self.canonical)
+        return event
 
     def reject(self, code: Code, message: str, field: str | None = None) -> LedgerEvent:
         """The event of a rejection: nothing is posted, and most codes are frozen under the key."""
@@ -291,6 +286,13 @@ def move_of(
     )
 
 
-def _raw(part: msgspec.Struct | None) -> msgspec.Raw | msgspec.UnsetType:
-    """A part of a command as JSON, to stand in an event."""
-    return msgspec.UNSET if part is None else msgspec.Raw(_encode(part))
+def _say(command: ReadCommand, event: LedgerEvent) -> None:
+    """Take over what the requester has said beside the command."""
+    if command.occurred_at is not None:
+        event.occurred_at = command.occurred_at
+    if command.device is not None:
+        event.device = msgspec.Raw(_encode(command.device))
+    if command.references is not None:
+        event.references = msgspec.Raw(_encode(command.references))
+    if command.metadata is not None:
+        event.metadata = command.metadata

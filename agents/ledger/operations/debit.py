@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from agents.ledger.accounts import OUTGOING, RAIL_INSTANT, available, bucket, rail
 from agents.ledger.charges import charge, post_charged
 from agents.ledger.draft import Draft
@@ -20,6 +22,8 @@ from schemas.commands import Debit
 from schemas.events import LedgerEvent
 from schemas.rails import INSTANT
 from schemas.reference import Reference
+
+_INSTANT: Final = over_rail(waits=False)
 
 
 def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draft, reference: Reference) -> LedgerEvent:
@@ -44,13 +48,13 @@ def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draf
     )
     if refused:
         return refused
-    waits = not is_instant and is_deferred(reference, command.rail)
     if is_instant:
-        to = RAIL_INSTANT
+        to, (type_, path) = RAIL_INSTANT, _INSTANT
     else:
+        waits = is_deferred(reference, command.rail)
         to = bucket(command.wallet_id, command.sub_wallet, OUTGOING) if waits else rail(command.rail)
+        type_, path = over_rail(waits)
     journal = post_charged(state, account, to, command.asset, command.amount_minor, fee)
     if journal is None:
         return balance_overflow(draft)
-    type_, path = over_rail(waits)
     return draft.event(type_, path=path, journal=journal, rail=command.rail, fee=fee)

@@ -197,4 +197,4 @@ def send_leg(draft: Draft, event: LedgerEvent, owner: int) -> None:
         references=event.references,
         metadata=command.metadata,
     )
-    draft.messages.append(Message(INTERNAL_COMMANDS, owner, payee.wallet_id.encode(), encode_internal(leg)))
+    draft.messages += (Message(INTERNAL_COMMANDS, owner, payee.wallet_id.encode(), encode_internal(leg)),)
