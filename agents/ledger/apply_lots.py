@@ -8,7 +8,7 @@ import msgspec.structs
 
 from agents.ledger.accounts import AVAILABLE
 from agents.ledger.lots import coming_back, take, with_lots
-from agents.ledger.state import LedgerState, Lot, Transaction, due_key, due_of_wallet_key
+from agents.ledger.state import EVER_HAD_LOTS, LedgerState, Lot, Transaction, due_key, due_of_wallet_key
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
 
@@ -22,6 +22,9 @@ def add_lot(state: LedgerState, event: LedgerEvent, account: str) -> None:
     key = f"{account} {event.asset}"
     lot = Lot(event.transaction_id, unix_ms(event.due_at), event.amount_minor or 0)
     state.lots.put(key, with_lots(state.lots.get(key) or (), (lot,)))
+    if state.lots.get(EVER_HAD_LOTS) is None:
+        # Kept for good: a reward is due, and may come back, even when nothing is left of it.
+        state.lots.put(EVER_HAD_LOTS, ())
     state.has_lots = True
 
 

@@ -101,14 +101,11 @@ def _quarantine(turn: Turn, wallet_id: str, cause: Cause, error: Exception) -> N
 
 def first_due_ms(turn: Turn) -> int | None:
     """When the next transaction is due; of wallets under quarantine nothing is, unless they are many."""
-    first = None
-    for key, wallet_id in islice(turn.state.due.scan(turn.due_from), _LOOKS):
-        due_at_ms = int(key.split(" ")[0])
+    for number, (key, wallet_id) in enumerate(islice(turn.state.due.scan(turn.due_from), _LOOKS), 1):
         wallet = turn.state.wallets.get(wallet_id)
-        if wallet is None or not wallet.quarantined:
-            return due_at_ms
-        first = due_at_ms if first is None else first
-    return first
+        if wallet is None or not wallet.quarantined or number == _LOOKS:
+            return int(key.split(" ")[0])
+    return None
 
 
 def _due(turn: Turn, most: int) -> tuple[list[str], bool]:

@@ -211,6 +211,8 @@ SPENT: Final = Table[Spent]("spent", _pack, msgspec.msgpack.Decoder(Spent).decod
 SCHEDULED: Final = Table[bytes]("scheduled", bytes, bytes, cached=False)
 #: `<account> <asset>` -> its rewards that expire, soonest first.
 LOTS: Final = Table[tuple[Lot, ...]]("lots", _pack, msgspec.msgpack.Decoder(tuple[Lot, ...]).decode)
+#: Key in `LOTS` that no account has: there once from the partition's first reward that expires.
+EVER_HAD_LOTS: Final = ""
 #: `due_key` -> the wallet whose transaction is due then.
 DUE: Final = Table[str](f"due{IN_ORDER}", str.encode, bytes.decode, cached=False)
 #: `due_of_wallet_key` -> the transaction that is due then.
@@ -278,8 +280,8 @@ class LedgerState:
     def __init__(self, overlay: Overlay, transactions: Table[Transaction], first_events: Table[bytes]):
         self.overlay = overlay
         self.lots: TableView[tuple[Lot, ...]] = overlay.table(LOTS)
-        #: False as long as no reward of the partition expires: then no posting need look for any.
-        self.has_lots = next(iter(self.lots.scan()), None) is not None
+        #: False until the first reward of the partition that expires: no posting need look for any.
+        self.has_lots = self.lots.get(EVER_HAD_LOTS) is not None
         self.scheduled: TableView[bytes] = overlay.table(SCHEDULED)
         self.wallets: TableView[Wallet] = overlay.table(WALLETS)
         self.balances: TableView[int] = overlay.table(BALANCES)
