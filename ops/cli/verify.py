@@ -63,6 +63,7 @@ def _audit(wait_s: float | None, stores: bool) -> Report:
                 settings.namespace,
                 settings.partitions,
                 retained_ms=settings.idempotency_retention_s * 1000,
+                transactions_retained_ms=settings.transaction_retention_s * 1000,
                 data_dir=settings.data_dir if stores else None,
                 wait_s=wait_s,
                 on_progress=lambda done, total: progress.update(task, completed=done, total=total),

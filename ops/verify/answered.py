@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 import orjson
 from msgspec import UNSET, Raw
 
 from ops.verify.asked import Asked, read_by_contract, read_quickly, read_request
+from ops.verify.told import ON_TRANSACTION, Told, due_at_of, told_of_new, told_of_transaction
 from schemas import events as ev
 from schemas.events import LedgerEvent
-from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, ReleasePortion, TransferLeg, decode_internal
+from schemas.internal import (
+    ForwardedRecord,
+    InternalCommand,
+    LegAnswer,
+    ReleasePortion,
+    Tick,
+    TransferLeg,
+    decode_internal,
+)
 from schemas.topics import INTERNAL_COMMANDS
 
 #: Events that keep the request that they answer.
@@ -26,6 +35,13 @@ _KEEPS_REQUEST: Final = frozenset(
         ev.TRANSACTION_PROCESSED,
         ev.TRANSACTION_SETTLED,
         ev.TRANSACTION_FAILED,
+        ev.TRANSACTION_CANCELED,
+        ev.TRANSACTION_DISPUTED,
+        ev.TRANSACTION_REVERSED,
+        ev.TRANSACTION_SUBMITTED,
+        ev.TRANSACTION_RETURNED,
+        ev.TRANSACTION_CONFIRMED,
+        ev.TRANSACTION_CONTRADICTED,
         ev.REQUEST_REJECTED,
     }
 )
@@ -35,7 +51,12 @@ _LEGS: Final = frozenset({ev.TRANSFER_RECEIVED, ev.TRANSFER_REFUSED})
 #: What becomes of a further portion of a release.
 _PORTIONS: Final = frozenset({ev.WALLET_RELEASING, ev.WALLET_RELEASED, ev.REQUEST_REPLAYED})
 #: Events that have anything to be compared with their input record.
-SAYS_WHAT_WAS_ASKED: Final = _KEEPS_REQUEST | _NAMES_REQUEST | _LEGS | {ev.REQUEST_REPLAYED, ev.REQUEST_FORWARDED}
+SAYS_WHAT_WAS_ASKED: Final = (
+    _KEEPS_REQUEST
+    | _NAMES_REQUEST
+    | _LEGS
+    | {ev.REQUEST_REPLAYED, ev.REQUEST_FORWARDED, ev.REQUEST_PARKED, ev.CLOCK_TICKED}
+)
 
 
 def why_not_asked(event: LedgerEvent, first: int | None, topic: str, value: bytes) -> str:
@@ -46,10 +67,10 @@ def why_not_asked(event: LedgerEvent, first: int | None, topic: str, value: byte
     if topic == INTERNAL_COMMANDS:
         told = read_told(value)
         if not isinstance(told, ForwardedRecord):
-            return _why_not_told(event, told)
+            return _why_not_parked_leg(event, value) if event.parked is not None else _why_not_told(event, told)
         topic, value = told.source.topic, told.value.encode()
     request = event.request
-    if event.from_state is not None or event.leg is not None:
+    if event.leg is not None or (event.from_state is not None and event.command is None):
         return f"only what the ledger tells itself moves a transaction on, not a record of {topic}"
     if request is UNSET:
         return _why_not_without_request(event, first, topic, value)
@@ -70,6 +91,8 @@ def _why_not_without_request(event: LedgerEvent, first: int | None, topic: str, 
         return _why_not_replayed(event, first, topic, value)
     if event.type == ev.REQUEST_FORWARDED:
         return _why_not_forwarded(event, topic, value)
+    if event.type == ev.REQUEST_PARKED:
+        return _why_not_parked(event, topic, value)
     return f"{event.type} does not keep the request that it answers"
 
 
@@ -96,6 +119,7 @@ def _why_not_told(event: LedgerEvent, told: InternalCommand | None) -> str:
     if event.type in _LEGS:
         is_told = isinstance(told, TransferLeg) and (
             told.transaction_id == event.transaction_id
+            and told.kind == event.operation
             and told.wallet_id == event.wallet_id
             and told.sub_wallet == event.sub_wallet
             and told.amount_minor == event.amount_minor
@@ -107,10 +131,13 @@ def _why_not_told(event: LedgerEvent, told: InternalCommand | None) -> str:
     elif event.type in _KEEPS_REQUEST:
         is_told = isinstance(told, LegAnswer) and (
             event.from_state is not None
+            and event.command is None
             and told.transaction_id == event.transaction_id
             and told.wallet_id == event.wallet_id
             and event.to_state == ("settled" if told.accepted else "failed")
         )
+    elif event.type == ev.CLOCK_TICKED:
+        is_told = isinstance(told, Tick)
     else:
         is_told = event.request is UNSET
     if is_told:
@@ -120,12 +147,11 @@ def _why_not_told(event: LedgerEvent, told: InternalCommand | None) -> str:
 
 def _is_said(event: LedgerEvent, asked: Asked) -> bool:
     cause = event.cause
-    if (
-        asked.wallet_id != event.wallet_id
-        or asked.operation != event.operation
-        or asked.sub_wallet != event.sub_wallet
-        or (cause is not None and asked.idempotency_key != cause.idempotency_key)
-    ):
+    if asked.wallet_id != event.wallet_id or (cause is not None and asked.idempotency_key != cause.idempotency_key):
+        return False
+    if asked.operation in ON_TRANSACTION:
+        return all(wanted == said for _, wanted, said in told_of_transaction(event, asked))
+    if asked.operation != event.operation or asked.sub_wallet != event.sub_wallet:
         return False
     if event.type == ev.REQUEST_REJECTED:
         return True
@@ -134,33 +160,27 @@ def _is_said(event: LedgerEvent, asked: Asked) -> bool:
         (asked.amount_minor or None) == event.amount_minor
         and (asked.asset or None) == event.asset
         and (asked.rail or None) == event.rail
+        and event.command is None
+        and event.from_state is None
         and (
             (asked.to_wallet_id is UNSET and payee is None)
             or (payee is not None and asked.to_wallet_id == payee.wallet_id and asked.to_sub_wallet == payee.sub_wallet)
         )
+        and (asked.expires_in_s is UNSET or due_at_of(event, asked) == event.due_at)
     )
 
 
 def _difference(event: LedgerEvent, asked: Asked) -> str:
-    payee, cause = event.counterparty, event.cause
-    said: dict[str, Any] = {
-        "wallet_id": event.wallet_id,
-        "operation": event.operation,
-        "sub_wallet": event.sub_wallet,
-        "idempotency_key": None if cause is None else cause.idempotency_key,
-    }
-    if event.type != ev.REQUEST_REJECTED:
-        said |= {
-            "amount_minor": event.amount_minor,
-            "asset": event.asset,
-            "rail": event.rail,
-            "to_wallet_id": None if payee is None else payee.wallet_id,
-            "to_sub_wallet": None if payee is None else payee.sub_wallet,
-        }
-    wanted = {name: None if (value := getattr(asked, name)) is UNSET else value for name in said}
-    return "; ".join(
-        f"{name} is {wanted[name]!r}, the event says {said[name]!r}" for name in said if said[name] != wanted[name]
-    )
+    cause = event.cause
+    told: list[Told] = [
+        ("wallet_id", asked.wallet_id, event.wallet_id),
+        ("idempotency_key", asked.idempotency_key, None if cause is None else cause.idempotency_key),
+    ]
+    if asked.operation in ON_TRANSACTION:
+        told += told_of_transaction(event, asked)
+    else:
+        told += told_of_new(event, asked)
+    return "; ".join(f"{name} is {wanted!r}, the event says {said!r}" for name, wanted, said in told if said != wanted)
 
 
 def _why_not_replayed(event: LedgerEvent, first: int | None, topic: str, value: bytes) -> str:
@@ -184,6 +204,21 @@ def _why_not_forwarded(event: LedgerEvent, topic: str, value: bytes) -> str:
     if read is not None and said == (read[0].wallet_id, read[0].operation, read[0].idempotency_key):
         return ""
     return f"it is forwarded as {said}, the record asks for something else"
+
+
+def _why_not_parked(event: LedgerEvent, topic: str, value: bytes) -> str:
+    """A parked update is, but for its form, the record."""
+    parked = event.parked
+    kept = None if parked is None else read_by_contract(topic, parked.value.encode())
+    read = read_by_contract(topic, value)
+    if kept is None or read is None or kept[1] != read[1]:
+        return "what is parked is not what the record asks for"
+    return "" if event.wallet_id == kept[0].wallet_id else f"it is parked for {event.wallet_id}"
+
+
+def _why_not_parked_leg(event: LedgerEvent, value: bytes) -> str:
+    parked = event.parked
+    return "" if parked is not None and parked.value.encode() == value else "what is parked is not the record"
 
 
 def _why_not_named(event: LedgerEvent, value: bytes) -> str:

@@ -5,18 +5,54 @@ Outcomes are compared with events in whatever order they are read; what has no p
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from ops.verify.findings import Check, Here
-from schemas.events import REQUEST_FORWARDED, REQUEST_REPLAYED, AccountBalance, LedgerEvent
+from schemas.events import REQUEST_FORWARDED, REQUEST_PARKED, REQUEST_REPLAYED, AccountBalance, LedgerEvent
 from schemas.outcomes import Outcome, decode_outcome
 from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
 
 #: An answer by its source (topic, partition, offset); an update by (transaction id, state, -1).
 Key = tuple[str, Any, int]
+T = TypeVar("T")
+
+
+class Waiting(Generic[T]):
+    """What has no partner yet, first come first served: several updates of a transaction may have the same state."""
+
+    def __init__(self) -> None:
+        #: Of each key the one that waits longest.
+        self.first: dict[Key, T] = {}
+        #: Of each key the others, in order.
+        self.more: dict[Key, deque[T]] = {}
+
+    def put(self, key: Key, item: T) -> bool:
+        """Let one wait; False where another one waits already."""
+        if self.first.setdefault(key, item) is item:
+            return True
+        self.more.setdefault(key, deque()).append(item)
+        return False
+
+    def take(self, key: Key) -> T | None:
+        """The one that waits longest; None where none does."""
+        item = self.first.pop(key, None)
+        if item is not None and self.more:
+            more = self.more.get(key)
+            if more:
+                self.first[key] = more.popleft()
+        return item
+
+    def __bool__(self) -> bool:
+        return bool(self.first)
+
+    def __iter__(self) -> Iterator[tuple[Key, T]]:
+        yield from self.first.items()
+        for key, items in self.more.items():
+            yield from ((key, item) for item in items)
 
 
 class Answers:
@@ -24,8 +60,8 @@ class Answers:
 
     def __init__(self, here: Here):
         self._here = here
-        self._expected: dict[Key, tuple[LedgerEvent, int | None]] = {}
-        self._unasked: dict[Key, tuple[Outcome, int]] = {}
+        self._expected = Waiting[tuple[LedgerEvent, int | None]]()
+        self._unasked = Waiting[tuple[Outcome, int]]()
         #: The first outcome that is still there; events before it are not compared.
         self._first: Key | None = None
         self._is_compared = True
@@ -43,11 +79,13 @@ class Answers:
 
     def event(self, event: LedgerEvent) -> None:
         """The next event: expect the answer or the update that it calls for."""
-        if event.from_state is not None:
+        if event.from_state is not None and event.leg is None:
             self._expect((event.transaction_id or "", event.to_state, -1), event)
         cause = event.cause
-        if cause is None:
-            return
+        if cause is None or (event.command is not None and cause.idempotency_key is None):
+            return  # what the ledger does of its own answers nobody
+        if event.type == REQUEST_PARKED:
+            return  # answered when it is executed
         origin = cause.origin
         if origin is not None and origin.topic == INTERNAL_COMMANDS:
             return
@@ -61,9 +99,9 @@ class Answers:
             if key != self._first:
                 return
             self._is_compared = True
-        found = self._unasked.pop(key, None)
+        found = self._unasked.take(key) if self._unasked.first else None
         if found is None:
-            self._expected[key] = (event, self._here.offset)
+            self._expected.put(key, (event, self._here.offset))
         else:
             self._pair(event, *found)
 
@@ -76,13 +114,12 @@ class Answers:
             return
         self.outcomes += 1
         key = _key_of(outcome)
-        expected = self._expected.pop(key, None)
+        waiting = self._expected
+        expected = waiting.take(key) if waiting.more else waiting.first.pop(key, None)
         if expected is not None:
             self._pair(expected[0], outcome, offset)
-        elif key in self._unasked:
+        elif not self._unasked.put(key, (outcome, offset)) and key[2] >= 0:
             self._report(Check.ANSWER_TWICE, f"{_name(key)} is answered a second time", offset)
-        else:
-            self._unasked[key] = (outcome, offset)
 
     @property
     def is_behind(self) -> bool:
@@ -100,7 +137,7 @@ class Answers:
         Where the log has grown since, outcomes behind the last one that was paired belong to events that were
         written while this was read.
         """
-        for key, (event, event_offset) in self._expected.items():
+        for key, (event, event_offset) in self._expected:
             self._here.report_at(
                 Check.ANSWER_MISSING,
                 f"{event.type} of wallet {event.wallet_id}: {_name(key)} has no outcome",
@@ -108,7 +145,7 @@ class Answers:
                 event_offset,
                 event.sequence,
             )
-        for key, (outcome, offset) in self._unasked.items():
+        for key, (outcome, offset) in self._unasked:
             read_up_to = position(key[0]) if key[1] == self._here.partition else None
             if read_up_to is not None and key[2] < read_up_to:
                 self._report(Check.ANSWER_TWICE, f"{_name(key)} is answered again, or without an event", offset)
@@ -128,9 +165,13 @@ class Answers:
             or outcome.wallet_id != event.wallet_id
             or outcome.replayed is not is_replay
             or (outcome.status == "accepted") is not (code == "ok")
+            or outcome.operation != (event.operation if outcome.kind == "update" else event.command or event.operation)
         ):
-            said = (code, event.transaction_id, event.wallet_id, is_replay, "accepted" if code == "ok" else "rejected")
-            heard = (outcome.code, outcome.transaction_id, outcome.wallet_id, outcome.replayed, outcome.status)
+            status = "accepted" if code == "ok" else "rejected"
+            operation = event.operation if outcome.kind == "update" else event.command or event.operation
+            said = (code, event.transaction_id, event.wallet_id, is_replay, status, operation)
+            own = (outcome.code, outcome.transaction_id, outcome.wallet_id, outcome.replayed, outcome.status)
+            heard = (*own, outcome.operation)
             self._differs(said, heard, event, offset)
         elif not is_replay and (outcome.state != event.to_state or outcome.balances != _own(event)):
             self._differs((event.to_state, _own(event)), (outcome.state, outcome.balances), event, offset)
@@ -158,6 +199,11 @@ def _own(event: LedgerEvent) -> tuple[AccountBalance, ...]:
     if not balances:
         return balances
     prefix = f"{event.wallet_id}/"
+    if len(balances) == 2:  # nearly always
+        one, other = balances
+        if not one.account.startswith(prefix):
+            return (other,) if other.account.startswith(prefix) else ()
+        return balances if other.account.startswith(prefix) else (one,)
     return tuple([balance for balance in balances if balance.account.startswith(prefix)])
 
 

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 
 from schemas.canonical import canonical_json
 from schemas.commands import CONTRACTS
+from schemas.events import LedgerEvent
 
 
 class Asked(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -23,8 +24,14 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     approved_by: str | UnsetType = UNSET
     asset: str | UnsetType = UNSET
     assets: list[str] | UnsetType = UNSET
+    batch_id: str | UnsetType = UNSET
+    code: str | UnsetType = UNSET
     device: object = UNSET
     evidence_ref: str | UnsetType = UNSET
+    exception_id: str | UnsetType = UNSET
+    expires_in_s: int | UnsetType = UNSET
+    final: bool | UnsetType = UNSET
+    from_account: str | UnsetType = UNSET
     idempotency_key: str | UnsetType = UNSET
     instrument_ref: str | UnsetType = UNSET
     kind: str | UnsetType = UNSET
@@ -35,15 +42,23 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     partner_id: str | UnsetType = UNSET
     payee_wallet_id: str | UnsetType = UNSET
     rail: str | UnsetType = UNSET
+    rail_fee_minor: int | UnsetType = UNSET
+    rail_reference: str | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
     reason_code: str | UnsetType = UNSET
     references: dict[str, str] | UnsetType = UNSET
     request_id: object = UNSET
     requested_by: str | UnsetType = UNSET
+    settled_minor: int | UnsetType = UNSET
     state: str | UnsetType = UNSET
-    sub_wallet: str = "main"
+    sub_wallet: str | UnsetType = UNSET
+    to_account: str | UnsetType = UNSET
     to_sub_wallet: str | UnsetType = UNSET
     to_wallet_id: str | UnsetType = UNSET
+    transaction_id: str | UnsetType = UNSET
+    value_date: str | UnsetType = UNSET
     wallet_id: str | UnsetType = UNSET
+    won: bool | UnsetType = UNSET
 
 
 _decode: Final = msgspec.json.Decoder(Asked).decode
@@ -51,18 +66,13 @@ _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 def _defaults(contract: TypeAdapter[Any]) -> dict[str, tuple[tuple[str, Any], ...]]:
-    """For each operation of a topic the fields that it has although a record does not name them.
-
-    `sub_wallet` is left to `Asked`: it is `main` for all that may leave it out.
-    """
+    """For each operation of a topic the fields that it has although a record does not name them."""
     schema = contract.json_schema()
     found = {}
     for operation, reference in schema["discriminator"]["mapping"].items():
         properties = schema["$defs"][reference.rpartition("/")[2]]["properties"]
         found[operation] = tuple(
-            (name, field["default"])
-            for name, field in properties.items()
-            if field.get("default") is not None and name != "sub_wallet"
+            (name, field["default"]) for name, field in properties.items() if field.get("default") is not None
         )
     return found
 
@@ -76,6 +86,13 @@ def read_request(request: msgspec.Raw) -> Asked | None:
         return _decode(request)
     except (ValueError, RecursionError):
         return None
+
+
+def read_kept(event: LedgerEvent) -> Asked:
+    """The fields of the request that an event keeps; none where it keeps none that can be read."""
+    request = event.request
+    asked = None if request is UNSET else read_request(request)
+    return Asked() if asked is None else asked
 
 
 def read_quickly(topic: str, value: bytes) -> tuple[Asked, bytes] | None:

@@ -24,6 +24,7 @@ class LedgerAudit:
         partitions: partition count of the ledger.
         retained_from: input topic -> the first offset that each partition still holds; by default all from 0.
         retained_ms: how long idempotency keys are kept.
+        transactions_retained_ms: how long transactions can be named.
         copies: for each partition the local states to compare with.
     """
 
@@ -33,12 +34,13 @@ class LedgerAudit:
         *,
         retained_from: Mapping[str, Sequence[int]] | None = None,
         retained_ms: int = 40 * DAY_MS,
+        transactions_retained_ms: int = 540 * DAY_MS,
         copies: Mapping[int, Sequence[StoreCopy]] | None = None,
     ):
         self._findings = Findings()
         self._sagas = Sagas(self._findings, partitions)
         self._forwards = Forwards(self._findings)
-        shared = Shared(self._findings, self._sagas, self._forwards, partitions, retained_ms)
+        shared = Shared(self._findings, self._sagas, self._forwards, partitions, retained_ms, transactions_retained_ms)
         retained = {topic: [0] * partitions for topic in INPUTS} if retained_from is None else retained_from
         copies = copies or {}
         self._grown: Collection[int] = ()

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ops.verify import postings
+from ops.verify.accounts import AVAILABLE, SYSTEM, TRANSIT, holder_of
 from ops.verify.findings import Check, Here
+from ops.verify.postings import may_be_forced
 from schemas.events import AccountBalance, Entry, LedgerEvent
 from schemas.money import is_balance
 from schemas.partitioning import partition_of
-
-_SYSTEM = "system/"
-TRANSIT = "system/transit"
-
-
-def holder_of(account: str) -> str:
-    """Who holds an account: the wallet before the first `/`; a system account is its own holder."""
-    return account if account.startswith(_SYSTEM) else account.partition("/")[0]
 
 
 class Books:
@@ -29,6 +22,8 @@ class Books:
         #: Holder -> how many balances it has; every wallet that was opened is a holder.
         self.holders: dict[str, int] = {}
         self.wallets = 0
+        #: The event that is being posted has taken a wallet's account below zero.
+        self._went_below = False
         #: Stated less own balance, where they have parted: each difference is reported once.
         self._drift: dict[str, int] = {}
 
@@ -45,18 +40,22 @@ class Books:
 
     def post(self, event: LedgerEvent) -> None:
         """Post the event's entries, and compare the balances that it states."""
-        entries = event.entries
+        entries, stated = event.entries, event.balances
+        afters: list[int] = []
+        self._went_below = False
         if entries:
-            self._check_balanced(entries)
-            balances = self.balances
-            is_forced = event.forced and event.operation in postings.MAY_BE_FORCED
-            for entry in entries:
-                self._post_entry(balances, entry, is_forced)
-        if entries or event.balances:
-            self._check_stated(entries, event.balances)
+            if not _is_plain(entries):
+                self._check_balanced(entries)
+            is_forced = event.forced and may_be_forced(event)
+            afters = [self._post_entry(entry, is_forced) for entry in entries]
+        if event.forced and not self._went_below:
+            self._here.report(Check.ILLEGAL_FORCE, "it is forced, but takes nothing available below zero")
+        if self._drift or not _is_stated(entries, afters, stated):
+            self._check_stated(entries, stated)
 
-    def _post_entry(self, balances: dict[str, int], entry: Entry, is_forced: bool) -> None:
-        account = entry.account
+    def _post_entry(self, entry: Entry, is_forced: bool) -> int:
+        """Post an entry; returns the balance of its account after it."""
+        account, balances = entry.account, self.balances
         key = f"{account} {entry.asset}"
         before = balances.get(key)
         if before is None:
@@ -65,12 +64,15 @@ class Books:
         after = before + entry.credit_minor - entry.debit_minor
         balances[key] = after
         if after < 0:
-            if after < before and not is_forced and not account.startswith(_SYSTEM):
-                self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
             if not is_balance(after):
                 self._out_of_range(key, after)
+            if after < before and not account.startswith(SYSTEM):
+                self._went_below = True
+                if not (is_forced and account.endswith(AVAILABLE)):
+                    self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
         elif after >= 2**63:
             self._out_of_range(key, after)
+        return after
 
     def _out_of_range(self, key: str, after: int) -> None:
         self._here.report(Check.BALANCE_OUT_OF_RANGE, f"{key} goes to {after}")
@@ -146,3 +148,34 @@ class Books:
         """Balance of this partition's shard of transit, by asset."""
         prefix = TRANSIT + " "
         return {key[len(prefix) :]: minor for key, minor in self.balances.items() if key.startswith(prefix)}
+
+
+def _is_plain(entries: tuple[Entry, ...]) -> bool:
+    """True where one account gives, above zero, what another gets, as nearly everywhere."""
+    if len(entries) != 2:
+        return False
+    one, other = entries
+    minor = one.debit_minor
+    return (
+        minor > 0
+        and minor == other.credit_minor
+        and not one.credit_minor
+        and not other.debit_minor
+        and one.asset == other.asset
+    )
+
+
+def _is_stated(entries: tuple[Entry, ...], afters: list[int], stated: tuple[AccountBalance, ...]) -> bool:
+    """True where two balances are stated in the order of two entries, as nearly everywhere."""
+    if len(entries) != 2 or len(stated) != 2:
+        return False
+    (one, other), (first, second) = entries, stated
+    return (
+        first.balance_minor == afters[0]
+        and second.balance_minor == afters[1]
+        and first.account == one.account
+        and second.account == other.account
+        and first.asset == one.asset
+        and second.asset == other.asset
+        and one.account != other.account
+    )

@@ -56,10 +56,7 @@ def hash_of_batch(previous_hash: str, events: list[bytes], seal: bytes) -> str:
     if not field or len(rest) != 66 or not rest.endswith(b'"}'):
         raise ValueError("a seal ends with its hash")
     digest = sha256(bytes.fromhex(previous_hash))
-    for event in events:
-        digest.update(event)
-        digest.update(b"\n")
-    digest.update(body)
+    digest.update(b"\n".join([*events, body]))
     digest.update(b"}")
     return digest.hexdigest()
 

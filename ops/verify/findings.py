@@ -41,6 +41,14 @@ class Check(StrEnum):
     FOREIGN_WALLET = "foreign_wallet"
     ILLEGAL_PATH = "illegal_path"
     BROKEN_TRANSITION = "broken_transition"
+    ORIGINAL_WRONG = "original_wrong"
+    EXCEEDS_ORIGINAL = "exceeds_original"
+    REMAINING_WRONG = "remaining_wrong"
+    EXPIRY_WRONG = "expiry_wrong"
+    MOVE_UNFOUNDED = "move_unfounded"
+    MOVE_MISSING = "move_missing"
+    REFERENCE_TWICE = "reference_twice"
+    BUCKET_WRONG = "bucket_wrong"
     WRONG_COMPENSATION = "wrong_compensation"
     KEY_USED_TWICE = "key_used_twice"
     REPLAY_UNFOUNDED = "replay_unfounded"
@@ -81,17 +89,32 @@ MEANING: Final[dict[Check, str]] = {
     Check.NOT_AS_ASKED: "An event says of its request what the input record asked for, and of a wallet nothing else.",
     Check.UNBALANCED_JOURNAL: "Debits equal credits for each asset of a journal, each entry one of both, above zero.",
     Check.ILLEGAL_POSTING: "Only a transaction's own events move money.",
-    Check.WRONG_POSTING: "A transaction posts its own amount between the accounts its operation names, or nothing.",
-    Check.ILLEGAL_FORCE: "Only operations that may overdraw are forced; in this release none is.",
+    Check.WRONG_POSTING: "A transaction posts exactly what its operation must, by what is known of it, or nothing.",
+    Check.ILLEGAL_FORCE: "Forced is only what may be, and only where it takes what a wallet has available below zero.",
     Check.WRONG_BALANCE: "The balances that an event states are those that all entries up to it add up to.",
-    Check.NEGATIVE_BALANCE: "Nothing takes a wallet's bucket below zero, except a forced posting.",
+    Check.NEGATIVE_BALANCE: "Nothing takes a wallet's bucket below zero, but a forced posting what is available.",
     Check.BALANCE_OUT_OF_RANGE: "Every balance fits a signed 64-bit integer.",
     Check.UNKNOWN_WALLET: "Money is only posted to wallets that were opened.",
     Check.WALLET_OPENED_TWICE: "A wallet is opened once.",
     Check.FOREIGN_WALLET: "A wallet lives in the partition that murmur2 of its id says.",
     Check.ILLEGAL_PATH: "The states that an event passes are allowed moves of its operation.",
-    Check.BROKEN_TRANSITION: "A transaction moves on from the state that it was in.",
-    Check.WRONG_COMPENSATION: "A transaction that fails after posting posts the exact inverse of its first journal.",
+    Check.BROKEN_TRANSITION: "A transaction moves on from the state that it was in, by what may move it, and "
+    "is of the same wallets, amount and asset all along.",
+    Check.ORIGINAL_WRONG: "What captures, refunds, disputes or reverses names a transaction that there is, in a state "
+    "that allows it, under the wallet that has its money, and gives it back to where it came from.",
+    Check.EXCEEDS_ORIGINAL: "No more is captured than is held, no more settled than the transaction's amount, and of a "
+    "settled one refunds, open disputes, chargebacks, reversals and returns together are never more than was settled.",
+    Check.REMAINING_WRONG: "`remaining_minor` of an event is what is left: of a hold, of a dispute, of an original.",
+    Check.EXPIRY_WRONG: "An authorization expires when it is due: not before, and no later than at the first tick or "
+    "command of its wallet from then on. Nothing is captured of it then.",
+    Check.MOVE_UNFOUNDED: "What the ledger moves on of its own follows from the record before it, or from time.",
+    Check.MOVE_MISSING: "Behind its last capture an authorization ends; behind a dispute, its end or a reversal the "
+    "original is brought into the state that follows.",
+    Check.REFERENCE_TWICE: "What a rail has done under one reference is booked once, and only that is confirmed.",
+    Check.BUCKET_WRONG: "`held`, `incoming`, `outgoing`, `disputed` and `system/rail-pending` hold what open "
+    "transactions have set aside, and nothing else.",
+    Check.WRONG_COMPENSATION: "A transaction that fails or is canceled gives back exactly what it had set aside: to "
+    "where it came from, or to `available` where its authorization is over.",
     Check.KEY_USED_TWICE: "An idempotency key settles once within its retention.",
     Check.REPLAY_UNFOUNDED: "A replay repeats an answer that was given before, to the same command.",
     Check.WRONG_FINGERPRINT: "A fingerprint is the SHA-256 of the request in the event.",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ops.verify.findings import Check, Finding, Findings, Here
+from ops.verify.parked import key_of_parked
 from schemas.events import REQUEST_FORWARDED, LedgerEvent
 from schemas.topics import INTERNAL_COMMANDS, LEDGER_EVENTS
 
@@ -38,7 +39,7 @@ class Forwards:
         cause = event.cause
         if cause is None:
             return
-        identity = (event.wallet_id, cause.idempotency_key)
+        identity = (event.wallet_id, cause.idempotency_key if event.parked is None else key_of_parked(event.parked))
         word = _Word(here.partition, here.offset, here.sequence, event.recorded_at, event.forwarded_to, identity)
         if event.type == REQUEST_FORWARDED:
             self._meet((cause.topic, cause.partition, cause.offset), self._sent, self._arrived, word)

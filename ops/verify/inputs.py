@@ -56,6 +56,8 @@ class Inputs:
         self._trails = {topic: _Trail(retained_from.get(topic, never)) for topic in INPUTS}
         self._is_read = set(retained_from)
         self._any_seal = False
+        #: What the last record's own event names.
+        self._last: Cause | None = None
         self._unanchored = False
         self.records = 0
         #: Records that the ledger has not decided yet.
@@ -81,6 +83,7 @@ class Inputs:
             )
             return
         offset = cause.offset
+        self._last = cause
         if offset <= trail.last:
             if not is_follow_up:
                 self._answered_again(cause, trail)
@@ -92,6 +95,16 @@ class Inputs:
             trail.causes.append((offset, event if event.type in SAYS_WHAT_WAS_ASKED else None, first))
         elif event.request is not UNSET:
             self._compare_header(event)
+
+    def own(self, event: LedgerEvent) -> None:
+        """Something that the ledger does of its own, behind a record's event or, where time is up, ahead of one."""
+        cause, last = event.cause, self._last
+        if cause is None or cause.topic not in self._trails or cause.partition != self._here.partition:
+            self._here.report(Check.NO_SUCH_INPUT, "the event names no record of an input of its partition")
+        elif event.command != "expire" and (
+            last is None or (cause.topic, cause.offset) != (last.topic, last.offset) or cause.origin != last.origin
+        ):
+            self._here.report(Check.MOVE_UNFOUNDED, f"{event.command} does not follow the record that it names")
 
     def _answered_again(self, cause: Cause, trail: _Trail) -> None:
         self._here.report(
@@ -122,11 +135,11 @@ class Inputs:
             trail.first_in_batch = None
         self._any_seal = True
 
-    def take(self, topic: str, offsets: Sequence[int], values: Sequence[bytes | None]) -> None:
-        """More records of an input, in the order of their offsets."""
+    def take(self, topic: str, records: Sequence[tuple[int, bytes | None]]) -> None:
+        """More records of an input, offsets and values, in the order of their offsets."""
         trail = self._trails[topic]
-        self.records += len(offsets)
-        trail.records.extend(zip(offsets, values, strict=True))
+        self.records += len(records)
+        trail.records.extend(records)
         self._merge(topic, trail)
 
     def is_behind(self, topic: str) -> bool:
@@ -158,23 +171,26 @@ class Inputs:
         while causes and records:
             cause, event, first = causes[0]
             offset, value = records[0]
-            if cause <= offset:
+            if cause == offset:
                 causes.popleft()
-            if offset <= cause:
                 records.popleft()
-            if cause < offset:
+                if event is not None:
+                    self._compare(event, first, topic, offset, value or b"")
+            elif cause < offset:
+                causes.popleft()
                 self._no_such_input(topic, cause)
-            elif offset < cause:
+            else:
+                records.popleft()
                 self._left_out(topic, offset)
-            elif event is not None:
-                why = why_not_asked(event, first, topic, value or b"")
-                if why:
-                    self._here.report_at(Check.NOT_AS_ASKED, why, topic, offset)
-                if event.type == REQUEST_FORWARDED:
-                    source = (topic, self._here.partition, offset)
-                    self._forwards.value(source, value or b"", self._here, topic, offset)
-                elif topic == INTERNAL_COMMANDS:
-                    self._arrived(offset, value or b"")
+
+    def _compare(self, event: LedgerEvent, first: int | None, topic: str, offset: int, value: bytes) -> None:
+        why = why_not_asked(event, first, topic, value)
+        if why:
+            self._here.report_at(Check.NOT_AS_ASKED, why, topic, offset)
+        if event.type == REQUEST_FORWARDED:
+            self._forwards.value((topic, self._here.partition, offset), value, self._here, topic, offset)
+        elif topic == INTERNAL_COMMANDS:
+            self._arrived(offset, value)
 
     def _arrived(self, offset: int, value: bytes) -> None:
         told = read_told(value)

@@ -47,7 +47,7 @@ class Keys:
         topic = cause.topic if cause.origin is None else cause.origin.topic
         key = hash((topic, event.wallet_id, cause.idempotency_key))
         known = self._current.get(key)
-        if known is None:
+        if known is None and self._previous:
             known = self._previous.get(key)
         if event.type == REQUEST_REPLAYED:
             self._check_replay(event, cause, known)

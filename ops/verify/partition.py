@@ -10,6 +10,7 @@ import msgspec
 from ops.verify import postings
 from ops.verify.answers import Answers
 from ops.verify.books import Books
+from ops.verify.buckets import wrong_buckets
 from ops.verify.chain import Chain, decode_seal, is_seal
 from ops.verify.findings import Check, Findings, Here
 from ops.verify.forwards import Forwards
@@ -19,9 +20,17 @@ from ops.verify.parked import Parked
 from ops.verify.sagas import Sagas
 from ops.verify.transactions import Transactions
 from ops.verify.wallets import WALLET_EVENTS, Wallets
-from schemas.events import EVENT_TYPES, REQUEST_FORWARDED, WALLET_OPENED, LedgerEvent, decode_event
+from schemas.events import (
+    CLOCK_TICKED,
+    EVENT_TYPES,
+    REQUEST_FORWARDED,
+    TRANSACTION_PROCESSED,
+    WALLET_OPENED,
+    LedgerEvent,
+    decode_event,
+)
 from schemas.outcomes import decode_balances
-from schemas.topics import WALLET_BALANCES
+from schemas.topics import LEDGER_EVENTS, WALLET_BALANCES
 
 
 class ReadRecord(Protocol):
@@ -57,6 +66,7 @@ class Shared(NamedTuple):
     forwards: Forwards
     partitions: int
     retained_ms: int
+    transactions_retained_ms: int
 
 
 _KNOWN_TYPES = frozenset(EVENT_TYPES)
@@ -75,7 +85,8 @@ class PartitionAudit:
         self.books = Books(here, shared.partitions)
         self.parked = Parked(here)
         self._wallets = Wallets(here)
-        self._transactions = Transactions(here)
+        self._transactions = Transactions(here, shared.transactions_retained_ms)
+        self._expiries = self._transactions.expiries
         self._keys = Keys(here, shared.retained_ms)
         self._copies = sorted(copies, key=lambda copy: copy.sequence)
         #: Key -> offset and value of its last record in wallet-balances.
@@ -83,6 +94,7 @@ class PartitionAudit:
         #: Offset and sequence of published balances that are later than what was read of the log.
         self._later_balances: list[tuple[int, int]] = []
         self._is_balanced = False
+        self._is_whole = True
         self.events = 0
 
     def begin_at(self, offset: int) -> None:
@@ -91,6 +103,8 @@ class PartitionAudit:
         self.chain.begin_anywhere()
         self.inputs.begin_anywhere()
         self._wallets.begin_anywhere()
+        self._transactions.begin_anywhere()
+        self._is_whole = False
 
     # ---- the event log ---------------------------------------------------------------------------
 
@@ -118,27 +132,40 @@ class PartitionAudit:
         self.chain.event(event.sequence, value, event.recorded_at)
         if event.type not in _KNOWN_TYPES:
             here.report(Check.UNKNOWN_TYPE, f"{event.type!r} is no event type of this release")
-        if event.forced and event.operation not in postings.MAY_BE_FORCED:
-            here.report(Check.ILLEGAL_FORCE, f"{event.operation} is forced")
+        if event.forced and not postings.may_be_forced(event):
+            here.report(Check.ILLEGAL_FORCE, f"{event.command or event.operation} is forced")
         cause = event.cause
-        first = None if cause is None or cause.idempotency_key is None else self._keys.event(event, cause)
-        self.inputs.event(event, self.parked.event(event), first)
+        is_own, is_applied = False, False
+        if cause is not None and cause.idempotency_key is not None:
+            first = self._keys.event(event, cause)
+            is_applied = self.parked.event(event, first)
+            self.inputs.event(event, is_applied, first)
+        elif event.command is not None:
+            is_own = True
+            self.inputs.own(event)
+        else:
+            is_applied = self.parked.event(event, None)
+            self.inputs.event(event, is_applied, None)
+        if not is_own and (self._expiries.is_watching or event.type == CLOCK_TICKED):
+            self._expiries.record(event)
         if event.type == WALLET_OPENED:
             self.books.open_wallet(event.wallet_id)
         if event.entries or event.balances:
             self.books.post(event)
         if event.wallet is not None or event.type in WALLET_EVENTS:
             self._wallets.event(event)
-        self._transactions.event(event)
-        if event.leg is not None or event.path:
+        self._transactions.event(event, is_own)
+        if event.leg is not None or event.from_state is not None or event.type == TRANSACTION_PROCESSED:
             self._shared.sagas.event(event, here)
-        if cause is not None and (cause.origin is not None or event.type == REQUEST_FORWARDED):
+        has_arrived = cause is not None and cause.origin is not None and not is_own and not is_applied
+        if has_arrived or event.type == REQUEST_FORWARDED:
             self._shared.forwards.event(event, here)
         self.answers.event(event)
 
     def _seal(self, value: bytes) -> None:
         here = self._here
         self.parked.settle()
+        self._transactions.seal()
         try:
             seal = decode_seal(value)
         except msgspec.DecodeError as error:
@@ -182,7 +209,7 @@ class PartitionAudit:
 
     def take_inputs(self, topic: str, records: Sequence[ReadRecord]) -> None:
         """More records of an input."""
-        self.inputs.take(topic, [record.offset for record in records], [record.value for record in records])
+        self.inputs.take(topic, [(record.offset, record.value) for record in records])
 
     def take_balances(self, records: Iterable[ReadRecord]) -> None:
         """More records of `wallet-balances`: of each key the last one counts."""
@@ -231,7 +258,11 @@ class PartitionAudit:
     def finish_log(self) -> None:
         """The event log and the inputs have been read to their ends."""
         self.parked.settle()
+        self._transactions.seal()
         self.chain.finish()
+        if self._is_whole:
+            for sentence in wrong_buckets(self.books.balances, self._transactions.open.values()):
+                self._here.report_at(Check.BUCKET_WRONG, sentence, LEDGER_EVENTS, None)
         self.inputs.finish()
         for copy in self._copies:
             self._here.report(

@@ -111,6 +111,7 @@ async def verify(
     partitions: int,
     *,
     retained_ms: int = 40 * DAY_MS,
+    transactions_retained_ms: int = 540 * DAY_MS,
     data_dir: Path | None = None,
     wait_s: float | None = None,
     on_progress: OnProgress | None = None,
@@ -122,6 +123,7 @@ async def verify(
         namespace: prefix of the ledger's topics.
         partitions: partition count of the ledger.
         retained_ms: how long idempotency keys are kept.
+        transactions_retained_ms: how long transactions can be named.
         data_dir: where workers of this machine keep their local state; it is compared as well.
         wait_s: wait so long at most until the ledger has decided everything; None audits it as it stands.
         on_progress: told how far the reading has come.
@@ -139,7 +141,8 @@ async def verify(
         gc.disable()  # nothing here makes cycles, and millions of live objects make each collection slow
         try:
             bounds = await _bounds(reader)
-            audit = await _read_all(reader, bounds, partitions, retained_ms, copies, on_progress)
+            retentions = (retained_ms, transactions_retained_ms)
+            audit = await _read_all(reader, bounds, partitions, retentions, copies, on_progress)
             grown = await _grown(reader, audit, bounds)
             return audit.finish(notes, time.perf_counter() - began, grown=grown)
         finally:
@@ -163,14 +166,15 @@ async def _read_all(
     reader: TopicReader,
     bounds: _Bounds,
     partitions: int,
-    retained_ms: int,
+    retained_ms: tuple[int, int],
     copies: Mapping[int, list[RocksCopy]],
     on_progress: OnProgress | None,
 ) -> LedgerAudit:
     audit = LedgerAudit(
         partitions,
         retained_from={topic: [found[p].start for p in range(partitions)] for topic, found in bounds.inputs.items()},
-        retained_ms=retained_ms,
+        retained_ms=retained_ms[0],
+        transactions_retained_ms=retained_ms[1],
         copies=copies,
     )
     readings = [await _begin(reader, audit, bounds, p) for p in range(partitions)]

@@ -1,4 +1,4 @@
-"""Transfers between partitions: what one partition sends, another receives or refuses, and both agree on it.
+"""Money between partitions: what one partition sends, another receives or refuses, and both agree on it.
 
 A saga is forgotten once both partitions have ended it alike, so that only those under way, or wrong, are kept.
 """
@@ -6,18 +6,22 @@ A saga is forgotten once both partitions have ended it alike, so that only those
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from ops.verify.books import TRANSIT
+from ops.verify.accounts import TRANSIT
 from ops.verify.findings import Check, Finding, Findings, Here
-from schemas.events import TRANSACTION_PROCESSED, TRANSFER_RECEIVED, LedgerEvent
+from schemas.events import TRANSACTION_PROCESSED, TRANSFER_RECEIVED, TRANSFER_REFUSED, LedgerEvent
 from schemas.partitioning import partition_of
 from schemas.topics import LEDGER_EVENTS
 
+_LEGS: Final = frozenset({TRANSFER_RECEIVED, TRANSFER_REFUSED})
+
 
 class _Terms(NamedTuple):
-    """What a transfer is about; both partitions must mean the same."""
+    """What is on its way; both partitions must mean the same."""
 
+    #: Its operation: a transfer, or a capture, refund or reversal to another wallet.
+    kind: str
     amount_minor: int
     asset: str
     payer: str
@@ -63,12 +67,12 @@ class Sagas:
     def event(self, event: LedgerEvent, here: Here) -> None:
         """An event of a transfer: of the payer's partition, or with a leg of the payee's."""
         transaction_id = event.transaction_id or ""
-        if event.leg is not None:
+        if event.type in _LEGS:
             self._payee_said(transaction_id, event, here)
         elif event.type == TRANSACTION_PROCESSED:
             if any(entry.account == TRANSIT for entry in event.entries):
                 self._sagas.setdefault(transaction_id, _Saga()).payer = _payer_half(event, here)
-        elif event.from_state is not None:
+        elif event.from_state is not None and event.command is None:
             self._payer_ended(transaction_id, event, here)
 
     def _payee_said(self, transaction_id: str, event: LedgerEvent, here: Here) -> None:
@@ -160,6 +164,7 @@ class Sagas:
 def _payer_half(event: LedgerEvent, here: Here) -> _Half:
     payee = event.counterparty
     terms = _Terms(
+        event.operation or "",
         event.amount_minor or 0,
         event.asset or "",
         event.wallet_id or "",
@@ -173,6 +178,7 @@ def _payer_half(event: LedgerEvent, here: Here) -> _Half:
 def _payee_half(event: LedgerEvent, here: Here) -> _Half:
     payer = event.counterparty
     terms = _Terms(
+        event.operation or "",
         event.amount_minor or 0,
         event.asset or "",
         "" if payer is None else payer.wallet_id,

@@ -1,143 +1,280 @@
-"""Life cycles: every path is legal, and every transaction moves on from the state that it was in."""
+"""Life cycles: every transaction moves on from the state that it was in, posts what it must, and keeps what it is."""
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
+from ops.verify import originals
+from ops.verify.expiry import Expiries
 from ops.verify.findings import Check, Here
-from ops.verify.postings import Rule, rule_of, why_wrong_posting
-from schemas import events as ev
-from schemas.events import Entry, LedgerEvent
-from schemas.lifecycle import MOVES, State, is_legal_path
+from ops.verify.journals import Case
+from ops.verify.known import ACTS_ON_ANOTHER, TAKEN_BACK, Hold, Known, opened
+from ops.verify.moves import FollowUp, check_move, move, remaining_after, why_not_due
+from ops.verify.postings import PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
+from ops.verify.remembered import Remembered
+from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
+from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
+from schemas.lifecycle import SETTLED_AT_ONCE, State
 
-_LAST_STATE: Final = {
-    ev.TRANSACTION_PROCESSED: "processed",
-    ev.TRANSACTION_SETTLED: "settled",
-    ev.TRANSACTION_FAILED: "failed",
-    ev.TRANSFER_RECEIVED: "settled",
-    ev.TRANSFER_REFUSED: "failed",
-}
-_INITIATED: Final = State.INITIATED.value
-
-
-class _Open(NamedTuple):
-    """A transaction that can still move."""
-
-    state: str
-    operation: str | None
-    wallet_id: str | None
-    amount_minor: int | None
-    asset: str | None
-    sub_wallet: str | None
-    entries: tuple[Entry, ...]
-
-
-class _Verdict(NamedTuple):
-    """What holds of all events with the same type, operation, leg and states."""
-
-    #: What is wrong with its path, empty where nothing is.
-    why_illegal: str
-    can_move_on: bool
-    rule: Rule | None
+_SETTLED: Final = State.SETTLED.value
+_SETTLES: Final = frozenset({"settle", "return"})
 
 
 class Transactions:
-    """Transactions of one partition that are not at their end; those at their end are forgotten."""
+    """Transactions of one partition: all that are open, and those of which something may be taken back.
 
-    def __init__(self, here: Here):
+    Args:
+        here: where findings are reported.
+        retained_ms: how long the ledger knows a transaction.
+    """
+
+    def __init__(self, here: Here, retained_ms: int):
         self._here = here
-        self._open: dict[str, _Open] = {}
-        #: By type, operation, leg, path, from and to state.
-        self._verdicts: dict[tuple[str | tuple[str, ...] | None, ...], _Verdict] = {}
+        self.open: dict[str, Known] = {}
+        self.past = Remembered(retained_ms)
+        self.expiries = Expiries(here)
+        #: What the next event must be.
+        self._due: FollowUp | None = None
+        self._is_whole = True
+        self._verdicts: dict[tuple[str | tuple[str, ...] | None, ...], Verdict] = {}
 
-    def event(self, event: LedgerEvent) -> None:
-        """An event that says something of a transaction's state, or posts."""
-        path = event.path
-        if not path and event.type not in _LAST_STATE:
+    def begin_anywhere(self) -> None:
+        """The log's beginning was deleted: transactions may be unknown."""
+        self._is_whole = False
+
+    def event(self, event: LedgerEvent, is_own: bool) -> None:
+        """The next event; `is_own` where the ledger does something of its own."""
+        due = self._due
+        if due is not None or is_own:
+            self._follow(event, due, is_own)
+        if (
+            event.from_state is None
+            and event.type == TRANSACTION_SETTLED
+            and event.path == SETTLED_AT_ONCE
+            and event.to_state == _SETTLED
+            and event.leg is None
+            and event.command is None
+        ):
+            rule = PLAIN.get(event.operation)
+            if rule is not None:
+                self._plain(event, rule)
+                return
+        self._judge(event)
+
+    def _judge(self, event: LedgerEvent) -> None:
+        key = (event.type, event.operation, event.leg, event.command, event.path, event.from_state, event.to_state)
+        verdict = self._verdicts.get(key)
+        if verdict is None:
+            verdict = self._verdicts[key] = verdict_of(event)
+        kind, why_illegal = verdict.kind, verdict.why_illegal
+        if kind is Kind.NONE:
             if event.entries or event.to_state or event.from_state:
                 self._here.report(Check.ILLEGAL_POSTING, f"{event.type} posts entries or moves a state")
             return
-        key = (event.type, event.operation, event.leg, path, event.from_state, event.to_state)
-        verdict = self._verdicts.get(key)
-        if verdict is None:
-            verdict = self._verdicts[key] = _Verdict(_why_illegal(event), _can_move_on(event), rule_of(event))
-        why_illegal, can_move_on, rule = verdict
         if why_illegal:
             self._here.report(Check.ILLEGAL_PATH, why_illegal)
-        why_wrong = why_wrong_posting(rule, event)
-        if why_wrong:
-            self._here.report(Check.WRONG_POSTING, why_wrong)
-        self._move(event, can_move_on)
+        if event.transaction_id is None:
+            self._here.report(Check.BROKEN_TRANSITION, f"{event.type} names no transaction")
+        elif kind is Kind.SETTLES:
+            self._plain(event, verdict.rule)
+        elif kind is Kind.OPENS:
+            self._begin(event, verdict)
+        elif kind is not Kind.ACCEPTED or not self._end_transfer(event):
+            self._continue(event, verdict)
 
-    def _move(self, event: LedgerEvent, can_move_on: bool) -> None:
+    def seal(self) -> None:
+        """The batch ends: nothing may be due any more."""
+        if self._due is not None:
+            self._here.report(Check.MOVE_MISSING, self._due.sentence)
+            self._due = None
+        self.expiries.seal()
+
+    # ---- what opens a transaction -----------------------------------------------------------------
+
+    def _plain(self, event: LedgerEvent, rule: Rule | None) -> None:
+        """A transaction that is settled when it is opened, as most are."""
+        self._check_posting(rule, event, None, None)
+        if event.remaining_minor is not None or event.parent_transaction_id is not None:
+            self._check_remaining(event, None)
         transaction_id = event.transaction_id
         if transaction_id is None:
             self._here.report(Check.BROKEN_TRANSITION, f"{event.type} names no transaction")
+        elif not self.past.keep_plain(event) or (event.leg is None and transaction_id in self.open):
+            self._begins_again(transaction_id)
+
+    def _begin(self, event: LedgerEvent, verdict: Verdict) -> None:
+        transaction_id = event.transaction_id or ""
+        if event.leg is None and (transaction_id in self.open or transaction_id in self.past):
+            self._begins_again(transaction_id)
+        original = None
+        if event.operation in ACTS_ON_ANOTHER and event.leg is None:
+            original = self._find(event.parent_transaction_id or "")
+            if original is None:
+                if self._is_whole:
+                    self._here.report(
+                        Check.ORIGINAL_WRONG, f"{event.operation} of {event.parent_transaction_id}, which is not known"
+                    )
+                return
+            self._report_all(originals.wrongs_of_acting(Case(event, None, original)))
+        self._check_posting(verdict.rule, event, None, original)
+        known = opened(event, original)
+        self._check_remaining(event, known.amount_minor if event.operation in ("authorize", "dispute") else None)
+        if event.to_state == "failed":
             return
-        key = transaction_id if event.leg is None else f"{transaction_id}/{event.leg}"
-        before = self._open.pop(key, None)
-        if event.from_state is not None:
-            self._continue(event, key, before)
-        elif before is not None:
-            self._here.report(
-                Check.BROKEN_TRANSITION, f"transaction {key} begins again, but it is {before.state} already"
-            )
-        if can_move_on:
-            entries = event.entries if before is None else before.entries
-            self._open[key] = _Open(
-                event.to_state or "",
-                event.operation,
-                event.wallet_id,
-                event.amount_minor,
-                event.asset,
-                event.sub_wallet,
-                entries,
-            )
+        if original is not None:
+            self._act(event, original)
+        if event.operation == "authorize":
+            known.hold = Hold(event.due_at or "", known.amount_minor)
+            self.expiries.opened(known)
+        self._keep(event, known)
 
-    def _continue(self, event: LedgerEvent, key: str, before: _Open | None) -> None:
-        if before is None:
-            self._here.report(
-                Check.BROKEN_TRANSITION,
-                f"transaction {key} moves on from {event.from_state}, but none of this id is under way",
-            )
+    def _begins_again(self, transaction_id: str) -> None:
+        self._here.report(Check.BROKEN_TRANSITION, f"transaction {transaction_id} begins again")
+
+    def _act(self, event: LedgerEvent, original: Known) -> None:
+        """Its original counts it, and follows."""
+        asked = Case(event, None, original).asked
+        originals.count(event, original, event.amount_minor or 0)
+        hold = original.hold
+        if hold is not None:
+            if event.recorded_at >= hold.due_at:
+                self._here.report(Check.EXPIRY_WRONG, f"captured at {event.recorded_at}, due at {hold.due_at}")
+            if asked.final is True or not hold.remaining_minor:
+                self._due = FollowUp(original, "capture", "settled")
             return
-        if before.state != event.from_state:
+        self.past.keep(original, event.recorded_at)
+        if event.operation != "refund":
+            self._expect_state(original, event.operation or "")
+
+    def _expect_state(self, original: Known, verb: str) -> None:
+        state = originals.due_state(original)
+        if state != original.state:
+            self._due = FollowUp(original, verb, state)
+
+    def _end_transfer(self, event: LedgerEvent) -> bool:
+        """The payee's partition has taken the money, as nearly always; False where there is more to look at."""
+        known = self.open.get(event.transaction_id or "")
+        if (
+            known is None
+            or known.original is not None
+            or known.other is None
+            or event.entries
+            or event.remaining_minor is not None
+            or event.parent_transaction_id is not None
+            or known.state != event.from_state
+            or known.amount_minor != event.amount_minor
+            or known.asset != event.asset
+            or known.wallet_id != event.wallet_id
+            or known.sub_wallet != event.sub_wallet
+            or known.operation != event.operation
+        ):
+            return False
+        del self.open[known.transaction_id]
+        return True
+
+    # ---- what moves one on, or is about one -------------------------------------------------------
+
+    def _continue(self, event: LedgerEvent, verdict: Verdict) -> None:
+        transaction_id = event.transaction_id or ""
+        known = self.open.get(transaction_id) if event.leg is None else None
+        if known is None:
+            known = self.past.find(transaction_id, event.leg)
+        if known is None:
+            if self._is_whole:
+                sentence = (
+                    f"transaction {transaction_id} moves on from {event.from_state}, but none of this id is known"
+                )
+                self._here.report(Check.BROKEN_TRANSITION, sentence)
+            return
+        case = Case(event, known, known.original)
+        self._report_all(check_move(case))
+        self._check_posting(verdict.rule, event, known, known.original)
+        verb = verb_of(event)
+        self._refer(event, known, verb)
+        if verdict.kind is Kind.NOTES:
+            self._check_remaining(event, None)
+            return
+        if verb == "expire" and known.hold is not None:
+            self.expiries.expired(event, known.hold.due_at)
+        had_hold, original = known.hold is not None, known.original
+        move(case)
+        if verb == "return" and (why := why_not_due(known)):
+            self._here.report(Check.BROKEN_TRANSITION, why)
+        self._check_remaining(event, remaining_after(case, had_hold=had_hold))
+        self.open.pop(transaction_id, None)
+        if had_hold:
+            self.expiries.ended(known)
+        if original is not None and original.hold is None and original.operation != "authorize":
+            self.past.keep(original, event.recorded_at)
+            if known.operation == "dispute":
+                self._expect_state(original, "resolve_dispute")
+        self._keep(event, known)
+
+    def _refer(self, event: LedgerEvent, known: Known, verb: str) -> None:
+        """What a rail has done under one reference is booked once; what it only says again was booked before."""
+        if verb not in _SETTLES:
+            return
+        reference = Case(event, known, None).asked.rail_reference
+        was_new = self.past.refer(known.transaction_id, f"{verb}:{reference}")
+        if was_new is (event.type == TRANSACTION_CONFIRMED):
+            said = "was never booked" if was_new else "is booked a second time"
+            self._here.report(Check.REFERENCE_TWICE, f"{verb} {reference!r} of {known.transaction_id} {said}")
+
+    # ---- what all have in common ------------------------------------------------------------------
+
+    def _follow(self, event: LedgerEvent, due: FollowUp | None, is_own: bool) -> None:
+        self._due = None
+        is_due = due is not None and is_own and due.is_by(event)
+        if due is not None and not is_due:
+            self._here.report(Check.MOVE_MISSING, due.sentence)
+        if is_own and not is_due and event.command != "expire":
             self._here.report(
-                Check.BROKEN_TRANSITION, f"transaction {key} moves on from {event.from_state}, but it is {before.state}"
-            )
-        now = (event.operation, event.wallet_id, event.amount_minor, event.asset, event.sub_wallet)
-        if now != before[1:6]:
-            self._here.report(Check.BROKEN_TRANSITION, f"transaction {key} was {before[1:6]}, now it is {now}")
-        if event.to_state == "failed" and sorted(_inverse(before.entries)) != sorted(_sides(event.entries)):
-            self._here.report(
-                Check.WRONG_COMPENSATION, f"transaction {key} fails, but its journal is not taken back exactly"
+                Check.MOVE_UNFOUNDED, f"{event.command} moves {event.transaction_id}, but nothing before calls for it"
             )
 
+    def _find(self, transaction_id: str) -> Known | None:
+        """What another transaction acts on: its own, or the payee's side of it."""
+        found = self.open.get(transaction_id) or self.past.find(transaction_id)
+        return self.past.find(transaction_id, "credit") if found is None else found
 
-def _why_illegal(event: LedgerEvent) -> str:
-    """What is wrong with the event's path; empty where it is legal."""
-    path, last = event.path, _LAST_STATE.get(event.type)
-    if not is_legal_path(event.operation or "", path):
-        return f"{event.operation} may not pass {' -> '.join(path) or 'no state'}"
-    if event.to_state != path[-1] or (last is not None and last != path[-1]):
-        return f"{event.type} says {event.to_state!r}, its path ends in {path[-1]!r}"
-    first = _INITIATED if event.from_state is None else event.from_state
-    if path[0] != first:
-        return f"the path begins with {path[0]!r} instead of {first!r}"
-    return ""
+    def _keep(self, event: LedgerEvent, known: Known) -> None:
+        if known.is_open:
+            self.open[known.transaction_id] = known
+            return
+        if known.operation != "refund":
+            known.original = None
+        if _may_be_named(known):
+            self.past.keep(known, event.recorded_at)
+
+    def _check_posting(
+        self, rule: Rule | None, event: LedgerEvent, known: Known | None, original: Known | None
+    ) -> None:
+        if (
+            type(rule) is Posting
+            and event.fee is None
+            and event.exchange is None
+            and moves(event.entries, rule.debit(event), rule.credit(event), event.asset, event.amount_minor)
+        ):
+            return
+        why_wrong = why_wrong_posting(rule, Case(event, known, original))
+        if why_wrong:
+            self._here.report(rule.check if type(rule) is Sums else Check.WRONG_POSTING, why_wrong)
+
+    def _check_remaining(self, event: LedgerEvent, remaining_minor: int | None) -> None:
+        if event.remaining_minor != remaining_minor:
+            sentence = f"remaining_minor is {event.remaining_minor}, it must be {remaining_minor}"
+            self._here.report(Check.REMAINING_WRONG, sentence)
+        if event.from_state is None and event.parent_transaction_id and event.operation not in ACTS_ON_ANOTHER:
+            self._here.report(Check.ORIGINAL_WRONG, f"{event.operation} acts on no other transaction")
+
+    def _report_all(self, wrongs: list[originals.Wrong]) -> None:
+        for check, sentence in wrongs:
+            self._here.report(check, sentence)
 
 
-def _can_move_on(event: LedgerEvent) -> bool:
-    moves = MOVES.get(event.operation or "", {})
-    try:
-        return bool(moves.get(State(event.to_state or "")))
-    except ValueError:
-        return False
-
-
-def _sides(entries: tuple[Entry, ...]) -> list[tuple[str, str, int, int]]:
-    return [(e.account, e.asset, e.debit_minor, e.credit_minor) for e in entries]
-
-
-def _inverse(entries: tuple[Entry, ...]) -> list[tuple[str, str, int, int]]:
-    return [(e.account, e.asset, e.credit_minor, e.debit_minor) for e in entries]
+def _may_be_named(known: Known) -> bool:
+    """True where a command may yet name a transaction that is not open: to take it back, or because its rail does."""
+    if known.rail is not None:
+        return True
+    is_with_payee = known.leg is not None or known.other is None or known.state != "settled"
+    return known.operation in TAKEN_BACK and (is_with_payee or known.operation in ("transfer", "capture"))

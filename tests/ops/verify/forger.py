@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ops.verify.books import holder_of
+from ops.verify.accounts import holder_of
 from schemas import topics
 from streams.seal import is_seal
 from tests.ops.verify.honest import Ledger
@@ -41,8 +41,11 @@ def _state_in_events(ledger: Ledger, partition: int) -> tuple[dict[tuple[str, st
         cause = event["cause"]
         source = cause.get("origin") or cause
         own = [balance for balance in stated if balance["account"].startswith(f"{event.get('wallet_id')}/")]
-        for place in (_place(source), (event.get("transaction_id"), event.get("to_state"))):
-            answers.setdefault(place, own)
+        follows = "command" in event and "idempotency_key" not in cause
+        if not follows and event["type"] != "request.parked":
+            answers.setdefault(_place(source), own)
+        if "from_state" in event:
+            answers.setdefault((event["transaction_id"], event["to_state"]), []).append(own)
     return books, answers
 
 
@@ -50,8 +53,11 @@ def _state_in_outcomes(ledger: Ledger, partition: int, answers: dict[Any, Any]) 
     for index, record in enumerate(ledger.topics[OUTCOMES][partition]):
         outcome = orjson.loads(record.value or b"")
         is_update = outcome["kind"] == "update"
-        place = (outcome.get("transaction_id"), outcome.get("state")) if is_update else _place(outcome["source"])
-        edit(ledger, OUTCOMES, (partition, index), balances=answers[place] or None)
+        if is_update:
+            own = answers[outcome.get("transaction_id"), outcome.get("state")].pop(0)
+        else:
+            own = answers[_place(outcome["source"])]
+        edit(ledger, OUTCOMES, (partition, index), balances=own or None)
 
 
 def _publish(ledger: Ledger, partition: int, books: dict[tuple[str, str], int]) -> None:

@@ -11,6 +11,7 @@ from ops.verify.asked import Asked, read_by_contract, read_quickly
 from ops.verify.findings import Check
 from schemas.commands import CONTRACTS
 from schemas.topics import OPERATOR_COMMANDS
+from schemas.topics import SETTLEMENT_UPDATES as UPDATES
 from schemas.topics import TRANSACTION_REQUESTS as REQUESTS
 from tests.ops.verify.honest import Ledger
 from tests.ops.verify.story import HERE, PARTITIONS, THERE, audit
@@ -18,6 +19,7 @@ from tests.ops.verify.tamper import edit, find
 
 WALLET = {"idempotency_key": "k", "wallet_id": "w1"}
 MONEY = {**WALLET, "amount_minor": 5, "asset": "EUR"}
+ON = {**WALLET, "transaction_id": "0" * 32}
 OPERATORS = {"requested_by": "ines", "approved_by": "omar", "reason_code": "r"}
 
 
@@ -58,6 +60,31 @@ def test_it_knows_every_field_of_every_command_in_canonical_order() -> None:
         ),
         (OPERATOR_COMMANDS, {"operation": "set_wallet_state", "state": "locked", **OPERATORS, **WALLET}),
         (OPERATOR_COMMANDS, {"operation": "release_quarantine", "evidence_ref": "c", **OPERATORS, **WALLET}),
+        (REQUESTS, {"operation": "authorize", "expires_in_s": 9, **MONEY}),
+        (REQUESTS, {"operation": "capture", "amount_minor": 5, "to_wallet_id": "w2", **ON}),
+        (REQUESTS, {"operation": "capture", "final": True, "rail": "sepa", "sub_wallet": "main", **ON}),
+        (REQUESTS, {"operation": "release", **ON}),
+        (REQUESTS, {"operation": "refund", "amount_minor": 5, "sub_wallet": "s", **ON}),
+        (REQUESTS, {"operation": "dispute", "reason": "r", **ON}),
+        (OPERATOR_COMMANDS, {"operation": "reverse", "rail_reference": "r", **OPERATORS, **ON}),
+        (OPERATOR_COMMANDS, {"operation": "resolve_dispute", "won": False, **OPERATORS, **ON}),
+        (
+            OPERATOR_COMMANDS,
+            {
+                "operation": "adjust",
+                "from_account": "system/fees",
+                "to_account": "w/main/available",
+                **OPERATORS,
+                **MONEY,
+            },
+        ),
+        (UPDATES, {"operation": "submit", "batch_id": "b", **ON}),
+        (
+            UPDATES,
+            {"operation": "settle", "rail_reference": "r", "rail_fee_minor": 0, "value_date": "2026-01-02", **ON},
+        ),
+        (UPDATES, {"operation": "fail", "code": "c", **ON}),
+        (UPDATES, {"operation": "return", "amount_minor": 5, "rail_reference": "r", "code": "c", **ON}),
     ],
 )
 def test_both_ways_read_the_same(topic: str, fields: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from ops.verify.report import Report
 from schemas import topics
 from streams.seal import is_seal
 from tests.ops.verify.honest import Ledger, LogRecord
+from tests.ops.verify.operations import operations
 from tests.ops.verify.story import HERE, PARTITIONS, THERE, UNLUCKY_MINOR, UnluckyMachine, audit, codes, living, story
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, edit, locate, remove, reseal
 
@@ -25,6 +26,13 @@ def test_a_whole_ledger_holds(chunk: int) -> None:
     assert (report.wallets, report.open_sagas, report.forwards_under_way) == (8, 0, 0)
     assert report.line().startswith("verify: OK 60 events, 2 partitions, 8 wallets, 0 findings, ")
     assert report.as_json()["ok"] is True
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 10_000])
+def test_all_operations_hold(chunk: int) -> None:
+    report = audit(operations(), chunk=chunk)
+    assert report.counts == {}, report.findings
+    assert report.is_idle
 
 
 def test_the_story_has_something_of_everything() -> None:

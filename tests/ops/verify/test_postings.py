@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 
+from ops.verify import postings
 from ops.verify.findings import Check
-from ops.verify.postings import POSTINGS, Inverse, Move, rule_of
+from ops.verify.postings import NOTES, POSTINGS, Move, rule_of
 from schemas import topics
 from schemas.events import LedgerEvent, decode_event
 from schemas.lifecycle import MOVES
 from streams.seal import is_seal
 from tests.ops.verify.forger import make_fit
 from tests.ops.verify.frauds import CREDIT, DEBIT, ENDED, GIVEN_BACK, RECEIVED, SENT, edit_event, forward_more, times
+from tests.ops.verify.operations import operations
 from tests.ops.verify.story import HERE, THERE, audit, story
 from tests.ops.verify.tamper import EVENTS, edit, locate
 
@@ -58,7 +60,6 @@ FORGED: list[tuple[str, dict[str, Any], Any]] = [
     ("a credit of seven times its amount", SOME_CREDIT, lambda entries: times(7, entries)),
     ("a credit to another wallet", SOME_CREDIT, _with(1, account=f"{HERE[2]}/main/available")),
     ("a credit to another sub-wallet", SOME_CREDIT, _with(1, account=f"{HERE[3]}/savings/available")),
-    ("a credit into another bucket", SOME_CREDIT, _with(1, account=f"{HERE[3]}/main/held")),
     ("a credit that posts nothing", SOME_CREDIT, None),
     ("a credit of another asset", SOME_CREDIT, lambda entries: [{**entry, "asset": "JPY"} for entry in entries]),
     ("a credit without a rail", SOME_CREDIT, _with(0, account="system/adjustments")),
@@ -92,6 +93,38 @@ def test_a_forged_posting_is_the_one_thing_found(wanted: dict[str, Any], entries
     edit_event(wanted, entries=entries)(ledger)
     make_fit(ledger)
     assert dict(audit(ledger).counts) == {Check.WRONG_POSTING: 1}
+
+
+def test_a_credit_into_another_bucket_is_found() -> None:
+    ledger = story()
+    edit_event(SOME_CREDIT, entries=_with(1, account=f"{HERE[3]}/main/held"))(ledger)
+    make_fit(ledger)
+    assert dict(audit(ledger).counts) == {Check.WRONG_POSTING: 1, Check.BUCKET_WRONG: 1}
+
+
+def test_a_fee_in_another_journal_is_a_row_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing charges fees yet: an event that says so is wrong, and whoever may charge them must post them."""
+    fee = {"schedule": "s", "version": 1, "asset": "EUR", "amount_minor": 5}
+    ledger = story()
+    edit_event(DEBIT, fee=fee, entries=lambda entries: _merged([*entries, *_pair(OWN, "system/fees")]))(ledger)
+    make_fit(ledger)
+    assert dict(audit(ledger).counts) == {Check.WRONG_POSTING: 1}
+    monkeypatch.setattr(postings, "MAY_CHARGE_FEES", frozenset({"debit"}))
+    assert audit(ledger).counts == {}
+    edit_event(DEBIT, fee={**fee, "amount_minor": 6})(ledger)
+    assert dict(audit(ledger).counts) == {Check.WRONG_POSTING: 1}
+
+
+def _merged(entries: Entries) -> Entries:
+    """One entry for each account."""
+    sums: dict[str, int] = {}
+    for entry in entries:
+        minor = entry.get("credit_minor", 0) - entry.get("debit_minor", 0)
+        sums[entry["account"]] = sums.get(entry["account"], 0) + minor
+    return [
+        {"account": account, "asset": "EUR", "credit_minor" if minor > 0 else "debit_minor": abs(minor)}
+        for account, minor in sums.items()
+    ]
 
 
 def test_money_that_never_reaches_transit_is_found() -> None:
@@ -159,18 +192,22 @@ def test_a_record_that_grows_while_it_is_forwarded_is_found() -> None:
 
 def test_every_move_of_an_honest_ledger_has_its_row() -> None:
     seen = set()
-    for records in story().topics[EVENTS]:
+    for records in [*story().topics[EVENTS], *operations().topics[EVENTS]]:
         for record in records:
             value = record.value or b""
-            if not is_seal(value) and (event := decode_event(value)).path:
-                assert rule_of(event) is not None, event
-                seen.add(Move(event.type, event.operation, event.leg, event.from_state is not None))
+            if is_seal(value):
+                continue
+            event = decode_event(value)
+            if event.path or event.type in NOTES:
+                is_later = event.from_state is not None or event.type in NOTES
+                seen.add(Move(event.type, event.operation, event.leg, event.command, is_later))
     assert seen == set(POSTINGS)
 
 
 def test_every_operation_that_moves_money_has_a_row() -> None:
     assert {move.operation for move in POSTINGS} == set(MOVES)
-    assert all(move.is_later for move, rule in POSTINGS.items() if isinstance(rule, Inverse))
+    compensated = {move.operation for move, rule in POSTINGS.items() if rule is postings.GIVEN_BACK}
+    assert compensated == {"credit", "debit", "transfer", "capture", "refund", "reverse"}
 
 
 def test_what_no_row_knows_is_found() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ops.verify import postings
@@ -19,6 +21,8 @@ from tests.ops.verify.frauds import (
     without,
 )
 from tests.ops.verify.log_cases import LOG_CASES
+from tests.ops.verify.operation_cases import NOT_AS_ASKED, OPERATION_CASES
+from tests.ops.verify.operations import operations
 from tests.ops.verify.story import audit, codes, story
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, edit, locate, remove
 from tests.ops.verify.topic_cases import TOPIC_CASES
@@ -35,9 +39,25 @@ def test_is_found(check: Check, tamper: Tamper) -> None:
     assert report.line().startswith("verify: FAILED")
 
 
+@pytest.mark.parametrize(
+    ("check", "tamper"), [case[1:] for case in OPERATION_CASES], ids=[case[0] for case in OPERATION_CASES]
+)
+def test_is_found_among_all_operations(check: Check, tamper: Tamper) -> None:
+    ledger = operations()
+    tamper(ledger)
+    assert check in audit(ledger, chunk=10_000).counts
+
+
+@pytest.mark.parametrize(("wanted", "changes"), [c[1:] for c in NOT_AS_ASKED], ids=[c[0] for c in NOT_AS_ASKED])
+def test_whatever_was_asked_otherwise_is_found(wanted: dict[str, Any], changes: dict[str, Any]) -> None:
+    ledger = operations()
+    edit_event(wanted, **changes)(ledger)
+    assert Check.NOT_AS_ASKED in audit(ledger, chunk=10_000).counts
+
+
 def test_every_check_is_tampered_with() -> None:
     """`store_differs` and `events_deleted` are in the tests of stores and of retention."""
-    assert {case[1] for case in CASES} == set(Check) - {Check.STORE_DIFFERS, Check.EVENTS_DELETED}
+    assert {case[1] for case in [*CASES, *OPERATION_CASES]} == set(Check) - {Check.STORE_DIFFERS, Check.EVENTS_DELETED}
     assert set(MEANING) == set(Check)
 
 

@@ -1,0 +1,110 @@
+"""Authorizations end when they are due: not before, and no later than the first tick or command of their wallet."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import Final
+
+from msgspec import UNSET
+
+from ops.verify.findings import Check, Here
+from ops.verify.known import Known
+from schemas.events import CLOCK_TICKED, REQUEST_REJECTED, LedgerEvent, Source
+
+#: So many a command ends of its own wallet at most, and a tick of all; the next tick ends the rest.
+ENDED_BY_COMMAND: Final = 1_000
+ENDED_BY_TICK: Final = 10_000
+#: Rejections that may have been decided before time was looked at.
+_BEFORE_TIME: Final = frozenset(
+    {"amount_out_of_range", "key_mismatch", "idempotency_mismatch", "wallet_not_found", "malformed"}
+)
+
+
+def place_of(event: LedgerEvent) -> Source | None:
+    """The record that an event answers or follows from."""
+    cause = event.cause
+    return None if cause is None else Source(cause.topic, cause.partition, cause.offset)
+
+
+class Expiries:
+    """Open authorizations of one partition, and who was to end them."""
+
+    def __init__(self, here: Here):
+        self._here = here
+        #: Wallet -> transaction id -> when it is due.
+        self._due: dict[str, dict[str, str]] = {}
+        #: When, wallet, transaction id; of those that have ended too.
+        self._heap: list[tuple[str, str, str]] = []
+        #: What was ended since the last record's own event: the first such event, and how many.
+        self._ended: LedgerEvent | None = None
+        self._count = 0
+        self._last: LedgerEvent | None = None
+
+    @property
+    def is_watching(self) -> bool:
+        """True where there is anything to be told of the next record's event."""
+        return bool(self._due) or self._ended is not None
+
+    def opened(self, known: Known) -> None:
+        """An authorization that must end some day."""
+        assert known.hold is not None
+        due_at = known.hold.due_at
+        self._due.setdefault(known.wallet_id, {})[known.transaction_id] = due_at
+        heappush(self._heap, (due_at, known.wallet_id, known.transaction_id))
+
+    def ended(self, known: Known) -> None:
+        """It has ended, by whatever."""
+        of_wallet = self._due.get(known.wallet_id)
+        if of_wallet is not None and known.transaction_id in of_wallet:
+            del of_wallet[known.transaction_id]
+            if not of_wallet:
+                del self._due[known.wallet_id]
+
+    def expired(self, event: LedgerEvent, due_at: str) -> None:
+        """The ledger has ended one of its own."""
+        if event.recorded_at < due_at:
+            self._here.report(Check.EXPIRY_WRONG, f"it expires at {event.recorded_at}, but is due at {due_at}")
+        last = self._last
+        is_ticked = last is not None and last.type == CLOCK_TICKED and place_of(last) == place_of(event)
+        if not is_ticked and self._ended is None:
+            self._ended = event
+        self._count += 1
+
+    def record(self, event: LedgerEvent) -> None:
+        """The next event that answers a record: it is what was ended ahead of it for, and nothing is overdue."""
+        self.settle()
+        ended = self._ended
+        if ended is not None and (place_of(ended) != place_of(event) or ended.wallet_id != event.wallet_id):
+            self._here.report(Check.MOVE_UNFOUNDED, f"{ended.wallet_id} has an expiry ahead of another's record")
+        of_wallet = self._due.get(event.wallet_id or "")
+        if of_wallet and self._count < ENDED_BY_COMMAND and _looks_at_time(event):
+            first = min(of_wallet.values())
+            if first <= event.recorded_at:
+                self._here.report(Check.EXPIRY_WRONG, f"the wallet has an authorization that was due at {first}")
+        self._ended, self._count, self._last = None, 0, event
+
+    def settle(self) -> None:
+        """Another record follows, or a seal: a tick has ended all that was due."""
+        last, heap = self._last, self._heap
+        if last is None or last.type != CLOCK_TICKED:
+            return
+        while heap and heap[0][2] not in self._due.get(heap[0][1], ()):
+            heappop(heap)
+        if heap and heap[0][0] <= last.recorded_at and self._count < ENDED_BY_TICK:
+            sentence = f"a tick at {last.recorded_at} leaves open what was due at {heap[0][0]}"
+            self._here.report(Check.EXPIRY_WRONG, sentence)
+        self._last = None
+
+    def seal(self) -> None:
+        """The batch ends: nothing was ended ahead of a record that does not follow."""
+        self.settle()
+        if self._ended is not None:
+            self._here.report(Check.MOVE_UNFOUNDED, f"{self._ended.wallet_id} has an expiry ahead of no record")
+        self._ended, self._count, self._last = None, 0, None
+
+
+def _looks_at_time(event: LedgerEvent) -> bool:
+    """True where the command was decided as far as the wallet's time."""
+    if event.request is UNSET:
+        return False
+    return event.type != REQUEST_REJECTED or event.code not in _BEFORE_TIME
