@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
+from ops.buckets import Balances
 from schemas.events import Entry
-
-#: The buckets of a wallet, in the order in which they are shown.
-BUCKETS: Final = ("available", "held", "incoming", "outgoing", "disputed")
-
-#: Account and asset -> credits less debits, in minor units; of a system account the sum of its shards.
-Balances = Mapping[tuple[str, str], int]
 
 
 class Books:
@@ -25,31 +20,6 @@ class Books:
         for entry in entries:
             key = (entry.account, entry.asset)
             self.balances[key] = self.balances.get(key, 0) + entry.credit_minor - entry.debit_minor
-
-
-class BucketRow(NamedTuple):
-    """One sub-wallet in one asset: what is in each of its buckets, in minor units."""
-
-    wallet_id: str
-    sub_wallet: str
-    asset: str
-    minor: tuple[int, ...]
-
-
-def by_bucket(balances: Balances, wallet_ids: Iterable[str]) -> list[BucketRow]:
-    """The buckets of these wallets, one row for each sub-wallet and asset; in order of wallet, sub-wallet and asset."""
-    rows: list[BucketRow] = []
-    for wallet_id in wallet_ids:
-        found: dict[tuple[str, str], dict[str, int]] = {}
-        for (account, asset), minor in balances.items():
-            holder, _, rest = account.partition("/")
-            if holder == wallet_id:
-                sub_wallet, _, bucket = rest.partition("/")
-                found.setdefault((sub_wallet, asset), {})[bucket] = minor
-        for (sub_wallet, asset), minors in sorted(found.items()):
-            minor_by_bucket = tuple(minors.get(bucket, 0) for bucket in BUCKETS)
-            rows.append(BucketRow(wallet_id, sub_wallet, asset, minor_by_bucket))
-    return rows
 
 
 class TrialLine(NamedTuple):

@@ -11,7 +11,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from ops.demo.story.books import Balances
+from ops.buckets import Balances
 from ops.errors import OperationError
 from ops.history import Logged
 from ops.reading import TopicReader, open_reader

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ops.amounts import Amounts
-from ops.demo.story.books import BUCKETS, BucketRow, TrialBalance
+from ops.buckets import BucketRow, bucket_table
+from ops.demo.story.books import TrialBalance
 from ops.demo.story.player import Act, PlayedStep
+from ops.event_facts import exchange_fact, limit_fact
 from ops.history import Logged
-from schemas.events import Entry, Exchange, LimitFacts
+from schemas.events import Entry
 
 _ACCOUNT: Final = 30
 _AMOUNT: Final = 12
@@ -41,24 +43,10 @@ class Page:
         forced = ", forced" if any(logged.event.forced for logged in act.journals) else ""
         yield f"     {asked}-> {', '.join(act.states)}{where}{forced}"
         if outcome.limit is not None:
-            yield f"        {self._limit(outcome.limit, act.asset)}"
+            yield f"        {limit_fact(outcome.limit, act.asset, self._amounts)}"
         for logged in act.journals:
             if logged.event.exchange is not None and logged.event.leg is None:
-                yield f"        {self._exchange(logged.event.exchange)}"
-
-    def _limit(self, limit: LimitFacts, asset: str | None) -> str:
-        most, used = (
-            (str(limit.limit), str(limit.used))
-            if limit.name.endswith("count")
-            else (self._amounts.amount(limit.limit, asset), self._amounts.amount(limit.used, asset))
-        )
-        frees_up = "" if limit.frees_up_at is None else f"; it frees up at {limit.frees_up_at}"
-        return f"{limit.name} is {most}, used {used}{frees_up}"
-
-    def _exchange(self, exchange: Exchange) -> str:
-        got = self._amounts.amount(exchange.to_minor, exchange.to_asset)
-        paid = self._amounts.amount(exchange.from_minor, exchange.from_asset)
-        return f"{paid} for {got} at {exchange.rate_id}: {exchange.numerator}/{exchange.denominator} in minor units"
+                yield f"        {exchange_fact(logged.event.exchange, self._amounts)}"
 
     def _journals(self, journals: Sequence[Logged]) -> Iterator[str]:
         is_apart = len({logged.partition for logged in journals}) > 1
@@ -96,20 +84,6 @@ class Page:
 def _debits_first(entries: Sequence[Entry]) -> Sequence[Entry]:
     """Entries of one posting with the debit first; those of several stay as they are, a pair after the other."""
     return entries if len(entries) > _ONE_POSTING else sorted(entries, key=lambda entry: not entry.debit_minor)
-
-
-def bucket_table(rows: Sequence[BucketRow], amounts: Amounts, *, indent: int = 0) -> Iterator[str]:
-    """Balances in columns, a bucket each; nothing in a bucket is left blank, but for what is available."""
-    heads = "".join(bucket.rjust(_AMOUNT) for bucket in BUCKETS)
-    names = [f"{row.wallet_id}{'' if row.sub_wallet == 'main' else f'/{row.sub_wallet}'}" for row in rows]
-    width = max(_ACCOUNT - 7, *(len(name) + 2 for name in names))
-    yield f"{' ' * indent}{'':<{width + 8}}{heads}"
-    for name, row in zip(names, rows, strict=True):
-        cells = [
-            amounts.number(minor, row.asset) if minor or bucket == "available" else ""
-            for bucket, minor in zip(BUCKETS, row.minor, strict=True)
-        ]
-        yield f"{' ' * indent}{name:<{width}}{row.asset:<8}{''.join(c.rjust(_AMOUNT) for c in cells)}".rstrip()
 
 
 def account_name(account: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol, get_args
 
-from ops.demo.story.books import Balances, Books, BucketRow, by_bucket, differences
+from ops.buckets import Balances, BucketRow, by_bucket
+from ops.demo.story.books import Books, differences
 from ops.demo.story.steps import Ask, Await, In, Of, Step
 from ops.errors import OperationError
 from ops.history import Logged, in_order

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from ops.demo.story.books import BUCKETS, TrialBalance
+from ops.buckets import BUCKETS
+from ops.demo.story.books import TrialBalance
 from ops.demo.story.player import Act, PlayedStep
 
 

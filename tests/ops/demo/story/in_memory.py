@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ops.demo.story.books import Balances
+from ops.buckets import Balances
 from ops.demo.story.setting import REFERENCE_DATA, key_of
 from ops.errors import OperationError
 from ops.history import Logged

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ops.amounts import Amounts
-from ops.demo.story.books import Balances, trial_balances
+from ops.buckets import Balances
+from ops.demo.story.books import trial_balances
 from ops.demo.story.page import Page
 from ops.demo.story.player import TOPIC_OF, PlayedStep, Player
 from ops.demo.story.script import STORY
