@@ -98,3 +98,27 @@ def in_order(events: Iterable[Logged]) -> list[Logged]:
 def concerns(event: LedgerEvent, transaction_id: str) -> bool:
     """True where an event is of the transaction, or of one that came out of it."""
     return transaction_id in (event.transaction_id, event.parent_transaction_id)
+
+
+class Child(NamedTuple):
+    """A transaction that acts on another one, as its events so far leave it."""
+
+    transaction_id: str
+    operation: str | None
+    amount_minor: int | None
+    asset: str | None
+    state: str | None
+
+
+def family(transaction_id: str, events: Iterable[Logged]) -> tuple[str | None, list[Child]]:
+    """The transaction that this one acts on, and those that act on it; of events in order."""
+    parent: str | None = None
+    children: dict[str, Child] = {}
+    for _, _, event in events:
+        if event.transaction_id == transaction_id:
+            parent = event.parent_transaction_id or parent
+        elif event.transaction_id is not None and event.parent_transaction_id == transaction_id and event.leg is None:
+            before = children.get(event.transaction_id)
+            first = (event.operation, event.amount_minor, event.asset) if before is None else before[1:4]
+            children[event.transaction_id] = Child(event.transaction_id, *first, event.to_state)
+    return parent, list(children.values())

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ops.alone import alone, until_visible
+from ops.amounts import Amounts
 from ops.consuming import Record
 from ops.errors import OperationError
 from ops.reading import TopicReader
 from ops.records import parsed
 from schemas.clock import rfc3339
 from schemas.reference import KEY_FIELDS, Reference, read_record
-from schemas.topics import full_name
+from schemas.topics import ASSETS, full_name
 
 _WORK = "reference"
 
@@ -96,6 +97,15 @@ async def read_contents(reader: TopicReader, topic: str) -> Contents:
         for record in records:
             contents.take(topic, record)
     return contents
+
+
+async def read_amounts(reader: TopicReader) -> Amounts:
+    """How amounts are written: by the assets that are registered.
+
+    Raises:
+        OperationError: the topic is missing or cannot be read.
+    """
+    return Amounts((await read_contents(reader, ASSETS)).reference.assets)
 
 
 async def put(reader: TopicReader, topic: str, lines: list[Line]) -> None:

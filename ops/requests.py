@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 from pydantic import ValidationError
 
 from ops.errors import OperationError
 from schemas.commands import CONTRACTS
+
+#: Lines that one message tells of.
+_TOLD: Final = 20
 
 
 class Request(NamedTuple):
@@ -33,9 +36,11 @@ def read_lines(lines: Iterator[bytes], topic: str) -> Iterator[Request]:
     """The requests of a file with one JSON object in each line; empty lines are passed over.
 
     Raises:
-        OperationError: a line is no command of `topic` (its short name); the message names line and reason.
+        OperationError: lines are no commands of `topic` (its short name); the message names each with its reasons. It
+            comes after the last request that is one.
     """
     validate = CONTRACTS[topic].validator.validate_json
+    wrong: list[str] = []
     for number, line in enumerate(lines, start=1):
         value = line.strip()
         if not value:
@@ -43,13 +48,23 @@ def read_lines(lines: Iterator[bytes], topic: str) -> Iterator[Request]:
         try:
             command = validate(value)
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"][1:])) or "the whole line"
-            raise OperationError(
-                f"line {number}: {first['msg']} ({where}); nothing was sent. Mend it, or send every line as it is "
-                "with --unchecked"
-            ) from error
+            wrong.append(f"line {number}: {_reasons(error)}")
+            continue
         yield Request(command.wallet_id.encode(), value)
+    if wrong:
+        more = len(wrong) - _TOLD
+        told = [*wrong[:_TOLD], f"and {more} lines more"] if more > 0 else wrong
+        raise OperationError(
+            "\n".join([*told, "nothing was sent. Mend it, or send every line as it is with --unchecked"])
+        )
+
+
+def _reasons(error: ValidationError) -> str:
+    """Every field that is wrong, and why. An operation of another topic is told by those that there are."""
+    return "; ".join(
+        f"{found['msg']} ({'.'.join(map(str, found['loc'][1:])) or 'the whole line'})"
+        for found in error.errors(include_url=False, include_input=False)
+    )
 
 
 def read_unchecked(lines: Iterator[bytes]) -> Iterator[Request]:

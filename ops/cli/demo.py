@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,8 +12,8 @@ from ops.amlsim_files import SAMPLE_BESIDE, SAMPLE_VARIABLE
 from ops.broker import BrokerError
 from ops.cli.running import print_json
 from ops.demo.data import find_data
-from ops.demo.result import report
-from ops.demo.run import Demo, Options
+from ops.demo.result import report, story_line
+from ops.demo.run import Demo, Options, tell_story
 from ops.demo.view import LineView, LiveView, View
 from ops.errors import OperationError
 
@@ -36,22 +37,42 @@ _NARROWEST = 90
     show_default=True,
     help="Where the picture of throughput and latency goes.",
 )
+@click.option(
+    "--story", "only_story", is_flag=True, help="Only the story of all operations; no load, and nobody killed."
+)
 @click.option("--keep", is_flag=True, help="Keep the broker's data, the workers' state and the logs, and say where.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts; progress goes to standard error.")
-def demo(fast: bool, workers: int, kill: bool, data: Path | None, plot: Path, keep: bool, as_json: bool) -> None:
+def demo(
+    fast: bool,
+    workers: int,
+    kill: bool,
+    data: Path | None,
+    plot: Path,
+    only_story: bool,
+    keep: bool,
+    as_json: bool,
+) -> None:
     """Run the whole pipeline on this machine, in about a minute.
 
-    A Kafka broker and ledger workers are started; AMLSim's wallets are opened and funded, and its transfers are
-    sent with repeats, malformed records and overdrafts among them. A worker is killed with -9 in the middle and
-    started again. At the end `verify` checks the ledger, and every balance is compared to the cent. Exit code 0
-    only if all of it holds. Nothing is left running; nothing is left on the disk but the picture.
+    A Kafka broker and ledger workers are started. First a story is told: every operation with its answer, its journal
+    and the balances after it, and in the end a trial balance. Then AMLSim's wallets are opened and funded, and its
+    transfers are sent with repeats, malformed records and overdrafts among them. A worker is killed with -9 in the
+    middle and started again. At the end `verify` checks the ledger, and every balance is compared to the cent. Exit
+    code 0 only if all of it holds. Nothing is left running; nothing is left on the disk but the picture.
     """
     console = Console(stderr=as_json)
+
+    def write(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    if only_story:
+        _tell(keep, as_json, write)
+        return
     live = console.is_terminal and console.width >= _NARROWEST
     try:
         source = find_data(data, fast=fast)
         console.print(f"data: {source.origin}", highlight=False, soft_wrap=True)
-        options = Options(source=source, fast=fast, workers=workers, kill=kill, keep=keep, plot=plot)
+        options = Options(source=source, fast=fast, workers=workers, kill=kill, keep=keep, plot=plot, write=write)
         view: View = LiveView(console) if live else LineView(lambda line: click.echo(line, err=as_json))
         try:
             result = Demo(options, view, lambda line: click.echo(line, err=True)).run()
@@ -69,4 +90,20 @@ def demo(fast: bool, workers: int, kill: bool, data: Path | None, plot: Path, ke
                 f"kept        {result.kept} (`walletstream broker --data-dir {result.kept}/broker` starts it again)"
             )
     if not result.holds:
+        raise click.exceptions.Exit(1)
+
+
+def _tell(keep: bool, as_json: bool, write: Callable[[str], None]) -> None:
+    """Only the story."""
+    try:
+        told = tell_story(keep, write, lambda line: click.echo(line, err=True))
+    except (BrokerError, OperationError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        print_json(told.as_json())
+    else:
+        click.echo(f"story       {story_line(told)}; {told.seconds:.1f} s")
+        if told.kept is not None:
+            click.echo(f"kept        {told.kept}")
+    if not told.holds:
         raise click.exceptions.Exit(1)

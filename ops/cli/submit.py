@@ -116,7 +116,7 @@ def _lines_phase(files: tuple[Path, ...], topic: str, unchecked: bool) -> Phase:
             with file.open("rb") as lines:
                 count += sum(1 for _ in (read_unchecked(lines) if unchecked else read_lines(lines, topic)))
         except OperationError as error:
-            raise OperationError(f"{file}, {error}") from error
+            raise OperationError(_each_line(file, str(error))) from error
         except OSError as error:
             raise OperationError(f"cannot read {file}: {error.strerror or error}") from error
 
@@ -127,6 +127,11 @@ def _lines_phase(files: tuple[Path, ...], topic: str, unchecked: bool) -> Phase:
 
     requests = read_unchecked(opened()) if unchecked else read_lines(opened(), topic)
     return Phase("requests", count, requests)
+
+
+def _each_line(file: Path, said: str) -> str:
+    """What is wrong, with the file before each line of it that is."""
+    return "\n".join(f"{file}, {line}" if line.startswith("line ") else line for line in said.splitlines())
 
 
 class _Shown:

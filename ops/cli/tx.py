@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import click
 
+from ops.amounts import Amounts
 from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, read_settings, run
 from ops.errors import OperationError
-from ops.history import Logged, concerns, in_order
+from ops.event_facts import facts_of
+from ops.history import Logged, concerns, family, in_order
 from ops.reading import OnProgress, open_reader
+from ops.reference_records import read_amounts
 from schemas.events import LedgerEvent, decode_event
 from schemas.topics import LEDGER_EVENTS, full_name
 from streams.settings import Settings
@@ -29,28 +33,29 @@ def tx() -> None:
 def show(transaction_id: str, as_json: bool) -> None:
     """Show all events of a transaction as a ledger: of a transfer between partitions, both sides.
 
-    The id is the `transaction_id` of an outcome, 32 hexadecimal digits. All of `ledger-events` is read. Amounts are in
-    minor units.
+    The id is the `transaction_id` of an outcome, 32 hexadecimal digits. All of `ledger-events` is read. With it come
+    the captures, refunds, disputes and reversals of it, which are transactions of their own. Amounts are in whole units
+    of the assets that are known; as JSON they are in minor units.
     """
     if not _ID.fullmatch(transaction_id):
         raise click.UsageError(f"{transaction_id!r} is no transaction id: 32 hexadecimal digits, as outcomes name it")
     settings = read_settings()
     with progress_bar(f"reading {LEDGER_EVENTS}") as on_progress:
-        found = run(_find(settings, transaction_id, on_progress))
+        found, amounts = run(_find(settings, transaction_id, on_progress))
     if not found:
         raise click.ClickException(
             f"no transaction {transaction_id} in {full_name(settings.namespace, LEDGER_EVENTS)}: rejected requests "
             "have none; look for the wallet with `walletstream wallet show`"
         )
     if as_json:
-        print_json({"transaction_id": transaction_id, "events": [logged.as_json() for logged in found]})
+        print_json(_as_json(transaction_id, found))
         return
-    _print_head(transaction_id, found)
+    _print_head(transaction_id, found, amounts)
     for logged in found:
-        _print(logged)
+        _print(transaction_id, logged, amounts)
 
 
-async def _find(settings: Settings, transaction_id: str, on_progress: OnProgress) -> list[Logged]:
+async def _find(settings: Settings, transaction_id: str, on_progress: OnProgress) -> tuple[list[Logged], Amounts]:
     wanted = transaction_id.encode()
     found = []
     async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
@@ -64,15 +69,26 @@ async def _find(settings: Settings, transaction_id: str, on_progress: OnProgress
                         raise OperationError(f"{place} is no event ({error}); run `walletstream verify`") from error
                     if concerns(event, transaction_id):
                         found.append(Logged(record.partition, record.offset, event))
-    return in_order(found)
+        return in_order(found), await read_amounts(reader)
 
 
-def _print_head(transaction_id: str, found: list[Logged]) -> None:
-    first: LedgerEvent = found[0].event
-    states = [x.event.to_state for x in found if x.event.leg is None and x.event.to_state is not None]
+def _as_json(transaction_id: str, found: list[Logged]) -> dict[str, Any]:
+    parent, children = family(transaction_id, found)
+    return {
+        "transaction_id": transaction_id,
+        "parent_transaction_id": parent,
+        "children": [child._asdict() for child in children],
+        "events": [logged.as_json() for logged in found],
+    }
+
+
+def _print_head(transaction_id: str, found: list[Logged], amounts: Amounts) -> None:
+    own = [logged.event for logged in found if logged.event.transaction_id == transaction_id] or [found[0].event]
+    first: LedgerEvent = own[0]
+    states = [event.to_state for event in own if event.leg is None and event.to_state is not None]
     payee = first.counterparty
     click.echo(f"transaction {transaction_id}")
-    amount = "" if first.amount_minor is None else f" of {first.amount_minor} {first.asset}"
+    amount = "" if first.amount_minor is None else f" of {amounts.amount(first.amount_minor, first.asset)}"
     to = "" if payee is None else f" to {payee.wallet_id}/{payee.sub_wallet}"
     click.echo(
         f"{first.operation}{amount}, wallet {first.wallet_id}/{first.sub_wallet}{to}: {states[-1] if states else '-'}"
@@ -83,24 +99,34 @@ def _print_head(transaction_id: str, found: list[Logged]) -> None:
             f"asked by {cause.topic}/{cause.partition} offset {cause.offset}, key {first.cause.idempotency_key!r}, "
             f"request {first.cause.request_id!r}"
         )
+    parent, children = family(transaction_id, found)
+    if parent is not None:
+        click.echo(f"parent {parent}")
+    for child in children:
+        minor = child.amount_minor
+        amount = "" if minor is None else f" of {amounts.amount(minor, child.asset)}"
+        click.echo(f"child {child.transaction_id}: {child.operation}{amount}, {child.state}")
 
 
-def _print(logged: Logged) -> None:
+def _print(transaction_id: str, logged: Logged, amounts: Amounts) -> None:
     event = logged.event
     click.echo()
+    of = "" if event.transaction_id == transaction_id else f" of child {event.transaction_id}"
     click.echo(
-        f"{event.recorded_at}  {event.type}{f' ({event.leg} leg)' if event.leg else ''}  "
+        f"{event.recorded_at}  {event.type}{f' ({event.leg} leg)' if event.leg else ''}{of}  "
         f"partition {logged.partition} offset {logged.offset} sequence {event.sequence}"
     )
     if event.path:
         click.echo(f"  {' -> '.join(event.path)}{' (forced)' if event.forced else ''}  {event.code or ''}")
     if event.message:
         click.echo(f"  {event.code}: {event.message}")
+    for fact in facts_of(event, amounts):
+        click.echo(f"  {fact}")
     after = {(balance.account, balance.asset): balance.balance_minor for balance in event.balances}
     if event.entries:
         click.echo(f"  {'account':<40} {'debit':>16} {'credit':>16} {'balance after':>20}")
     for entry in event.entries:
-        debit = entry.debit_minor or ""
-        credit = entry.credit_minor or ""
-        balance = after.get((entry.account, entry.asset), "")
-        click.echo(f"  {entry.account:<40} {debit:>16} {credit:>16} {balance:>20} {entry.asset}")
+        sides = [amounts.number(m, entry.asset) if m else "" for m in (entry.debit_minor, entry.credit_minor)]
+        key = (entry.account, entry.asset)
+        balance = amounts.number(after[key], entry.asset) if key in after else ""
+        click.echo(f"  {entry.account:<40} {sides[0]:>16} {sides[1]:>16} {balance:>20} {entry.asset}")

@@ -6,12 +6,15 @@ from typing import Any
 
 import click
 
+from ops.amounts import Amounts
+from ops.buckets import bucket_table, by_bucket
 from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, read_settings, run
 from ops.cli.wallet_views import balance_at, pending, show_view, statement
 from ops.errors import OperationError
 from ops.history import Logged, WalletHistory
 from ops.reading import OnProgress, TopicReader, open_reader
+from ops.reference_records import read_amounts
 from schemas.events import LedgerEvent, decode_event
 from schemas.outcomes import WalletBalances, decode_balances
 from schemas.partitioning import partition_of
@@ -37,14 +40,15 @@ def show(wallet_id: str, count: int, view: bool, as_json: bool) -> None:
     """Show a wallet: its facts, balances and last movements.
 
     Facts and movements come from `ledger-events`, whose partition of the wallet is read from the start, balances from
-    `wallet-balances`: the truth, and as slow as the log is long. Amounts are in minor units.
+    `wallet-balances`: the truth, and as slow as the log is long. Amounts are in whole units of the assets that are known;
+    as JSON they are in minor units.
     """
     settings = read_settings()
     if view:
         show_view(settings, wallet_id, as_json)
         return
     with progress_bar(f"reading {LEDGER_EVENTS}") as on_progress:
-        history, balances = run(_read(settings, wallet_id, on_progress))
+        history, balances, amounts = run(_read(settings, wallet_id, on_progress))
     if not history.is_open:
         raise click.ClickException(
             f"no wallet {wallet_id!r} in {full_name(settings.namespace, LEDGER_EVENTS)}; ids are case-sensitive"
@@ -53,16 +57,16 @@ def show(wallet_id: str, count: int, view: bool, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(history, balances, last))
     else:
-        _print(history, balances, last)
+        _print(history, balances, last, amounts)
 
 
 async def _read(
     settings: Settings, wallet_id: str, on_progress: OnProgress
-) -> tuple[WalletHistory, WalletBalances | None]:
+) -> tuple[WalletHistory, WalletBalances | None, Amounts]:
     async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
         partition = partition_of(wallet_id, await reader.partition_count(LEDGER_EVENTS))
         history = await _history(reader, wallet_id, partition, on_progress)
-        return history, await _balances(reader, wallet_id, partition)
+        return history, await _balances(reader, wallet_id, partition), await read_amounts(reader)
 
 
 async def _history(reader: TopicReader, wallet_id: str, partition: int, on_progress: OnProgress) -> WalletHistory:
@@ -106,27 +110,29 @@ def _as_json(history: WalletHistory, balances: WalletBalances | None, last: list
     }
 
 
-def _print(history: WalletHistory, balances: WalletBalances | None, last: list[Logged]) -> None:
+def _print(history: WalletHistory, balances: WalletBalances | None, last: list[Logged], amounts: Amounts) -> None:
     click.echo(f"wallet      {history.wallet_id}  ({history.kind}, owner {history.owner_ref})")
     click.echo(f"state       {history.state}{', under quarantine' if history.quarantined else ''}")
     click.echo(f"opened      {history.opened_at}")
     click.echo(f"assets      {', '.join(history.assets)}")
     click.echo(f"sub-wallets {', '.join(f'{name} ({kind})' for name, kind in history.sub_wallets.items())}")
-    click.echo("balances, minor units:")
-    for account in () if balances is None else balances.accounts:
-        click.echo(f"  {account.account:<40} {account.balance_minor:>20} {account.asset}")
+    click.echo("balances:")
     if balances is None:
         click.echo("  none yet: no money was ever posted to it")
+    else:
+        held = {(one.account, one.asset): one.balance_minor for one in balances.accounts}
+        for line in bucket_table(by_bucket(held, [history.wallet_id]), amounts, indent=2):
+            click.echo(line)
     if last:
         click.echo(f"last {len(last)} of {len(history.movements)} movements:")
     for logged in last:
-        click.echo(_movement(history, logged.event))
+        click.echo(_movement(history, logged.event, amounts))
 
 
-def _movement(history: WalletHistory, event: LedgerEvent) -> str:
-    changes = ", ".join(f"{minor:+} {asset}" for asset, minor in history.change_minor(event).items())
+def _movement(history: WalletHistory, event: LedgerEvent, amounts: Amounts) -> str:
+    changes = ", ".join(amounts.signed(minor, asset) for asset, minor in history.change_minor(event).items())
     other = "" if event.counterparty is None else f" {event.counterparty.wallet_id}"
-    what = f"{event.operation or '-'}{other}"
+    what = f"{event.operation or '-'}{other}{f' ({event.command})' if event.command else ''}"
     code = "" if event.code in (None, "ok") else f" {event.code}"
     return (
         f"  {event.recorded_at}  {event.type:<22} {what:<24} {changes or '-':>18}{code}  {event.transaction_id or ''}"

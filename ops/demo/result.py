@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.demo.balances import BalanceCheck
+from ops.demo.story.told import Told
 from ops.demo.timeline import Timeline
 from ops.demo.view import milliseconds
 from ops.latencies import Percentiles
@@ -38,6 +39,7 @@ class Result:
     plot: str | None = None
     kept: str | None = None
     warnings: list[str] = field(default_factory=list)
+    story: Told | None = None
 
     @property
     def exactly_once(self) -> bool:
@@ -52,7 +54,8 @@ class Result:
     @property
     def holds(self) -> bool:
         """The verdict."""
-        return self.verify_holds and self.exactly_once and self.as_due and self.balances.wrong == 0
+        is_told = self.story is None or self.story.holds
+        return is_told and self.verify_holds and self.exactly_once and self.as_due and self.balances.wrong == 0
 
     @property
     def caught_up_s(self) -> float | None:
@@ -90,11 +93,14 @@ class Result:
             "plot": self.plot,
             "kept": self.kept,
             "warnings": self.warnings,
+            "story": None if self.story is None else self.story.as_json(),
         }
 
 
 def report(result: Result) -> Iterator[str]:
     """The result in lines for people."""
+    if result.story is not None:
+        yield f"story       {story_line(result.story)}"
     codes = ", ".join(f"{code} {count:,}" for code, count in result.codes.most_common())
     yield f"requests    {result.requests:,}: {codes}; {result.replayed:,} of them replayed"
     once = "each exactly once" if result.exactly_once else "NOT each exactly once"
@@ -122,6 +128,14 @@ def report(result: Result) -> Iterator[str]:
         yield f"            {warning}"
     verdict = "holds: nothing lost, nothing doubled, nothing invented" if result.holds else "DOES NOT HOLD"
     yield f"            {result.seconds:.0f} s in all. The promise {verdict}."
+
+
+def story_line(told: Told) -> str:
+    """What came of the story, in a line."""
+    acts = sum(len(step.acts) for step in told.steps)
+    sums = ", ".join(trial.asset for trial in told.trials if trial.sum_minor == 0)
+    line = f"{len(told.steps)} steps, {acts} outcomes as written; sums to zero in {sums}"
+    return line if told.verify_line is None else f"{line}; {told.verify_line}"
 
 
 def _latency(of: Percentiles) -> str:

@@ -23,6 +23,8 @@ from ops.demo.data import Source
 from ops.demo.plot import draw
 from ops.demo.result import Result
 from ops.demo.stop import stoppable
+from ops.demo.story.run import tell
+from ops.demo.story.told import Told
 from ops.demo.timeline import Timeline
 from ops.demo.traffic import PREFIX, Traffic
 from ops.demo.view import Scene, View, WorkerState
@@ -54,6 +56,27 @@ class Options:
     kill: bool = True
     keep: bool = False
     plot: Path | None = None
+    #: Gets the lines of the story.
+    write: Callable[[str], None] = print
+
+
+def tell_story(keep: bool, write: Callable[[str], None], announce: Callable[[str], None]) -> Told:
+    """Only the story, on a broker of its own.
+
+    Raises:
+        BrokerError: the broker cannot be had or started.
+        OperationError: the story did not go as it is written.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; everything is stopped and removed.
+    """
+    with (
+        stoppable() as stop,
+        stage.folder(keep) as folder,
+        EmbeddedBroker(folder / "broker", jvm_options=_SHORT_LIVED, announce=announce) as broker,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        told = runner.run(stop.cancellable(tell(folder, broker.bootstrap_servers, write)))
+        told.kept = str(folder) if keep else None
+    return told
 
 
 class Demo:
@@ -92,6 +115,8 @@ class Demo:
     # ---- the story ---------------------------------------------------------------------------------
 
     async def _drive(self, folder: Path, bootstrap_servers: str) -> Result:
+        self._phase("telling a story of all operations")
+        told = await tell(folder, bootstrap_servers, self._options.write)
         environment = stage.environment_of(folder, bootstrap_servers)
         settings = stage.settings_of(environment)
         self._phase("applying topics")
@@ -115,7 +140,9 @@ class Demo:
             await stop_workers(self._workers)
         self._scene.workers = [WorkerState(worker.worker_id, 0, "stopped") for worker in self._workers]
         self._sample()
-        return await self._judge(folder, environment, settings, traffic)
+        result = await self._judge(folder, environment, settings, traffic)
+        result.story = told
+        return result
 
     async def _send(self, settings: Settings, traffic: Traffic) -> None:
         options, servers = self._options, settings.bootstrap_servers

@@ -32,13 +32,13 @@ def folder(keep: bool) -> Iterator[Path]:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def environment_of(path: Path, bootstrap_servers: str) -> dict[str, str]:
+def environment_of(path: Path, bootstrap_servers: str, namespace: str = _NAMESPACE) -> dict[str, str]:
     """The settings that every process of the demo runs with."""
     return {
         "WALLETSTREAM_BOOTSTRAP_SERVERS": bootstrap_servers,
-        "WALLETSTREAM_NAMESPACE": _NAMESPACE,
+        "WALLETSTREAM_NAMESPACE": namespace,
         "WALLETSTREAM_PARTITIONS": str(PARTITIONS),
-        "WALLETSTREAM_DATA_DIR": str(path / "data"),
+        "WALLETSTREAM_DATA_DIR": str(path / f"{namespace}data"),
         "WALLETSTREAM_DURABILITY": "embedded",
         "WALLETSTREAM_SESSION_TIMEOUT_S": _SESSION_S,
     }
@@ -53,7 +53,7 @@ def settings_of(environment: Mapping[str, str]) -> Settings:
 
 async def verify(path: Path, environment: Mapping[str, str]) -> tuple[int, str]:
     """Run `walletstream verify` in a process of its own: its exit code and the last line that it says."""
-    said = path / "verify.log"
+    said = path / f"{environment['WALLETSTREAM_NAMESPACE']}verify.log"
     env = shutil.which("env") or "/usr/bin/env"
     pairs = [f"{name}={value}" for name, value in environment.items()]
     with said.open("wb") as output:

@@ -32,6 +32,29 @@ def test_a_wrong_line_is_told_with_its_number(line: bytes, reason: str) -> None:
     assert reason in str(caught.value)
 
 
+def test_every_wrong_line_is_told_with_every_field() -> None:
+    settle = b'{"operation":"settle","idempotency_key":"k","wallet_id":"w-1","transaction_id":"x"}'
+    with pytest.raises(OperationError) as caught:
+        list(read_lines(iter([settle, b"{}", CREDIT]), "settlement-updates"))
+    first, second, third, last = str(caught.value).splitlines()
+    assert first.startswith("line 1: ")
+    assert "(transaction_id)" in first
+    assert "(rail_reference)" in first
+    assert second.startswith("line 2: ")
+    assert third.startswith("line 3: ")
+    assert "'submit', 'settle', 'fail', 'return'" in third
+    assert last.startswith("nothing was sent")
+
+
+def test_of_very_many_wrong_lines_the_first_are_told() -> None:
+    with pytest.raises(OperationError) as caught:
+        list(read_lines(iter([b"{}"] * 25), "transaction-requests"))
+    assert str(caught.value).splitlines()[19:21] == [
+        "line 20: Unable to extract tag using discriminator 'operation' (the whole line)",
+        "and 5 lines more",
+    ]
+
+
 def test_an_operators_command_is_no_request() -> None:
     with pytest.raises(OperationError, match="line 1"):
         list(read_lines(iter([CREDIT]), "operator-commands"))

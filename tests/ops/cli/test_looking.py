@@ -69,7 +69,9 @@ def test_a_wallet(written: Written) -> None:
     assert text.exit_code == 0
     assert f"wallet      {HERE[0]}  (customer, owner o)" in text.output
     assert "last 2 of " in text.output
-    assert "+11 EUR" in text.output
+    assert re.search(r"available +held +incoming +outgoing +disputed\n", text.output)
+    assert re.search(rf"{HERE[0]}/savings +EUR +0\.05\n", text.output)
+    assert "+0.11 EUR" in text.output
 
 
 def test_a_wallet_without_money_and_one_that_is_not(written: Written) -> None:
@@ -97,7 +99,7 @@ def test_both_sides_of_a_transfer(written: Written) -> None:
         (0, "transaction.settled"),
     ]
     text = written.run("tx", "show", transaction_id).output
-    assert f"transfer of 60 EUR, wallet {HERE[0]}/main to {THERE[0]}/main: settled" in text
+    assert f"transfer of 0.60 EUR, wallet {HERE[0]}/main to {THERE[0]}/main: settled" in text
     assert "transfer.received (credit leg)  partition 1" in text
     assert text.count("system/transit") == 2
 

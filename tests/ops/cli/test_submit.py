@@ -61,6 +61,15 @@ def test_a_wrong_line_is_told_before_a_broker_is_asked(tmp_path: Path) -> None:
     assert "nothing was sent" in refused.output
 
 
+def test_each_wrong_line_is_told_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "updates.jsonl"
+    file.write_text("\n".join([CREDIT % (1, 1), "nonsense"]))
+    refused = invoke("submit", str(file), "--topic", "settlement-updates")
+    assert refused.exit_code == 1
+    assert f"Error: {file}, line 1: Input tag 'credit' found" in refused.output
+    assert f"\n{file}, line 2: Invalid JSON" in refused.output
+
+
 def test_a_folder_that_is_not_amlsims_is_told(tmp_path: Path) -> None:
     refused = invoke("submit", str(tmp_path), "--format", "amlsim")
     assert refused.exit_code == 1
