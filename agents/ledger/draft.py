@@ -69,9 +69,10 @@ def leaves_room(state: LedgerState, after: AccountBalance) -> bool:
 
 
 def has_room_after(state: LedgerState, journal: Journal, account: str, asset: str) -> bool:
-    """`leaves_room` of an account that a journal names."""
-    after = next(after for after in journal.balances if after.account == account and after.asset == asset)
-    return leaves_room(state, after)
+    """`leaves_room` of an account after a journal, which may give it nothing: what comes back may be floored to 0."""
+    return all(
+        leaves_room(state, after) for after in journal.balances if after.account == account and after.asset == asset
+    )
 
 
 def has_room(state: LedgerState, account: str, asset: str, amount_minor: int) -> bool:

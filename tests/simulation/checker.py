@@ -61,7 +61,7 @@ class _Chain:
 
 def _fold(domain: Domain, index: int, records: dict[tuple[str, int], list[StoredRecord]]) -> Fold:
     """Walk one event log: chain, sequences, spans, answers, partition time; and fold it."""
-    machine = domain.machine()
+    machine = domain.folding_machine()
     files = Files()
     store = MemoryStore(files, lambda _what: None, lambda: False)
     state = Overlay(machine.tables, store, 0)
@@ -82,6 +82,7 @@ def _fold(domain: Domain, index: int, records: dict[tuple[str, int], list[Stored
         for event in pending:
             machine.fold(state, event)
         fold.batches.append(events)
+        fold.written += pending
         pending = []
     _require(not pending, f"partition {index} ends with events that no seal covers")
     for topic, found in inputs.items():

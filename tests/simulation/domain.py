@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -21,6 +21,10 @@ class Input(NamedTuple):
     headers: Headers = ()
 
 
+#: Topic, partition and offset -> value of a record that somebody sent.
+Find = Callable[[str, int, int], bytes | None]
+
+
 @dataclass
 class Fold:
     """One partition, as its event log tells it."""
@@ -28,6 +32,8 @@ class Fold:
     partition: int
     #: Events of each sealed batch.
     batches: list[list[Any]] = field(default_factory=list)
+    #: The same events, as they stand in the log.
+    written: list[bytes] = field(default_factory=list)
     #: Tables of the state after all events: table -> key -> bytes.
     tables: dict[str, dict[str, bytes]] = field(default_factory=dict)
 
@@ -64,8 +70,16 @@ class Domain(Protocol):
     def machine(self) -> Machine:
         """A machine for one partition."""
 
+    def folding_machine(self) -> Machine:
+        """A machine that only folds the log, and knows nothing else."""
+
     def workload(self, rng: random.Random, partitions: int, count: int, prefix: str = "r") -> list[Input]:
         """Records for the input topics, in the order in which they are produced; `prefix` begins their ids."""
+
+    def following(
+        self, rng: random.Random, partitions: int, outcome: bytes | None, find: Find, prefix: str
+    ) -> list[Input]:
+        """What is sent by somebody who has read an outcome; `find` gives the value of a record, `prefix` begins ids."""
 
     def decode(self, value: bytes) -> Any:
         """An event of the log."""

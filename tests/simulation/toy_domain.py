@@ -11,7 +11,7 @@ import msgspec
 
 from streams.machine import Machine
 from tests.simulation import toy
-from tests.simulation.domain import Fold, History, Input
+from tests.simulation.domain import Find, Fold, History, Input
 from tests.simulation.memory_log import StoredRecord
 from tests.simulation.toy import Boom, Event, Request, ToyMachine
 
@@ -63,6 +63,14 @@ class ToyDomain:
         if chance < 0.94:
             return Request(id_, "remind", account, after_ms=rng.randint(1, 4_000))
         return Request(id_, "boom" if chance < 0.98 else "large", account)
+
+    def folding_machine(self) -> Machine:
+        return self.machine()
+
+    def following(
+        self, rng: random.Random, partitions: int, outcome: bytes | None, find: Find, prefix: str
+    ) -> list[Input]:
+        return []
 
     def decode(self, value: bytes) -> Event:
         return toy.decode_event(value)

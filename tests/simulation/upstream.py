@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 class Upstream:
     """What is sent to the input topics of a world, and sent again where a disaster has lost it."""
 
-    def __init__(self, world: World):
+    def __init__(self, world: World, following: int):
+        """
+        Args:
+            world: whose inputs are written.
+            following: the most that is sent because of outcomes.
+        """
         self._world = world
+        self._left = self._following = following
         self.unsent: list[Input] = []
         #: What was sent and is not lost, and the offset that it got.
         self.sent: list[tuple[Input, int]] = []
@@ -38,6 +44,19 @@ class Upstream:
         topic, partition, key, value, headers = record
         offset = self._world.broker.produce(topic, partition, key, value, headers)
         self.sent.append((record, offset))
+
+    def heard(self, outcome: bytes | None) -> None:
+        """Somebody has read an outcome, and acts on it: soon, if at all."""
+        world = self._world
+        if self._left > 0:
+            prefix = f"f{self._following - self._left}"
+            for record in world.domain.following(world.rng, world.partitions, outcome, self._find, prefix):
+                self._left -= 1
+                self.unsent.insert(world.rng.randint(0, min(4, len(self.unsent))), record)
+
+    def _find(self, topic: str, partition: int, offset: int) -> bytes | None:
+        found, _ = self._world.broker.partition(topic, partition).fetch(offset, 1)
+        return found[0].value if found and found[0].offset == offset else None
 
     def repeat_internal(self, index: int) -> None:
         """An internal command is written once more, now or in a while, as by an operator who replays a topic."""

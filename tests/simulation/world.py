@@ -27,7 +27,7 @@ TOLERANCE_MS = 5_000
 #: A run that is not quiet so long after the last fault never will be.
 PATIENCE_S = 240.0
 #: Nor one in which so much has happened since.
-PATIENCE_LINES = 1_000
+PATIENCE_LINES = 2_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Profile:
     requests: tuple[int, int] = (15, 60)
     records_per_producer: int | None = None
     retention: bool = False
+    #: The most that is sent because of outcomes that were read.
+    following: tuple[int, int] = (0, 50)
 
 
 class World:
@@ -96,7 +98,7 @@ class World:
         #: What producers raised when they were stopped: nobody may mind.
         self.errors_of_stop: list[BaseException] = []
         self._mended = 0
-        self.upstream = Upstream(self)
+        self.upstream = Upstream(self, rng.randint(*profile.following))
         #: Outcomes that an observer has seen: (partition, offset) -> value.
         self.seen: dict[tuple[int, int], bytes | None] = {}
 
@@ -171,13 +173,21 @@ class World:
             self.supervisor.start_within(worker, 0.0, 0.5)
         self.upstream.unsent = self.domain.workload(rng, self.partitions, rng.randint(*self.profile.requests))
         await self.upstream.produce(rng.choice((0.5, 3.0, 8.0)))
-        await asyncio.sleep(rng.choice((0.5, 4.0, 15.0)))
+        await self._linger(rng.choice((0.5, 4.0, 15.0)))
         self.injector.enabled = False
         self.note("no more faults")
         await self.upstream.produce(0.5)
         await self._until_quiet()
         if self.limits.seal_interval_ms < 60_000 and (self.profile.retention or rng.random() < 0.2):
             await self._outlive_retention()
+
+    async def _linger(self, seconds: float) -> None:
+        """Let time pass; what is sent meanwhile follows from outcomes."""
+        until_s = self.loop.time() + seconds
+        while (left_s := until_s - self.loop.time()) > 0:
+            await asyncio.sleep(min(0.5, left_s))
+            self.observe()
+            await self.upstream.produce(0.1)
 
     async def _outlive_retention(self) -> None:
         """Idle for long, all inputs are deleted by retention, workers start again, and go on."""
@@ -201,6 +211,7 @@ class World:
             first = 1 + max((offset for p, offset in self.seen if p == index), default=-1)
             for record in partition.fetch(first, 1 << 30)[0]:
                 self.seen[index, record.offset] = record.value
+                self.upstream.heard(record.value)
 
     def unseen(self) -> list[str]:
         """Outcomes that were seen and are not there any more."""

@@ -6,13 +6,14 @@ from functools import partial
 from typing import Any
 
 from agents.ledger import apply as applying
-from agents.ledger import legs, requests
-from agents.ledger.draft import Draft, Journal
+from agents.ledger import apply_transactions, due, guards, legs, requests
+from agents.ledger.accounts import available, held
+from agents.ledger.draft import Draft, Journal, inverse, renamed
 from agents.ledger.operations import debit, transfer
-from agents.ledger.state import LedgerState
+from agents.ledger.state import LedgerState, Transaction
 from agents.ledger.turn import Turn
 from schemas.codes import Code
-from schemas.events import TRANSACTION_FAILED, Entry, LedgerEvent
+from schemas.events import TRANSACTION_FAILED, LedgerEvent
 from schemas.outcomes import Outcome, decode_outcome
 from schemas.topics import TRANSACTION_OUTCOMES
 from tests.simulation.broken.registry import Patch, without
@@ -27,10 +28,7 @@ _without = partial(without, machine="ledger")
 
 @_without("a refused transfer is compensated")
 def _(patch: Patch) -> None:
-    def inverse(state: LedgerState, entries: tuple[Entry, ...]) -> Journal:
-        return Journal((), ())
-
-    patch.setattr(legs, "inverse", inverse)
+    patch.setattr(legs, "taken_back", lambda _state, _transaction, _now_ms: Journal((), ()))
 
 
 @_without("a leg is executed once", planned=_REPEATED, requests=(40, 60))
@@ -47,6 +45,20 @@ def _(patch: Patch) -> None:
             honest(state, event)
 
     patch.setitem(applying._CHANGES, TRANSACTION_FAILED, failed)
+
+
+@_without("what a refused capture took is held again while its authorization is open")
+def _(patch: Patch) -> None:
+    def taken_back(state: LedgerState, transaction: Transaction, _now_ms: int) -> Journal:
+        own = (transaction.wallet_id, transaction.sub_wallet)
+        return inverse(state, renamed(transaction.journal, held(*own), available(*own)))
+
+    patch.setattr(legs, "taken_back", taken_back)
+
+
+@_without("what a refused capture took is available once its authorization is over")
+def _(patch: Patch) -> None:
+    patch.setattr(legs, "taken_back", lambda state, transaction, _now_ms: inverse(state, transaction.journal))
 
 
 @_without("what waits for the end of a quarantine is applied then")
@@ -69,6 +81,24 @@ def _(patch: Patch) -> None:
 
     patch.setattr(debit, "refuse_funds", refuse_funds)
     patch.setattr(transfer, "refuse_funds", refuse_funds)
+
+
+# ---- what there is already ---------------------------------------------------------------------------
+
+
+@_without("what is due ends, at its time or later")
+def _(patch: Patch) -> None:
+    patch.setattr(due, "_end_all", lambda _turn, _transaction_ids, _cause: None)
+
+
+@_without("what was refunded is counted on its original", following=(40, 80))
+def _(patch: Patch) -> None:
+    patch.setattr(apply_transactions, "count_on_parent", lambda *_: None)
+
+
+@_without("a transaction is moved on only from a state that allows it", following=(40, 80))
+def _(patch: Patch) -> None:
+    patch.setattr(guards, "is_allowed", lambda _operation, _state, _verb: True)
 
 
 # ---- answers ---------------------------------------------------------------------------------------
@@ -95,6 +125,6 @@ def _(patch: Patch) -> None:
     _drop(patch, lambda outcome: outcome.kind == "answer" and outcome.status == "rejected")
 
 
-@_without("the requester is told how a transfer ended")
+@_without("the requester is told of every later change of a transaction")
 def _(patch: Patch) -> None:
-    _drop(patch, lambda outcome: outcome.kind == "update")
+    patch.setattr(Turn, "tell_requester", lambda _turn, _event, _transaction: None)
