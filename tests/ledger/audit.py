@@ -13,6 +13,7 @@ from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
 from streams.ports import Mark
 from streams.seal import GENESIS, chain_hash, decode_seal, is_seal, unhashed_bytes
+from tests.ledger.lifecycle.ways import WAYS
 from tests.ledger.store import DictStore
 from tests.ledger.world import Json, Position, Record, Shard, World
 
@@ -27,8 +28,18 @@ def audit(world: World, *, bugs: int = 0) -> None:
     assert len(world.bugs) == bugs, world.bugs
     for shard in world.shards:
         _audit_chain(shard)
+    _audit_states(world)
     _audit_answers(world)
     _audit_books(world)
+
+
+def _audit_states(world: World) -> None:
+    """No test brings a transaction into a state in which nothing is tried with it: `WAYS` names them all."""
+    seen = {(event["operation"], event["to_state"]) for event in world.events if "to_state" in event}
+    tried = {
+        (operation, state.value) for operation, ways in WAYS.items() for way in ways.values() for state in way.steps
+    }
+    assert seen <= tried, f"test_lifecycle_matrix does not know how to reach {seen - tried}"
 
 
 def _audit_chain(shard: Shard) -> None:
