@@ -64,7 +64,7 @@ def _audit_chain(shard: Shard) -> None:
 
 def _audit_answers(world: World) -> None:
     """Every decided record left an event where it arrived; every command got one answer, wherever it was decided."""
-    unanswered = {position for position in _forwarded(world) if not world.answers(position)}
+    unanswered = {position for position in _forwarded(world) if not world.answers(position)} | _parked(world)
     for shard in world.shards:
         for topic, decided in shard.decided.items():
             for offset in range(decided):
@@ -102,6 +102,18 @@ def _forwarded(world: World) -> list[Position]:
     """Requests that are on their way to another partition."""
     causes = [event["cause"] for event in world.events if event["type"] == "request.forwarded"]
     return [Position(cause["topic"], cause["partition"], cause["offset"]) for cause in causes]
+
+
+def _parked(world: World) -> set[Position]:
+    """What rails have said of wallets that are under quarantine: it is answered when they are released."""
+    waiting: dict[str, list[Position]] = defaultdict(list)
+    for event in world.events:
+        if "parked" in event:
+            waiting[event["wallet_id"]].append(Position(**event["parked"]["source"]))
+        elif event["type"] in ("wallet.released", "wallet.releasing"):
+            left = event.get("wallet", {}).get("parked", 0)
+            del waiting[event["wallet_id"]][: len(waiting[event["wallet_id"]]) - left]
+    return {position for positions in waiting.values() for position in positions}
 
 
 def _audit_books(world: World) -> None:
