@@ -13,6 +13,7 @@ from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
 from streams.ports import Mark
 from streams.seal import GENESIS, chain_hash, decode_seal, is_seal, unhashed_bytes
+from tests.ledger.lifecycle.ways import WAYS
 from tests.ledger.store import DictStore
 from tests.ledger.world import Json, Position, Record, Shard, World
 
@@ -27,8 +28,18 @@ def audit(world: World, *, bugs: int = 0) -> None:
     assert len(world.bugs) == bugs, world.bugs
     for shard in world.shards:
         _audit_chain(shard)
+    _audit_states(world)
     _audit_answers(world)
     _audit_books(world)
+
+
+def _audit_states(world: World) -> None:
+    """No test brings a transaction into a state in which nothing is tried with it: `WAYS` names them all."""
+    seen = {(event["operation"], event["to_state"]) for event in world.events if "to_state" in event}
+    tried = {
+        (operation, state.value) for operation, ways in WAYS.items() for way in ways.values() for state in way.steps
+    }
+    assert seen <= tried, f"test_lifecycle_matrix does not know how to reach {seen - tried}"
 
 
 def _audit_chain(shard: Shard) -> None:
@@ -53,7 +64,7 @@ def _audit_chain(shard: Shard) -> None:
 
 def _audit_answers(world: World) -> None:
     """Every decided record left an event where it arrived; every command got one answer, wherever it was decided."""
-    unanswered = {position for position in _forwarded(world) if not world.answers(position)}
+    unanswered = {position for position in _forwarded(world) if not world.answers(position)} | _parked(world)
     for shard in world.shards:
         for topic, decided in shard.decided.items():
             for offset in range(decided):
@@ -93,6 +104,18 @@ def _forwarded(world: World) -> list[Position]:
     """Requests that are on their way to another partition."""
     causes = [event["cause"] for event in world.events if event["type"] == "request.forwarded"]
     return [Position(cause["topic"], cause["partition"], cause["offset"]) for cause in causes]
+
+
+def _parked(world: World) -> set[Position]:
+    """What rails have said of wallets that are under quarantine: it is answered when they are released."""
+    waiting: dict[str, list[Position]] = defaultdict(list)
+    for event in world.events:
+        if "parked" in event:
+            waiting[event["wallet_id"]].append(Position(**event["parked"]["source"]))
+        elif event["type"] in ("wallet.released", "wallet.releasing"):
+            left = event.get("wallet", {}).get("parked", 0)
+            del waiting[event["wallet_id"]][: len(waiting[event["wallet_id"]]) - left]
+    return {position for positions in waiting.values() for position in positions}
 
 
 def _audit_books(world: World) -> None:

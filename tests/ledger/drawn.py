@@ -1,0 +1,145 @@
+"""Commands as hypothesis draws them: with all fields that have a default, and numbers in place of wallet ids."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from tests.ledger.commands import Json, command, operator
+from tests.ledger.world import DAY_MS, OPERATORS
+
+PARTITIONS: Final = 3
+HOUR_MS: Final = 3_600_000
+
+AMOUNTS = st.integers(1, 60) | st.sampled_from([0, -1, 2**63, 2**63 - 1, 2**62, 1, 2, 3, 5, 8])
+#: Of what is taken back: mostly less than was moved.
+PARTS = st.none() | st.none() | st.integers(1, 20) | st.sampled_from([0, 2**63, 61])
+ASSETS = st.sampled_from(["EUR"] * 8 + ["USD", "JPY", "DUCATS"])
+SUB_WALLETS = st.sampled_from(["main"] * 8 + ["savings", "gone"])
+STATES = st.sampled_from(["active", "active", "active", "locked", "locked", "disabled", "closed"])
+KEYS = st.integers(0, 9).map("k{}".format) | st.uuids().map(str)
+RAILS = st.sampled_from(["instant"] * 4 + ["sepa"] * 5 + ["swift"])
+PARTITION = st.integers(0, PARTITIONS - 1)
+#: Two wallets of each partition, opened at first, and more rarely a third that is not.
+WALLETS = st.sampled_from([*range(2 * PARTITIONS)] * 3 + [*range(2 * PARTITIONS, 3 * PARTITIONS)])
+WAITS_MS = st.sampled_from([0, 1, 999, 1_000, 1_000, HOUR_MS, DAY_MS, 8 * DAY_MS, 40 * DAY_MS])
+HOLDS_S = st.sampled_from([1, 1, 2, 3_600, 86_400])
+APPROVERS = st.sampled_from(["piet"] * 5 + ["olga"])
+REFERENCES = st.sampled_from(["r1", "r2", "r3"])
+
+#: Fields that name a wallet by its number.
+NUMBERED = ("wallet", "to_wallet", "payee_wallet")
+_MONEY = ["credit"] * 4 + ["debit"] * 3 + ["transfer"] * 6 + ["authorize"] * 3 + ["adjust"]
+_OTHERS = ["open_wallet", "open_sub_wallet", "enable_asset", *["set_wallet_state"] * 3, "release_quarantine"]
+_SYSTEM = [
+    "fees",
+    "suspense",
+    "rail:instant",
+    "rail:sepa",
+    "bank:one",
+    "chargebacks",
+    "adjustments",
+    "transit",
+    "nobody",
+]
+
+
+@st.composite
+def commands(draw: st.DrawFn) -> Json:
+    """A command that names no transaction."""
+    operation = draw(st.sampled_from(_MONEY + _OTHERS))
+    wallet, sub_wallet = draw(WALLETS), "main"
+    if operation not in (*OPERATORS, "open_wallet", "enable_asset"):
+        sub_wallet = draw(SUB_WALLETS)
+    drawn = command(operation, "", draw(KEYS), wallet=wallet, sub_wallet=sub_wallet)
+    if operation in OPERATORS:
+        drawn |= operator(operation, "", drawn["idempotency_key"], approved_by=draw(APPROVERS))
+    return drawn | draw(_fields(operation))
+
+
+@st.composite
+def _fields(draw: st.DrawFn, operation: str) -> Json:
+    """The fields of an operation beside those that all have."""
+    money: Json = {}
+    if operation in ("credit", "debit", "transfer", "authorize", "adjust"):
+        money = {"amount_minor": draw(AMOUNTS), "asset": draw(ASSETS)}
+    if operation in ("credit", "debit"):
+        return {**money, "rail": draw(RAILS)}
+    if operation == "transfer":
+        return {**money, "to_wallet": draw(WALLETS), "to_sub_wallet": draw(SUB_WALLETS)}
+    if operation == "authorize":
+        return {**money, "expires_in_s": draw(HOLDS_S)}
+    if operation == "adjust":
+        return {**money, "accounts": [draw(_accounts()), draw(_accounts())]}
+    if operation == "open_wallet":
+        assets = draw(st.lists(ASSETS, min_size=1, max_size=3, unique=True))
+        return {"owner_ref": "o", "assets": assets, "kind": "customer"}
+    if operation == "open_sub_wallet":
+        kind = draw(st.sampled_from(["savings", "savings", "escrow"]))
+        return {"kind": kind, **({"payee_wallet": draw(WALLETS)} if kind == "escrow" else {})}
+    if operation == "enable_asset":
+        return {"asset": draw(ASSETS)}
+    return {"state": draw(STATES)} if operation == "set_wallet_state" else {}
+
+
+@st.composite
+def _accounts(draw: st.DrawFn) -> Any:
+    """A system account, or the number of a wallet, its sub-wallet and bucket."""
+    if draw(st.booleans()):
+        return "system/" + draw(st.sampled_from(_SYSTEM))
+    return draw(WALLETS), draw(SUB_WALLETS), draw(st.sampled_from(["available"] * 5 + ["held"]))
+
+
+VERBS = st.sampled_from(
+    [
+        *(["capture"] * 4 + ["release", "cancel", "cancel"] + ["refund"] * 4),
+        *(["dispute"] * 3 + ["resolve_dispute"] * 3 + ["reverse"] * 2),
+        *(["submit"] + ["settle"] * 4 + ["fail"] * 2 + ["return"] * 2),
+    ]
+)
+
+
+@st.composite
+def on_transactions(draw: st.DrawFn) -> Json:
+    """A command on a transaction that is yet to be chosen; its wallet is too, save where `wallet` is another one."""
+    verb = draw(VERBS)
+    drawn = command(verb, "", draw(KEYS))
+    if verb in OPERATORS:
+        drawn |= operator(verb, "", drawn["idempotency_key"], approved_by=draw(APPROVERS))
+    if draw(st.integers(0, 11)) == 0:
+        drawn["wallet"] = draw(WALLETS)
+    if draw(st.integers(0, 11)) == 0:
+        drawn["sub_wallet"] = draw(SUB_WALLETS)
+    if verb in ("capture", "refund", "dispute") and (amount := draw(PARTS)) is not None:
+        drawn["amount_minor"] = amount
+    return drawn | draw(_said(verb))
+
+
+@st.composite
+def _said(draw: st.DrawFn, verb: str) -> Json:
+    """The fields of a verb beside those that all have."""
+    if verb == "capture":
+        where = draw(st.sampled_from(["default", "rail", "payee"]))
+        to: Json = {"rail": draw(RAILS)} if where == "rail" else {}
+        if where == "payee":
+            to = {"to_wallet": draw(WALLETS), "to_sub_wallet": draw(SUB_WALLETS)}
+        return {"final": draw(st.integers(0, 3)) == 0, **to}
+    if verb in ("release", "cancel", "refund"):
+        return {}
+    if verb == "dispute":
+        return {"reason": "fraud"}
+    if verb == "resolve_dispute":
+        return {"won": draw(st.booleans())}
+    if verb == "reverse":
+        return {"rail_reference": draw(REFERENCES)} if draw(st.booleans()) else {}
+    if verb == "submit":
+        return {"batch_id": draw(st.sampled_from(["b1", "b1", "b2"]))}
+    if verb == "fail":
+        return {"code": "AC04"}
+    said: Json = {"rail_reference": draw(REFERENCES)}
+    if verb == "return":
+        return {**said, "code": "MD06", "amount_minor": draw(st.integers(1, 70) | st.sampled_from([0, 2**62]))}
+    if (settled := draw(st.none() | st.none() | st.integers(1, 20) | st.sampled_from([70, 70, 70, 0]))) is not None:
+        said["settled_minor"] = settled
+    return {**said, **({"rail_fee_minor": draw(st.integers(0, 2))} if draw(st.booleans()) else {})}

@@ -1,0 +1,228 @@
+"""Why commands are refused, in no order: the model takes the cause whose code comes first."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tests.ledger.model.books import BUCKETS, Books, Json, Known, remaining
+
+Cause = tuple[str, str | None]
+ADJUSTABLE = re.compile(
+    r"system/((rail|bank):.+|fees|rewards|fx|chargebacks|adjustments|suspense|writeoffs)",
+)
+OVER_RAIL = ("credit", "debit", "capture", "refund")
+#: What may be done -> operations and states of what it is done to.
+MAY: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "capture": (("authorize",), ("processed",)),
+    "release": (("authorize",), ("processed",)),
+    "cancel": ((*OVER_RAIL, "authorize"), ("processed",)),
+    "submit": (OVER_RAIL, ("processed",)),
+    "settle": (OVER_RAIL, ("processed",)),
+    "fail": (OVER_RAIL, ("processed",)),
+    "return": (OVER_RAIL, ("settled", "disputed")),
+    "refund": (("debit", "capture", "transfer"), ("settled", "disputed")),
+    "dispute": (("credit", "debit", "capture"), ("settled", "disputed")),
+    "reverse": (("credit", "debit", "capture", "transfer"), ("settled",)),
+    "resolve_dispute": (("dispute",), ("disputed",)),
+}
+#: Only of what goes over a rail, not to a payee.
+NOT_TO_PAYEES = ("cancel", "submit", "settle", "fail", "return", "dispute")
+#: Asked for under the wallet that has the money.
+BY_HOLDER = ("refund", "dispute", "reverse")
+#: Under any state of the wallet.
+ALWAYS = ("release", "cancel", "dispute")
+
+
+def causes_of(*causes: tuple[str, str | None, Any]) -> list[Cause]:
+    """The causes that apply."""
+    return [(code, field) for code, field, applies in causes if applies]
+
+
+def of_wallet(w: Json, *, leaving: bool = False) -> list[Cause]:
+    """What a wallet's state refuses, with money leaving it or not."""
+    return causes_of(
+        ("wallet_closed", None, w["state"] == "closed"),
+        ("wallet_disabled", None, w["state"] == "disabled"),
+        ("wallet_locked", None, w["state"] == "locked" and leaving),
+    )
+
+
+def of_operators(c: Json) -> list[Cause]:
+    """Two people have to agree."""
+    return causes_of(("four_eyes", "approved_by", c["requested_by"] == c["approved_by"]))
+
+
+def of_account(m: Any, w: Json, c: Json, *, leaving: bool = False) -> list[Cause]:
+    """What refuses a posting to the sub-wallet and in the asset that a command names."""
+    sub, asset = c["sub_wallet"], c["asset"]
+    escrow_to, to_wallet_id = w["subs"].get(sub), c.get("to_wallet_id")
+    funds = m.available(c["wallet_id"], sub, asset)
+    return of_wallet(w, leaving=leaving) + causes_of(
+        ("sub_wallet_not_found", "sub_wallet", sub not in w["subs"]),
+        ("asset_unknown", "asset", asset not in m.known),
+        ("asset_not_enabled", "asset", asset not in w["assets"]),
+        ("rail_unknown", "rail", c.get("rail", "instant") not in m.rails),
+        (
+            "illegal_transition",
+            "to_wallet_id" if to_wallet_id else "sub_wallet",
+            leaving and escrow_to not in (None, to_wallet_id),
+        ),
+        ("insufficient_funds", "amount_minor", leaving and funds < c["amount_minor"]),
+    )
+
+
+def payee_refuses(m: Books, wallet_id: str, sub: str, asset: str) -> bool:
+    """True where a wallet cannot take money."""
+    w = m.wallets.get(wallet_id)
+    return w is None or not (sub in w["subs"] and asset in w["assets"] and w["state"] in ("active", "locked"))
+
+
+def here_refused(m: Books, p: int, to: tuple[str, str], asset: str) -> bool:
+    """True where a payee of this partition cannot take money now."""
+    is_here = m.owner(to[0]) == p
+    return is_here and (payee_refuses(m, *to, asset) or m.wallets[to[0]]["quarantined"])
+
+
+# ---- on a transaction --------------------------------------------------------------------------------
+
+
+def named(m: Books, p: int, c: Json) -> Json | None:
+    """The transaction that a command names, as its wallet sees it: with `purse`, its sub-wallet there, and `payer`."""
+    wallet_id, id_ = c["wallet_id"], c["transaction_id"]
+    t, received = m.transactions.get(id_), m.received.get(id_)
+    is_here = t is not None and m.owner(t["wallet"]) == p
+    if c["operation"] not in BY_HOLDER:
+        return {"t": t, "purse": t["sub"], "payer": None} if t and is_here and t["wallet"] == wallet_id else None
+    if t and is_here:
+        if t["to"] is None:
+            return {"t": t, "purse": t["sub"], "payer": None} if t["wallet"] == wallet_id else None
+        if t["to"][0] != wallet_id:
+            return None
+        return {"t": t, "purse": t["to"][1], "payer": (t["wallet"], t["sub"])}
+    if received and received["wallet"] == wallet_id and m.owner(wallet_id) == p:
+        return {"t": received, "purse": received["sub"], "payer": received["to"]}
+    return None
+
+
+def may(verb: str, t: Json) -> bool:
+    """True where this may be done to a transaction."""
+    operations, states = MAY[verb]
+    is_captured = t["operation"] == "authorize" and t["hold"] and t["hold"]["captured"]
+    return (
+        t["operation"] in operations
+        and t["state"] in states
+        and not (t["to"] and verb in NOT_TO_PAYEES)
+        and not (verb == "cancel" and (t["batch"] or is_captured))
+    )
+
+
+def is_said_again(c: Json, t: Json) -> bool:
+    """True where a rail has said the same before, or says what contradicts the ledger: it is taken all the same."""
+    verb = c["operation"]
+    if t["operation"] not in OVER_RAIL or t["to"]:
+        return False
+    if verb == "settle":
+        return bool(t["state"] != "processed")
+    return bool(verb == "fail" and t["state"] == "failed")
+
+
+def of_transaction(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
+    """What refuses a command on a transaction, whatever the verb."""
+    verb, found = c["operation"], named(m, p, c)
+    causes: list[Cause] = []
+    if verb in ("capture", "refund"):
+        causes += of_wallet(w, leaving=verb == "capture" or bool(found and found["payer"]))
+    if not found:
+        return [*causes, ("transaction_not_found", "transaction_id")]
+    t = found["t"]
+    if verb == "resolve_dispute" and t["operation"] != "dispute" and t["state"] == "disputed":
+        raise Known("resolve_dispute takes a disputed transaction for its dispute")
+    if not may(verb, t) and not is_said_again(c, t):
+        is_over = verb == "capture" and t["code"] == "hold_expired"
+        causes.append(("hold_expired" if is_over else "illegal_transition", "transaction_id"))
+    elif verb in ("refund", "dispute", "reverse"):
+        left, asked = remaining(t), c.get("amount_minor")
+        if found["payer"] and verb == "refund":
+            causes += _of_payback(m, p, c, found, left if asked is None else asked)
+        causes += causes_of(("exceeds_remaining", "amount_minor", left < 1 or (asked or 0) > left))
+    other_sub = c.get("sub_wallet") not in (None, found["purse"])
+    return causes + causes_of(("malformed", "sub_wallet", other_sub))
+
+
+def _of_payback(m: Books, p: int, c: Json, found: Json, asked: int) -> list[Cause]:
+    asset = found["t"]["asset"]
+    funds = m.available(c["wallet_id"], found["purse"], asset)
+    if asked < 1 and funds < 0:
+        raise Known("a refund of nothing is not covered by what is below zero")
+    return causes_of(
+        ("insufficient_funds", "amount_minor", funds < asked),
+        ("payee_refused", None, here_refused(m, p, found["payer"], asset)),
+    )
+
+
+def of_capture(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
+    """What refuses a capture."""
+    causes = of_transaction(m, p, w, c)
+    causes += causes_of(("rail_unknown", "rail", c.get("rail", "instant") not in m.rails))
+    t = (named(m, p, c) or {}).get("t")
+    if t and t["hold"]:
+        to = c.get("to_wallet_id", ""), c.get("to_sub_wallet", "main")
+        if to == (t["wallet"], t["sub"]):
+            raise Known("a capture to the very same sub-wallet is let through")
+        causes += causes_of(
+            ("exceeds_remaining", "amount_minor", (c.get("amount_minor") or 0) > t["hold"]["left"]),
+            ("payee_refused", None, to[0] and here_refused(m, p, to, t["asset"])),
+        )
+    return causes
+
+
+def of_submit(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
+    """What refuses that a transaction goes to its rail."""
+    causes, t = of_transaction(m, p, w, c), (named(m, p, c) or {}).get("t")
+    in_other = bool(t and may("submit", t) and t["batch"] not in (None, c["batch_id"]))
+    return causes + causes_of(("illegal_transition", "batch_id", in_other))
+
+
+def of_settle(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
+    """What refuses a settlement."""
+    causes, t = of_transaction(m, p, w, c), (named(m, p, c) or {}).get("t")
+    is_more = bool(t and may("settle", t) and (c.get("settled_minor") or 0) > t["amount"])
+    return causes + causes_of(("exceeds_remaining", "settled_minor", is_more))
+
+
+def of_adjust(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
+    """What refuses an adjustment: of either account, and of what is there."""
+    asset = c["asset"]
+    unknown = causes_of(("asset_unknown", "asset", asset not in m.known))
+    causes: list[Cause] = []
+    for field in ("from_account", "to_account"):
+        name = c[field]
+        if name.startswith("system/"):
+            causes += causes_of(("illegal_transition", field, not ADJUSTABLE.fullmatch(name)))
+            continue
+        wallet_id, sub, bucket = name.split("/")
+        of = m.wallet_in(p, wallet_id)
+        causes += causes_of(
+            ("wallet_not_found", field, of is None),
+            ("sub_wallet_not_found", field, of and sub not in of["subs"]),
+            ("asset_not_enabled", "asset", of and asset not in of["assets"]),
+            ("illegal_transition", field, bucket != BUCKETS[0]),
+        )
+        if field == "from_account":
+            covered = m.balances[p, name, asset]
+            causes += causes_of(("insufficient_funds", "amount_minor", of and covered < c["amount_minor"]))
+    if unknown and any(code in ("wallet_not_found", "sub_wallet_not_found") for code, _ in causes):
+        raise Known("adjust names an unknown asset before a wallet that is not there")
+    return unknown + causes + of_operators(c)
+
+
+def of_closing(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
+    """What refuses another state of a wallet; closing needs every bucket zero, and nothing under way or parked."""
+    wallet_id = c["wallet_id"]
+    holds = any(minor for (_, name, _), minor in m.balances.items() if name.startswith(wallet_id + "/"))
+    is_used = holds or m.open_of(wallet_id) or w["parked"]
+    return of_operators(c) + causes_of(
+        ("wallet_closed", "state", w["state"] == "closed"),
+        ("illegal_transition", "state", c["state"] == "closed" and is_used),
+    )
