@@ -1,0 +1,163 @@
+"""Where the ledger is known to be wrong. Each test fails as long as it is; the model ends a run where it comes to one.
+
+When one is mended: take away its mark, move it to where it belongs, and take away its `Known` in the model.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.internal import LegAnswer, encode_internal
+from schemas.lifecycle import Verb
+from schemas.money import INT64_MAX
+from schemas.topics import INTERNAL_COMMANDS
+from tests.ledger.audit import audit
+from tests.ledger.commands import Json, credit, debit, operator, transfer
+from tests.ledger.lifecycle.stage import HOLD_S, Seen, Stage
+from tests.ledger.lifecycle.verbs import asked, by
+from tests.ledger.ward import quarantined
+from tests.ledger.world import DAY_MS
+
+NOBODY = Seen("0" * 32, "alice", "alice")
+
+
+def adjusted(stage: Stage, amount_minor: int, to: str | None = None, **fields: Any) -> Json:
+    """Money for alice out of suspense, or an adjustment that differs from it."""
+    accounts = {"from_account": "system/suspense", "to_account": to or f"{stage.alice}/main/available"}
+    given: Json = {"amount_minor": amount_minor, "asset": "EUR", **accounts, **fields}
+    return operator("adjust", stage.alice, **given)
+
+
+def available(stage: Stage) -> int:
+    return stage.world.balance(f"{stage.alice}/main/available", "EUR")
+
+
+@pytest.mark.xfail(strict=True, reason="what a tick has walked over is not walked again when the batch is decided anew")
+def test_a_bug_behind_a_tick_lets_the_holds_expire() -> None:
+    stage = Stage()
+    stage.authorize()
+    stage.world.wait(HOLD_S * 1_000 + 1)
+    tick = stage.world.machine.tick(stage.world.now_ms, 0)
+    answer = encode_internal(LegAnswer(transaction_id="0" * 32, wallet_id=stage.bert, accepted=True))
+    for key, value in ((tick.key, tick.value), (stage.bert.encode(), answer)):
+        stage.world.append(INTERNAL_COMMANDS, value, key=key, partition=0)
+    stage.world.machine.fails = lambda record, _context: record.key == stage.bert.encode()
+    stage.world.decide(0)
+    assert available(stage) == 1_000
+
+
+@pytest.mark.xfail(strict=True, reason="a forwarded command is taken for one that is no request")
+@pytest.mark.parametrize("verb", [Verb.RELEASE, Verb.CANCEL, Verb.DISPUTE])
+def test_a_forwarded_request_is_refused_under_quarantine(verb: Verb) -> None:
+    stage = Stage()
+    paid = stage.begin(credit(stage.alice, 60))
+    seen = paid if verb is Verb.DISPUTE else stage.authorize()
+    quarantined(stage.world, stage.alice)
+    assert stage.world.submit(asked(verb, seen), partition=1)["code"] == "wallet_quarantined"
+
+
+@pytest.mark.xfail(strict=True, reason="a capture to a payee is not asked whether that is the same sub-wallet")
+def test_a_capture_to_the_very_same_sub_wallet_is_malformed() -> None:
+    stage = Stage()
+    captured = asked(Verb.CAPTURE, stage.authorize(), to_wallet_id=stage.alice)
+    assert stage.world.submit(captured)["code"] == "malformed"
+
+
+@pytest.mark.xfail(strict=True, reason="one account is debited and credited, each from the balance before")
+def test_the_refund_of_a_capture_to_the_very_same_sub_wallet_says_its_balance() -> None:
+    stage = Stage()
+    captured = stage.begin(asked(Verb.CAPTURE, stage.authorize(), to_wallet_id=stage.alice))
+    stage.world.submit(asked(Verb.REFUND, captured))
+    audit(stage.world)
+
+
+@pytest.mark.xfail(strict=True, reason="settled_minor and rail_fee_minor are looked at after the transaction")
+@pytest.mark.parametrize("fields", [{"settled_minor": 0}, {"rail_fee_minor": -1}, {"settled_minor": 2**63}])
+def test_an_amount_of_a_settlement_that_is_out_of_range_comes_first(fields: Json) -> None:
+    stage = Stage()
+    answer = stage.world.submit(asked(Verb.SETTLE, NOBODY._replace(wallet_id=stage.alice), **fields))
+    assert (answer["code"], answer["field"]) == ("amount_out_of_range", next(iter(fields)))
+
+
+@pytest.mark.xfail(strict=True, reason="an adjustment asks for the asset before it asks for the accounts")
+@pytest.mark.parametrize(("to", "code"), [("nobody/main", "wallet_not_found"), ("alice/gone", "sub_wallet_not_found")])
+def test_an_adjustment_names_the_account_before_the_asset(to: str, code: str) -> None:
+    stage = Stage()
+    to = to.replace("alice", stage.alice).replace("nobody", stage.world.name_in(0, "nobody"))
+    assert stage.world.submit(adjusted(stage, 1, f"{to}/available", asset="DUCATS"))["code"] == code
+
+
+@pytest.mark.xfail(strict=True, reason="what is available below zero does not even cover an amount of 0")
+def test_a_refund_of_what_is_refunded_exceeds_what_remains() -> None:
+    stage = Stage()
+    paid = stage.begin(transfer(stage.alice, stage.bert, 60), stage.bert)
+    charged = stage.begin(credit(stage.bert, 60))
+    for step in (by(Verb.REFUND, amount_minor=60),):
+        step(stage, paid)
+    stage.do(debit(stage.bert, 60))
+    stage.do(asked(Verb.DISPUTE, charged))
+    refund = asked(Verb.REFUND, paid)
+    del refund["amount_minor"]
+    assert stage.world.submit(refund)["code"] == "exceeds_remaining"
+
+
+@pytest.mark.xfail(strict=True, reason="a return keeps no room for what is held")
+def test_a_return_leaves_room_for_what_is_held() -> None:
+    stage = Stage()
+    paid = stage.begin(debit(stage.alice, 60))
+    held = stage.authorize()
+    # As much as comes in at all, with 60 held.
+    stage.do(adjusted(stage, INT64_MAX - 60 - available(stage)))
+    stage.world.submit(asked(Verb.RETURN, paid))
+    assert stage.world.submit(asked(Verb.RELEASE, held))["code"] == "ok"
+
+
+@pytest.mark.xfail(strict=True, reason="the original stays reversed when the payer's partition refuses its reversal")
+def test_a_reversal_that_is_refused_can_be_tried_again() -> None:
+    stage = Stage()
+    paid = stage.begin(transfer(stage.alice, stage.bob, 60), stage.bob)
+    stage.do(adjusted(stage, INT64_MAX - available(stage)))
+    refused = stage.do(asked(Verb.REVERSE, paid))
+    assert stage.world.updates(refused["transaction_id"])[-1]["state"] == "failed"
+    stage.do(debit(stage.alice, 60))
+    assert stage.world.submit(asked(Verb.REVERSE, paid))["code"] == "ok"
+
+
+@pytest.mark.xfail(strict=True, reason="a capture does not look at the time of an authorization that is not ended yet")
+def test_a_capture_after_expiry_is_refused_however_much_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.ledger.due.COMMAND_PORTION", 1)
+    stage = Stage()
+    holds = sorted(stage.authorize() for _ in range(2))
+    stage.world.wait(HOLD_S * 1_000)
+    # Of the same millisecond they end in the order of their ids, one before each command.
+    assert stage.world.submit(asked(Verb.CAPTURE, holds[1]))["code"] == "hold_expired"
+
+
+@pytest.mark.xfail(strict=True, reason="an original is forgotten before what acts on it")
+def test_a_dispute_is_resolved_after_its_original_is_past_its_retention() -> None:
+    stage = Stage()
+    paid = stage.begin(credit(stage.alice, 60))
+    stage.world.wait(530 * DAY_MS)
+    by(Verb.DISPUTE)(stage, paid)
+    stage.world.wait(80 * DAY_MS)
+    dispute = stage.disputes[paid.transaction_id]
+    assert stage.world.submit(asked(Verb.RESOLVE, dispute))["code"] == "ok"
+
+
+@pytest.mark.xfail(strict=True, reason="a transaction that is open is forgotten like one that is over")
+def test_what_is_under_way_is_settled_however_late() -> None:
+    stage = Stage()
+    announced = stage.begin(credit(stage.alice, 60, rail="sepa"))
+    stage.world.wait(620 * DAY_MS)
+    assert stage.world.submit(asked(Verb.SETTLE, announced))["code"] == "ok"
+
+
+@pytest.mark.xfail(strict=True, reason="what a rail keeps of a settlement that contradicts the ledger is not booked")
+def test_the_fee_of_a_settlement_that_contradicts_the_ledger_is_booked() -> None:
+    stage = Stage()
+    failed = stage.begin(credit(stage.alice, 60, rail="sepa"))
+    by(Verb.FAIL)(stage, failed)
+    stage.do(asked(Verb.SETTLE, failed, rail_fee_minor=2))
+    assert stage.world.balance("system/fees", "EUR") == -2
