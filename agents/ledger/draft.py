@@ -75,6 +75,11 @@ def has_room_after(state: LedgerState, journal: Journal, account: str, asset: st
     )
 
 
+def room_minor(state: LedgerState, account: str, asset: str) -> int:
+    """The most that an account can take, whatever else comes to it."""
+    return max(0, INT64_MAX - state.balance_minor(account, asset) - state.under_way_minor(account, asset))
+
+
 def has_room(state: LedgerState, account: str, asset: str, amount_minor: int) -> bool:
     """True where an amount may come to an account later: it would stay within int64 whatever else comes to it."""
     return leaves_room(state, AccountBalance(account, asset, state.balance_minor(account, asset) + amount_minor))
@@ -145,6 +150,12 @@ class Draft:
         # The input topic, the wallet and the key; when it was first recorded; the item of a batch, 0 outside one.
         identity = f"{scope}\0{context.recorded_at_ms}\0{item}"
         self.transaction_id = sha256(identity.encode()).hexdigest()[:32]
+
+    @property
+    def topic(self) -> str:
+        """The topic on which the command was asked for, wherever it arrived from there."""
+        origin = self.cause.origin
+        return self.context.topic if origin is None else origin.topic
 
     def event(
         self,

@@ -143,7 +143,7 @@ def find_named(
         return draft.reject(Code.MALFORMED, message, "sub_wallet")
     if leaving is not None:
         refused = refuse_state(draft, wallet, leaving)
-    elif wallet.quarantined and draft.context.topic == TRANSACTION_REQUESTS:
+    elif wallet.quarantined and draft.topic == TRANSACTION_REQUESTS:
         refused = refuse_state(draft, wallet)
     else:
         refused = None
@@ -161,6 +161,8 @@ def find_named(
             return draft.reject(Code.HOLD_EXPIRED, "the authorization has expired", "transaction_id")
         message = f"{verb.value} is not possible: {transaction.operation} is {transaction.state}"
         return draft.reject(Code.ILLEGAL_TRANSITION, message, "transaction_id")
+    if verb is Verb.CAPTURE and 0 < transaction.due_at_ms <= draft.context.recorded_at_ms:
+        return draft.reject(Code.HOLD_EXPIRED, "the authorization has expired", "transaction_id")
     return Named(command.transaction_id, transaction)
 
 

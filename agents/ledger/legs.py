@@ -12,6 +12,7 @@ from agents.ledger.exchanging import exchanged
 from agents.ledger.holds import taken_back
 from agents.ledger.limits import over_cap
 from agents.ledger.operations.transfer import refused_by_payee, why_payee_refuses
+from agents.ledger.originals import move_original
 from agents.ledger.state import CREDIT_LEG, LedgerState, Wallet, leg_key
 from agents.ledger.turn import Turn
 from schemas.codes import Code
@@ -25,7 +26,7 @@ from schemas.events import (
     LedgerEvent,
 )
 from schemas.internal import LegAnswer, TransferLeg, encode_internal
-from schemas.lifecycle import SETTLED_AT_ONCE, State
+from schemas.lifecycle import SETTLED_AT_ONCE, State, Verb
 from schemas.partitioning import partition_of
 from schemas.topics import INTERNAL_COMMANDS
 
@@ -141,7 +142,7 @@ def _tell_payer(turn: Turn, leg: TransferLeg, code: str) -> None:
 def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
     state, context = turn.state, turn.context
     transaction = state.transactions.get(told.transaction_id, context.recorded_at_ms)
-    if transaction is None or transaction.state != State.PROCESSED:
+    if transaction is None or transaction.state != State.PROCESSED or transaction.to_wallet_id is None:
         code = "transaction_not_found" if transaction is None else transaction.code
         _replay(turn, told, "transfer" if transaction is None else transaction.operation, code, cause)
         return
@@ -168,6 +169,9 @@ def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
     )
     turn.write(event, transaction.wallet_id.encode())
     turn.tell_requester(event, transaction)
+    if told.accepted and transaction.operation == Verb.REVERSE:
+        assert transaction.parent_transaction_id is not None
+        move_original(turn, transaction.parent_transaction_id, cause, Verb.REVERSE)
 
 
 def _replay(turn: Turn, told: TransferLeg | LegAnswer, operation: str, code: str, cause: Cause) -> None:

@@ -44,7 +44,7 @@ def find_original(
         refused = refuse_state(draft, wallet, leaving and original is not None and original.payer is not None)
         if refused is not None:
             return refused
-    elif wallet.quarantined and draft.context.topic == TRANSACTION_REQUESTS:
+    elif wallet.quarantined and draft.topic == TRANSACTION_REQUESTS:
         refused = refuse_state(draft, wallet)
         assert refused is not None
         return refused

@@ -40,8 +40,8 @@ def show(wallet_id: str, count: int, view: bool, as_json: bool) -> None:
     """Show a wallet: its facts, balances and last movements.
 
     Facts and movements come from `ledger-events`, whose partition of the wallet is read from the start, balances from
-    `wallet-balances`: the truth, and as slow as the log is long. Amounts are in whole units of the assets that are known;
-    as JSON they are in minor units.
+    `wallet-balances`: the truth, and as slow as the log is long. Amounts are in whole units of the assets that are
+    known; as JSON they are in minor units.
     """
     settings = read_settings()
     if view:

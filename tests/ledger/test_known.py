@@ -34,7 +34,6 @@ def available(stage: Stage) -> int:
     return stage.world.balance(f"{stage.alice}/main/available", "EUR")
 
 
-@pytest.mark.xfail(strict=True, reason="what a tick has walked over is not walked again when the batch is decided anew")
 def test_a_bug_behind_a_tick_lets_the_holds_expire() -> None:
     stage = Stage()
     stage.authorize()
@@ -48,7 +47,6 @@ def test_a_bug_behind_a_tick_lets_the_holds_expire() -> None:
     assert available(stage) == 1_000
 
 
-@pytest.mark.xfail(strict=True, reason="a forwarded command is taken for one that is no request")
 @pytest.mark.parametrize("verb", [Verb.RELEASE, Verb.CANCEL, Verb.DISPUTE])
 def test_a_forwarded_request_is_refused_under_quarantine(verb: Verb) -> None:
     stage = Stage()
@@ -58,14 +56,12 @@ def test_a_forwarded_request_is_refused_under_quarantine(verb: Verb) -> None:
     assert stage.world.submit(asked(verb, seen), partition=1)["code"] == "wallet_quarantined"
 
 
-@pytest.mark.xfail(strict=True, reason="a capture to a payee is not asked whether that is the same sub-wallet")
 def test_a_capture_to_the_very_same_sub_wallet_is_malformed() -> None:
     stage = Stage()
     captured = asked(Verb.CAPTURE, stage.authorize(), to_wallet_id=stage.alice)
     assert stage.world.submit(captured)["code"] == "malformed"
 
 
-@pytest.mark.xfail(strict=True, reason="one account is debited and credited, each from the balance before")
 def test_the_refund_of_a_capture_to_the_very_same_sub_wallet_says_its_balance() -> None:
     stage = Stage()
     captured = stage.begin(asked(Verb.CAPTURE, stage.authorize(), to_wallet_id=stage.alice))
@@ -73,7 +69,6 @@ def test_the_refund_of_a_capture_to_the_very_same_sub_wallet_says_its_balance() 
     audit(stage.world)
 
 
-@pytest.mark.xfail(strict=True, reason="settled_minor and rail_fee_minor are looked at after the transaction")
 @pytest.mark.parametrize("fields", [{"settled_minor": 0}, {"rail_fee_minor": -1}, {"settled_minor": 2**63}])
 def test_an_amount_of_a_settlement_that_is_out_of_range_comes_first(fields: Json) -> None:
     stage = Stage()
@@ -81,7 +76,6 @@ def test_an_amount_of_a_settlement_that_is_out_of_range_comes_first(fields: Json
     assert (answer["code"], answer["field"]) == ("amount_out_of_range", next(iter(fields)))
 
 
-@pytest.mark.xfail(strict=True, reason="an adjustment asks for the asset before it asks for the accounts")
 @pytest.mark.parametrize(("to", "code"), [("nobody/main", "wallet_not_found"), ("alice/gone", "sub_wallet_not_found")])
 def test_an_adjustment_names_the_account_before_the_asset(to: str, code: str) -> None:
     stage = Stage()
@@ -89,7 +83,6 @@ def test_an_adjustment_names_the_account_before_the_asset(to: str, code: str) ->
     assert stage.world.submit(adjusted(stage, 1, f"{to}/available", asset="DUCATS"))["code"] == code
 
 
-@pytest.mark.xfail(strict=True, reason="what is available below zero does not even cover an amount of 0")
 def test_a_refund_of_what_is_refunded_exceeds_what_remains() -> None:
     stage = Stage()
     paid = stage.begin(transfer(stage.alice, stage.bert, 60), stage.bert)
@@ -103,7 +96,6 @@ def test_a_refund_of_what_is_refunded_exceeds_what_remains() -> None:
     assert stage.world.submit(refund)["code"] == "exceeds_remaining"
 
 
-@pytest.mark.xfail(strict=True, reason="a return keeps no room for what is held")
 def test_a_return_leaves_room_for_what_is_held() -> None:
     stage = Stage()
     paid = stage.begin(debit(stage.alice, 60))
@@ -114,7 +106,6 @@ def test_a_return_leaves_room_for_what_is_held() -> None:
     assert stage.world.submit(asked(Verb.RELEASE, held))["code"] == "ok"
 
 
-@pytest.mark.xfail(strict=True, reason="the original stays reversed when the payer's partition refuses its reversal")
 def test_a_reversal_that_is_refused_can_be_tried_again() -> None:
     stage = Stage()
     paid = stage.begin(transfer(stage.alice, stage.bob, 60), stage.bob)
@@ -125,7 +116,6 @@ def test_a_reversal_that_is_refused_can_be_tried_again() -> None:
     assert stage.world.submit(asked(Verb.REVERSE, paid))["code"] == "ok"
 
 
-@pytest.mark.xfail(strict=True, reason="a capture does not look at the time of an authorization that is not ended yet")
 def test_a_capture_after_expiry_is_refused_however_much_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("agents.ledger.due.COMMAND_PORTION", 1)
     stage = Stage()
@@ -154,7 +144,6 @@ def test_what_is_under_way_is_settled_however_late() -> None:
     assert stage.world.submit(asked(Verb.SETTLE, announced))["code"] == "ok"
 
 
-@pytest.mark.xfail(strict=True, reason="what a rail keeps of a settlement that contradicts the ledger is not booked")
 def test_the_fee_of_a_settlement_that_contradicts_the_ledger_is_booked() -> None:
     stage = Stage()
     failed = stage.begin(credit(stage.alice, 60, rail="sepa"))

@@ -16,7 +16,7 @@ from schemas.topics import INPUTS, INTERNAL_COMMANDS
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import Json, command, credit, debit, open_wallet, release
 from tests.ledger.drawn import APPROVERS, NUMBERED, PARTITION, PARTITIONS, WAITS_MS, commands, on_transactions
-from tests.ledger.lifecycle.stage import RAILS
+from tests.ledger.lifecycle.stage import REFERENCE
 from tests.ledger.model import Known, Model
 from tests.ledger.model.refusals import BY_HOLDER, MAY, may
 from tests.ledger.profiles import runs, seeded
@@ -54,8 +54,8 @@ class LedgerAgainstModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(PARTITIONS, reference=RAILS, retained_ms=RETAINED_MS)
-        rails = {name: rail.settlement for name, rail in RAILS.rails.items()}
+        self.world = World(PARTITIONS, reference=REFERENCE, retained_ms=RETAINED_MS)
+        rails = {name: rail.settlement for name, rail in REFERENCE.rails.items()}
         self.model = Model(self.world.owner, set(ISO_4217), dict(rails), RETAINED_MS, PORTIONS)
         self.names = [self.world.name_in(p, name) for name in ("anna", "bert", "ghost") for p in range(PARTITIONS)]
         self.waiting: list[dict[str, deque[Any]]] = [{t: deque() for t in INPUTS} for _ in range(PARTITIONS)]

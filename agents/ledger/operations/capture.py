@@ -53,6 +53,9 @@ def decide_capture(
     named = find_named(draft, state, wallet, command, Verb.CAPTURE, leaving=True, rail=over)
     if isinstance(named, LedgerEvent):
         return named
+    of = named.transaction
+    if (command.to_wallet_id, command.to_sub_wallet or "main") == (of.wallet_id, of.sub_wallet):
+        return draft.reject(Code.MALFORMED, "payer and payee are the same sub-wallet", "to_sub_wallet")
     taken = _taken(state, wallet, command, draft, named.transaction, reference)
     if isinstance(taken, LedgerEvent):
         return taken

@@ -94,7 +94,8 @@ def decide_refund(
     if fee is not None or (original.payer is not None and not is_below_zero):
         needed_minor = minor_of(fee) + (0 if original.payer is None else asked_minor)
         refused = refuse_funds(draft, spendable_minor(state, wallet, account, asset), needed_minor)
-        if refused is not None:
+        # Nothing is left to refund: that the wallet owes more than nothing is not why.
+        if refused is not None and needed_minor:
             return refused
     amount_minor = refuse_remaining(draft, transaction, command.amount_minor)
     if isinstance(amount_minor, LedgerEvent):

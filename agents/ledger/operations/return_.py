@@ -1,7 +1,7 @@
 """`return`: the rail has taken a settled transaction back. Forced: the money is gone, whatever the wallet has.
 
 Of a credit: available -> rail; of a debit or a capture: rail -> available. What is more than is left of the
-transaction, which was refunded or charged back meanwhile, is kept in suspense.
+transaction, which was refunded or charged back meanwhile, or than the account can hold, is kept in suspense.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from agents.ledger.accounts import SUSPENSE, available, is_system, rail
-from agents.ledger.draft import Draft, Journal, post_all
+from agents.ledger.draft import Draft, Journal, post_all, room_minor
 from agents.ledger.guards import balance_overflow, find_named
 from agents.ledger.limits import credit_limit_minor
 from agents.ledger.operations.settle import is_inflow
@@ -32,6 +32,9 @@ def decide_return(
     if transaction.has_reference(Verb.RETURN, command.rail_reference):
         return draft.note(TRANSACTION_CONFIRMED, named, "the rail has returned it under this reference before")
     returned_minor = min(command.amount_minor, max(0, transaction.counted.remaining_minor))
+    if not is_inflow(transaction):
+        own = available(transaction.wallet_id, transaction.sub_wallet)
+        returned_minor = min(returned_minor, room_minor(state, own, transaction.asset))
     journal = _journal(state, transaction, returned_minor, command.amount_minor - returned_minor)
     if journal is None:
         return balance_overflow(draft)
@@ -46,7 +49,7 @@ def decide_return(
     event.remaining_minor = after.counted.remaining_minor
     first = journal.balances[0]
     lowest_minor = -credit_limit_minor(wallet, transaction.asset)
-    event.forced = first.balance_minor < lowest_minor and not is_system(first.account)
+    event.forced = is_inflow(transaction) and first.balance_minor < lowest_minor and not is_system(first.account)
     return event
 
 

@@ -44,7 +44,8 @@ def decide_reverse(
         account = available(command.wallet_id, original.sub_wallet)
         back = payback_of(original, original.payer, account, amount_minor, None)
         event = pay_back(state, draft, back, reference, forced=True)
-    if event.to_state in (State.PROCESSED, State.SETTLED):
+    # One that is under way to the payer's partition is reversed once that has taken the money.
+    if event.to_state == State.SETTLED:
         draft.then += (
             partial(move_original, original_id=command.transaction_id, cause=draft.cause, verb=Verb.REVERSE),
         )

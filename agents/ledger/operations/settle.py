@@ -7,7 +7,7 @@ settled goes back. The rail's fee is ours: fees -> rail.
 from __future__ import annotations
 
 from agents.ledger.accounts import FEES, INCOMING, OUTGOING, SUSPENSE, available, bucket, rail, rail_pending
-from agents.ledger.draft import Draft, Journal, Named, post, post_all
+from agents.ledger.draft import Draft, Journal, Named, post_all
 from agents.ledger.guards import balance_overflow, find_named
 from agents.ledger.state import LedgerState, Transaction, Wallet
 from schemas.codes import Code
@@ -91,12 +91,13 @@ def _contradicted(state: LedgerState, command: Settle, draft: Draft, rejection: 
     if transaction.has_reference(Verb.SETTLE, command.rail_reference):
         return draft.note(TRANSACTION_CONFIRMED, named, "the rail has said so under this reference before")
     minor = transaction.amount_minor if command.settled_minor is None else command.settled_minor
-    to, from_ = (SUSPENSE, rail(transaction.rail)) if is_inflow(transaction) else (rail(transaction.rail), SUSPENSE)
-    journal = post(state, from_, to, transaction.asset, minor)
+    over, fee_minor = rail(transaction.rail), command.rail_fee_minor or 0
+    to, from_ = (SUSPENSE, over) if is_inflow(transaction) else (over, SUSPENSE)
+    journal = post_all(state, transaction.asset, ((from_, -minor), (to, minor), (FEES, -fee_minor), (over, fee_minor)))
     if journal is None:
         return balance_overflow(draft)
     message = f"settled by the rail, but {transaction.state} here: booked against suspense"
     event = draft.note(TRANSACTION_CONTRADICTED, named, message, journal)
-    event.rail_facts = RailFacts(rail_reference=command.rail_reference)
+    event.rail_facts = RailFacts(rail_reference=command.rail_reference, rail_fee_minor=command.rail_fee_minor)
     event.amount_minor = minor
     return event

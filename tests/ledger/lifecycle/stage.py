@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
+from schemas.clock import rfc3339
 from schemas.rails import INSTANT, Rail
 from schemas.reference import Reference
-from schemas.topics import INTERNAL_COMMANDS
+from schemas.topics import FX_RATES, INTERNAL_COMMANDS
 from tests.ledger.commands import Json, command, credit, open_wallet, set_state
-from tests.ledger.world import Position, World
+from tests.ledger.world import DAY_MS, START_MS, Position, World
 
 SEPA = Rail(name="sepa", settlement="deferred")
-RAILS = Reference(rails={INSTANT.name: INSTANT, SEPA.name: SEPA})
+RATE: Json = {"rate_id": "r-1", "base": "EUR", "quote": "USD", "bid": "1.1", "ask": "1.2", "source": "desk"}
+RATE |= {"valid_from": rfc3339(START_MS), "valid_until": rfc3339(START_MS + 365 * DAY_MS)}
+REFERENCE = Reference(rails={INSTANT.name: INSTANT, SEPA.name: SEPA}).with_record(
+    FX_RATES, "r-1", json.dumps(RATE).encode()
+)
 
 #: What each transaction is of, and what is refunded or disputed of it.
 AMOUNT_MINOR, PART_MINOR = 60, 10
@@ -38,11 +44,11 @@ class Stage:
     """`alice` and `bert` live in partition 0, `bob` in 1; alice has money."""
 
     def __init__(self) -> None:
-        self.world = World(2, reference=RAILS)
+        self.world = World(2, reference=REFERENCE)
         self.alice, self.bert = self.world.name_in(0, "alice"), self.world.name_in(0, "bert")
         self.bob = self.world.name_in(1, "bob")
         for wallet_id in (self.alice, self.bert, self.bob):
-            self.do(open_wallet(wallet_id))
+            self.do(open_wallet(wallet_id, "EUR", "USD"))
         self.do(credit(self.alice, 1_000))
         #: The dispute that is open of a transaction.
         self.disputes: dict[str, Seen] = {}
@@ -79,7 +85,7 @@ class Stage:
         return self.begin(command("authorize", self.alice, **fields))
 
     def tick(self) -> Position:
-        """The holds' time is over, and the clock says so in alice's partition."""
+        """The time of what was begun is over, or has come, and the clock says so in alice's partition."""
         self.world.wait(HOLD_S * 1_000)
         tick = self.world.machine.tick(self.world.now_ms, 0)
         at = self.world.append(tick.topic, tick.value, key=tick.key, partition=0)

@@ -28,6 +28,8 @@ FIELDS: Final[dict[Verb, Json]] = {
 _BY_OPERATORS: Final = frozenset({Verb.RESOLVE, Verb.REVERSE})
 #: Asked for under the wallet that has the money to give back.
 BY_HOLDER: Final = frozenset({Verb.REFUND, Verb.DISPUTE, Verb.REVERSE})
+#: What the ledger does when the time of a transaction is over, or has come.
+BY_TIME: Final = frozenset({Verb.EXPIRE, Verb.EXECUTE})
 #: What only another partition says, of a transaction that has a payee there.
 BY_PAYEE: Final = frozenset({Verb.ACCEPT, Verb.REFUSE})
 
@@ -41,7 +43,7 @@ def asked(verb: Verb, seen: Seen, **fields: Any) -> Json:
 
 def send(stage: Stage, verb: Verb, seen: Seen) -> Position:
     """Do this to a transaction, whether it is possible or not, and deliver nothing; where it was done."""
-    if verb is Verb.EXPIRE:
+    if verb in BY_TIME:
         return stage.tick()
     if verb in BY_PAYEE:
         told = LegAnswer(

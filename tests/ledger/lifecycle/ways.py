@@ -9,19 +9,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from schemas.clock import rfc3339
 from schemas.lifecycle import TRANSITIONS, State, Verb
 from schemas.money import INT64_MAX
 from tests.ledger.commands import Json, command, operator, transfer
-from tests.ledger.lifecycle.stage import AMOUNT_MINOR, Seen, Stage
+from tests.ledger.lifecycle.stage import AMOUNT_MINOR, HOLD_S, Seen, Stage
 from tests.ledger.lifecycle.verbs import Step, accept, asked, by, expire, refuse
+from tests.ledger.world import START_MS
 
-_P, _S, _F, _C = State.PROCESSED, State.SETTLED, State.FAILED, State.CANCELED
+_I, _P, _S, _F, _C = State.INITIATED, State.PROCESSED, State.SETTLED, State.FAILED, State.CANCELED
 _D, _R = State.DISPUTED, State.REVERSED
 
 #: State that no transaction of the operation is seen in yet -> why.
 UNREACHED: Final[Mapping[tuple[str, State], str]] = {
-    **{(operation, State.INITIATED): "nothing waits yet: no schedule, no screening" for operation in TRANSITIONS},
-    ("adjust", _P): "passed on the way only: an adjustment is posted at once",
+    **{
+        (operation, _I): "passed on the way only: it waits for no time"
+        for operation in TRANSITIONS
+        if operation not in ("credit", "debit", "transfer", "convert", "fee")
+    },
+    **{
+        (operation, _P): "passed on the way only: it is posted at once"
+        for operation in ("adjust", "convert", "fee", "reward", "batch")
+    },
 }
 
 
@@ -180,6 +189,27 @@ def _then(begin: Callable[[Stage], Seen], *before: Step) -> Callable[[Stage], Se
     return begun
 
 
+def _scheduled(operation: str, **fields: object) -> Mapping[str, Way]:
+    """One that waits for its time, and one that cannot be done then."""
+    when = {"execute_at": rfc3339(START_MS + HOLD_S * 1_000)}
+    too_much = {"amount_minor": 1_000_000, "asset": "EUR"}
+    return {
+        "scheduled": Way(_asked(operation, **fields, **when), {_I: (), _C: (_CANCEL,)}),
+        "scheduled, too much": Way(_asked(operation, **{**fields, **too_much}, **when), {_I: (), _F: (expire,)}),
+    }
+
+
+def _later(stage: Stage) -> Seen:
+    when = {"execute_at": rfc3339(START_MS + HOLD_S * 1_000)}
+    return stage.begin(transfer(stage.alice, stage.bert, AMOUNT_MINOR, **when))
+
+
+def _batch(stage: Stage) -> Seen:
+    items = [{"operation": "credit", "amount_minor": AMOUNT_MINOR, "asset": "EUR"}]
+    return stage.begin(command("batch", stage.alice, items=items))
+
+
+_TO_USD: Final[Json] = {"to_asset": "USD"}
 _SEPA: Final[Json] = {"rail": "sepa"}
 _CAPTURE_PART: Final = by(Verb.CAPTURE, amount_minor=5)
 
@@ -188,18 +218,28 @@ WAYS: Final[Mapping[str, Mapping[str, Way]]] = {
         "instant": Way(_asked("credit"), _PAID),
         "deferred": Way(_asked("credit", **_SEPA), _PAID_LATER),
         "submitted": Way(_then(_asked("credit", **_SEPA), _SUBMIT), {_P: ()}, submitted=True),
+        "scheduled": _scheduled("credit")["scheduled"],
     },
     "debit": {
         "instant": Way(_asked("debit"), _PAID),
         "deferred": Way(_asked("debit", **_SEPA), _PAID_LATER),
         "submitted": Way(_then(_asked("debit", **_SEPA), _SUBMIT), {_P: ()}, submitted=True),
         "returned": Way(_asked("debit"), {_R: (_RETURN,)}),
+        **_scheduled("debit"),
     },
     "transfer": {
         "here": Way(_HERE, {_S: (), _R: (_REVERSE,)}),
         "here, refused": Way(_paid(refused=True), {_F: ()}),
         "away": Way(_paid(away=True), {**_AWAY, _R: (accept, _REVERSE)}, under_way=True),
+        "scheduled": Way(_later, {_I: (), _C: (_CANCEL,)}),
     },
+    "convert": {
+        "at once": Way(_asked("convert", **_TO_USD), {_S: (), _R: (_REVERSE,)}),
+        **_scheduled("convert", **_TO_USD),
+    },
+    "fee": {"at once": Way(_asked("fee", code="x"), {_S: (), _R: (_REVERSE,)}), **_scheduled("fee", code="x")},
+    "reward": {"expires": Way(_asked("reward", code="x", expires_in_s=HOLD_S), {_S: (), _R: (_REVERSE,)})},
+    "batch": {"at once": Way(_batch, {_S: ()})},
     "authorize": {
         "held": _held()({_P: (), _S: (_CAPTURE,), _C: (_RELEASE,)}),
         "canceled": _held()({_C: (_CANCEL,)}),

@@ -103,7 +103,8 @@ def capture(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
         waits, rail = over_rail(m, c.get("rail"))
         moves = [(from_, -amount), (account(*purse, "outgoing") if waits else "system/rail:instant", amount)]
         done = begin(m, p, c, id_, "processed" if waits else "settled", moves, rail=rail, **fields)
-    if isinstance(done, str) or (done[0] or {})["state"] == "failed":
+    # What is under way to the payer's partition is reversed once that has taken the money.
+    if isinstance(done, str) or (done[0] or {})["state"] != "settled":
         return done
     hold["left"] -= amount
     hold["captured"] += amount
@@ -159,7 +160,8 @@ def reverse(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
         sign = -1 if of["operation"] == "credit" else 1
         fields = {"parent": of, "asset": of["asset"], "sub": of["sub"], "amount": amount}
         done = begin(m, p, c, id_, "settled", [(own, sign * amount), (against, -sign * amount)], **fields)
-    if isinstance(done, str) or (done[0] or {})["state"] == "failed":
+    # What is under way to the payer's partition is reversed once that has taken the money.
+    if isinstance(done, str) or (done[0] or {})["state"] != "settled":
         return done
     return done[0], done[1], follow(m, of)
 
