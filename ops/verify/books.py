@@ -41,17 +41,22 @@ class Books:
     def post(self, event: LedgerEvent) -> None:
         """Post the event's entries, and compare the balances that it states."""
         entries, stated = event.entries, event.balances
-        afters: list[int] = []
         self._went_below = False
-        if entries:
-            if not _is_plain(entries):
-                self._check_balanced(entries)
-            is_forced = event.forced and may_be_forced(event)
-            afters = [self._post_entry(entry, is_forced) for entry in entries]
+        is_forced = event.forced and may_be_forced(event)
+        if len(entries) == 2 and len(stated) == 2:  # nearly always
+            one, other = entries
+            afters = (self._post_entry(one, is_forced), self._post_entry(other, is_forced))
+            is_right = _is_plain(one, other) and _is_stated(entries, afters, stated)
+        else:
+            is_right = False
+            for entry in entries:
+                self._post_entry(entry, is_forced)
+        if not is_right:
+            self._check_balanced(entries)
+        if not is_right or self._drift:
+            self._check_stated(entries, stated)
         if event.forced and not self._went_below:
             self._here.report(Check.ILLEGAL_FORCE, "it is forced, but takes nothing available below zero")
-        if self._drift or not _is_stated(entries, afters, stated):
-            self._check_stated(entries, stated)
 
     def _post_entry(self, entry: Entry, is_forced: bool) -> int:
         """Post an entry; returns the balance of its account after it."""
@@ -150,11 +155,8 @@ class Books:
         return {key[len(prefix) :]: minor for key, minor in self.balances.items() if key.startswith(prefix)}
 
 
-def _is_plain(entries: tuple[Entry, ...]) -> bool:
-    """True where one account gives, above zero, what another gets, as nearly everywhere."""
-    if len(entries) != 2:
-        return False
-    one, other = entries
+def _is_plain(one: Entry, other: Entry) -> bool:
+    """True where one account gives, above zero, what another gets."""
     minor = one.debit_minor
     return (
         minor > 0
@@ -165,10 +167,8 @@ def _is_plain(entries: tuple[Entry, ...]) -> bool:
     )
 
 
-def _is_stated(entries: tuple[Entry, ...], afters: list[int], stated: tuple[AccountBalance, ...]) -> bool:
-    """True where two balances are stated in the order of two entries, as nearly everywhere."""
-    if len(entries) != 2 or len(stated) != 2:
-        return False
+def _is_stated(entries: tuple[Entry, ...], afters: tuple[int, int], stated: tuple[AccountBalance, ...]) -> bool:
+    """True where two balances are stated in the order of two entries."""
     (one, other), (first, second) = entries, stated
     return (
         first.balance_minor == afters[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 import orjson
@@ -12,6 +12,9 @@ from ops.verify.findings import Check, Here
 from schemas.events import WALLET_RELEASED, WALLET_RELEASING, LedgerEvent, ParkedRecord, Source
 from schemas.internal import LegAnswer, TransferLeg, decode_internal
 from schemas.topics import SETTLEMENT_UPDATES
+
+#: Types of the events behind which parked records are applied.
+RELEASES: Final = frozenset({WALLET_RELEASING, WALLET_RELEASED})
 
 _Source = tuple[str, int, int]
 
@@ -31,7 +34,8 @@ class Parked:
         self._here = here
         #: Wallet -> its parked records, in order.
         self._waiting: dict[str, list[_Waiting]] = {}
-        self._due: list[_Waiting] = []
+        #: What the release that is under way must still apply.
+        self.due: list[_Waiting] = []
         self._cause: _Source | None = None
 
     def event(self, event: LedgerEvent, first: int | None) -> bool:
@@ -40,12 +44,12 @@ class Parked:
         `first` is what `Keys.event` says of a replay.
         """
         cause = event.cause
-        if self._due and cause is not None and (cause.topic, cause.partition, cause.offset) == self._cause:
+        if self.due and cause is not None and (cause.topic, cause.partition, cause.offset) == self._cause:
             return self._apply(event, first)
         self.settle()
         if event.parked is not None:
             self._park(event, event.parked)
-        if event.type in (WALLET_RELEASING, WALLET_RELEASED) and cause is not None:
+        if event.type in RELEASES and cause is not None:
             self._release(event)
             self._cause = (cause.topic, cause.partition, cause.offset)
         return False
@@ -56,14 +60,14 @@ class Parked:
         waiting = self._waiting.pop(wallet_id, [])
         left = 0 if event.wallet is None or event.type == WALLET_RELEASED else event.wallet.parked or 0
         applied = max(0, len(waiting) - left)
-        self._due = waiting[:applied]
+        self.due = waiting[:applied]
         if waiting[applied:]:
             self._waiting[wallet_id] = waiting[applied:]
 
     def _apply(self, event: LedgerEvent, first: int | None) -> bool:
         origin = None if event.cause is None else event.cause.origin
         source = None if origin is None else _place(origin)
-        due = self._due
+        due = self.due
         if source != due[0].source:
             self._here.report(Check.PARKED_LOST, f"{due[0].source} was parked first, but {source} is applied")
         applied = next((waiting for waiting in due if waiting.source == source), due[0])
@@ -89,10 +93,10 @@ class Parked:
 
     def settle(self) -> None:
         """What is not part of a release follows: nothing may be due any more."""
-        if self._due:
-            sources = [waiting.source for waiting in self._due]
+        if self.due:
+            sources = [waiting.source for waiting in self.due]
             self._here.report(Check.PARKED_LOST, f"a release did not apply what was parked: {sources}")
-            self._due = []
+            self.due = []
 
     @property
     def transactions(self) -> set[str]:

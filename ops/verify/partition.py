@@ -16,7 +16,7 @@ from ops.verify.findings import Check, Findings, Here
 from ops.verify.forwards import Forwards
 from ops.verify.inputs import Inputs
 from ops.verify.keys import Keys
-from ops.verify.parked import Parked
+from ops.verify.parked import RELEASES, Parked
 from ops.verify.sagas import Sagas
 from ops.verify.transactions import Transactions
 from ops.verify.wallets import WALLET_EVENTS, Wallets
@@ -136,16 +136,17 @@ class PartitionAudit:
             here.report(Check.ILLEGAL_FORCE, f"{event.command or event.operation} is forced")
         cause = event.cause
         is_own, is_applied = False, False
+        first = None
         if cause is not None and cause.idempotency_key is not None:
             first = self._keys.event(event, cause)
-            is_applied = self.parked.event(event, first)
-            self.inputs.event(event, is_applied, first)
         elif event.command is not None:
             is_own = True
+        if is_own:
             self.inputs.own(event)
         else:
-            is_applied = self.parked.event(event, None)
-            self.inputs.event(event, is_applied, None)
+            if self.parked.due or event.parked is not None or event.type in RELEASES:
+                is_applied = self.parked.event(event, first)
+            self.inputs.event(event, is_applied, first)
         if not is_own and (self._expiries.is_watching or event.type == CLOCK_TICKED):
             self._expiries.record(event)
         if event.type == WALLET_OPENED:

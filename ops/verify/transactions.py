@@ -216,7 +216,7 @@ class Transactions:
             return
         reference = Case(event, known, None).asked.rail_reference
         was_new = self.past.refer(known.transaction_id, f"{verb}:{reference}")
-        if was_new is (event.type == TRANSACTION_CONFIRMED):
+        if was_new is (event.type == TRANSACTION_CONFIRMED) and (self._is_whole or not was_new):
             said = "was never booked" if was_new else "is booked a second time"
             self._here.report(Check.REFERENCE_TWICE, f"{verb} {reference!r} of {known.transaction_id} {said}")
 

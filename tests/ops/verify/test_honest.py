@@ -16,6 +16,7 @@ from tests.ops.verify.honest import Ledger, LogRecord
 from tests.ops.verify.operations import operations
 from tests.ops.verify.story import HERE, PARTITIONS, THERE, UNLUCKY_MINOR, UnluckyMachine, audit, codes, living, story
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, edit, locate, remove, reseal
+from tests.ops.verify.traffic import Traffic
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 10_000])
@@ -73,6 +74,13 @@ def test_random_traffic_holds() -> None:
     report = audit(ledger)
     assert report.counts == {}
     assert report.open_sagas == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_traffic_with_all_operations_holds(seed: int) -> None:
+    report = audit(Traffic(seed).run(400), chunk=50)
+    assert report.counts == {}, report.findings
+    assert report.events > 300
 
 
 def _seals(ledger: Ledger, partition: int) -> Iterable[int]:

@@ -8,6 +8,7 @@ import pytest
 
 from ops.verify import postings
 from ops.verify.findings import MEANING, Check
+from tests.ops.verify.asked_cases import NOT_AS_ASKED
 from tests.ops.verify.frauds import (
     DEBIT,
     REQUESTS,
@@ -21,7 +22,7 @@ from tests.ops.verify.frauds import (
     without,
 )
 from tests.ops.verify.log_cases import LOG_CASES
-from tests.ops.verify.operation_cases import NOT_AS_ASKED, OPERATION_CASES
+from tests.ops.verify.operation_cases import OPERATION_CASES
 from tests.ops.verify.operations import operations
 from tests.ops.verify.story import audit, codes, story
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, edit, locate, remove
