@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from ops.errors import OperationError
 from schemas.commands import CONTRACTS
 
-
 #: Lines that one message tells of.
 _TOLD: Final = 20
 
