@@ -13,7 +13,8 @@ from ops.broker import BrokerError
 from ops.cli.running import print_json
 from ops.demo.data import find_data
 from ops.demo.result import report, story_line
-from ops.demo.run import Demo, Options, tell_story
+from ops.demo.run import Demo, Options
+from ops.demo.story.run import tell_alone
 from ops.demo.view import LineView, LiveView, View
 from ops.errors import OperationError
 
@@ -96,7 +97,7 @@ def demo(
 def _tell(keep: bool, as_json: bool, write: Callable[[str], None]) -> None:
     """Only the story."""
     try:
-        told = tell_story(keep, write, lambda line: click.echo(line, err=True))
+        told = tell_alone(keep, write, lambda line: click.echo(line, err=True))
     except (BrokerError, OperationError) as error:
         raise click.ClickException(str(error)) from error
     if as_json:

@@ -24,7 +24,6 @@ from ops.demo.plot import draw
 from ops.demo.result import Result
 from ops.demo.stop import stoppable
 from ops.demo.story.run import tell
-from ops.demo.story.told import Told
 from ops.demo.timeline import Timeline
 from ops.demo.traffic import PREFIX, Traffic
 from ops.demo.view import Scene, View, WorkerState
@@ -42,8 +41,6 @@ _FAST_TRANSFERS_S: Final = 8.0
 #: As quick as a supervisor is, so that the group hears of the death and of the new process in one rebalance.
 _RESTART_AFTER_S: Final = 0.5
 _SAMPLE_EVERY_S: Final = 0.5
-#: For a minute the quick compiler alone costs half the processor time that the thorough one does.
-_SHORT_LIVED: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,25 +55,6 @@ class Options:
     plot: Path | None = None
     #: Gets the lines of the story.
     write: Callable[[str], None] = print
-
-
-def tell_story(keep: bool, write: Callable[[str], None], announce: Callable[[str], None]) -> Told:
-    """Only the story, on a broker of its own.
-
-    Raises:
-        BrokerError: the broker cannot be had or started.
-        OperationError: the story did not go as it is written.
-        KeyboardInterrupt: Ctrl-C or SIGTERM; everything is stopped and removed.
-    """
-    with (
-        stoppable() as stop,
-        stage.folder(keep) as folder,
-        EmbeddedBroker(folder / "broker", jvm_options=_SHORT_LIVED, announce=announce) as broker,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        told = runner.run(stop.cancellable(tell(folder, broker.bootstrap_servers, write)))
-        told.kept = str(folder) if keep else None
-    return told
 
 
 class Demo:
@@ -104,7 +82,7 @@ class Demo:
         with stoppable() as stop, stage.folder(options.keep) as folder:
             self._phase("starting Kafka")
             with (
-                EmbeddedBroker(folder / "broker", jvm_options=_SHORT_LIVED, announce=self._announce) as broker,
+                EmbeddedBroker(folder / "broker", jvm_options=stage.SHORT_LIVED, announce=self._announce) as broker,
                 asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
             ):
                 result = runner.run(stop.cancellable(self._drive(folder, broker.bootstrap_servers)))
@@ -115,8 +93,6 @@ class Demo:
     # ---- the story ---------------------------------------------------------------------------------
 
     async def _drive(self, folder: Path, bootstrap_servers: str) -> Result:
-        self._phase("telling a story of all operations")
-        told = await tell(folder, bootstrap_servers, self._options.write)
         environment = stage.environment_of(folder, bootstrap_servers)
         settings = stage.settings_of(environment)
         self._phase("applying topics")
@@ -126,23 +102,30 @@ class Demo:
             DemoWorker(f"ledger-{n}", environment, folder / f"ledger-{n}.log")
             for n in range(1, self._options.workers + 1)
         ]
-        watch = asyncio.create_task(self._watch())
         try:
             for worker in self._workers:
                 worker.start()
-            # While they start: it takes a second.
+            # While they start, for that takes seconds.
+            self._phase("telling a story of all operations")
+            told = await tell(folder, bootstrap_servers, self._options.write)
             traffic = await asyncio.to_thread(Traffic, self._options.source, self._tracker)
             self._scene.total = traffic.total
-            await _unless_down(until_ready(self._workers), watch)
-            await _unless_down(self._send(settings, traffic), watch)
+            await self._watched(settings, traffic)
         finally:
-            watch.cancel()
             await stop_workers(self._workers)
         self._scene.workers = [WorkerState(worker.worker_id, 0, "stopped") for worker in self._workers]
         self._sample()
         result = await self._judge(folder, environment, settings, traffic)
         result.story = told
         return result
+
+    async def _watched(self, settings: Settings, traffic: Traffic) -> None:
+        watch = asyncio.create_task(self._watch())
+        try:
+            await _unless_down(until_ready(self._workers), watch)
+            await _unless_down(self._send(settings, traffic), watch)
+        finally:
+            watch.cancel()
 
     async def _send(self, settings: Settings, traffic: Traffic) -> None:
         options, servers = self._options, settings.bootstrap_servers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +16,15 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from ops.amounts import Amounts
+from ops.demo.story.page import Page
+from ops.demo.story.player import Player
+from ops.demo.story.script import STORY
+from ops.demo.story.setting import registry
 from schemas.commands import CONTRACTS
 from tests.docs.conftest import Ledger
 from tests.docs.pages import ROOT, blocks
+from tests.ops.demo.story.in_memory import InMemory
 
 README = ROOT / "README.md"
 VERIFICATION = ROOT / "docs" / "operating" / "verification.md"
@@ -114,16 +121,16 @@ async def _read(bootstrap_servers: str, topic: str) -> dict[int, list[bytes]]:
         await consumer.stop()
 
 
-def _first_transfer() -> Iterator[tuple[str, str]]:
+def _first_steps() -> Iterator[tuple[str, str]]:
     """The request files of the first steps, in order: name and content."""
     texts = [
         block.text for block in blocks(ROOT / "docs" / "operating" / "getting-started.md") if block.language == "json"
     ]
-    yield from zip(("first.jsonl", "second.jsonl"), texts, strict=True)
+    yield from zip(("first.jsonl", "second.jsonl", "third.jsonl", "fourth.jsonl"), texts, strict=True)
 
 
 def test_printed_requests_are_commands() -> None:
-    for _, text in _first_transfer():
+    for _, text in _first_steps():
         for line in text.splitlines():
             CONTRACTS["transaction-requests"].validate_json(line)
     (release,) = [
@@ -155,11 +162,32 @@ def _typed(ledger: Ledger, folder: Path) -> Iterator[Any]:
 
 @pytest.mark.kafka
 def test_the_first_steps_do_what_they_say(ledger: Ledger, tmp_path: Path) -> None:
-    for file, text in _first_transfer():
+    for file, text in _first_steps():
         (tmp_path / file).write_text(text)
     with _typed(ledger, tmp_path) as walletstream:
         assert "3 answered, 0 of them replayed" in walletstream("submit", "--wait", "first.jsonl")
         assert "1 answered, 0 of them replayed" in walletstream("submit", "--wait", "second.jsonl")
         assert "1 answered, 1 of them replayed" in walletstream("submit", "--wait", "second.jsonl")
-        assert "3001" in walletstream("wallet", "show", "alice").replace("30.01", "3001")
+        assert "30.01" in walletstream("wallet", "show", "alice")
         assert "verify: OK" in walletstream("verify")
+        walletstream("submit", "--wait", "third.jsonl")
+        shown = walletstream("wallet", "show", "alice", "-n", "1")
+        assert re.search(r"alice +EUR +10\.01 +20\.00\n", shown)
+        hold = shown.split()[-1]
+        capture = tmp_path / "fourth.jsonl"
+        capture.write_text(re.sub(r"[0-9a-f]{32}", hold, capture.read_text()))
+        walletstream("submit", "--wait", "fourth.jsonl")
+        assert re.search(r"alice +EUR +15\.01\n", walletstream("wallet", "show", "alice", "-n", "3"))
+        assert re.search(r"child [0-9a-f]{32}: capture of 15\.00 EUR, ", walletstream("tx", "show", hold))
+        assert re.search(r"bob +EUR +34\.99\n", walletstream("wallet", "show", "bob"))
+
+
+def test_the_readmes_pages_of_the_story_are_what_it_prints() -> None:
+    page, printed = Page(Amounts(registry())), list[str]()
+    told = Player(InMemory()).play(STORY, lambda step: printed.extend(page.step(step)))
+    asyncio.run(told)
+    (shown,) = [block.text for block in blocks(README) if "capture ->" in block.text]
+    steps = shown.strip("\n").split("\n\n")
+    assert len(steps) == 3
+    for step in steps:
+        assert f"\n{step}\n" in "\n".join(printed)

@@ -11,7 +11,7 @@ from ops.demo.story.player import Act, PlayedStep, Player
 from ops.demo.story.script import STORY
 from ops.demo.story.setting import registry
 from ops.event_facts import facts_of, limit_fact
-from ops.history import Logged, concerns, family, in_order
+from ops.history import Child, Logged, concerns, family, in_order
 from schemas.events import LedgerEvent, LimitFacts
 from tests.ops.demo.story.in_memory import InMemory
 
@@ -84,8 +84,9 @@ def test_parents_and_children(lived: Lived) -> None:
     room = lived.transaction_id("authorize")
     parent, (stay,) = family(room, lived.events(room))
     assert parent is None
-    assert stay == (lived.transaction_id("capture"), "capture", 9_000, "EUR", "settled")
-    assert family(stay.transaction_id, lived.events(stay.transaction_id)) == (room, [])
+    capture = lived.transaction_id("capture")
+    assert stay == Child(capture, "capture", 9_000, "EUR", "settled")
+    assert family(capture, lived.events(capture)) == (room, [])
     books = lived.transaction_id("transfer")
     _, children = family(books, lived.events(books))
     assert [(child.operation, child.amount_minor, child.state) for child in children] == [

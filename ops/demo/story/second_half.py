@@ -72,28 +72,26 @@ _LIMITS: Final = Step(
     (BEN,),
 )
 
-_SCHEDULED: Final = (
-    Step(
-        (
-            Ask(
-                "The hotel schedules {amount} to Ben, its gardener, in an hour.",
-                *(HOTEL, "transfer"),
-                eur(2_000, to_wallet_id=BEN, execute_at=In(HOUR_S)),
-                "initiated",
-                "wages",
-            ),
-            Ask("It thinks better of it.", *(HOTEL, "cancel"), {"transaction_id": Of("wages")}, "canceled"),
-            Ask(
-                "It schedules {amount}, in a second.",
-                *(HOTEL, "transfer"),
-                eur(1_250, to_wallet_id=BEN, execute_at=In(1)),
-                "initiated",
-                "corrected wages",
-            ),
-            Await("The time has come.", "corrected wages", "settled"),
+_SCHEDULED: Final = Step(
+    (
+        Ask(
+            "The hotel schedules {amount} to Ben, its gardener, in three seconds.",
+            *(HOTEL, "transfer"),
+            eur(1_250, to_wallet_id=BEN, execute_at=In(3)),
+            "initiated",
+            "wages",
         ),
-        (HOTEL, BEN),
+        Ask(
+            "It schedules {amount} more, in an hour.",
+            *(HOTEL, "transfer"),
+            eur(2_000, to_wallet_id=BEN, execute_at=In(HOUR_S)),
+            "initiated",
+            "bonus",
+        ),
+        Ask("It thinks better of that.", *(HOTEL, "cancel"), {"transaction_id": Of("bonus")}, "canceled"),
+        Await("The time of the first has come.", "wages", "settled"),
     ),
+    (HOTEL, BEN),
 )
 
 
@@ -137,4 +135,4 @@ _REVERSAL: Final = Step(
     (ALICE, BOOKSHOP),
 )
 
-SECOND_HALF: Final[tuple[Step, ...]] = (_POINTS, *_EXCHANGE, _LIMITS, *_SCHEDULED, _BATCH, _REVERSAL)
+SECOND_HALF: Final[tuple[Step, ...]] = (_POINTS, *_EXCHANGE, _LIMITS, _SCHEDULED, _BATCH, _REVERSAL)

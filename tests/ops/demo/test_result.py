@@ -10,6 +10,8 @@ import pytest
 
 from ops.demo.balances import BalanceCheck, compare
 from ops.demo.result import Result, report
+from ops.demo.story.books import TrialBalance, TrialLine
+from ops.demo.story.told import Told
 from ops.demo.timeline import Timeline
 from ops.latencies import percentiles
 
@@ -56,6 +58,8 @@ def test_it_holds_only_if_everything_does() -> None:
         {"balances": BalanceCheck(10, 1, (("w", 1, 2),))},
         {"codes": Counter(ok=97, malformed=3)},
         {"replayed": 2},
+        {"story": Told(verify_holds=False, verify_line="verify: 1 finding")},
+        {"story": Told(trials=[TrialBalance("EUR", (TrialLine("alice/main/available", 1, 0),))])},
     ],
     ids=str,
 )
@@ -88,6 +92,14 @@ def test_the_report_says_what_matters() -> None:
     assert "verify: OK 300 events" in text
     assert "p50 500 ms, p99 3,000 ms from the kill on; caught up 3.5 s after it" in text
     assert json.loads(json.dumps(_result().as_json()))["latency"]["p50_ms"] == 20.0
+
+
+def test_the_story_is_told_of_first() -> None:
+    trials = [TrialBalance("EUR", (TrialLine("alice/main/available", 0, 5), TrialLine("system/rail:instant", 5, 0)))]
+    result = dataclasses.replace(_result(), story=Told(trials=trials, verify_holds=True, verify_line="verify: OK"))
+    assert result.holds
+    assert next(report(result)) == "story       0 steps, 0 outcomes as written; sums to zero in EUR; verify: OK"
+    assert result.as_json()["story"]["verify"] == {"holds": True, "line": "verify: OK"}
 
 
 def test_balances_are_compared_wallet_by_wallet() -> None:

@@ -62,6 +62,8 @@ def test_a_worker_is_killed_and_everything_holds(tmp_path: Path) -> None:
     assert said["codes"]["insufficient_funds"] > 0
     assert said["replayed"] > 0
     assert said["verify"]["line"].startswith("verify: OK")
+    assert said["story"]["ok"] is True
+    assert "Trial balance" in err
     assert "kill -9 ledger-2" in err
     assert "ledger-2 started again" in err
     assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
