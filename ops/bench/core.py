@@ -15,11 +15,11 @@ import pstats
 import tempfile
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import click
 
@@ -28,7 +28,13 @@ from ops.cli.load import Mix
 from ops.load import Placed, RequestMaker, Shape
 from ops.mixed_load import MixedMaker, reference_records
 from schemas.clock import rfc3339
-from schemas.topics import LEDGER_EVENTS, SETTLEMENT_UPDATES, TRANSACTION_OUTCOMES, TRANSACTION_REQUESTS
+from schemas.topics import (
+    INTERNAL_COMMANDS,
+    LEDGER_EVENTS,
+    SETTLEMENT_UPDATES,
+    TRANSACTION_OUTCOMES,
+    TRANSACTION_REQUESTS,
+)
 from streams.batch import LOG_APPEND_TIME, Batch, BatchDecider, Progress
 from streams.box import Taken
 from streams.machine import InputRecord, Message
@@ -93,14 +99,27 @@ def _turn(keys: list[str], key: str) -> None:
         keys.insert(at, key)
 
 
-class Core:
-    """One partition of the ledger that is fed directly. `disk` is written to as well, and never read."""
+class Disk(Protocol):
+    """What persists the batches, and may be read."""
 
-    def __init__(self, disk: RocksStore | None = None) -> None:
-        self.store = DictStore()
+    def get(self, table: str, key: str) -> bytes | None: ...
+    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]: ...
+    def write(self, changes: Changes, mark: Mark) -> None: ...
+
+
+class Core:
+    """One partition of the ledger that is fed directly.
+
+    `disk` is written to as well; it is read only with `from_disk`, in place of a store in memory.
+    """
+
+    def __init__(self, disk: Disk | None = None, *, from_disk: bool = False) -> None:
+        self._memory = None if from_disk else DictStore()
         self._disk = disk
+        reads = disk if self._memory is None else self._memory
+        assert reads is not None
         self.machine = LedgerMachine()
-        self._state = Overlay(self.machine.tables, self.store, 20_000)
+        self._state = Overlay(self.machine.tables, reads, 20_000)
         self._decider = BatchDecider(self.machine, LEDGER_EVENTS, 0, 1, rfc3339)
         self._progress = Progress()
         self._offset = 0
@@ -113,15 +132,27 @@ class Core:
 
     def feed(self, requests: Sequence[Placed], updates: Sequence[Placed] = ()) -> Batch:
         """Decide one batch, what rails say before the requests, and keep what it changes."""
-        first = self._offset
+        timestamp = _START_MS + self._offset // 40
+        return self._take({SETTLEMENT_UPDATES: updates, TRANSACTION_REQUESTS: requests}, timestamp)
+
+    def due_at_ms(self) -> int | None:
+        """When something is due next."""
+        return self.machine.due_at_ms(self._state)
+
+    def tick(self, at_ms: int) -> Batch:
+        """Let time pass, in a batch that has nothing else."""
+        tick = self.machine.tick(at_ms, 0)
+        return self._take({INTERNAL_COMMANDS: [Placed(0, tick.key, tick.value or b"")]}, at_ms)
+
+    def _take(self, inputs: Mapping[str, Sequence[Placed]], timestamp: int) -> Batch:
         records: list[tuple[str, Sequence[InputRecord]]] = []
         spans = {}
-        for topic, placed in ((SETTLEMENT_UPDATES, updates), (TRANSACTION_REQUESTS, requests)):
+        for topic, placed in inputs.items():
             if placed:
                 start, self._offset = self._offset, self._offset + len(placed)
-                records.append((topic, _records(placed, start, _START_MS + first // 40)))
+                records.append((topic, _records(placed, start, timestamp)))
                 spans[topic] = Span(start, self._offset)
-        taken = Taken(records, spans, len(requests) + len(updates))
+        taken = Taken(records, spans, sum(map(len, inputs.values())))
         began = time.thread_time()
         batch = self._decider.decide(self._state, self._progress, taken)
         decided = time.thread_time()
@@ -130,7 +161,8 @@ class Core:
         if self._disk is not None:
             self._disk.write(changes, Mark(self._offset, batch.seal))
         written = time.thread_time()
-        self.store.write(changes)
+        if self._memory is not None:
+            self._memory.write(changes)
         kept = time.thread_time()
         self._state.settle()
         self.settle_s += time.thread_time() - kept
