@@ -97,14 +97,17 @@ class RequestMaker:
         random, recent = self._random, self._recent
         if recent and random() < self._shape.duplicates:
             return recent[int(random() * len(recent))]
-        at = random()
-        placed = next(maker for edge, maker in self._makers if at < edge)()
+        placed = self._make_new()
         if len(recent) < _REMEMBERED:
             recent.append(placed)
         else:
             recent[self._made % _REMEMBERED] = placed
         self._made += 1
         return placed
+
+    def _make_new(self) -> Placed:
+        at = self._random()
+        return next(maker for edge, maker in self._makers if at < edge)()
 
     def _maker_of(self, operation: str) -> Callable[[], Placed]:
         return self._transfer if operation == "transfer" else lambda: self._rail(operation)

@@ -7,6 +7,7 @@ forgotten as a whole; while the overlay is `careful` it can be rolled back to a 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,11 +123,11 @@ class TableView(Generic[V]):
     def scan(self, start: str = "", end: str = "") -> Iterator[tuple[str, V]]:
         """Pairs in key order, this batch's changes included, from `start` on and before `end` where one is given.
 
-        Costs a look at all that the batch has changed, and of the store what is asked for. Keys must be ASCII for
-        the order to be the store's; nothing may be put meanwhile.
+        Costs a look at what is walked, and of a table that is not kept in order at all that the batch has changed.
+        Keys must be ASCII for the order to be the store's; nothing may be put meanwhile.
         """
         known, changed, decode = self._known, self._changed, self.table.decode
-        own = sorted([key for key in changed if key >= start and (not end or key < end)])
+        own = self._changed_within(start, end)
         at = 0
         for key, raw in self._reads.scan(self.table.name, start):
             if end and key >= end:
@@ -140,6 +141,10 @@ class TableView(Generic[V]):
         for key in own[at:]:
             if (value := known[key]) is not None:
                 yield key, value
+
+    def _changed_within(self, start: str, end: str) -> list[str]:
+        """Keys of what the batch has changed, in order."""
+        return sorted([key for key in self._changed if key >= start and (not end or key < end)])
 
     @property
     def changes(self) -> Mapping[str, V | None]:
@@ -171,6 +176,41 @@ class TableView(Generic[V]):
         if excess > 0:
             for key in list(islice(known, excess)):
                 del known[key]
+
+
+class OrderedView(TableView[V]):
+    """A table that is walked: its changes are kept in order too, for a batch may walk it as often as change it."""
+
+    __slots__ = ("_order",)
+
+    def __init__(self, table: Table[V], reads: Reads, cache_entries: int):
+        super().__init__(table, reads, cache_entries)
+        #: What the batch has changed, in order, and perhaps what it has rolled back.
+        self._order: list[str] = []
+
+    def put(self, key: str, value: V | None) -> None:
+        """Set the value under `key`; None removes it."""
+        if key not in self._changed:
+            order = self._order
+            at = bisect_left(order, key)
+            if at == len(order) or order[at] != key:
+                order.insert(at, key)
+        super().put(key, value)
+
+    def _changed_within(self, start: str, end: str) -> list[str]:
+        order, changed = self._order, self._changed
+        first, behind = bisect_left(order, start), bisect_left(order, end) if end else len(order)
+        return [key for key in order[first:behind] if key in changed]
+
+    def forget(self) -> None:
+        """Undo all that the batch has changed."""
+        super().forget()
+        self._order.clear()
+
+    def settle(self) -> None:
+        """The changes are in the store now: start afresh."""
+        super().settle()
+        self._order.clear()
 
 
 class BucketedView(Generic[V]):
@@ -245,9 +285,11 @@ class Overlay:
         self._undo: _Undo | None = None
         self._views: dict[str, TableView[Any] | BucketedView[Any]] = {}
         for table in tables:
-            self._views[table.name] = (
-                BucketedView(table, reads) if table.bucket_ms else TableView(table, reads, cache_entries)
-            )
+            if table.bucket_ms:
+                self._views[table.name] = BucketedView(table, reads)
+            else:
+                view = OrderedView if table.name.endswith(IN_ORDER) else TableView
+                self._views[table.name] = view(table, reads, cache_entries)
         #: A place for the machine to keep its own typed wrapper of this overlay.
         self.typed: Any = None
 

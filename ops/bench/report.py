@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from rich.table import Table
 
+from ops.bench.holds import Holds
 from ops.bench.latency import Hot, Latency
 from ops.bench.recovery import Recovery
 from ops.bench.throughput import Throughput, median, spread
@@ -21,6 +23,11 @@ MOST_P99_MS: Final = {500.0: 40.0, 5_000.0: 60.0}
 LEAST_EVENTS_PER_S: Final = 60_000.0
 MANY_WALLETS: Final = 1_000_000
 MOST_RSS_MB: Final = 700.0
+LEAST_OF_SIMPLE: Final = 0.6
+MANY_HOLDS: Final = 1_000_000
+MOST_TICK_S: Final = 2.0
+#: Rows read for a hold that ends may differ by so much between few open holds and many.
+MOST_ROWS: Final = 1.05
 #: Memory after a restore may differ by so much between a log and one twice as long.
 MOST_GROWTH: Final = 1.10
 
@@ -63,6 +70,8 @@ class Report:
     latency: list[Latency] = field(default_factory=list)
     hot: Hot | None = None
     recovery: Sequence[Recovery] = ()
+    #: With few open holds, then with many.
+    holds: list[Holds] = field(default_factory=list)
     #: What could not be measured, and why.
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -81,6 +90,9 @@ class Report:
         ):
             if pipeline in self.throughput and "ours" in self.throughput:
                 bars.append(Bar(name, ours / self.requests_per_s(pipeline), bound, True))
+        if "mixed" in self.throughput and "ours" in self.throughput:
+            ratio = self.requests_per_s("mixed") / ours
+            bars.append(Bar("of the simple load, by the mixed one", ratio, LEAST_OF_SIMPLE, True))
         for latency in self.latency:
             if latency.rate in MOST_P99_MS:
                 name = f"p99 ms at {latency.rate:,.0f}/s"
@@ -95,6 +107,20 @@ class Report:
                 bars.append(Bar(f"MB resident with {first.wallets:,} wallets", most, MOST_RSS_MB, False))
             bars.append(
                 Bar("times the memory for a log twice as long", second.rss_mb / first.rss_mb, MOST_GROWTH, False)
+            )
+        return bars + self._holds_bars()
+
+    def _holds_bars(self) -> list[Bar]:
+        bars = []
+        for found in self.holds:
+            if found.holds >= MANY_HOLDS:
+                name = f"s to end {found.expired:,} of {found.holds:,} holds"
+                bars.append(Bar(name, statistics.median(found.tick_s), MOST_TICK_S, False))
+        if len(self.holds) == 2:
+            few, many = self.holds
+            times = many.holds // few.holds
+            bars.append(
+                Bar(f"times the rows with {times} times the holds", many.rows_read / few.rows_read, MOST_ROWS, False)
             )
         return bars
 
@@ -121,6 +147,7 @@ class Report:
             "latency": [latency.as_json() for latency in self.latency],
             "hot_wallet": None if self.hot is None else self.hot.as_json(),
             "recovery": [recovery.as_json() for recovery in self.recovery],
+            "holds": [found.as_json() for found in self.holds],
             "missing": self.missing,
             "bars": [bar.as_json() for bar in bars],
             "judged": self.is_judged,
@@ -129,7 +156,8 @@ class Report:
 
     def tables(self) -> list[Table]:
         """What people read."""
-        return [table for table in (self._throughput(), self._latency(), self._recovery(), self._bars()) if table]
+        tables = (self._throughput(), self._latency(), self._recovery(), self._holds(), self._bars())
+        return [table for table in tables if table]
 
     def _throughput(self) -> Table | None:
         if not self.throughput:
@@ -176,6 +204,21 @@ class Report:
                 f"{found.events_per_s:,.0f}",
                 f"{found.rss_mb:,.0f}",
                 f"{found.peak_rss_mb:,.0f}",
+            )
+        return table
+
+    def _holds(self) -> Table | None:
+        if not self.holds:
+            return None
+        table = Table("open holds", "tick s", "rows", "due us", "MB", "disk MB", title="Holds, and ticks that end some")
+        for found in self.holds:
+            table.add_row(
+                f"{found.holds:,}",
+                f"{statistics.median(found.tick_s):.2f}",
+                f"{found.rows_read:.2f}",
+                f"{found.due_us:,.0f}",
+                f"{found.rss_mb:,.0f}",
+                f"{found.disk_mb:,.0f}",
             )
         return table
 

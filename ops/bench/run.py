@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from ops.bench.core import measure
+from ops.bench.holds_apart import holds_apart
 from ops.bench.latency import hot_wallet, latency_at
 from ops.bench.machine import machine_facts, versions
+from ops.bench.mixed import mixed
 from ops.bench.recovery import recoveries
 from ops.bench.report import Report
 from ops.bench.stage import Place, Stage, Tell
@@ -21,8 +23,10 @@ from ops.errors import OperationError
 from ops.load import Shape
 
 #: What can be measured, in order.
-PARTS: Final = ("ours", "ceiling", "output-ceiling", "quix", "faust", "latency", "hot", "recovery")
+PARTS: Final = ("ours", "ceiling", "output-ceiling", "quix", "faust", "mixed", "latency", "hot", "recovery", "holds")
 _PIPELINES: Final = PARTS[:5]
+#: What is measured in each throughput run.
+_THROUGHPUTS: Final = PARTS[:6]
 _RATES: Final = (500.0, 5_000.0)
 _TRANSFERS: Final = {"transfer": 1.0}
 
@@ -42,6 +46,10 @@ class Sizes:
     hot_requests: int = 100_000
     hot_rate: float = 1_000.0
     many_wallets: int = 1_000_000
+    #: Open holds; those that one tick ends; how many times fewer holds it is compared with.
+    many_holds: int = 1_000_000
+    expiring: int = 10_000
+    times_fewer_holds: int = 10
 
     def quick(self) -> Sizes:
         """Enough to see that everything works; nothing to judge by."""
@@ -54,6 +62,8 @@ class Sizes:
             warm_up_s=0.0,
             hot_requests=5_000,
             many_wallets=10_000,
+            many_holds=30_000,
+            expiring=1_000,
         )
 
 
@@ -65,8 +75,9 @@ def quix_python(folder: Path = Path("var/bench-venv")) -> Path | None:
 
 def count_steps(sizes: Sizes, only: Collection[str]) -> int:
     """How many measurements that are, for a progress bar."""
-    pipelines = sum(1 for part in _PIPELINES if part in only)
-    return pipelines * sizes.runs + len(_RATES) * ("latency" in only) + ("hot" in only) + ("recovery" in only)
+    throughputs = sum(1 for part in _THROUGHPUTS if part in only)
+    others = ("hot" in only) + ("recovery" in only) + 2 * ("holds" in only)
+    return throughputs * sizes.runs + len(_RATES) * ("latency" in only) + others
 
 
 @contextmanager
@@ -95,7 +106,7 @@ async def run_bench(
     report = Report(machine_facts(), versions(python), asdict(sizes), judged)
     if "quix" in only and python is None:
         report.missing["quix"] = "its environment is missing: run `make bench`"
-    for run in range(sizes.runs if any(part in only for part in _PIPELINES) else 0):
+    for run in range(sizes.runs if any(part in only for part in _THROUGHPUTS) else 0):
         await _throughput(stage, sizes, only, python, run, report, on_step)
     if "latency" in only:
         shape = Shape(wallets=sizes.latency_wallets, duplicates=0.02, name="latency")
@@ -111,6 +122,10 @@ async def run_bench(
     if "recovery" in only:
         report.recovery = await recoveries(stage, sizes.many_wallets)
         on_step()
+    if "holds" in only:
+        for holds in (sizes.many_holds // sizes.times_fewer_holds, sizes.many_holds):
+            report.holds.append(await holds_apart(stage, holds, sizes.expiring))
+            on_step()
     return report
 
 
@@ -140,9 +155,7 @@ async def _throughput(
         pipelines["quix"] = quix(python)
     async with stage.place() as place:
         place = await stage.preload(place, shape, sizes.requests)
-        for name in _PIPELINES:
-            if name not in only or name not in pipelines:
-                continue
+        for name in [name for name in _PIPELINES if name in only and name in pipelines]:
             try:
                 report.throughput.setdefault(name, []).append(await pipelines[name](stage, place))
             except OperationError as error:
@@ -151,3 +164,6 @@ async def _throughput(
                 report.throughput.pop(name, None)
                 report.missing[name] = str(error)
             on_step()
+    if "mixed" in only:
+        report.throughput.setdefault("mixed", []).append(await mixed(stage, shape, sizes.requests))
+        on_step()

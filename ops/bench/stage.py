@@ -129,9 +129,9 @@ class Stage:
         made = itertools.chain(openings, (maker.make() for _ in range(count)))
         return await self.fill(place, made, total)
 
-    async def fill(self, place: Place, made: Iterator[Placed], total: int) -> Place:
-        """Put requests into the topic."""
-        async with Sender(self.brokers, place.input) as sender:
+    async def fill(self, place: Place, made: Iterator[Placed], total: int, topic: str = TRANSACTION_REQUESTS) -> Place:
+        """Put requests, or commands of another topic, into it."""
+        async with Sender(self.brokers, place.output(topic)) as sender:
             sent = await send_all(sender, made, lambda n: self.tell("preload", n / total))
         return Place(place.namespace, place.requests + sent)
 

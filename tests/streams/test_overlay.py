@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.overlay import Overlay, Table
+from streams.overlay import IN_ORDER, OrderedView, Overlay, Table
 
 
 def _encode(value: int) -> bytes:
@@ -17,6 +18,7 @@ def _encode(value: int) -> bytes:
 
 PLAIN: Table[int] = Table("plain", _encode, int)
 UNCACHED: Table[int] = Table("uncached", _encode, int, cached=False)
+WALKED: Table[int] = Table(f"walked{IN_ORDER}", _encode, int)
 KEYS: Table[int] = Table("keys", _encode, int, bucket_ms=100, retained_ms=250)
 
 
@@ -200,6 +202,44 @@ def test_a_scan_is_what_sorting_all_pairs_gives(
         expected[key] = value
     within = {key: value for key, value in expected.items() if key >= start and (not end or key < end)}
     assert list(view.scan(start, end)) == sorted((k, v) for k, v in within.items() if v is not None)
+
+
+@given(
+    stored=st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 9)),
+    kept=st.lists(st.tuples(st.sampled_from("abcdefgh"), st.none() | st.integers(10, 99))),
+    undone=st.lists(st.tuples(st.sampled_from("abcdefgh"), st.none() | st.integers(10, 99))),
+    start=st.sampled_from(["", *"abcdefgh", "cc"]),
+    end=st.sampled_from(["", *"abcdefgh", "dd"]),
+)
+def test_a_table_that_is_kept_in_order_is_walked_alike_whatever_was_undone(
+    stored: dict[str, int],
+    kept: list[tuple[str, int | None]],
+    undone: list[tuple[str, int | None]],
+    start: str,
+    end: str,
+) -> None:
+    rows = {key: b"%d" % value for key, value in stored.items()}
+    state = Overlay((PLAIN, WALKED), Rows(**{PLAIN.name: rows, WALKED.name: rows}))
+    plain, walked = state.table(PLAIN), state.table(WALKED)
+    for changes, context in ((kept, nullcontext()), (undone, state.attempt()), (kept, nullcontext())):
+        with context:
+            for key, value in changes:
+                plain.put(key, value)
+                walked.put(key, value)
+            assert list(walked.scan(start, end)) == list(plain.scan(start, end))
+    state.forget()
+    assert list(walked.scan(start, end)) == list(plain.scan(start, end))
+
+
+def test_a_walk_looks_at_no_more_changes_than_it_yields() -> None:
+    walked = Overlay((WALKED,), Rows()).table(WALKED)
+    assert isinstance(walked, OrderedView)
+    for number in range(1_000):
+        walked.put(f"{number:03d}", number)
+    assert walked._changed_within("500", "503") == ["500", "501", "502"]
+    assert walked._order == sorted(walked._order)
+    walked.settle()
+    assert walked._order == []
 
 
 def test_views_belong_to_their_kind_of_table() -> None:

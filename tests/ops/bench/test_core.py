@@ -60,10 +60,18 @@ def test_a_disk_holds_what_was_decided(tmp_path: Path) -> None:
     disk.close()
 
 
+def test_the_mixed_load_is_measured_with_what_rails_say() -> None:
+    cost = measure(200, 50, SHAPE, mixed=True)
+    assert cost.requests == 200 + 2 * 2
+    assert cost.decide_us > 0
+
+
 def test_it_prints_and_profiles() -> None:
     arguments = ["--requests", "60", "--batch", "25", "--wallets", "10", "--disk", "--profile"]
     ran = CliRunner().invoke(main, arguments)
     assert ran.exit_code == 0, ran.output
     assert "us a request" in ran.output
     assert "persist" in ran.output
+    mixed = CliRunner().invoke(main, ["--requests", "60", "--wallets", "10", "--mixed"])
+    assert mixed.exit_code == 0, mixed.output
     assert list(islice((line for line in ran.output.splitlines() if "ncalls" in line), 1))

@@ -9,6 +9,7 @@ import math
 import pytest
 from rich.console import Console
 
+from ops.bench.holds import Holds
 from ops.bench.latency import Hot, Latency
 from ops.bench.recovery import Recovery
 from ops.bench.report import Bar, Report
@@ -32,6 +33,9 @@ def report(**figures: float) -> Report:
         "faust": 1_600,
         "quix": 20_000,
         "ceiling": 307_000,
+        "mixed": 24_000,
+        "tick": 2.0,
+        "rows": 4.2,
         "p99": 40,
         "p99_fast": 60,
         "restore": 60_000,
@@ -40,7 +44,7 @@ def report(**figures: float) -> Report:
     }
     at.update(figures)
     made = Report({"cores": 2}, {"python": "3.11"}, {})
-    for name in ("ours", "ceiling", "quix", "faust"):
+    for name in ("ours", "ceiling", "quix", "faust", "mixed"):
         made.throughput[name] = [run(at[name] * 0.9), run(at[name]), run(at[name] * 1.1)]
     made.latency = [latency(500.0, at["p99"]), latency(5_000.0, at["p99_fast"])]
     made.hot = Hot(9_000.0, latency(1_000.0, 90.0), 1_200, 30)
@@ -48,7 +52,13 @@ def report(**figures: float) -> Report:
         Recovery(MILLION, int(at["restore"] * 10), 10.0, at["rss"], 800.0),
         Recovery(MILLION, int(at["restore"] * 10), 10.0, at["rss_longer"], 800.0),
     )
+    made.holds = [holds(100_000, 0.1, 4.0), holds(MILLION, at["tick"], at["rows"])]
     return made
+
+
+def holds(count: int, tick_s: float, rows_read: float) -> Holds:
+    ticks = (tick_s / 2, tick_s, tick_s * 2)
+    return Holds(count, count // 10, 10_000, ticks, ticks, rows_read, 6.0, 50.0, 51.0, 52.0, 53.0, 10_000, 260.0, 451.0)
 
 
 def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
@@ -57,11 +67,14 @@ def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
         "times plain Faust",
         "times Quix Streams, exactly-once",
         "of the raw ceiling",
+        "of the simple load, by the mixed one",
         "p99 ms at 500/s",
         "p99 ms at 5,000/s",
         "events/s restored from the log",
         "MB resident with 1,000,000 wallets",
         "times the memory for a log twice as long",
+        "s to end 10,000 of 1,000,000 holds",
+        "times the rows with 10 times the holds",
     ]
     assert all(bar.holds for bar in bars)
     assert report().ok
@@ -73,6 +86,9 @@ def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
         ("faust", 1_601, "times plain Faust"),
         ("quix", 20_001, "times Quix Streams, exactly-once"),
         ("ceiling", 308_000, "of the raw ceiling"),
+        ("mixed", 23_999, "of the simple load, by the mixed one"),
+        ("tick", 2.01, "s to end 10,000 of 1,000,000 holds"),
+        ("rows", 4.21, "times the rows with 10 times the holds"),
         ("p99", 40.1, "p99 ms at 500/s"),
         ("p99_fast", 60.1, "p99 ms at 5,000/s"),
         ("restore", 59_999, "events/s restored from the log"),
@@ -88,8 +104,8 @@ def test_a_promise_that_is_missed_is_named(figure: str, value: float, name: str)
 
 def test_what_was_not_measured_is_not_judged_but_what_failed_is() -> None:
     part = report()
-    del part.throughput["faust"]
-    part.recovery, part.latency, part.hot = (), [], None
+    del part.throughput["faust"], part.throughput["mixed"]
+    part.recovery, part.latency, part.hot, part.holds = (), [], None, []
     assert [bar.name for bar in part.bars()] == ["times Quix Streams, exactly-once", "of the raw ceiling"]
     assert part.ok
     part.missing["faust"] = "it ended with exit code 1"
@@ -130,6 +146,7 @@ def test_json_has_every_figure_and_tables_show_them() -> None:
     }
     assert value["hot_wallet"]["hot_partition_lag"] == 1_200
     assert value["recovery"][0]["events_per_s"] == 60_000
+    assert value["holds"][1]["tick_s"] == [1.0, 2.0, 4.0]
     assert value["bars"][0] == {
         "name": "times plain Faust",
         "value": 25.0,
@@ -141,6 +158,6 @@ def test_json_has_every_figure_and_tables_show_them() -> None:
     for table in report().tables():
         console.print(table)
     text = console.export_text()
-    for shown in ("40,000", "1,000 transfers/s, half to one wallet", "1,200", "60,000", "holds"):
+    for shown in ("40,000", "1,000 transfers/s, half to one wallet", "1,200", "60,000", "451", "holds"):
         assert shown in text
     assert Report({}, {}, {}).tables() == []

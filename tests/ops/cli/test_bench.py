@@ -13,8 +13,8 @@ from ops.cli import main
 
 def test_steps_are_counted_for_the_progress_bar() -> None:
     sizes = Sizes()
-    assert count_steps(sizes, PARTS) == 5 * 3 + 2 + 1 + 1
-    assert count_steps(sizes.quick(), PARTS) == 5 + 2 + 1 + 1
+    assert count_steps(sizes, PARTS) == 6 * 3 + 2 + 1 + 1 + 2
+    assert count_steps(sizes.quick(), PARTS) == 6 + 2 + 1 + 1 + 2
     assert count_steps(sizes, ["latency"]) == 2
 
 
@@ -42,3 +42,20 @@ def test_ours_and_the_ceiling_are_measured(
     assert [bar["name"] for bar in value["bars"]] == ["of the raw ceiling"]
     assert {"cpu", "cores", "memory_gb", "load_average_before"} <= set(value["machine"])
     assert {"python", "kafka", "aiokafka", "faust-streaming"} <= set(value["versions"])
+
+
+@pytest.mark.kafka
+@pytest.mark.slow
+def test_the_mixed_load_and_holds_are_measured(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    monkeypatch.chdir(tmp_path_factory.mktemp("bench"))
+    parts = [argument for part in ("ours", "mixed", "holds") for argument in ("--only", part)]
+    ran = CliRunner().invoke(main, ["bench", "--quick", "--requests", "4000", *parts, "--json"])
+    assert ran.exit_code == 0, ran.output
+    value = json.loads(ran.stdout)
+    # 4,000 requests are 21 times those of 200 records, two of which are what the rail says.
+    assert value["throughput"]["mixed"]["median"]["answered"] == 4_000 + 2 * 21
+    assert [found["holds"] for found in value["holds"]] == [3_000, 30_000]
+    names = [bar["name"] for bar in value["bars"]]
+    assert names == ["of the simple load, by the mixed one", "times the rows with 10 times the holds"]
