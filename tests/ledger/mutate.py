@@ -31,7 +31,7 @@ def generate(seed: int, n: int) -> list[Mutant]:
     rng = Random(seed)
     records = list(_openings())
     for number in range(n):
-        good, sound = _command(rng, "g", number, GOOD_ASSET), _command(rng, "m", number, MUTANT_ASSET)
+        good, sound = _command(rng, "g", number, GOOD_ASSET), _sound(rng, number)
         records.append(_record(good, is_good=True))
         records.append(mutate(rng, sound, _command(rng, "m", rng.randrange(number + 1), MUTANT_ASSET)))
     return records
@@ -86,6 +86,36 @@ def _command(rng: Random, kind: str, number: int, asset: str) -> Json:
     }
     if command["operation"] == "transfer":
         command["to_wallet_id"] = f"{kind}-{payee}"
+    return command | _optional(rng, number)
+
+
+def _sound(rng: Random, number: int) -> Json:
+    """A command to be mutated: one of those above, a hold, or one on a transaction that is not there."""
+    command = _command(rng, "m", number, MUTANT_ASSET)
+    operation = rng.choice([command["operation"]] * 3 + ["authorize", *_ON_TRANSACTIONS])
+    if operation == "authorize":
+        command |= {"operation": operation, "expires_in_s": rng.randint(1, 100)}
+        command.pop("to_wallet_id", None)
+    elif operation in _ON_TRANSACTIONS:
+        kept = {name: value for name, value in command.items() if name not in ("asset", "to_wallet_id", "sub_wallet")}
+        named = {"operation": operation, "transaction_id": f"{rng.getrandbits(128):032x}"}
+        command = {**kept, **named, **_ON_TRANSACTIONS[operation]}
+        if operation in ("release", "cancel"):
+            del command["amount_minor"]
+    return command
+
+
+#: Operation -> fields that it must have beside the transaction's id.
+_ON_TRANSACTIONS: dict[str, Json] = {
+    "capture": {"final": True},
+    "release": {},
+    "cancel": {},
+    "refund": {},
+    "dispute": {"reason": "fraud"},
+}
+
+
+def _optional(rng: Random, number: int) -> Json:
     optional: Json = {
         "request_id": f"r-{number}",
         "occurred_at": "2026-01-01T00:00:00.000Z",
@@ -94,4 +124,4 @@ def _command(rng: Random, kind: str, number: int, asset: str) -> Json:
         "device": {"ip": "192.0.2.1", "latitude": 52.5, "longitude": 13.4},
         "sub_wallet": "main",
     }
-    return command | {name: value for name, value in optional.items() if rng.random() < 0.3}
+    return {name: value for name, value in optional.items() if rng.random() < 0.3}

@@ -60,6 +60,10 @@ _OPERATIONS += [
     "forward",
     "transfer_credit",
     "refund",
+    "capture",
+    "settle",
+    "resolve_dispute",
+    "return",
     "CREDIT",
     "credit ",
 ]
@@ -83,8 +87,12 @@ def _rename(rng: Random, fields: Json) -> None:
     fields[rng.choice([name.upper(), name + " ", name[:-1], name + "\0", "x" + name])] = fields.pop(name)
 
 
+_NAMES = ["x", "", "rail", "to_wallet_id", "to_asset", "assets", "kind", "state", "requested_by", "transaction_id"]
+_NAMES += ["to_sub_wallet", "final", "expires_in_s", "reason", "rail_reference", "settled_minor", "sub_wallet", "won"]
+
+
 def _add(rng: Random, fields: Json) -> None:
-    name = rng.choice(["x", "", "rail", "to_wallet_id", "to_asset", "assets", "kind", "state", "requested_by", *_TEXTS])
+    name = rng.choice([*_NAMES, *_TEXTS])
     fields[name] = _odd_value(rng)
 
 
@@ -101,7 +109,8 @@ def _nest(rng: Random, fields: Json) -> None:
 
 
 def _number(rng: Random, fields: Json) -> None:
-    fields["amount_minor"] = rng.choice(_NUMBERS)
+    amounts = [name for name in fields if name.endswith("_minor") or name == "expires_in_s"]
+    fields[rng.choice(["amount_minor", *amounts])] = rng.choice(_NUMBERS)
 
 
 def _operation(rng: Random, fields: Json) -> None:

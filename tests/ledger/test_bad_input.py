@@ -10,11 +10,16 @@ import pytest
 
 from agents.ledger.unread import APP_VERSION
 from schemas.dead_letters import read_dead_letter_headers
+from schemas.lifecycle import TRANSITIONS
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.bad_input import CASES, OTHER, WALLET, Bad
+from tests.ledger.bad_input import CASES as REQUEST_CASES
+from tests.ledger.bad_input import OTHER, WALLET, Bad
+from tests.ledger.bad_transactions import GOOD_FIELDS, TRANSACTION_CASES
 from tests.ledger.commands import Json, credit, open_wallet
+from tests.ledger.lifecycle.verbs import FIELDS
 from tests.ledger.world import Position, World
 
+CASES = [*REQUEST_CASES, *TRANSACTION_CASES]
 NAMES = {case.name for case in CASES}
 IDENTITY = ("wallet_id", "idempotency_key", "request_id", "operation")
 #: An answer is small whatever it answers.
@@ -133,6 +138,12 @@ def test_names_are_unique() -> None:
     assert len(NAMES) == len(CASES)
 
 
+def test_no_command_on_money_is_left_out() -> None:
+    """Those that were there first have cases of their own."""
+    verbs = {verb.value for verb in FIELDS}
+    assert GOOD_FIELDS.keys() == verbs | TRANSITIONS.keys() - {"credit", "debit", "transfer"}
+
+
 def test_all_bad_records_in_one_batch() -> None:
     """One batch holds them all, with good ones between: each is answered, and all good ones settle."""
     world = opened()
@@ -144,6 +155,7 @@ def test_all_bad_records_in_one_batch() -> None:
         good.append(world.put(credit(WALLET, 1)))
     world.settle()
     assert [world.answer(at)["code"] for at in good] == ["ok"] * len(good)
-    assert {world.answer(at)["code"] for at in bad} == {"malformed", "key_mismatch", "amount_out_of_range"}
+    codes = {"malformed", "key_mismatch", "amount_out_of_range", "transaction_not_found"}
+    assert {world.answer(at)["code"] for at in bad} == codes
     audit(world)
     audit_fold(world)

@@ -150,3 +150,9 @@ def test_the_fee_of_a_settlement_that_contradicts_the_ledger_is_booked() -> None
     by(Verb.FAIL)(stage, failed)
     stage.do(asked(Verb.SETTLE, failed, rail_fee_minor=2))
     assert stage.world.balance("system/fees", "EUR") == -2
+
+
+@pytest.mark.xfail(strict=True, reason="an adjustment takes whatever sub-wallet it names, and keeps it")
+def test_an_adjustment_names_no_sub_wallet_but_main() -> None:
+    stage = Stage()
+    assert stage.world.submit({**adjusted(stage, 1), "sub_wallet": "gone"})["code"] == "malformed"

@@ -53,6 +53,7 @@ def run_mutants(seed: int) -> None:
     codes = Counter(outcome["code"] for outcome in world.outcomes)
     assert codes["malformed"] > MUTANTS / 4
     assert set(codes) >= {"ok", "malformed", "key_mismatch", "amount_out_of_range", "idempotency_mismatch"}
+    assert codes["transaction_not_found"] > MUTANTS / 100
     audit(world)
     audit_fold(world)
 
