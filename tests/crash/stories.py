@@ -280,6 +280,9 @@ class Stories:
             return True
         asked = story.asked[int(index)]
         if said.kind == "answer":
+            if len(asked.answered) == asked.copies or (asked.fresh and not said.replayed):
+                self._problem("doubled", f"{asked.key} was answered {said.told} once more")
+                return True
             self.answered += 1
             self.by_code[said.code] += 1
             asked.answered.append((said.source.partition, said.source.offset))
