@@ -23,9 +23,10 @@ import click
 
 from ops.amlsim import generate
 from ops.amlsim_files import sample_folder
+from tests.books.books import Balances
 from tests.broker import embedded
 from tests.crash.cluster import Cluster
-from tests.crash.truth import Balances, Truth, compare_balances, read_truth
+from tests.crash.truth import Truth, compare_balances, read_truth
 from tests.crash.witness import Verdict
 
 ASSET: Final = "USD"

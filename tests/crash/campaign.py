@@ -23,6 +23,8 @@ import click
 from tests.broker import embedded
 from tests.crash.cluster import Cluster, Worker
 from tests.crash.proof import prove
+from tests.crash.scripts import REFERENCE, SCRIPTS
+from tests.crash.stories import Stories
 from tests.crash.stream import Stream
 from tests.crash.traffic import Traffic
 from tests.crash.witness import Verdict
@@ -43,6 +45,8 @@ class Plan:
     #: Records a second while nothing is held up.
     rate: float = 4_000.0
     backlog: int = 20_000
+    #: Stories over so many wallets besides the stream: all operations; 0 for credits, debits and transfers alone.
+    story_wallets: int = 400
 
 
 @dataclass
@@ -60,6 +64,7 @@ class Report:
     verdict: Verdict = field(default_factory=Verdict)
     events: int = 0
     verify: dict[str, Any] = field(default_factory=dict)
+    stories: Counter[str] = field(default_factory=Counter)
 
     def as_json(self) -> dict[str, Any]:
         """Everything a script may read."""
@@ -76,6 +81,7 @@ class Report:
             "in_flight_p50": round(median(self.in_flight)) if self.in_flight else None,
             "ledger_events": self.events,
             **asdict(self.verdict),
+            "stories": dict(self.stories),
             "verify": self.verify,
         }
 
@@ -84,6 +90,7 @@ class Report:
         v, said = self.verdict, self.as_json()
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kills.items())
         codes = ", ".join(f"{code} {count:,}" for code, count in sorted(v.by_code.items()))
+        stories = ", ".join(f"{count:,} {name}" for name, count in sorted(self.stories.items()))
         return "\n".join(
             [
                 f"{said['kills']['total']} kills -9 ({kinds}), {v.records:,} requests in {self.traffic_s:.0f} s: "
@@ -91,11 +98,16 @@ class Report:
                 f"recovered after a kill: p50 {said['recovered_p50_s']} s, max {said['recovered_max_s']} s; "
                 f"unanswered at a kill: p50 {said['in_flight_p50']:,}",
                 f"answers {v.answers:,} ({codes}), updates {v.updates:,}, ledger events {self.events:,}",
-                f"{v.lost} lost, {v.doubled} doubled, {v.wrong} wrong; verify holds",
+                *([f"stories {stories}"] if stories else []),
+                f"{v.lost} lost, {v.doubled} doubled, {v.wrong} wrong; {self._verified()}",
                 *v.cases,
                 f"{self.seconds:.0f} s in all: {'OK' if v.holds else 'FAILED'}",
             ]
         )
+
+    def _verified(self) -> str:
+        code = self.verify.get("exit_code", 0)
+        return "verify holds" if code == 0 else f"verify ended with {code}: {str(self.verify)[:2_000]}"
 
 
 class Executioner:
@@ -122,7 +134,7 @@ class Executioner:
             killed_ms = self._episode()
             traffic.gate = int((self._killed + 1) * span)
             self._report.recovered_s.append(traffic.wait_alive(killed_ms, timeout_s=120))
-            done, of = traffic.witness.answered, plan.requests
+            done, of = traffic.answered, plan.requests
             self._announce(
                 f"kill {self._killed}/{plan.kills}: recovered in {self._report.recovered_s[-1]:.1f} s; "
                 f"{done:,} of {of:,} answered, {traffic.in_flight:,} under way"
@@ -170,11 +182,16 @@ def run(plan: Plan, cluster: Cluster, announce: Announce = lambda _line: None) -
     """
     report, started = Report(plan), time.monotonic()
     stream = Stream(plan.seed, plan.wallets, plan.partitions)
+    stories = None
+    if plan.story_wallets:
+        cluster.put_reference(REFERENCE)
+        stories = Stories(plan.seed, plan.story_wallets, plan.partitions, SCRIPTS)
     workers = [cluster.start(f"worker-{number}") for number in range(plan.workers)]
     for worker in workers:
         worker.wait_ready()
     traffic_started = time.monotonic()
-    with Traffic(cluster.settings, stream, rate=plan.rate, backlog=plan.backlog, limit=plan.requests) as traffic:
+    options: dict[str, Any] = {"rate": plan.rate, "backlog": plan.backlog, "limit": plan.requests}
+    with Traffic(cluster.settings, stream, stories=stories, **options) as traffic:
         Executioner(plan, workers, traffic, report, announce).run()
         traffic.gate = None
         traffic.wait_answered(plan.requests, timeout_s=600)
@@ -186,6 +203,7 @@ def run(plan: Plan, cluster: Cluster, announce: Announce = lambda _line: None) -
     announce(f"workers stopped with {codes}; reading everything once more")
     proof = prove(cluster, traffic)
     report.verdict, report.events, report.verify = proof.verdict, proof.truth.events, proof.verify
+    report.stories = Counter() if stories is None else stories.by_script
     for name, code in codes.items():
         if code != 0:
             report.verdict.count("wrong", f"{name} ended with {code} after SIGTERM")
@@ -199,6 +217,7 @@ def run(plan: Plan, cluster: Cluster, announce: Announce = lambda _line: None) -
 @click.option("--partitions", default=Plan.partitions)
 @click.option("--workers", default=Plan.workers)
 @click.option("--wallets", default=Plan.wallets)
+@click.option("--simple", is_flag=True, help="Credits, debits and transfers alone, no other operation.")
 @click.option("--seed", default=Plan.seed)
 @click.option("--rate", default=Plan.rate, help="Requests a second while nothing is held up.")
 @click.option("--session-timeout-s", default=3.0, help="Of the consumer group; a kill is noticed after it.")
@@ -210,6 +229,7 @@ def main(
     partitions: int,
     workers: int,
     wallets: int,
+    simple: bool,
     seed: int,
     rate: float,
     session_timeout_s: float,
@@ -225,6 +245,7 @@ def main(
         wallets=min(wallets, max(1, requests // 10)),
         seed=seed,
         rate=rate,
+        story_wallets=0 if simple else min(Plan.story_wallets, max(40, requests // 250)),
     )
     environment = {"WALLETSTREAM_SESSION_TIMEOUT_S": f"{session_timeout_s:g}"}
     with tempfile.TemporaryDirectory(prefix="walletstream-crash-") as temporary, embedded() as broker:

@@ -264,6 +264,23 @@ class Cluster:
         assert isinstance(said, dict)
         return said
 
+    def try_verify(self) -> dict[str, Any]:
+        """The same, whatever it says: its exit code is in `exit_code`."""
+        done = self.run("verify", "--wait", "120", "--json")
+        try:
+            said = json.loads(done.stdout)
+        except ValueError:
+            said = {"said": done.stdout, "failed": done.stderr}
+        return {"exit_code": done.returncode, **said}
+
+    def put_reference(self, records: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write reference data, a record for each topic: before workers start, or while they run."""
+        for topic, fields in records.items():
+            file = self.folder / f"{topic}.json"
+            file.write_text(json.dumps(fields) + "\n")
+            done = self.run("reference", "put", topic, str(file))
+            assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
     def tails(self) -> str:
         """The last log lines of every worker."""
         return "\n".join(worker.tail() for worker in self.workers)

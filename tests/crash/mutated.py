@@ -27,9 +27,10 @@ from schemas.outcomes import decode_outcome
 from schemas.partitioning import murmur2
 from schemas.topics import DEAD_LETTERS, TRANSACTION_OUTCOMES, TRANSACTION_REQUESTS, full_name
 from streams.settings import Settings
+from tests.books.books import Balances
 from tests.broker import embedded
 from tests.crash.cluster import Cluster
-from tests.crash.truth import Balances, compare_balances, read_truth, records
+from tests.crash.truth import compare_balances, read_truth, records
 from tests.crash.witness import Verdict
 from tests.ledger.mutate import GOOD_ASSET, Mutant, generate
 

@@ -22,12 +22,15 @@ def prove(cluster: Cluster, traffic: Traffic) -> Proof:
     """Judge finished traffic. Workers need not run.
 
     Raises:
-        AssertionError: `verify` does not hold.
+        AssertionError: `verify` does not hold, of the stream alone.
     """
-    verdict = traffic.witness.judge()
+    verdict, stories = traffic.witness.judge(), traffic.stories
+    if stories is not None:
+        stories.judge(verdict)
     truth = read_truth(cluster.settings)
-    judge_truth(verdict, traffic.stream, traffic.witness.produced, truth)
-    return Proof(verdict, truth, cluster.verify())
+    besides = None if stories is None else stories.balances
+    judge_truth(verdict, traffic.stream, traffic.witness.produced, truth, besides)
+    return Proof(verdict, truth, cluster.verify() if stories is None else cluster.try_verify())
 
 
 def assert_proven(cluster: Cluster, traffic: Traffic) -> Proof:

@@ -1,4 +1,4 @@
-"""`kill -9` at random moments under load: nothing is lost, nothing doubled. A slice of the campaign."""
+"""`kill -9` at random moments under load: nothing is lost, nothing doubled. Slices of the campaign."""
 
 from __future__ import annotations
 
@@ -6,15 +6,31 @@ import pytest
 
 from tests.crash.campaign import Plan, run
 from tests.crash.cluster import Cluster
+from tests.crash.scripts import SCRIPTS
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
 def test_ten_kills(cluster: Cluster) -> None:
-    plan = Plan(kills=10, requests=22_000, partitions=cluster.partitions, wallets=300, seed=3, rate=2_500)
+    """Credits, debits and transfers."""
+    plan = Plan(
+        kills=10, requests=22_000, partitions=cluster.partitions, wallets=300, seed=3, rate=2_500, story_wallets=0
+    )
     report = run(plan, cluster, print)
     print(report.lines())
     assert report.verdict.holds, report.lines()
     assert report.kills.total() == 10
     assert report.verdict.records == report.verdict.answers == plan.requests
     assert max(report.in_flight) > 0, "no kill hit any work"
+
+
+def test_five_kills_among_all_operations(cluster: Cluster) -> None:
+    plan = Plan(
+        kills=5, requests=10_000, partitions=cluster.partitions, wallets=200, seed=3, rate=2_000, story_wallets=60
+    )
+    report = run(plan, cluster, print)
+    print(report.lines())
+    assert report.verdict.holds, report.lines()
+    assert report.kills.total() == 5
+    assert report.verdict.records == report.verdict.answers >= plan.requests
+    assert set(report.stories) == {"open_and_fund", *(script.__name__ for script in SCRIPTS)}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Final
 
@@ -13,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from schemas.topics import TRANSACTION_OUTCOMES, TRANSACTION_REQUESTS, full_name
 from streams.settings import Settings
 from tests.crash.cluster import wait_until
+from tests.crash.stories import Record, Stories
 from tests.crash.stream import Kind, Stream
 from tests.crash.witness import Witness
 
@@ -29,14 +32,23 @@ class Traffic:
         rate: records a second at most.
         backlog: production waits while so many records are unanswered.
         limit: production ends by itself after so many records.
+        stories: what is asked besides, every other record, where it is told.
     """
 
     def __init__(
-        self, settings: Settings, stream: Stream, *, rate: float, backlog: int = 20_000, limit: int | None = None
+        self,
+        settings: Settings,
+        stream: Stream,
+        *,
+        rate: float,
+        backlog: int = 20_000,
+        limit: int | None = None,
+        stories: Stories | None = None,
     ):
         self.settings = settings
         self.stream = stream
         self.witness = Witness(stream)
+        self.stories = stories
         self.limit = limit
         #: Production waits at this record until it is raised; None: it does not wait.
         self.gate: int | None = None
@@ -64,9 +76,19 @@ class Traffic:
             raise AssertionError(f"the traffic broke off: {self._failure!r}") from self._failure
 
     @property
+    def produced(self) -> int:
+        """Records produced, those of stories too."""
+        return self.witness.produced + (0 if self.stories is None else self.stories.produced)
+
+    @property
+    def answered(self) -> int:
+        """Records that are answered, those of stories too."""
+        return self.witness.answered + (0 if self.stories is None else self.stories.answered)
+
+    @property
     def in_flight(self) -> int:
         """Records produced and not yet answered."""
-        return self.witness.produced - self.witness.answered
+        return self.produced - self.answered
 
     def wait_answered(self, count: int, timeout_s: float = 60.0) -> float:
         """Wait until `count` records in all are answered; the seconds that it took.
@@ -77,7 +99,7 @@ class Traffic:
 
         def enough() -> bool:
             self.check()
-            return self.witness.answered >= count
+            return self.answered >= count
 
         return wait_until(f"{count} answers", enough, timeout_s)
 
@@ -103,23 +125,27 @@ class Traffic:
             AssertionError: nothing has moved for `timeout_s`, and something is missing.
         """
         witness = self.witness
-        self.limit = min(self.limit or witness.produced, max(witness.produced, self.stream.prelude))
+        self.limit = min(self.limit or self.produced, max(self.produced, self.stream.prelude))
         moved, moved_at = (-1, -1), time.monotonic()
         due: int | None = None
         while True:
             self.check()
-            if witness.produced >= self.limit:
+            if self.produced >= self.limit:
                 due = witness.updates_due() if due is None else due
-                if witness.answered >= witness.produced and witness.updated >= due:
+                if self.stories is not None:
+                    self.stories.is_ending = True
+                is_told = self.stories is None or self.stories.is_done
+                if witness.answered >= witness.produced and witness.updated >= due and is_told:
                     time.sleep(0.5)  # a doubled answer would come now
                     return
-            now = (witness.answered, witness.updated)
+            now = (self.answered, witness.updated)
             if now != moved:
                 moved, moved_at = now, time.monotonic()
             elif time.monotonic() - moved_at > timeout_s:
+                waiting = [] if self.stories is None else self.stories.waiting()
                 raise AssertionError(
-                    f"nothing moves: {witness.answered} of {witness.produced} records are answered, "
-                    f"{witness.updated} of {due} sagas have ended"
+                    f"nothing moves: {self.answered} of {self.produced} records are answered, "
+                    f"{witness.updated} of {due} sagas have ended; stories wait for {waiting}"
                 )
             time.sleep(0.1)
 
@@ -159,8 +185,12 @@ class Traffic:
                 # A stream that was held up does not catch up in one burst.
                 count = max(0, min(int(due), room, int(self._rate * 0.5)))
                 paid = max(paid + count, (time.monotonic() - started) * self._rate - self._rate)
-                for _ in range(count):
-                    await self._send(producer)
+                for number in range(count):
+                    # Every other record is of a story, if one has something to say.
+                    record = self.stories.take() if self.stories is not None and number % 2 else None
+                    await (self._send(producer) if record is None else self._tell(producer, record))
+                if count == 0:
+                    await self._tell_on(producer)
                 await asyncio.sleep(_TURN_S)
             await producer.flush()
         finally:
@@ -168,14 +198,40 @@ class Traffic:
 
     def _room(self) -> int:
         witness = self.witness
-        room = self._backlog - (witness.produced - witness.answered)
+        room = self._backlog - self.in_flight
         if witness.answered < self.stream.prelude:
             # A transfer could overtake the opening of its payee's wallet.
             room = min(room, self.stream.prelude - witness.produced)
         for bound in (self.limit, self.gate):
             if bound is not None:
-                room = min(room, bound - witness.produced)
+                room = min(room, bound - self.produced)
         return room
+
+    async def _tell_on(self, producer: Any) -> None:
+        """Stories that have begun go on even where nothing new is to begin."""
+        for _ in range(int(self._rate * _TURN_S) + 1):
+            record = None if self.stories is None else self.stories.take_following()
+            if record is None:
+                return
+            await self._tell(producer, record)
+
+    async def _tell(self, producer: Any, record: Record) -> None:
+        topic = full_name(self.settings.namespace, record.topic)
+        future = await producer.send(topic, record.value, key=record.key, partition=record.partition)
+        self._when_delivered(future, partial(self._told, record))
+
+    def _told(self, record: Record, offset: int) -> None:
+        assert self.stories is not None
+        self.stories.delivered(record, offset)
+
+    def _when_delivered(self, future: asyncio.Future[Any], then: Callable[[int], None]) -> None:
+        def delivered(done: asyncio.Future[Any]) -> None:
+            if error := done.exception():
+                self._failure = error
+            else:
+                then(done.result().offset)
+
+        future.add_done_callback(delivered)
 
     async def _send(self, producer: Any) -> None:
         number = self.witness.produced
@@ -187,13 +243,7 @@ class Traffic:
         )
         self.witness.produced = number + 1
 
-        def delivered(done: asyncio.Future[Any]) -> None:
-            if error := done.exception():
-                self._failure = error
-            else:
-                self.witness.delivered(number, request.partition, done.result().offset)
-
-        future.add_done_callback(delivered)
+        self._when_delivered(future, partial(self.witness.delivered, number, request.partition))
 
     async def _watch(self) -> None:
         topic = full_name(self.settings.namespace, TRANSACTION_OUTCOMES)
@@ -207,10 +257,12 @@ class Traffic:
         await consumer.start()
         try:
             consumer.assign([TopicPartition(topic, partition) for partition in range(self.stream.partitions)])
-            outcome = self.witness.outcome
+            outcome, stories = self.witness.outcome, self.stories
             while True:
                 for tp, records in (await consumer.getmany(timeout_ms=200, max_records=5_000)).items():
                     for record in records:
-                        outcome(tp.partition, record.value, record.timestamp)
+                        if stories is None or not stories.outcome(record.value):
+                            outcome(tp.partition, record.value, record.timestamp)
+                    self.witness.answered_at(tp.partition, records[-1].timestamp)
         finally:
             await consumer.stop()

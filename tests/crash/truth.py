@@ -1,43 +1,27 @@
 """What the topics themselves say of the money, read once more by somebody who shares no code with the ledger.
 
 Balances three times over: from the stream alone, from the journals of the event log, and as `wallet-balances` has them.
+And the books, by what each transaction must make of its wallets.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from schemas.clock import rfc3339
 from schemas.topics import LEDGER_EVENTS, WALLET_BALANCES, full_name
 from streams.settings import Settings
+from tests.books.books import Balances, Books
+from tests.books.events import decode_event
 from tests.crash.stream import INTENTS, Stream
 from tests.crash.witness import Verdict
-
-
-class _Entry(msgspec.Struct):
-    account: str
-    asset: str
-    debit_minor: int = 0
-    credit_minor: int = 0
-
-
-class _Cause(msgspec.Struct):
-    topic: str
-    idempotency_key: str | None = None
-
-
-class _Event(msgspec.Struct):
-    type: str
-    from_state: str | None = None
-    to_state: str | None = None
-    entries: tuple[_Entry, ...] = ()
-    cause: _Cause | None = None
 
 
 class _Balance(msgspec.Struct):
@@ -50,11 +34,7 @@ class _Balances(msgspec.Struct):
     accounts: tuple[_Balance, ...]
 
 
-_decode_event: Final = msgspec.json.Decoder(_Event).decode
 _decode_balances: Final = msgspec.json.Decoder(_Balances).decode
-
-#: Account and asset -> minor units.
-Balances = dict[tuple[str, str], int]
 
 
 @dataclass
@@ -64,6 +44,8 @@ class Truth:
     events: int = 0
     #: Journals opened under the idempotency key `k<number>`, by number; only of commands, not of legs.
     journals: bytearray = field(default_factory=bytearray)
+    #: What does not hold in the books, kept a second time from the events.
+    problems: list[str] = field(default_factory=list)
     posted: Balances = field(default_factory=dict)
     published: Balances = field(default_factory=dict)
 
@@ -95,24 +77,26 @@ async def records(settings: Settings, topic: str) -> AsyncIterator[Any]:
 async def _read(settings: Settings) -> Truth:
     truth = Truth()
     journals = truth.journals
-    posted: defaultdict[tuple[str, str], int] = defaultdict(int)
+    books = Books()
     # System accounts have one shard for each partition.
     published: dict[tuple[str, str, int], int] = {}
     async for record in records(settings, LEDGER_EVENTS):
-        event = _decode_event(record.value)
+        event = decode_event(record.value)
         truth.events += 1
-        for entry in event.entries:
-            posted[entry.account, entry.asset] += entry.credit_minor - entry.debit_minor
+        if event.type != "batch.sealed":
+            books.take(record.partition, event)
         cause = event.cause
         if event.entries and cause is not None and not event.from_state and (key := cause.idempotency_key):
             number = int(key[1:]) if key[0] == "k" and key[1:].isdecimal() else 0
-            journals.extend(bytes(max(0, number + 1 - len(journals))))
-            journals[number] = min(255, journals[number] + 1)
+            if key[0] != "s":  # a story's
+                journals.extend(bytes(max(0, number + 1 - len(journals))))
+                journals[number] = min(255, journals[number] + 1)
     async for record in records(settings, WALLET_BALANCES):
         for balance in _decode_balances(record.value).accounts:
             shard = record.partition if balance.account.startswith("system/") else -1
             published[balance.account, balance.asset, shard] = balance.balance_minor
-    truth.posted = dict(posted)
+    truth.posted = books.posted()
+    truth.problems = books.close(rfc3339(int(time.time() * 1000)))
     for (account, asset, _), balance_minor in published.items():
         truth.published[account, asset] = truth.published.get((account, asset), 0) + balance_minor
     return truth
@@ -144,8 +128,10 @@ def compare_balances(verdict: Verdict, expected: Balances, found: Balances, wher
             verdict.count("wrong", f"{where}: {account} holds {is_now} {asset}, must be {must_be}")
 
 
-def judge_truth(verdict: Verdict, stream: Stream, produced: int, truth: Truth) -> None:
-    """Each intent that moves money was posted exactly once, and every balance is what the stream says."""
+def judge_truth(
+    verdict: Verdict, stream: Stream, produced: int, truth: Truth, besides: Mapping[tuple[str, str], int] | None = None
+) -> None:
+    """Each intent that moves money was posted exactly once, and every balance is what the stream and `besides` say."""
     for number in range(max(produced, len(truth.journals))):
         count = truth.journals[number] if number < len(truth.journals) else 0
         kind = stream.kind(number)
@@ -160,5 +146,9 @@ def judge_truth(verdict: Verdict, stream: Stream, produced: int, truth: Truth) -
         elif count != 1:
             verdict.count("doubled" if count else "lost", f"intent {number}, {kind.name}, was posted {count} times")
     balances = expected_balances(stream, produced)
+    for key, minor in (besides or {}).items():
+        balances[key] = balances.get(key, 0) + minor
+    for problem in truth.problems:
+        verdict.count("wrong", problem)
     compare_balances(verdict, balances, truth.posted, "ledger-events")
     compare_balances(verdict, balances, truth.published, "wallet-balances")
