@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from ops.verify.findings import Check, Here
 from ops.verify.known import Known
-from schemas.events import CLOCK_TICKED, REQUEST_REJECTED, LedgerEvent, Source
+from schemas.events import CLOCK_TICKED, REQUEST_REJECTED, WALLET_RELEASED, LedgerEvent, Source
 
 #: So many a command ends of its own wallet at most, and a tick of all; the next tick ends the rest.
 ENDED_BY_COMMAND: Final = 1_000
@@ -37,6 +37,8 @@ class Expiries:
         self._heap: list[tuple[str, str, str]] = []
         #: What was ended since the last record's own event: the first such event, and how many.
         self._ended: LedgerEvent | None = None
+        #: Wallets of which nothing is done that is due.
+        self._quarantined: set[str] = set()
         self._count = 0
         self._last: LedgerEvent | None = None
 
@@ -76,12 +78,19 @@ class Expiries:
         ended = self._ended
         if ended is not None and (place_of(ended) != place_of(event) or ended.wallet_id != event.wallet_id):
             self._here.report(Check.MOVE_UNFOUNDED, f"{ended.wallet_id} has an expiry ahead of another's record")
-        of_wallet = self._due.get(event.wallet_id or "")
+        of_wallet = None if event.wallet_id in self._quarantined else self._due.get(event.wallet_id or "")
         if of_wallet and self._count < ENDED_BY_COMMAND and _looks_at_time(event):
             first = min(of_wallet.values())
             if first <= event.recorded_at:
                 self._here.report(Check.EXPIRY_WRONG, f"the wallet has an authorization that was due at {first}")
         self._ended, self._count, self._last = None, 0, event
+
+    def quarantine(self, event: LedgerEvent) -> None:
+        """A wallet goes under quarantine, or comes out of it: until then what is due of it waits."""
+        if event.type == WALLET_RELEASED:
+            self._quarantined.discard(event.wallet_id or "")
+        else:
+            self._quarantined.add(event.wallet_id or "")
 
     def settle(self) -> None:
         """Another record follows, or a seal: a tick has ended all that was due."""
@@ -90,7 +99,12 @@ class Expiries:
             return
         while heap and heap[0][2] not in self._due.get(heap[0][1], ()):
             heappop(heap)
-        if heap and heap[0][0] <= last.recorded_at and self._count < ENDED_BY_TICK:
+        if (
+            heap
+            and heap[0][1] not in self._quarantined
+            and heap[0][0] <= last.recorded_at
+            and self._count < ENDED_BY_TICK
+        ):
             sentence = f"a tick at {last.recorded_at} leaves open what was due at {heap[0][0]}"
             self._here.report(Check.EXPIRY_WRONG, sentence)
         self._last = None

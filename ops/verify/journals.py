@@ -144,8 +144,10 @@ def contradicted(case: Case) -> list[Sum]:
     event, known = case.event, case.known
     if known is None:
         return []
-    over = accounts.rail(known.rail)
-    return from_to(event, *((over, accounts.SUSPENSE) if known.is_inflow else (accounts.SUSPENSE, over)))
+    over, facts = accounts.rail(known.rail), event.rail_facts
+    fee_minor = 0 if facts is None else facts.rail_fee_minor or 0
+    booked = from_to(event, *((over, accounts.SUSPENSE) if known.is_inflow else (accounts.SUSPENSE, over)))
+    return merged([*booked, *_flow(known.asset, (accounts.FEES, -fee_minor), (over, fee_minor))])
 
 
 def returned(case: Case) -> list[Sum]:

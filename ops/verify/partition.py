@@ -26,6 +26,8 @@ from schemas.events import (
     REQUEST_FORWARDED,
     TRANSACTION_PROCESSED,
     WALLET_OPENED,
+    WALLET_QUARANTINED,
+    WALLET_RELEASED,
     LedgerEvent,
     decode_event,
 )
@@ -156,6 +158,8 @@ class PartitionAudit:
         if event.wallet is not None or event.type in WALLET_EVENTS:
             self._wallets.event(event)
         self._transactions.event(event, is_own)
+        if event.type in (WALLET_QUARANTINED, WALLET_RELEASED):
+            self._transactions.expiries.quarantine(event)
         if event.leg is not None or event.from_state is not None or event.type == TRANSACTION_PROCESSED:
             self._shared.sagas.event(event, here)
         has_arrived = cause is not None and cause.origin is not None and not is_own and not is_applied

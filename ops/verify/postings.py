@@ -144,6 +144,9 @@ PLAIN: Final[dict[str | None, Rule]] = {
 #: Commands that nothing refuses: they may take what a wallet has available below zero.
 MAY_BE_FORCED: Final = frozenset({"refund", "dispute", "return", "reverse", "resolve_dispute"})
 
+#: Operations of which no row says yet what they post, and what else they do: their events are findings.
+UNKNOWN: Final = frozenset({"convert", "fee", "reward", "batch"})
+
 #: Operations that may charge a fee in their own journal. None does in this release.
 MAY_CHARGE_FEES: Final[frozenset[str]] = frozenset()
 

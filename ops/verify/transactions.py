@@ -143,7 +143,9 @@ class Transactions:
                 self._due = FollowUp(original, "capture", "settled")
             return
         self.past.keep(original, event.recorded_at)
-        if event.operation != "refund":
+        # What is reversed in another partition is reversed once that has taken the money.
+        is_under_way = event.operation == "reverse" and event.to_state != "settled"
+        if event.operation != "refund" and not is_under_way:
             self._expect_state(original, event.operation or "")
 
     def _expect_state(self, original: Known, verb: str) -> None:
@@ -208,6 +210,8 @@ class Transactions:
             self.past.keep(original, event.recorded_at)
             if known.operation == "dispute":
                 self._expect_state(original, "resolve_dispute")
+            elif known.operation == "reverse" and verb == "accept":
+                self._expect_state(original, "reverse")
         self._keep(event, known)
 
     def _refer(self, event: LedgerEvent, known: Known, verb: str) -> None:

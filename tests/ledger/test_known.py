@@ -13,7 +13,6 @@ from schemas.internal import LegAnswer, encode_internal
 from schemas.lifecycle import Verb
 from schemas.money import INT64_MAX
 from schemas.topics import INTERNAL_COMMANDS
-from tests.ledger.audit import audit
 from tests.ledger.commands import Json, credit, debit, operator, transfer
 from tests.ledger.lifecycle.stage import HOLD_S, Seen, Stage
 from tests.ledger.lifecycle.verbs import asked, by
@@ -60,13 +59,6 @@ def test_a_capture_to_the_very_same_sub_wallet_is_malformed() -> None:
     stage = Stage()
     captured = asked(Verb.CAPTURE, stage.authorize(), to_wallet_id=stage.alice)
     assert stage.world.submit(captured)["code"] == "malformed"
-
-
-def test_the_refund_of_a_capture_to_the_very_same_sub_wallet_says_its_balance() -> None:
-    stage = Stage()
-    captured = stage.begin(asked(Verb.CAPTURE, stage.authorize(), to_wallet_id=stage.alice))
-    stage.world.submit(asked(Verb.REFUND, captured))
-    audit(stage.world)
 
 
 @pytest.mark.parametrize("fields", [{"settled_minor": 0}, {"rail_fee_minor": -1}, {"settled_minor": 2**63}])
