@@ -18,6 +18,7 @@ from tests.ledger.commands import Json, command, credit, debit, open_wallet, rel
 from tests.ledger.drawn import APPROVERS, NUMBERED, PARTITION, PARTITIONS, WAITS_MS, commands, on_transactions
 from tests.ledger.lifecycle.stage import RAILS
 from tests.ledger.model import Known, Model
+from tests.ledger.model.books import remaining
 from tests.ledger.model.refusals import BY_HOLDER, MAY, may
 from tests.ledger.profiles import runs, seeded
 from tests.ledger.world import DAY_MS, START_MS, TOPIC_OF, World
@@ -102,6 +103,14 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             self._decide(self.world.owner(asked["wallet_id"]), 100)
         return asked
 
+    @rule(drawn=st.lists(on_transactions(), min_size=1, max_size=4), pick=st.integers(0, 2))
+    def go_on(self, drawn: list[Json], pick: int) -> None:
+        """One thing after the other is done to the newest transactions that it may be done to."""
+        for one in drawn:
+            asked = self._on_transaction(one, -1 - pick)
+            self._put(asked)
+            self._decide(self.world.owner(asked["wallet_id"]), 100)
+
     @rule(again=asked, wrong=st.integers(0, 3), key=st.integers(0, 5))
     def ask_again(self, again: Json, wrong: int, key: int) -> None:
         """The same request: lost and tried again, or a duplicate; now and then under a wrong record key."""
@@ -157,6 +166,13 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         if self.world.now_ms + ms < START_MS + 400 * DAY_MS:
             self.world.wait(ms)
 
+    @precondition(lambda self: any(t["hold"] for t in self.model.transactions.values()))
+    @rule(late_ms=st.sampled_from([-1, 0, 0, 1]), pick=st.integers(0, 9))
+    def wait_for_a_hold(self, late_ms: int, pick: int) -> None:
+        """Until the millisecond at which an authorization ends, or the one before or after."""
+        due = [t["hold"]["due"] for t in self.model.transactions.values() if t["hold"]]
+        self.world.wait(max(0, due[pick % len(due)] + late_ms - self.world.now_ms))
+
     @rule(partition=PARTITION)
     def tick(self, partition: int) -> None:
         """The clock of a partition."""
@@ -211,11 +227,14 @@ class LedgerAgainstModel(RuleBasedStateMachine):
     def _on_transaction(self, drawn: Json, pick: int) -> Json:
         """A drawn command with the transaction and, if no other is drawn, the wallet that may ask for it."""
         verb, known = drawn["operation"], [*self.model.transactions.values()]
-        fitting = [t for t in known if may(verb, t)] if pick % 7 else []
+        fitting = [t for t in known if may(verb, t)] if pick < 0 or pick % 7 else []
         chosen = fitting or known
         of = chosen[pick % len(chosen)] if chosen else None
         asked = {"transaction_id": "0" * 32, **drawn}
+        near = asked.pop("near", None)
         if of is not None:
+            if near is not None:
+                asked[near[0]] = near[1] + left_of(of, verb)
             has_money = of["to"][0] if of["to"] and verb in BY_HOLDER else of["wallet"]
             asked = {"wallet": has_money, **asked, "transaction_id": of["id"]}
         return self._named({"wallet": 0, **asked})
@@ -288,6 +307,13 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             (name, asset): minor for (at, name, asset), minor in self.model.balances.items() if at == p and minor
         }
         assert {name: minor for name, minor in found.items() if minor} == expected
+
+
+def left_of(t: Json, verb: str) -> int:
+    """How much of a transaction this may be done to."""
+    if verb == "capture":
+        return int(t["hold"]["left"]) if t["hold"] else 1
+    return int(t["amount"]) if verb == "settle" else remaining(t)
 
 
 def _told(item: tuple[Any, ...]) -> tuple[Any, ...]:
