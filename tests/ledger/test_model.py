@@ -18,9 +18,9 @@ from tests.ledger.commands import Json, command, credit, debit, open_wallet, rel
 from tests.ledger.drawn import APPROVERS, NUMBERED, PARTITION, PARTITIONS, WAITS_MS, commands, on_transactions
 from tests.ledger.lifecycle.stage import RAILS
 from tests.ledger.model import Known, Model
-from tests.ledger.model.books import remaining
 from tests.ledger.model.refusals import BY_HOLDER, MAY, may
 from tests.ledger.profiles import runs, seeded
+from tests.ledger.shown import left_of, shown, told_by_model, told_on_wire
 from tests.ledger.world import DAY_MS, START_MS, TOPIC_OF, World
 
 RETAINED_MS = 40 * DAY_MS
@@ -29,23 +29,6 @@ PORTIONS = {"release": 2, "tick": 2}
 
 #: How often the ledger was known to be wrong, so that nothing more of a run was compared.
 KNOWN: Counter[str] = Counter()
-
-
-def shown(outcome: Json) -> Json:
-    """An outcome as the model says it."""
-    replayed = outcome.get("replayed", False)
-    return {
-        "kind": outcome["kind"],
-        "wallet_id": outcome["wallet_id"],
-        "key": outcome["idempotency_key"],
-        "code": outcome["code"],
-        "field": outcome.get("field"),
-        "id": outcome.get("transaction_id"),
-        "state": outcome.get("state"),
-        "balances": sorted((one["account"], one["balance_minor"]) for one in outcome.get("balances", ())),
-        "replayed": replayed,
-        "current": (outcome.get("current_state"), outcome["current_code"]) if replayed else None,
-    }
 
 
 class LedgerAgainstModel(RuleBasedStateMachine):
@@ -268,7 +251,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             self.under_way[source, target].append(item)
         self.model.sent.clear()
         assert self._told() == {
-            pair: [_told(item) for item in items] for pair, items in self.under_way.items() if items
+            pair: [told_by_model(item) for item in items] for pair, items in self.under_way.items() if items
         }
         self._compare_balances(p)
 
@@ -287,7 +270,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
     def _told(self) -> dict[tuple[int, int], list[Any]]:
         """The internal commands that are under way in the world."""
         read = {pair: [json.loads(m.value or b"") for m in ms] for pair, ms in self.world.under_way.items() if ms}
-        return {pair: [_read(told) for told in tolds] for pair, tolds in read.items()}
+        return {pair: [told_on_wire(told) for told in tolds] for pair, tolds in read.items()}
 
     def _compare_states(self) -> None:
         """Every transaction that there is, and no other, is in the same state on both sides."""
@@ -307,32 +290,6 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             (name, asset): minor for (at, name, asset), minor in self.model.balances.items() if at == p and minor
         }
         assert {name: minor for name, minor in found.items() if minor} == expected
-
-
-def left_of(t: Json, verb: str) -> int:
-    """How much of a transaction this may be done to."""
-    if verb == "capture":
-        return int(t["hold"]["left"]) if t["hold"] else 1
-    return int(t["amount"]) if verb == "settle" else remaining(t)
-
-
-def _told(item: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What one partition tells another, as the model has it."""
-    kind, *what = item
-    if kind == "leg":
-        return kind, what[0]["id"], what[0]["to"], what[0]["amount"], what[0]["operation"]
-    return (kind, what[0]["id"]) if kind == "answer" else (kind,)
-
-
-def _read(told: Json) -> tuple[Any, ...]:
-    """What one partition tells another, as it is on the wire."""
-    kind = told["operation"]
-    if kind == "transfer_credit":
-        to = told["wallet_id"], told["sub_wallet"]
-        return "leg", told["transaction_id"], to, told["amount_minor"], told.get("kind", "transfer")
-    if kind == "transfer_answer":
-        return "answer", told["transaction_id"]
-    return ("portion" if kind == "release_portion" else kind,)
 
 
 def test_the_ledger_does_what_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
