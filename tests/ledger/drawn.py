@@ -102,7 +102,10 @@ VERBS = st.sampled_from(
 
 @st.composite
 def on_transactions(draw: st.DrawFn) -> Json:
-    """A command on a transaction that is yet to be chosen; its wallet is too, save where `wallet` is another one."""
+    """A command on a transaction that is yet to be chosen; its wallet is too, save where `wallet` is another one.
+
+    `near` is a field that is as much as is left of the transaction, or one more or less.
+    """
     verb = draw(VERBS)
     drawn = command(verb, "", draw(KEYS))
     if verb in OPERATORS:
@@ -111,8 +114,12 @@ def on_transactions(draw: st.DrawFn) -> Json:
         drawn["wallet"] = draw(WALLETS)
     if draw(st.integers(0, 11)) == 0:
         drawn["sub_wallet"] = draw(SUB_WALLETS)
-    if verb in ("capture", "refund", "dispute") and (amount := draw(PARTS)) is not None:
-        drawn["amount_minor"] = amount
+    if verb in ("capture", "refund", "dispute", "settle"):
+        field = "settled_minor" if verb == "settle" else "amount_minor"
+        if (amount := draw(PARTS)) is not None and verb != "settle":
+            drawn[field] = amount
+        elif draw(st.booleans()):
+            drawn["near"] = field, draw(st.sampled_from([-1, 0, 1]))
     return drawn | draw(_said(verb))
 
 

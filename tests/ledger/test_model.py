@@ -20,6 +20,7 @@ from tests.ledger.lifecycle.stage import REFERENCE
 from tests.ledger.model import Known, Model
 from tests.ledger.model.refusals import BY_HOLDER, MAY, may
 from tests.ledger.profiles import runs, seeded
+from tests.ledger.shown import left_of, shown, told_by_model, told_on_wire
 from tests.ledger.world import DAY_MS, START_MS, TOPIC_OF, World
 
 RETAINED_MS = 40 * DAY_MS
@@ -28,23 +29,6 @@ PORTIONS = {"release": 2, "tick": 2}
 
 #: How often the ledger was known to be wrong, so that nothing more of a run was compared.
 KNOWN: Counter[str] = Counter()
-
-
-def shown(outcome: Json) -> Json:
-    """An outcome as the model says it."""
-    replayed = outcome.get("replayed", False)
-    return {
-        "kind": outcome["kind"],
-        "wallet_id": outcome["wallet_id"],
-        "key": outcome["idempotency_key"],
-        "code": outcome["code"],
-        "field": outcome.get("field"),
-        "id": outcome.get("transaction_id"),
-        "state": outcome.get("state"),
-        "balances": sorted((one["account"], one["balance_minor"]) for one in outcome.get("balances", ())),
-        "replayed": replayed,
-        "current": (outcome.get("current_state"), outcome["current_code"]) if replayed else None,
-    }
 
 
 class LedgerAgainstModel(RuleBasedStateMachine):
@@ -102,6 +86,14 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             self._decide(self.world.owner(asked["wallet_id"]), 100)
         return asked
 
+    @rule(drawn=st.lists(on_transactions(), min_size=1, max_size=4), pick=st.integers(0, 2))
+    def go_on(self, drawn: list[Json], pick: int) -> None:
+        """One thing after the other is done to the newest transactions that it may be done to."""
+        for one in drawn:
+            asked = self._on_transaction(one, -1 - pick)
+            self._put(asked)
+            self._decide(self.world.owner(asked["wallet_id"]), 100)
+
     @rule(again=asked, wrong=st.integers(0, 3), key=st.integers(0, 5))
     def ask_again(self, again: Json, wrong: int, key: int) -> None:
         """The same request: lost and tried again, or a duplicate; now and then under a wrong record key."""
@@ -157,6 +149,13 @@ class LedgerAgainstModel(RuleBasedStateMachine):
         if self.world.now_ms + ms < START_MS + 400 * DAY_MS:
             self.world.wait(ms)
 
+    @precondition(lambda self: any(t["hold"] for t in self.model.transactions.values()))
+    @rule(late_ms=st.sampled_from([-1, 0, 0, 1]), pick=st.integers(0, 9))
+    def wait_for_a_hold(self, late_ms: int, pick: int) -> None:
+        """Until the millisecond at which an authorization ends, or the one before or after."""
+        due = [t["hold"]["due"] for t in self.model.transactions.values() if t["hold"]]
+        self.world.wait(max(0, due[pick % len(due)] + late_ms - self.world.now_ms))
+
     @rule(partition=PARTITION)
     def tick(self, partition: int) -> None:
         """The clock of a partition."""
@@ -211,11 +210,14 @@ class LedgerAgainstModel(RuleBasedStateMachine):
     def _on_transaction(self, drawn: Json, pick: int) -> Json:
         """A drawn command with the transaction and, if no other is drawn, the wallet that may ask for it."""
         verb, known = drawn["operation"], [*self.model.transactions.values()]
-        fitting = [t for t in known if may(verb, t)] if pick % 7 else []
+        fitting = [t for t in known if may(verb, t)] if pick < 0 or pick % 7 else []
         chosen = fitting or known
         of = chosen[pick % len(chosen)] if chosen else None
         asked = {"transaction_id": "0" * 32, **drawn}
+        near = asked.pop("near", None)
         if of is not None:
+            if near is not None:
+                asked[near[0]] = near[1] + left_of(of, verb)
             has_money = of["to"][0] if of["to"] and verb in BY_HOLDER else of["wallet"]
             asked = {"wallet": has_money, **asked, "transaction_id": of["id"]}
         return self._named({"wallet": 0, **asked})
@@ -249,7 +251,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             self.under_way[source, target].append(item)
         self.model.sent.clear()
         assert self._told() == {
-            pair: [_told(item) for item in items] for pair, items in self.under_way.items() if items
+            pair: [told_by_model(item) for item in items] for pair, items in self.under_way.items() if items
         }
         self._compare_balances(p)
 
@@ -268,7 +270,7 @@ class LedgerAgainstModel(RuleBasedStateMachine):
     def _told(self) -> dict[tuple[int, int], list[Any]]:
         """The internal commands that are under way in the world."""
         read = {pair: [json.loads(m.value or b"") for m in ms] for pair, ms in self.world.under_way.items() if ms}
-        return {pair: [_read(told) for told in tolds] for pair, tolds in read.items()}
+        return {pair: [told_on_wire(told) for told in tolds] for pair, tolds in read.items()}
 
     def _compare_states(self) -> None:
         """Every transaction that there is, and no other, is in the same state on both sides."""
@@ -288,25 +290,6 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             (name, asset): minor for (at, name, asset), minor in self.model.balances.items() if at == p and minor
         }
         assert {name: minor for name, minor in found.items() if minor} == expected
-
-
-def _told(item: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What one partition tells another, as the model has it."""
-    kind, *what = item
-    if kind == "leg":
-        return kind, what[0]["id"], what[0]["to"], what[0]["amount"], what[0]["operation"]
-    return (kind, what[0]["id"]) if kind == "answer" else (kind,)
-
-
-def _read(told: Json) -> tuple[Any, ...]:
-    """What one partition tells another, as it is on the wire."""
-    kind = told["operation"]
-    if kind == "transfer_credit":
-        to = told["wallet_id"], told["sub_wallet"]
-        return "leg", told["transaction_id"], to, told["amount_minor"], told.get("kind", "transfer")
-    if kind == "transfer_answer":
-        return "answer", told["transaction_id"]
-    return ("portion" if kind == "release_portion" else kind,)
 
 
 def test_the_ledger_does_what_its_model_does(monkeypatch: pytest.MonkeyPatch) -> None:
