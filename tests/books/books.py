@@ -38,14 +38,18 @@ class Books:
         self._wallets: Counter[tuple[str, str]] = Counter()
         self._buckets: Counter[tuple[str, str]] = Counter()
         self._credit_minor: dict[tuple[str, str], int] = {}
+        self._cap_minor: dict[tuple[str, str], float] = {}
 
     def take(self, partition: int, event: Event) -> None:
         """One event of a partition's log; seals are none."""
         if event.type == "wallet.limits_set" and event.wallet is not None:
             for asset, terms in (event.wallet.get("limits") or {}).items():
                 self._credit_minor[event.wallet_id or "", asset] = terms.get("credit_limit_minor", 0)
+                self._cap_minor[event.wallet_id or "", asset] = terms.get("balance_cap_minor", inf)
         if event.entries:
             self._post(partition, event)
+            if event.operation == "credit" and event.from_state in (None, "initiated") and self._cap_minor:
+                self._check_cap(partition, event)
         if event.transaction_id is None or event.to_state is None or event.type in _NOTES:
             return
         key = event.transaction_id if event.leg is None else f"{event.transaction_id}/{event.leg}"
@@ -101,6 +105,19 @@ class Books:
         for after in event.balances:
             if shard[after.account, after.asset] != after.balance_minor:
                 self.problems.append(f"{_short(event)} says a wrong balance: {after}")
+
+    def _check_cap(self, partition: int, event: Event) -> None:
+        """A credit that was accepted has left its wallet below its cap."""
+        cap_minor = self._cap_minor.get((event.wallet_id or "", event.asset or ""))
+        if cap_minor is not None and event.type not in _NOTES:
+            accounts = self._posted[partition].items()
+            held = [
+                minor
+                for (name, asset), minor in accounts
+                if name.startswith(f"{event.wallet_id}/") and asset == event.asset
+            ]
+            if sum(held) > cap_minor:
+                self.problems.append(f"{event.wallet_id} holds {sum(held)}, more than {cap_minor}: {_short(event)}")
 
     def _lowest_minor(self, account: str, asset: str) -> float:
         """How far an account may fall without being forced."""

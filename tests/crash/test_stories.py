@@ -108,7 +108,7 @@ def spoil(kind: str, spoilt: Callable[[Said], list[Said]]) -> Callable[[Said], l
     [
         (lambda said: [], 1, 0, 0),
         (lambda said: [said, said], 0, 1, 0),
-        (lambda said: [{**said, "state": "", "code": "wallet_closed"}], 1, 0, 1),
+        (lambda said: [{**said, "state": "", "code": "wallet_closed"}], 0, 0, 1),
         (lambda said: [{**said, "source": {**said["source"], "offset": 99_999}}], 0, 0, 1),
     ],
     ids=["no answer", "two answers", "another code", "answer to another record"],
