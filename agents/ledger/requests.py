@@ -13,6 +13,7 @@ from agents.ledger.decode import Malformed, decode
 from agents.ledger.draft import Draft
 from agents.ledger.due import end_due_of_wallet
 from agents.ledger.operations import OPERATIONS
+from agents.ledger.operations.settle import refuse_settled_amounts
 from agents.ledger.quarantine import RELEASES, execute_parked, park_update, parked_records
 from agents.ledger.scheduled import decide_schedule, is_scheduled
 from agents.ledger.state import scope
@@ -149,6 +150,8 @@ def _refuse_before_wallet(draft: Draft, matches: bool, first: LedgerEvent | None
     amount_minor = command.amount_minor
     if amount_minor is not None and not is_amount(amount_minor):
         return draft.reject(Code.AMOUNT_OUT_OF_RANGE, "an amount is between 1 and 2^63 - 1", "amount_minor")
+    if command.operation == "settle" and (refused := refuse_settled_amounts(command, draft)) is not None:
+        return refused
     if not matches:
         return draft.reject(Code.KEY_MISMATCH, "the record's key is not its wallet_id", "wallet_id")
     if first is not None:

@@ -6,6 +6,8 @@ settled goes back. The rail's fee is ours: fees -> rail.
 
 from __future__ import annotations
 
+from typing import Any
+
 from agents.ledger.accounts import FEES, INCOMING, OUTGOING, SUSPENSE, available, bucket, rail, rail_pending
 from agents.ledger.draft import Draft, Journal, Named, post_all
 from agents.ledger.guards import balance_overflow, find_named
@@ -22,9 +24,6 @@ def decide_settle(
     state: LedgerState, wallet: Wallet, command: Settle, draft: Draft, _reference: Reference
 ) -> LedgerEvent:
     """Settle what is under way. What contradicts the ledger is booked against suspense, once for each reference."""
-    refused = _refuse_amounts(command, draft)
-    if refused is not None:
-        return refused
     named = find_named(draft, state, wallet, command, Verb.SETTLE)
     if isinstance(named, LedgerEvent):
         contradicted = _contradicted(state, command, draft, named)
@@ -47,7 +46,8 @@ def decide_settle(
     return event
 
 
-def _refuse_amounts(command: Settle, draft: Draft) -> LedgerEvent | None:
+def refuse_settled_amounts(command: Any, draft: Draft) -> LedgerEvent | None:
+    """A rejection where an amount of a settlement is out of range; asked before anything is looked at."""
     for field, least in (("settled_minor", 1), ("rail_fee_minor", 0)):
         minor = getattr(command, field)
         if minor is not None and not least <= minor <= INT64_MAX:

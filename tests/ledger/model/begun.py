@@ -103,8 +103,7 @@ def capture(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
         waits, rail = over_rail(m, c.get("rail"))
         moves = [(from_, -amount), (account(*purse, "outgoing") if waits else "system/rail:instant", amount)]
         done = begin(m, p, c, id_, "processed" if waits else "settled", moves, rail=rail, **fields)
-    # What is under way to the payer's partition is reversed once that has taken the money.
-    if isinstance(done, str) or (done[0] or {})["state"] != "settled":
+    if isinstance(done, str) or (done[0] or {})["state"] == "failed":
         return done
     hold["left"] -= amount
     hold["captured"] += amount

@@ -105,8 +105,9 @@ class Model(Books):
     # ---- time ----------------------------------------------------------------------------------------
 
     def due(self, p: int, wallet_id: str | None = None) -> list[Json]:
-        """Authorizations whose time is over, in order."""
+        """Authorizations whose time is over, in order; under quarantine nothing is done that is due."""
         holds = [t for t in self.transactions.values() if t["hold"] and t["hold"]["due"] <= self.now]
+        holds = [t for t in holds if not self.wallets[t["wallet"]]["quarantined"]]
         here = [t for t in holds if (self.owner(t["wallet"]) == p if wallet_id is None else t["wallet"] == wallet_id)]
         return sorted(here, key=lambda t: (t["hold"]["due"], t["id"]))
 

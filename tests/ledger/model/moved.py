@@ -59,7 +59,8 @@ def settle(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     rail, sign = rail_of(t), -1 if is_inflow(t) else 1
     if is_said_again(c, t):
         if reference not in t["refs"]:
-            if m.post(p, t["asset"], [(rail, sign * settled), ("system/suspense", -sign * settled)]) is None:
+            over = [(rail, sign * settled + fee), ("system/suspense", -sign * settled), ("system/fees", -fee)]
+            if m.post(p, t["asset"], over) is None:
                 return FULL
             t["refs"].add(reference)
         return t, [], []
