@@ -22,6 +22,8 @@ _BUCKETS: Final = 1 << 15
 _FEW_BUCKETS: Final = 1 << 8
 #: The longest prefix that RocksDB takes. Longer keys share buckets, which become skip lists where they grow.
 _HASHED_BYTES: Final = 128
+#: Of a table file: a few hundred thousand of the shortest rows that are looked up.
+_FILE_BYTES: Final = 16 << 20
 
 
 class StoreMemory:
@@ -69,6 +71,10 @@ class StoreMemory:
                 MemtableFactory.hash_link_list(_BUCKETS if is_written else _FEW_BUCKETS)  # type: ignore[call-arg]
             )
             options.set_prefix_extractor(SliceTransform.create_max_len_prefix(_HASHED_BYTES))
+        # The cache is made of shards, of 1 MiB where it has 64 MiB, and keeps nothing larger. The filter of a file has
+        # 10 bits for each row: in files as large as RocksDB makes them, with a million short rows, it is read and
+        # checked anew at each look-up, which then takes ten times as long.
+        options.set_target_file_size_base(_FILE_BYTES)
         options.set_allow_concurrent_memtable_write(False)
         options.set_max_open_files(512)
         options.set_max_background_jobs(2)

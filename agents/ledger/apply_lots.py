@@ -36,19 +36,34 @@ def drop_lot(state: LedgerState, key: str, transaction_id: str) -> None:
 
 def spend_lots(state: LedgerState, entries: Sequence[Entry]) -> tuple[Lot, ...]:
     """Take of the rewards of each account what its entries take from it in all; returns what was taken."""
+    if len(entries) == 2:  # nearly always
+        one, other = entries
+        if one.account != other.account:
+            taker = one if one.debit_minor else other
+            return _spend(state, f"{taker.account} {taker.asset}", taker.debit_minor) if _is_spent(taker) else ()
     net: dict[str, int] = {}
     for entry in entries:
-        if entry.account.endswith(_SPENT_FROM):
+        if _is_spent(entry):
             key = f"{entry.account} {entry.asset}"
             net[key] = net.get(key, 0) + entry.debit_minor - entry.credit_minor
     spent: tuple[Lot, ...] = ()
     for key, minor in net.items():
-        lots = state.lots.get(key) if minor > 0 else None
-        if lots:
-            left, taken = take(lots, minor)
-            state.lots.put(key, left or None)
-            spent += taken
+        if minor > 0:
+            spent += _spend(state, key, minor)
     return spent
+
+
+def _is_spent(entry: Entry) -> bool:
+    return entry.account.endswith(_SPENT_FROM)
+
+
+def _spend(state: LedgerState, key: str, minor: int) -> tuple[Lot, ...]:
+    lots = state.lots.get(key)
+    if not lots:
+        return ()
+    left, taken = take(lots, minor)
+    state.lots.put(key, left or None)
+    return taken
 
 
 def return_lots(state: LedgerState, event: LedgerEvent, of: Transaction, back_minor: int) -> Transaction:
