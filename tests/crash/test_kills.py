@@ -24,13 +24,20 @@ def test_ten_kills(cluster: Cluster) -> None:
     assert max(report.in_flight) > 0, "no kill hit any work"
 
 
-def test_five_kills_among_all_operations(cluster: Cluster) -> None:
+def test_three_kills_among_all_operations(cluster: Cluster) -> None:
     plan = Plan(
-        kills=5, requests=10_000, partitions=cluster.partitions, wallets=200, seed=3, rate=2_000, story_wallets=60
+        kills=3,
+        requests=6_000,
+        partitions=cluster.partitions,
+        wallets=200,
+        seed=3,
+        rate=2_000,
+        story_wallets=60,
+        ask_verify=False,
     )
     report = run(plan, cluster, print)
     print(report.lines())
     assert report.verdict.holds, report.lines()
-    assert report.kills.total() == 5
+    assert report.kills.total() == 3
     assert report.verdict.records == report.verdict.answers >= plan.requests
     assert set(report.stories) == {"open_and_fund", *(script.__name__ for script in SCRIPTS)}

@@ -13,7 +13,8 @@ import pytest
 from schemas.topics import LEDGER_EVENTS
 from tests.crash.cluster import Cluster
 from tests.crash.proof import prove
-from tests.crash.stories import Script, Stories, Story
+from tests.crash.stories import Stories
+from tests.crash.story import Script, Story
 from tests.crash.stream import Stream
 from tests.crash.traffic import Traffic
 from tests.crash.truth import records
@@ -47,12 +48,12 @@ def test_workers_die_while_thousands_of_holds_end(cluster: Cluster, stream: Stre
         worker.wait_ready()
     stories = Stories(5, 60, cluster.partitions, [many_holds])
     with Traffic(cluster.settings, stream, rate=2_500, stories=stories) as traffic:
-        traffic.wait_answered(12_000)
+        traffic.wait_answered(8_000)
         # Nobody is there when they are due.
         for worker in workers:
             worker.kill()
         time.sleep(_HELD_S)
-        for pause_s in (None, *[chance.uniform(0.2, 1.5) for _ in range(3)]):
+        for pause_s in (None, *[chance.uniform(0.2, 1.5) for _ in range(2)]):
             for worker in workers:
                 if pause_s is not None:
                     worker.kill()
@@ -60,8 +61,8 @@ def test_workers_die_while_thousands_of_holds_end(cluster: Cluster, stream: Stre
             # Then they die at some step of the restore, of the tick or of its batch.
             time.sleep(2.0 if pause_s is None else 2.0 + pause_s)
         traffic.finish()
-        proof = prove(cluster, traffic)
+        proof = prove(cluster, traffic, ask_verify=False)
     assert proof.verdict.holds, proof.verdict.cases
     ended = asyncio.run(_ended_by_tick(cluster))
-    assert ended.total() > 3_000
+    assert ended.total() > 2_000
     assert max(ended.values()) > 500, "no tick ended many at once"

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from tests.crash.scripts import SCRIPTS
-from tests.crash.stories import Asked, Record, Script, Stories, Story
+from tests.crash.stories import Stories
+from tests.crash.story import Asked, Record, Script, Story
 from tests.crash.witness import Verdict
 
 Said = dict[str, Any]

@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from schemas.topics import TRANSACTION_OUTCOMES, TRANSACTION_REQUESTS, full_name
 from streams.settings import Settings
 from tests.crash.cluster import wait_until
-from tests.crash.stories import Record, Stories
+from tests.crash.stories import Stories
+from tests.crash.story import Record
 from tests.crash.stream import Kind, Stream
 from tests.crash.witness import Witness
 
