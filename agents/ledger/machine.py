@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any, NamedTuple
 
-from agents.ledger.accounts import holder_of
+from agents.ledger.accounts import holder_of_key
 from agents.ledger.apply import apply
 from agents.ledger.decode import Malformed, decode, decode_told, read_what_can_be
 from agents.ledger.due import take_tick
@@ -163,7 +163,7 @@ class LedgerMachine:
         """`wallet-balances`: all accounts of every holder that the batch has touched."""
         ledger = self._turn_of(state).state
         balances, accounts = ledger.balances, ledger.accounts
-        holders = dict.fromkeys([holder_of(key.rpartition(" ")[0]) for key in balances.changed_keys])
+        holders = dict.fromkeys([holder_of_key(key) for key in balances.changed_keys])
         for holder in holders:
             named = []
             for key in accounts.get(holder) or ():
@@ -202,7 +202,7 @@ class LedgerMachine:
         return turn
 
     def _turn(self, state: Overlay, context: Context, out: Output) -> Turn:
-        turn = self._turn_of(state)
+        turn: Turn = state.typed or self._turn_of(state)
         turn.reference = self._reference
         turn.context = context
         turn.out = out
