@@ -62,3 +62,8 @@ def is_system(account: str) -> bool:
 def holder_of(account: str) -> str:
     """Who holds an account: a wallet id, or for a system account the account itself, whose shard is kept alone."""
     return account if account.startswith(_SYSTEM_PREFIX) else account.partition("/")[0]
+
+
+def holder_of_key(key: str) -> str:
+    """Who holds the account of a balance's key, `<account> <asset>`."""
+    return key.rpartition(" ")[0] if key.startswith(_SYSTEM_PREFIX) else key.partition("/")[0]

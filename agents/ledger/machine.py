@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from agents.ledger.accounts import holder_of
+from agents.ledger.accounts import holder_of_key
 from agents.ledger.apply import apply
 from agents.ledger.decode import Malformed, decode, decode_told, read_what_can_be
 from agents.ledger.due import fail_tick, first_due_ms, take_tick
@@ -168,7 +168,7 @@ class LedgerMachine:
         ledger, turn.due_from = turn.state, turn.due_from_then or turn.due_from
         turn.due_from_then = ""
         balances, accounts = ledger.balances, ledger.accounts
-        holders = dict.fromkeys([holder_of(key.rpartition(" ")[0]) for key in balances.changed_keys])
+        holders = dict.fromkeys([holder_of_key(key) for key in balances.changed_keys])
         for holder in holders:
             named = []
             for key in accounts.get(holder) or ():
@@ -208,7 +208,7 @@ class LedgerMachine:
         return turn
 
     def _turn(self, state: Overlay, context: Context, out: Output) -> Turn:
-        turn = self._turn_of(state)
+        turn: Turn = state.typed or self._turn_of(state)
         turn.reference = self._reference
         turn.context = context
         turn.out = out

@@ -38,6 +38,7 @@ from schemas.topics import (
 from streams.batch import LOG_APPEND_TIME, Batch, BatchDecider, Progress
 from streams.box import Taken
 from streams.machine import InputRecord, Message
+from streams.memory import collect_rarely
 from streams.overlay import IN_ORDER, Overlay
 from streams.persist import changes_of
 from streams.ports import Changes, Mark
@@ -310,4 +311,6 @@ def main(
 
 
 if __name__ == "__main__":
+    # As a worker does.
+    collect_rarely()
     main()

@@ -26,6 +26,7 @@ from ops.cli.running import print_json
 from ops.load import Placed
 from schemas.outcomes import decode_outcome
 from schemas.topics import TRANSACTION_OUTCOMES
+from streams.memory import collect_rarely
 from streams.ports import Changes, Mark
 from streams.rocks import RocksStore
 from streams.rocks_memory import StoreMemory
@@ -286,4 +287,6 @@ def main(holds: int, wallets: int, expiring: int, as_json: bool) -> None:
 
 
 if __name__ == "__main__":
+    # As a worker does.
+    collect_rarely()
     main()
