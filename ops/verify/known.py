@@ -161,6 +161,14 @@ class Known:
         """What may still be taken back of it, once it is settled."""
         return self.received_minor if self.counter is None else self.counter.left_minor
 
+    @property
+    def may_be_named(self) -> bool:
+        """True where a command may yet name it, if it is not open: to take it back, or because its rail does."""
+        if self.rail is not None:
+            return True
+        is_with_payee = self.leg is not None or self.other is None or self.state != "settled"
+        return self.operation in TAKEN_BACK and (is_with_payee or self.operation in ("transfer", "capture"))
+
     def counted(self) -> Counter:
         """Its counter, made where it has none yet."""
         if self.counter is None:

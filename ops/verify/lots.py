@@ -14,7 +14,7 @@ from schemas.events import REWARD_EXPIRED, LedgerEvent
 _GRACE_MS: Final = 7 * 86_400_000
 
 
-class _Lot(NamedTuple):
+class Lot(NamedTuple):
     """Part of a reward; lots are in the order of their times."""
 
     due_at: str
@@ -30,7 +30,7 @@ class _Spending:
     def __init__(self, amount_minor: int):
         self.amount_minor = amount_minor
         self.back_minor = 0
-        self.lots: list[_Lot] = []
+        self.lots: list[Lot] = []
 
 
 class Lots:
@@ -39,7 +39,7 @@ class Lots:
     def __init__(self, put_off: Callable[[str, str, str], None]):
         self._put_off = put_off
         #: `<account> <asset>` -> what is left of its rewards.
-        self._left: dict[str, list[_Lot]] = {}
+        self._left: dict[str, list[Lot]] = {}
         #: Reward -> wallet, and key in `_left`.
         self._rewards: dict[str, tuple[str, str]] = {}
         self._spendings: dict[str, _Spending] = {}
@@ -53,7 +53,7 @@ class Lots:
         """A reward that expires."""
         key = f"{available(known.wallet_id, known.sub_wallet)} {known.asset}"
         self._rewards[known.transaction_id] = (known.wallet_id, key)
-        self._add(key, _Lot(known.due_at, known.transaction_id, known.amount_minor))
+        self._add(key, Lot(known.due_at, known.transaction_id, known.amount_minor))
 
     def left_minor(self, reward_id: str) -> int:
         """What is left of a reward."""
@@ -66,7 +66,7 @@ class Lots:
         if key in self._left:
             self._left[key] = [lot for lot in self._left[key] if lot.reward_id != reward_id]
 
-    def spend(self, event: LedgerEvent) -> list[_Lot]:
+    def spend(self, event: LedgerEvent) -> list[Lot]:
         """Take what an event's entries take from accounts that have rewards."""
         net: dict[str, int] = {}
         for entry in event.entries:
@@ -75,7 +75,7 @@ class Lots:
                 net[key] = net.get(key, 0) + entry.debit_minor - entry.credit_minor
         return [lot for key, minor in net.items() if minor > 0 for lot in self._take(key, minor)]
 
-    def keep(self, event: LedgerEvent, spent: list[_Lot]) -> None:
+    def keep(self, event: LedgerEvent, spent: list[Lot]) -> None:
         """An event's transaction is what has spent them."""
         if spent and event.transaction_id is not None and event.type != REWARD_EXPIRED:
             of = self._spendings.setdefault(event.transaction_id, _Spending(event.amount_minor or 0))
@@ -96,21 +96,21 @@ class Lots:
             part_minor = min(due_minor, lot.minor - passed_minor)
             done_minor, due_minor = done_minor - passed_minor, due_minor - part_minor
             if part_minor:
-                self._revive(_Lot(max(lot.due_at, earliest), lot.reward_id, part_minor))
+                self._revive(Lot(max(lot.due_at, earliest), lot.reward_id, part_minor))
 
-    def _revive(self, lot: _Lot) -> None:
+    def _revive(self, lot: Lot) -> None:
         wallet_id, key = self._rewards[lot.reward_id]
         kept = next((one for one in self._left.get(key, ()) if one.reward_id == lot.reward_id), None)
         if kept is not None:
             self._left[key].remove(kept)
-            lot = _Lot(max(kept.due_at, lot.due_at), lot.reward_id, kept.minor + lot.minor)
+            lot = Lot(max(kept.due_at, lot.due_at), lot.reward_id, kept.minor + lot.minor)
         self._add(key, lot)
         self._put_off(wallet_id, lot.reward_id, lot.due_at)
 
-    def _add(self, key: str, lot: _Lot) -> None:
+    def _add(self, key: str, lot: Lot) -> None:
         self._left[key] = sorted([*self._left.get(key, ()), lot])
 
-    def _take(self, key: str, minor: int) -> list[_Lot]:
+    def _take(self, key: str, minor: int) -> list[Lot]:
         taken, left = [], []
         for lot in self._left.get(key, ()):
             part_minor = min(minor, lot.minor)

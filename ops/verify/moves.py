@@ -170,3 +170,20 @@ def why_not_due(known: Known) -> str:
     """What is wrong with the state of a transaction by what was taken back of it; empty where nothing is."""
     state = due_state(known)
     return "" if known.state == state else f"transaction {known.transaction_id} must be {state}, it is {known.state}"
+
+
+def is_end_of_transfer(event: LedgerEvent, known: Known) -> bool:
+    """True where the payee's partition has taken the money, and nothing else has to be looked at: as nearly always."""
+    return (
+        known.original is None
+        and known.other is not None
+        and not event.entries
+        and event.remaining_minor is None
+        and event.parent_transaction_id is None
+        and known.state == event.from_state
+        and known.amount_minor == event.amount_minor
+        and known.asset == event.asset
+        and known.wallet_id == event.wallet_id
+        and known.sub_wallet == event.sub_wallet
+        and known.operation == event.operation
+    )

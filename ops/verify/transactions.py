@@ -5,22 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from ops.verify import originals
-from ops.verify.accounts import available
 from ops.verify.agreements import Agreements
 from ops.verify.batches import Items, items_of
 from ops.verify.books import Books
+from ops.verify.dues import Dues, wrongs_of_executing
 from ops.verify.exchanges import wrongs_within
-from ops.verify.expiry import Expiries
 from ops.verify.findings import Check, Here
 from ops.verify.journals import Case
-from ops.verify.known import ACTS_ON_ANOTHER, TAKEN_BACK, Hold, Known, opened
-from ops.verify.lots import Lots
-from ops.verify.moves import FollowUp, check_move, move, remaining_after, why_not_due
+from ops.verify.known import ACTS_ON_ANOTHER, Known, opened
+from ops.verify.moves import FollowUp, check_move, is_end_of_transfer, move, remaining_after, why_not_due
 from ops.verify.postings import PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
 from ops.verify.remembered import Remembered
-from ops.verify.told import told_of_terms
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
-from schemas.events import REWARD_EXPIRED, TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
+from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
 from schemas.lifecycle import SETTLED_AT_ONCE, State
 
 _SETTLED: Final = State.SETTLED.value
@@ -42,12 +39,10 @@ class Transactions:
     def __init__(self, here: Here, retained_ms: int, agreements: Agreements, books: Books):
         self._here = here
         self._agreements = agreements
-        self._books = books
         self.open: dict[str, Known] = {}
         self.past = Remembered(retained_ms)
-        self.expiries = Expiries(here)
-        self._lots = Lots(self.expiries.add)
-        self._left_minor = 0
+        self._dues = Dues(here, books)
+        self.expiries = self._dues.expiries
         #: What the next event must be.
         self._due: FollowUp | Items | None = None
         #: The event that is read is an item of a batch.
@@ -64,15 +59,13 @@ class Transactions:
         due = self._due
         if due is not None or is_own:
             self._follow(event, due, is_own)
-        if not self._lots.is_empty and event.entries:
-            # What a reward has left is what it had before its own expiry takes it.
-            self._left_minor = self._lots.left_minor(event.transaction_id or "")
-            spent = self._lots.spend(event)
+        dues = self._dues
+        if dues.lots.is_empty:
             self._read(event)
-            self._lots.keep(event, spent)
-        else:
-            self._left_minor = self._lots.left_minor(event.transaction_id or "") if event.type == REWARD_EXPIRED else 0
-            self._read(event)
+            return
+        spent = dues.before(event)
+        self._read(event)
+        dues.after(event, spent)
 
     def _read(self, event: LedgerEvent) -> None:
         if (
@@ -156,24 +149,10 @@ class Transactions:
             return
         if original is not None:
             self._act(event, original)
-        self._await(event, known)
-        self._keep(event, known)
-
-    def _await(self, event: LedgerEvent, known: Known) -> None:
-        """What is due of a transaction some day, and what must follow it at once."""
-        known.due_at = event.due_at or ""
+        self._dues.opened(event, known)
         if event.operation == "batch":
             self._due = items_of(event, Case(event, None, None).asked)
-            return
-        if event.operation == "authorize":
-            known.hold = Hold(known.due_at, known.amount_minor)
-        elif event.to_state == State.INITIATED:
-            known.asked = Case(event, None, None).asked
-        elif event.operation == "reward" and known.due_at:
-            self._lots.opened(known)
-        else:
-            return
-        self.expiries.add(known.wallet_id, known.transaction_id, known.due_at)
+        self._keep(event, known)
 
     def _begins_again(self, transaction_id: str) -> None:
         self._here.report(Check.BROKEN_TRANSITION, f"transaction {transaction_id} begins again")
@@ -183,8 +162,7 @@ class Transactions:
         asked = Case(event, None, original).asked
         originals.count(event, original, event.amount_minor or 0)
         originals.count_within(original, event.fee_returned_minor or 0, event.exchange, 1)
-        if event.operation in ("refund", "reverse"):
-            self._lots.give_back(original.transaction_id, event.amount_minor or 0, event.recorded_at)
+        self._dues.taken_back(event, original)
         hold = original.hold
         if hold is not None:
             if event.recorded_at >= hold.due_at:
@@ -206,20 +184,7 @@ class Transactions:
     def _end_transfer(self, event: LedgerEvent) -> bool:
         """The payee's partition has taken the money, as nearly always; False where there is more to look at."""
         known = self.open.get(event.transaction_id or "")
-        if (
-            known is None
-            or known.original is not None
-            or known.other is None
-            or event.entries
-            or event.remaining_minor is not None
-            or event.parent_transaction_id is not None
-            or known.state != event.from_state
-            or known.amount_minor != event.amount_minor
-            or known.asset != event.asset
-            or known.wallet_id != event.wallet_id
-            or known.sub_wallet != event.sub_wallet
-            or known.operation != event.operation
-        ):
+        if known is None or not is_end_of_transfer(event, known):
             return False
         del self.open[known.transaction_id]
         return True
@@ -257,10 +222,7 @@ class Transactions:
             self._here.report(Check.BROKEN_TRANSITION, why)
         self._check_remaining(event, remaining_after(case, had_hold=had_hold))
         self.open.pop(transaction_id, None)
-        if known.due_at or known.operation == "reward":
-            self._end_due(event, known, had_hold=had_hold)
-        elif event.to_state in ("failed", "canceled"):
-            self._give_back_lots(event, known)
+        self._dues.moved(event, known, had_hold=had_hold)
         if original is not None and original.hold is None and original.operation != "authorize":
             self.past.keep(original, event.recorded_at)
             if known.operation == "dispute":
@@ -274,17 +236,10 @@ class Transactions:
         self.expiries.done(event)
         self.expiries.ended(known)
         if event.command == "expire":
-            self._expire_reward(event, known, verdict)
+            self._report_posting(verdict.rule, self._dues.expire_reward(event, known))
+            self._check_remaining(event, 0)
             return
-        asked = known.asked
-        wrongs = [] if asked is None or event.to_state == "failed" else told_of_terms(event, asked)
-        self._report_all(
-            [
-                (Check.NOT_AS_ASKED, f"{name} is {wanted!r}, it is executed with {said!r}")
-                for name, wanted, said in wrongs
-                if said != wanted
-            ]
-        )
+        self._report_all(wrongs_of_executing(event, known))
         self._report_all(wrongs_within(Case(event, None, None)))
         self._check_posting(verdict.rule, event, known, None)
         self._check_remaining(event, None)
@@ -292,36 +247,6 @@ class Transactions:
         after = opened(event, None)
         after.parent_transaction_id = known.parent_transaction_id
         self._keep(event, after)
-
-    def _expire_reward(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
-        expired_minor = sum(entry.debit_minor for entry in event.entries)
-        account = f"{available(known.wallet_id, known.sub_wallet)} {known.asset}"
-        there_minor = self._books.balances.get(account, 0) + expired_minor
-        left_minor = max(0, min(self._left_minor, there_minor))
-        case = Case(event, known, None, left_minor)
-        why_wrong = why_wrong_posting(verdict.rule, case)
-        if why_wrong:
-            self._here.report(Check.WRONG_POSTING, why_wrong)
-        self._check_remaining(event, 0)
-        self._lots.drop(known.transaction_id)
-
-    def _end_due(self, event: LedgerEvent, known: Known, *, had_hold: bool) -> None:
-        """A hold, a reward or what waits has ended."""
-        if known.operation == "reward" and event.to_state == "reversed":
-            self._lots.drop(known.transaction_id)
-            self.expiries.ended(known)
-        elif had_hold and known.hold is None:
-            self._give_back_lots(event, known)
-            self.expiries.ended(known)
-        elif event.to_state == "canceled":
-            self.expiries.ended(known)
-
-    def _give_back_lots(self, event: LedgerEvent, known: Known) -> None:
-        account = available(known.wallet_id, known.sub_wallet)
-        back_minor = sum(e.credit_minor - e.debit_minor for e in event.entries if e.account == account)
-        if back_minor > 0:
-            minor = min(back_minor, known.amount_minor)
-            self._lots.give_back(known.transaction_id, minor, event.recorded_at)
 
     def _refer(self, event: LedgerEvent, known: Known, verb: str) -> None:
         """What a rail has done under one reference is booked once; what it only says again was booked before."""
@@ -357,7 +282,7 @@ class Transactions:
             return
         if known.operation != "refund":
             known.original = None
-        if _may_be_named(known):
+        if known.may_be_named:
             self.past.keep(known, event.recorded_at)
 
     def _check_posting(
@@ -370,7 +295,10 @@ class Transactions:
             and moves(event.entries, rule.debit(event), rule.credit(event), event.asset, event.amount_minor)
         ):
             return
-        why_wrong = why_wrong_posting(rule, Case(event, known, original))
+        self._report_posting(rule, Case(event, known, original))
+
+    def _report_posting(self, rule: Rule | None, case: Case) -> None:
+        why_wrong = why_wrong_posting(rule, case)
         if why_wrong:
             self._here.report(rule.check if type(rule) is Sums else Check.WRONG_POSTING, why_wrong)
 
@@ -385,11 +313,3 @@ class Transactions:
     def _report_all(self, wrongs: list[originals.Wrong]) -> None:
         for check, sentence in wrongs:
             self._here.report(check, sentence)
-
-
-def _may_be_named(known: Known) -> bool:
-    """True where a command may yet name a transaction that is not open: to take it back, or because its rail does."""
-    if known.rail is not None:
-        return True
-    is_with_payee = known.leg is not None or known.other is None or known.state != "settled"
-    return known.operation in TAKEN_BACK and (is_with_payee or known.operation in ("transfer", "capture"))
