@@ -51,8 +51,7 @@ class Books:
             is_right = _is_plain(one, other) and _is_stated(entries, afters, stated)
         else:
             is_right = False
-            for entry in entries:
-                self._post_entry(entry, is_forced)
+            self._post_entries(entries, is_forced)
         if not is_right:
             self._check_balanced(entries)
         if not is_right or self._drift:
@@ -83,6 +82,15 @@ class Books:
         elif after >= 2**63:
             self._out_of_range(key, after)
         return after
+
+    def _post_entries(self, entries: tuple[Entry, ...], is_forced: bool) -> None:
+        """Post a journal: what it takes from an account and gives it, in whatever order, counts as one."""
+        net: dict[tuple[str, str], int] = {}
+        for entry in entries:
+            key = (entry.account, entry.asset)
+            net[key] = net.get(key, 0) + entry.credit_minor - entry.debit_minor
+        for (account, asset), minor in net.items():
+            self._post_entry(Entry(account, asset, max(0, -minor), max(0, minor)), is_forced)
 
     def _goes_below(self, entry: Entry, before: int, after: int, is_forced: bool) -> None:
         """A wallet's account goes further below zero; so far as credit was agreed, nothing has to be forced."""
