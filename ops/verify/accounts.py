@@ -13,6 +13,8 @@ DISPUTED: Final = "disputed"
 
 TRANSIT: Final = "system/transit"
 FEES: Final = "system/fees"
+FX: Final = "system/fx"
+REWARDS: Final = "system/rewards"
 SUSPENSE: Final = "system/suspense"
 CHARGEBACKS: Final = "system/chargebacks"
 ADJUSTMENTS: Final = "system/adjustments"

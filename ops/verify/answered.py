@@ -30,8 +30,11 @@ _KEEPS_REQUEST: Final = frozenset(
         ev.SUB_WALLET_OPENED,
         ev.ASSET_ENABLED,
         ev.WALLET_STATE_CHANGED,
+        ev.WALLET_LIMITS_SET,
+        ev.WALLET_TIER_SET,
         ev.WALLET_RELEASING,
         ev.WALLET_RELEASED,
+        ev.TRANSACTION_INITIATED,
         ev.TRANSACTION_PROCESSED,
         ev.TRANSACTION_SETTLED,
         ev.TRANSACTION_FAILED,
@@ -162,6 +165,9 @@ def _is_said(event: LedgerEvent, asked: Asked) -> bool:
         and (asked.rail or None) == event.rail
         and event.command is None
         and event.from_state is None
+        and event.exchange is None
+        and asked.execute_at is UNSET
+        and asked.to_asset is UNSET
         and (
             (asked.to_wallet_id is UNSET and payee is None)
             or (payee is not None and asked.to_wallet_id == payee.wallet_id and asked.to_sub_wallet == payee.sub_wallet)

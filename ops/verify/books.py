@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ops.verify.accounts import AVAILABLE, SYSTEM, TRANSIT, holder_of
+from ops.verify.agreements import Agreements
 from ops.verify.findings import Check, Here
 from ops.verify.postings import may_be_forced
 from schemas.events import AccountBalance, Entry, LedgerEvent
@@ -15,9 +16,10 @@ from schemas.partitioning import partition_of
 class Books:
     """Running balances; `<account> <asset>` -> credits less debits in minor units."""
 
-    def __init__(self, here: Here, partitions: int):
+    def __init__(self, here: Here, partitions: int, agreements: Agreements):
         self._here = here
         self._partitions = partitions
+        self._agreements = agreements
         self.balances: dict[str, int] = {}
         #: Holder -> how many balances it has; every wallet that was opened is a holder.
         self.holders: dict[str, int] = {}
@@ -42,7 +44,7 @@ class Books:
         """Post the event's entries, and compare the balances that it states."""
         entries, stated = event.entries, event.balances
         self._went_below = False
-        is_forced = event.forced and may_be_forced(event)
+        is_forced = event.forced and self._may_be_forced(event)
         if len(entries) == 2 and len(stated) == 2:  # nearly always
             one, other = entries
             afters = (self._post_entry(one, is_forced), self._post_entry(other, is_forced))
@@ -58,6 +60,11 @@ class Books:
         if event.forced and not self._went_below:
             self._here.report(Check.ILLEGAL_FORCE, "it is forced, but takes nothing available below zero")
 
+    def _may_be_forced(self, event: LedgerEvent) -> bool:
+        """True where nothing refuses what the event is caused by; a refund is only forced where that was agreed."""
+        is_refund = event.operation == "refund" and event.from_state is None
+        return may_be_forced(event) and (not is_refund or self._agreements.may_refund_below_zero(event.wallet_id))
+
     def _post_entry(self, entry: Entry, is_forced: bool) -> int:
         """Post an entry; returns the balance of its account after it."""
         account, balances = entry.account, self.balances
@@ -72,12 +79,20 @@ class Books:
             if not is_balance(after):
                 self._out_of_range(key, after)
             if after < before and not account.startswith(SYSTEM):
-                self._went_below = True
-                if not (is_forced and account.endswith(AVAILABLE)):
-                    self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
+                self._goes_below(entry, before, after, is_forced)
         elif after >= 2**63:
             self._out_of_range(key, after)
         return after
+
+    def _goes_below(self, entry: Entry, before: int, after: int, is_forced: bool) -> None:
+        """A wallet's account goes further below zero; so far as credit was agreed, nothing has to be forced."""
+        account = entry.account
+        is_available = account.endswith(AVAILABLE)
+        if is_available and after >= -self._agreements.credit_minor(holder_of(account), entry.asset):
+            return
+        self._went_below = True
+        if not (is_forced and is_available):
+            self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
 
     def _out_of_range(self, key: str, after: int) -> None:
         self._here.report(Check.BALANCE_OUT_OF_RANGE, f"{key} goes to {after}")

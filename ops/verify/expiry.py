@@ -1,4 +1,4 @@
-"""Authorizations end when they are due: not before, and no later than the first tick or command of their wallet."""
+"""What is due is done when it is due: not before, and no later than the first tick or command of its wallet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def place_of(event: LedgerEvent) -> Source | None:
 
 
 class Expiries:
-    """Open authorizations of one partition, and who was to end them."""
+    """What is due in one partition: holds and rewards that end, and what waits for its time; and who was to do it."""
 
     def __init__(self, here: Here):
         self._here = here
@@ -41,31 +41,35 @@ class Expiries:
         self._quarantined: set[str] = set()
         self._count = 0
         self._last: LedgerEvent | None = None
+        #: The tick that was last has ended nothing, for the ledger has failed on something.
+        self._has_failed = False
 
     @property
     def is_watching(self) -> bool:
         """True where there is anything to be told of the next record's event."""
         return bool(self._due) or self._ended is not None
 
-    def opened(self, known: Known) -> None:
-        """An authorization that must end some day."""
-        assert known.hold is not None
-        due_at = known.hold.due_at
-        self._due.setdefault(known.wallet_id, {})[known.transaction_id] = due_at
-        heappush(self._heap, (due_at, known.wallet_id, known.transaction_id))
+    def add(self, wallet_id: str, transaction_id: str, due_at: str) -> None:
+        """Something of a transaction is due some day; a later time takes the place of the one before."""
+        self._due.setdefault(wallet_id, {})[transaction_id] = due_at
+        heappush(self._heap, (due_at, wallet_id, transaction_id))
 
     def ended(self, known: Known) -> None:
-        """It has ended, by whatever."""
+        """Nothing is due of it any more, by whatever."""
         of_wallet = self._due.get(known.wallet_id)
         if of_wallet is not None and known.transaction_id in of_wallet:
             del of_wallet[known.transaction_id]
             if not of_wallet:
                 del self._due[known.wallet_id]
 
-    def expired(self, event: LedgerEvent, due_at: str) -> None:
-        """The ledger has ended one of its own."""
-        if event.recorded_at < due_at:
-            self._here.report(Check.EXPIRY_WRONG, f"it expires at {event.recorded_at}, but is due at {due_at}")
+    def done(self, event: LedgerEvent) -> None:
+        """The ledger has done of its own what was due, or what was not."""
+        due_at = self._due.get(event.wallet_id or "", {}).get(event.transaction_id or "")
+        if due_at is None or event.recorded_at < due_at:
+            sentence = f"{event.command} at {event.recorded_at} of what is due at {due_at}"
+            self._here.report(Check.EXPIRY_WRONG, sentence)
+        elif event.wallet_id in self._quarantined:
+            self._here.report(Check.EXPIRY_WRONG, f"{event.wallet_id} is under quarantine: what is due of it waits")
         last = self._last
         is_ticked = last is not None and last.type == CLOCK_TICKED and place_of(last) == place_of(event)
         if not is_ticked and self._ended is None:
@@ -77,43 +81,53 @@ class Expiries:
         self.settle()
         ended = self._ended
         if ended is not None and (place_of(ended) != place_of(event) or ended.wallet_id != event.wallet_id):
-            self._here.report(Check.MOVE_UNFOUNDED, f"{ended.wallet_id} has an expiry ahead of another's record")
+            self._here.report(Check.MOVE_UNFOUNDED, f"{ended.wallet_id} has something done ahead of another's record")
         of_wallet = None if event.wallet_id in self._quarantined else self._due.get(event.wallet_id or "")
         if of_wallet and self._count < ENDED_BY_COMMAND and _looks_at_time(event):
             first = min(of_wallet.values())
             if first <= event.recorded_at:
-                self._here.report(Check.EXPIRY_WRONG, f"the wallet has an authorization that was due at {first}")
+                self._here.report(Check.EXPIRY_WRONG, f"the wallet has something left that was due at {first}")
         self._ended, self._count, self._last = None, 0, event
 
     def quarantine(self, event: LedgerEvent) -> None:
         """A wallet goes under quarantine, or comes out of it: until then what is due of it waits."""
+        wallet_id = event.wallet_id or ""
         if event.type == WALLET_RELEASED:
-            self._quarantined.discard(event.wallet_id or "")
-        else:
-            self._quarantined.add(event.wallet_id or "")
+            self._quarantined.discard(wallet_id)
+            for transaction_id, due_at in self._due.get(wallet_id, {}).items():
+                heappush(self._heap, (due_at, wallet_id, transaction_id))
+            return
+        if event.command is not None:
+            self._fail(event, wallet_id)
+        self._quarantined.add(wallet_id)
+
+    def _fail(self, event: LedgerEvent, wallet_id: str) -> None:
+        """The ledger says that it has failed on what is due of a wallet: a tick then does nothing else."""
+        last = self._last
+        is_ticked = last is not None and last.type == CLOCK_TICKED and place_of(last) == place_of(event)
+        due = self._due.get(wallet_id)
+        if not is_ticked or self._count or not due or min(due.values()) > event.recorded_at:
+            self._here.report(Check.MOVE_UNFOUNDED, f"{wallet_id} is put under quarantine, but nothing calls for it")
+        self._has_failed = True
 
     def settle(self) -> None:
         """Another record follows, or a seal: a tick has ended all that was due."""
         last, heap = self._last, self._heap
         if last is None or last.type != CLOCK_TICKED:
             return
-        while heap and heap[0][2] not in self._due.get(heap[0][1], ()):
+        # What waits for the end of a quarantine comes back with it.
+        while heap and (heap[0][1] in self._quarantined or self._due.get(heap[0][1], {}).get(heap[0][2]) != heap[0][0]):
             heappop(heap)
-        if (
-            heap
-            and heap[0][1] not in self._quarantined
-            and heap[0][0] <= last.recorded_at
-            and self._count < ENDED_BY_TICK
-        ):
+        if heap and heap[0][0] <= last.recorded_at and self._count < ENDED_BY_TICK and not self._has_failed:
             sentence = f"a tick at {last.recorded_at} leaves open what was due at {heap[0][0]}"
             self._here.report(Check.EXPIRY_WRONG, sentence)
-        self._last = None
+        self._last, self._has_failed = None, False
 
     def seal(self) -> None:
         """The batch ends: nothing was ended ahead of a record that does not follow."""
         self.settle()
         if self._ended is not None:
-            self._here.report(Check.MOVE_UNFOUNDED, f"{self._ended.wallet_id} has an expiry ahead of no record")
+            self._here.report(Check.MOVE_UNFOUNDED, f"{self._ended.wallet_id} has something done ahead of no record")
         self._ended, self._count, self._last = None, 0, None
 
 

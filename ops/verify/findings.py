@@ -48,6 +48,8 @@ class Check(StrEnum):
     MOVE_UNFOUNDED = "move_unfounded"
     MOVE_MISSING = "move_missing"
     REFERENCE_TWICE = "reference_twice"
+    EXCHANGE_WRONG = "exchange_wrong"
+    FEE_WRONG = "fee_wrong"
     BUCKET_WRONG = "bucket_wrong"
     WRONG_COMPENSATION = "wrong_compensation"
     KEY_USED_TWICE = "key_used_twice"
@@ -111,6 +113,10 @@ MEANING: Final[dict[Check, str]] = {
     Check.MOVE_MISSING: "Behind its last capture an authorization ends; behind a dispute, its end or a reversal the "
     "original is brought into the state that follows.",
     Check.REFERENCE_TWICE: "What a rail has done under one reference is booked once, and only that is confirmed.",
+    Check.EXCHANGE_WRONG: "An exchange gives the floor of the amount times its rate; what is taken back of it is "
+    "exchanged back by what was recorded, pro rata and floored, and what completes it takes the remainder.",
+    Check.FEE_WRONG: "A fee is above zero and of the asset that it is charged on. What is taken back gives back of a "
+    "refundable fee its share, floored, and never more than is left of it; what completes it takes the remainder.",
     Check.BUCKET_WRONG: "`held`, `incoming`, `outgoing`, `disputed` and `system/rail-pending` hold what open "
     "transactions have set aside, and nothing else.",
     Check.WRONG_COMPENSATION: "A transaction that fails or is canceled gives back exactly what it had set aside: to "

@@ -101,7 +101,7 @@ class Inputs:
         cause, last = event.cause, self._last
         if cause is None or cause.topic not in self._trails or cause.partition != self._here.partition:
             self._here.report(Check.NO_SUCH_INPUT, "the event names no record of an input of its partition")
-        elif event.command != "expire" and (
+        elif event.command not in ("expire", "execute") and (
             last is None or (cause.topic, cause.offset) != (last.topic, last.offset) or cause.origin != last.origin
         ):
             self._here.report(Check.MOVE_UNFOUNDED, f"{event.command} does not follow the record that it names")

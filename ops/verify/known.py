@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from schemas.events import Counterparty, Entry, LedgerEvent
-from schemas.lifecycle import State
+from ops.verify.asked import Asked
+from schemas.events import Counterparty, Entry, Exchange, LedgerEvent
+from schemas.lifecycle import UNDER_WAY, State
 
 #: An account, an asset and what a journal adds to it in minor units, less than 0 taking from it.
 Sum = tuple[str, str, int]
@@ -16,7 +17,7 @@ ACTS_ON_ANOTHER: Final = frozenset({"capture", "refund", "dispute", "reverse"})
 #: Operations that bring money in over a rail; the others over a rail take it out.
 INFLOWS: Final = frozenset({"credit", "refund"})
 #: Operations of which something may be taken back once they are settled.
-TAKEN_BACK: Final = frozenset({"credit", "debit", "transfer", "capture"})
+TAKEN_BACK: Final = frozenset({"credit", "debit", "transfer", "capture", "convert", "fee", "reward"})
 
 _SETTLED: Final = State.SETTLED.value
 
@@ -38,6 +39,7 @@ class Counter:
     __slots__ = (
         *("charged_back_minor", "disputed_minor", "refunded_minor", "returned_minor", "reversed_minor"),
         "settled_minor",
+        *("exchange_returned_minor", "fee_returned_minor"),
     )
 
     def __init__(self, settled_minor: int):
@@ -48,6 +50,9 @@ class Counter:
         self.charged_back_minor = 0
         self.reversed_minor = 0
         self.returned_minor = 0
+        #: Given back with refunds and reversals, of the original's fee and of what was exchanged for it.
+        self.fee_returned_minor = 0
+        self.exchange_returned_minor = 0
 
     @property
     def left_minor(self) -> int:
@@ -70,6 +75,7 @@ class Known:
     """One transaction, or the payee's side of one (`leg`)."""
 
     __slots__ = (
+        *("asked", "due_at", "exchange", "fee_minor"),
         *("amount_minor", "asset", "batch_id", "counter", "hold", "journal", "leg", "operation", "original"),
         *("other", "parent_transaction_id", "rail", "state", "sub_wallet", "transaction_id", "wallet_id"),
     )
@@ -107,11 +113,17 @@ class Known:
         self.counter: Counter | None = None
         #: The settlement batch that it was submitted in.
         self.batch_id: str | None = None
+        self.exchange: Exchange | None = None
+        #: Its fee, as far as it is given back; of what takes back, what it has given back.
+        self.fee_minor = 0
+        #: What is to be done at its time, and when that is.
+        self.asked: Asked | None = None
+        self.due_at = ""
 
     @property
     def is_open(self) -> bool:
         """True where something is still to come of it."""
-        return self.state == State.PROCESSED or (self.operation == "dispute" and self.state == State.DISPUTED)
+        return self.state in UNDER_WAY or (self.operation == "dispute" and self.state == State.DISPUTED)
 
     @property
     def is_inflow(self) -> bool:
@@ -135,14 +147,24 @@ class Known:
         return self.wallet_id, self.sub_wallet
 
     @property
+    def received_minor(self) -> int:
+        """What the other side got of it."""
+        return self.amount_minor if self.exchange is None else self.exchange.to_minor
+
+    @property
+    def received_asset(self) -> str:
+        """The asset that the other side got."""
+        return self.asset if self.exchange is None else self.exchange.to_asset
+
+    @property
     def left_minor(self) -> int:
         """What may still be taken back of it, once it is settled."""
-        return self.amount_minor if self.counter is None else self.counter.left_minor
+        return self.received_minor if self.counter is None else self.counter.left_minor
 
     def counted(self) -> Counter:
         """Its counter, made where it has none yet."""
         if self.counter is None:
-            self.counter = Counter(self.amount_minor)
+            self.counter = Counter(self.received_minor)
         return self.counter
 
 
@@ -161,6 +183,10 @@ def opened(event: LedgerEvent, original: Known | None) -> Known:
     )
     known.parent_transaction_id = event.parent_transaction_id
     known.original = original
+    known.exchange = event.exchange
+    known.fee_minor = event.fee_returned_minor or 0
+    if event.fee is not None and event.fee.refundable and event.fee_returned_minor is None:
+        known.fee_minor = event.fee.amount_minor
     if known.is_open:
         known.journal = event.entries
     return known

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from ops.verify.findings import Check
 from ops.verify.journals import Case
 from ops.verify.known import Known
 from ops.verify.originals import Wrong, count_end, due_state
 from ops.verify.postings import NOTES
 from ops.verify.verdicts import verb_of
-from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_CONTRADICTED, LedgerEvent
+from schemas.events import REWARD_EXPIRED, TRANSACTION_CONFIRMED, TRANSACTION_CONTRADICTED, LedgerEvent
 from schemas.lifecycle import OVER_RAIL, State, Verb, is_allowed
 
 
@@ -26,6 +28,11 @@ class FollowUp(NamedTuple):
         known = self.known
         named = (event.transaction_id, event.leg, event.command, event.to_state)
         return named == (known.transaction_id, known.leg, self.command, self.to_state)
+
+    @property
+    def then(self) -> None:
+        """Nothing must follow behind it."""
+        return
 
     @property
     def sentence(self) -> str:
@@ -90,6 +97,8 @@ def _why_not_moved(case: Case, known: Known) -> str:
         return "is canceled although something of it was captured"
     if verb == Verb.SUBMIT and known.batch_id is not None:
         return f"was submitted in batch {known.batch_id} and is submitted again"
+    if verb == Verb.RESOLVE and known.operation != "dispute" and event.request is not UNSET:
+        return "is no dispute, and resolve_dispute names one"
     if known.hold is not None:
         to_state = State.SETTLED if known.hold.captured_minor else State.CANCELED
         return "" if event.to_state == to_state else f"must be {to_state} by what was captured of it"
@@ -145,7 +154,12 @@ def remaining_after(case: Case, *, had_hold: bool) -> int | None:
     event, known = case.event, case.known
     assert known is not None
     verb = verb_of(event)
-    if had_hold or verb == Verb.CANCEL or (verb == Verb.RESOLVE and known.operation == "dispute"):
+    if (
+        had_hold
+        or verb == Verb.CANCEL
+        or event.type == REWARD_EXPIRED
+        or (verb == Verb.RESOLVE and known.operation == "dispute")
+    ):
         return 0
     if verb in (Verb.RETURN, Verb.DISPUTE, Verb.RESOLVE, Verb.REVERSE):
         return known.left_minor

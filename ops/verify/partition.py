@@ -8,7 +8,9 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from ops.verify import postings
+from ops.verify.agreements import Agreements
 from ops.verify.answers import Answers
+from ops.verify.batches import is_item
 from ops.verify.books import Books
 from ops.verify.buckets import wrong_buckets
 from ops.verify.chain import Chain, decode_seal, is_seal
@@ -84,10 +86,11 @@ class PartitionAudit:
         self.chain = Chain(here, shared.partitions)
         self.inputs = Inputs(here, shared.forwards, retained_from)
         self.answers = Answers(here)
-        self.books = Books(here, shared.partitions)
+        self._agreements = Agreements()
+        self.books = Books(here, shared.partitions, self._agreements)
         self.parked = Parked(here)
         self._wallets = Wallets(here)
-        self._transactions = Transactions(here, shared.transactions_retained_ms)
+        self._transactions = Transactions(here, shared.transactions_retained_ms, self._agreements, self.books)
         self._expiries = self._transactions.expiries
         self._keys = Keys(here, shared.retained_ms)
         self._copies = sorted(copies, key=lambda copy: copy.sequence)
@@ -141,8 +144,8 @@ class PartitionAudit:
         first = None
         if cause is not None and cause.idempotency_key is not None:
             first = self._keys.event(event, cause)
-        elif event.command is not None:
-            is_own = True
+        else:
+            is_own = event.command is not None or is_item(event)
         if is_own:
             self.inputs.own(event)
         else:
@@ -157,6 +160,7 @@ class PartitionAudit:
             self.books.post(event)
         if event.wallet is not None or event.type in WALLET_EVENTS:
             self._wallets.event(event)
+            self._agreements.event(event)
         self._transactions.event(event, is_own)
         if event.type in (WALLET_QUARANTINED, WALLET_RELEASED):
             self._transactions.expiries.quarantine(event)
@@ -165,7 +169,7 @@ class PartitionAudit:
         has_arrived = cause is not None and cause.origin is not None and not is_own and not is_applied
         if has_arrived or event.type == REQUEST_FORWARDED:
             self._shared.forwards.event(event, here)
-        self.answers.event(event)
+        self.answers.event(event, is_own=is_own)
 
     def _seal(self, value: bytes) -> None:
         here = self._here

@@ -5,19 +5,28 @@ from __future__ import annotations
 from typing import Final
 
 from ops.verify import originals
+from ops.verify.accounts import available
+from ops.verify.agreements import Agreements
+from ops.verify.batches import Items, items_of
+from ops.verify.books import Books
+from ops.verify.exchanges import wrongs_within
 from ops.verify.expiry import Expiries
 from ops.verify.findings import Check, Here
 from ops.verify.journals import Case
 from ops.verify.known import ACTS_ON_ANOTHER, TAKEN_BACK, Hold, Known, opened
+from ops.verify.lots import Lots
 from ops.verify.moves import FollowUp, check_move, move, remaining_after, why_not_due
 from ops.verify.postings import PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
 from ops.verify.remembered import Remembered
+from ops.verify.told import told_of_terms
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
-from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
+from schemas.events import REWARD_EXPIRED, TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
 from schemas.lifecycle import SETTLED_AT_ONCE, State
 
 _SETTLED: Final = State.SETTLED.value
 _SETTLES: Final = frozenset({"settle", "return"})
+#: What the ledger does of its own when the time has come.
+_OWN: Final = frozenset({"expire", "execute"})
 
 
 class Transactions:
@@ -26,15 +35,23 @@ class Transactions:
     Args:
         here: where findings are reported.
         retained_ms: how long the ledger knows a transaction.
+        agreements: what is agreed with wallets.
+        books: the balances after the event that is read.
     """
 
-    def __init__(self, here: Here, retained_ms: int):
+    def __init__(self, here: Here, retained_ms: int, agreements: Agreements, books: Books):
         self._here = here
+        self._agreements = agreements
+        self._books = books
         self.open: dict[str, Known] = {}
         self.past = Remembered(retained_ms)
         self.expiries = Expiries(here)
+        self._lots = Lots(self.expiries.add)
+        self._left_minor = 0
         #: What the next event must be.
-        self._due: FollowUp | None = None
+        self._due: FollowUp | Items | None = None
+        #: The event that is read is an item of a batch.
+        self._is_item = False
         self._is_whole = True
         self._verdicts: dict[tuple[str | tuple[str, ...] | None, ...], Verdict] = {}
 
@@ -47,6 +64,17 @@ class Transactions:
         due = self._due
         if due is not None or is_own:
             self._follow(event, due, is_own)
+        if not self._lots.is_empty and event.entries:
+            # What a reward has left is what it had before its own expiry takes it.
+            self._left_minor = self._lots.left_minor(event.transaction_id or "")
+            spent = self._lots.spend(event)
+            self._read(event)
+            self._lots.keep(event, spent)
+        else:
+            self._left_minor = self._lots.left_minor(event.transaction_id or "") if event.type == REWARD_EXPIRED else 0
+            self._read(event)
+
+    def _read(self, event: LedgerEvent) -> None:
         if (
             event.from_state is None
             and event.type == TRANSACTION_SETTLED
@@ -54,6 +82,9 @@ class Transactions:
             and event.to_state == _SETTLED
             and event.leg is None
             and event.command is None
+            and event.fee is None
+            and event.exchange is None
+            and event.parent_transaction_id is None
         ):
             rule = PLAIN.get(event.operation)
             if rule is not None:
@@ -75,9 +106,9 @@ class Transactions:
             self._here.report(Check.ILLEGAL_PATH, why_illegal)
         if event.transaction_id is None:
             self._here.report(Check.BROKEN_TRANSITION, f"{event.type} names no transaction")
-        elif kind is Kind.SETTLES:
+        elif kind is Kind.SETTLES and event.fee is None and event.exchange is None and not self._is_item:
             self._plain(event, verdict.rule)
-        elif kind is Kind.OPENS:
+        elif kind in (Kind.OPENS, Kind.SETTLES):
             self._begin(event, verdict)
         elif kind is not Kind.ACCEPTED or not self._end_transfer(event):
             self._continue(event, verdict)
@@ -104,7 +135,8 @@ class Transactions:
 
     def _begin(self, event: LedgerEvent, verdict: Verdict) -> None:
         transaction_id = event.transaction_id or ""
-        if event.leg is None and (transaction_id in self.open or transaction_id in self.past):
+        is_known = self.past.find(transaction_id, event.leg) is not None
+        if is_known or (event.leg is None and transaction_id in self.open):
             self._begins_again(transaction_id)
         original = None
         if event.operation in ACTS_ON_ANOTHER and event.leg is None:
@@ -115,7 +147,8 @@ class Transactions:
                         Check.ORIGINAL_WRONG, f"{event.operation} of {event.parent_transaction_id}, which is not known"
                     )
                 return
-            self._report_all(originals.wrongs_of_acting(Case(event, None, original)))
+            self._report_all(originals.wrongs_of_acting(Case(event, None, original), self._agreements))
+        self._report_all(wrongs_within(Case(event, None, original)))
         self._check_posting(verdict.rule, event, None, original)
         known = opened(event, original)
         self._check_remaining(event, known.amount_minor if event.operation in ("authorize", "dispute") else None)
@@ -123,10 +156,24 @@ class Transactions:
             return
         if original is not None:
             self._act(event, original)
-        if event.operation == "authorize":
-            known.hold = Hold(event.due_at or "", known.amount_minor)
-            self.expiries.opened(known)
+        self._await(event, known)
         self._keep(event, known)
+
+    def _await(self, event: LedgerEvent, known: Known) -> None:
+        """What is due of a transaction some day, and what must follow it at once."""
+        known.due_at = event.due_at or ""
+        if event.operation == "batch":
+            self._due = items_of(event, Case(event, None, None).asked)
+            return
+        if event.operation == "authorize":
+            known.hold = Hold(known.due_at, known.amount_minor)
+        elif event.to_state == State.INITIATED:
+            known.asked = Case(event, None, None).asked
+        elif event.operation == "reward" and known.due_at:
+            self._lots.opened(known)
+        else:
+            return
+        self.expiries.add(known.wallet_id, known.transaction_id, known.due_at)
 
     def _begins_again(self, transaction_id: str) -> None:
         self._here.report(Check.BROKEN_TRANSITION, f"transaction {transaction_id} begins again")
@@ -135,6 +182,9 @@ class Transactions:
         """Its original counts it, and follows."""
         asked = Case(event, None, original).asked
         originals.count(event, original, event.amount_minor or 0)
+        originals.count_within(original, event.fee_returned_minor or 0, event.exchange, 1)
+        if event.operation in ("refund", "reverse"):
+            self._lots.give_back(original.transaction_id, event.amount_minor or 0, event.recorded_at)
         hold = original.hold
         if hold is not None:
             if event.recorded_at >= hold.due_at:
@@ -190,22 +240,27 @@ class Transactions:
             return
         case = Case(event, known, known.original)
         self._report_all(check_move(case))
+        if event.command in _OWN and known.hold is None:
+            self._do_due(event, known, verdict)
+            return
         self._check_posting(verdict.rule, event, known, known.original)
         verb = verb_of(event)
         self._refer(event, known, verb)
         if verdict.kind is Kind.NOTES:
             self._check_remaining(event, None)
             return
-        if verb == "expire" and known.hold is not None:
-            self.expiries.expired(event, known.hold.due_at)
+        if verb == "expire":
+            self.expiries.done(event)
         had_hold, original = known.hold is not None, known.original
         move(case)
         if verb == "return" and (why := why_not_due(known)):
             self._here.report(Check.BROKEN_TRANSITION, why)
         self._check_remaining(event, remaining_after(case, had_hold=had_hold))
         self.open.pop(transaction_id, None)
-        if had_hold:
-            self.expiries.ended(known)
+        if known.due_at or known.operation == "reward":
+            self._end_due(event, known, had_hold=had_hold)
+        elif event.to_state in ("failed", "canceled"):
+            self._give_back_lots(event, known)
         if original is not None and original.hold is None and original.operation != "authorize":
             self.past.keep(original, event.recorded_at)
             if known.operation == "dispute":
@@ -213,6 +268,60 @@ class Transactions:
             elif known.operation == "reverse" and verb == "accept":
                 self._expect_state(original, "reverse")
         self._keep(event, known)
+
+    def _do_due(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
+        """What was asked for ahead of its time is opened, or fails; what is left of a reward is taken back."""
+        self.expiries.done(event)
+        self.expiries.ended(known)
+        if event.command == "expire":
+            self._expire_reward(event, known, verdict)
+            return
+        asked = known.asked
+        wrongs = [] if asked is None or event.to_state == "failed" else told_of_terms(event, asked)
+        self._report_all(
+            [
+                (Check.NOT_AS_ASKED, f"{name} is {wanted!r}, it is executed with {said!r}")
+                for name, wanted, said in wrongs
+                if said != wanted
+            ]
+        )
+        self._report_all(wrongs_within(Case(event, None, None)))
+        self._check_posting(verdict.rule, event, known, None)
+        self._check_remaining(event, None)
+        self.open.pop(known.transaction_id, None)
+        after = opened(event, None)
+        after.parent_transaction_id = known.parent_transaction_id
+        self._keep(event, after)
+
+    def _expire_reward(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
+        expired_minor = sum(entry.debit_minor for entry in event.entries)
+        account = f"{available(known.wallet_id, known.sub_wallet)} {known.asset}"
+        there_minor = self._books.balances.get(account, 0) + expired_minor
+        left_minor = max(0, min(self._left_minor, there_minor))
+        case = Case(event, known, None, left_minor)
+        why_wrong = why_wrong_posting(verdict.rule, case)
+        if why_wrong:
+            self._here.report(Check.WRONG_POSTING, why_wrong)
+        self._check_remaining(event, 0)
+        self._lots.drop(known.transaction_id)
+
+    def _end_due(self, event: LedgerEvent, known: Known, *, had_hold: bool) -> None:
+        """A hold, a reward or what waits has ended."""
+        if known.operation == "reward" and event.to_state == "reversed":
+            self._lots.drop(known.transaction_id)
+            self.expiries.ended(known)
+        elif had_hold and known.hold is None:
+            self._give_back_lots(event, known)
+            self.expiries.ended(known)
+        elif event.to_state == "canceled":
+            self.expiries.ended(known)
+
+    def _give_back_lots(self, event: LedgerEvent, known: Known) -> None:
+        account = available(known.wallet_id, known.sub_wallet)
+        back_minor = sum(e.credit_minor - e.debit_minor for e in event.entries if e.account == account)
+        if back_minor > 0:
+            minor = min(back_minor, known.amount_minor)
+            self._lots.give_back(known.transaction_id, minor, event.recorded_at)
 
     def _refer(self, event: LedgerEvent, known: Known, verb: str) -> None:
         """What a rail has done under one reference is booked once; what it only says again was booked before."""
@@ -226,12 +335,13 @@ class Transactions:
 
     # ---- what all have in common ------------------------------------------------------------------
 
-    def _follow(self, event: LedgerEvent, due: FollowUp | None, is_own: bool) -> None:
-        self._due = None
+    def _follow(self, event: LedgerEvent, due: FollowUp | Items | None, is_own: bool) -> None:
         is_due = due is not None and is_own and due.is_by(event)
+        self._due = due.then if due is not None and is_due else None
+        self._is_item = is_due and isinstance(due, Items)
         if due is not None and not is_due:
             self._here.report(Check.MOVE_MISSING, due.sentence)
-        if is_own and not is_due and event.command != "expire":
+        if is_own and not is_due and event.command not in _OWN:
             self._here.report(
                 Check.MOVE_UNFOUNDED, f"{event.command} moves {event.transaction_id}, but nothing before calls for it"
             )
@@ -268,7 +378,8 @@ class Transactions:
         if event.remaining_minor != remaining_minor:
             sentence = f"remaining_minor is {event.remaining_minor}, it must be {remaining_minor}"
             self._here.report(Check.REMAINING_WRONG, sentence)
-        if event.from_state is None and event.parent_transaction_id and event.operation not in ACTS_ON_ANOTHER:
+        is_alone = event.operation not in ACTS_ON_ANOTHER and not self._is_item
+        if event.from_state is None and event.parent_transaction_id and is_alone:
             self._here.report(Check.ORIGINAL_WRONG, f"{event.operation} acts on no other transaction")
 
     def _report_all(self, wrongs: list[originals.Wrong]) -> None:

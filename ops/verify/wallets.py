@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET, Raw
 
 from ops.verify.asked import Asked, read_request
 from ops.verify.findings import Check, Here
 from schemas import events as ev
-from schemas.events import LedgerEvent, WalletFacts
+from schemas.events import AssetTerms, LedgerEvent, WalletFacts
 
 _Assets = tuple[str, ...]
 
@@ -37,6 +38,8 @@ class Wallets:
                 self._here.report(Check.NOT_AS_ASKED, f"{event.type} says something of a wallet: {event.wallet}")
             return
         operation, facts_of = row
+        if event.type == ev.WALLET_STATE_CHANGED and event.operation == "close_wallet":
+            operation, facts_of = "close_wallet", _closed
         if operation == "release_quarantine" and event.request is UNSET:
             # A further portion: what told it is compared where the input is.
             if event.type == ev.WALLET_RELEASED and event.wallet is not None:
@@ -77,6 +80,26 @@ def _state_changed(asked: Asked, _held: _Assets) -> WalletFacts:
     return WalletFacts(state=_or_none(asked.state))
 
 
+def _closed(_asked: Asked, _held: _Assets) -> WalletFacts:
+    return WalletFacts(state="closed")
+
+
+def _limits_set(asked: Asked, _held: _Assets) -> WalletFacts | None:
+    try:
+        limits = msgspec.convert({} if asked.limits is UNSET else asked.limits, dict[str, AssetTerms])
+    except msgspec.ValidationError:
+        return None
+    return WalletFacts(
+        limits=limits,
+        over_capture_bps=_or_none(asked.over_capture_bps),
+        refunds_below_zero=_or_none(asked.refunds_below_zero),
+    )
+
+
+def _tier_set(asked: Asked, _held: _Assets) -> WalletFacts:
+    return WalletFacts(tier=_or_none(asked.tier))
+
+
 def _released(_asked: Asked, _held: _Assets) -> None:
     return None
 
@@ -91,6 +114,8 @@ _FACTS: Final[dict[str, tuple[str, Callable[[Asked, _Assets], WalletFacts | None
     ev.SUB_WALLET_OPENED: ("open_sub_wallet", _sub_wallet_opened),
     ev.ASSET_ENABLED: ("enable_asset", _asset_enabled),
     ev.WALLET_STATE_CHANGED: ("set_wallet_state", _state_changed),
+    ev.WALLET_LIMITS_SET: ("set_limits", _limits_set),
+    ev.WALLET_TIER_SET: ("set_tier", _tier_set),
     ev.WALLET_RELEASING: ("release_quarantine", _released),
     ev.WALLET_RELEASED: ("release_quarantine", _released),
 }
