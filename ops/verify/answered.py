@@ -165,7 +165,6 @@ def _is_said(event: LedgerEvent, asked: Asked) -> bool:
         and (asked.rail or None) == event.rail
         and event.command is None
         and event.from_state is None
-        and event.exchange is None
         and asked.execute_at is UNSET
         and asked.to_asset is UNSET
         and (

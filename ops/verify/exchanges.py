@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import gcd
 
+from msgspec import UNSET
+
 from ops.verify.findings import Check
 from ops.verify.journals import Case
 from ops.verify.known import Known
@@ -29,6 +31,8 @@ def wrongs_within(case: Case) -> list[Wrong]:
         terms = (event.asset, event.amount_minor)
         if event.operation not in ("transfer", "convert") or (exchange.from_asset, exchange.from_minor) != terms:
             wrongs.append((Check.EXCHANGE_WRONG, f"{event.operation} of {terms} exchanges {exchange}"))
+        elif event.command is None and case.asked.to_asset is UNSET and event.request is not UNSET:
+            wrongs.append((Check.EXCHANGE_WRONG, f"no other asset was asked for, exchanged was {exchange}"))
         wrongs += _wrongs_of_rate(exchange)
     elif event.operation == "convert" and event.to_state == "settled":
         wrongs.append((Check.EXCHANGE_WRONG, "it exchanges nothing"))

@@ -44,11 +44,6 @@ class Lots:
         self._rewards: dict[str, tuple[str, str]] = {}
         self._spendings: dict[str, _Spending] = {}
 
-    @property
-    def is_empty(self) -> bool:
-        """True where there never was a reward that expires."""
-        return not self._rewards
-
     def opened(self, known: Known) -> None:
         """A reward that expires."""
         key = f"{available(known.wallet_id, known.sub_wallet)} {known.asset}"

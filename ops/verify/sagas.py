@@ -28,10 +28,8 @@ class _Terms(NamedTuple):
     payer_sub_wallet: str
     payee: str
     payee_sub_wallet: str
-    #: Exchanged on its way, charged for it, and given back of an earlier fee.
-    exchange: Exchange | None
-    fee: Fee | None
-    fee_returned_minor: int | None
+    #: Exchanged on its way, charged for it, and given back of an earlier fee; mostly nothing.
+    beside: tuple[Exchange | None, Fee | None, int | None] | None
 
 
 class _Half(NamedTuple):
@@ -178,9 +176,7 @@ def _payer_half(event: LedgerEvent, here: Here) -> _Half:
         event.sub_wallet or "",
         "" if payee is None else payee.wallet_id,
         "" if payee is None else payee.sub_wallet,
-        exchange,
-        event.fee,
-        event.fee_returned_minor,
+        _beside(event),
     )
     return _Half(terms, event.to_state or "", here.partition, here.offset, here.sequence, event.recorded_at)
 
@@ -195,9 +191,14 @@ def _payee_half(event: LedgerEvent, here: Here) -> _Half:
         "" if payer is None else payer.sub_wallet,
         event.wallet_id or "",
         event.sub_wallet or "",
-        event.exchange,
-        event.fee,
-        event.fee_returned_minor,
+        _beside(event),
     )
     state = "received" if event.type == TRANSFER_RECEIVED else "refused"
     return _Half(terms, state, here.partition, here.offset, here.sequence, event.recorded_at)
+
+
+def _beside(event: LedgerEvent) -> tuple[Exchange | None, Fee | None, int | None] | None:
+    exchange, fee, returned_minor = event.exchange, event.fee, event.fee_returned_minor
+    if exchange is None and fee is None and returned_minor is None:
+        return None
+    return exchange, fee, returned_minor

@@ -47,6 +47,8 @@ class Transactions:
         self._due: FollowUp | Items | None = None
         #: The event that is read is an item of a batch.
         self._is_item = False
+        #: There may be rewards that are spent by whatever takes money.
+        self._has_rewards = False
         self._is_whole = True
         self._verdicts: dict[tuple[str | tuple[str, ...] | None, ...], Verdict] = {}
 
@@ -59,15 +61,9 @@ class Transactions:
         due = self._due
         if due is not None or is_own:
             self._follow(event, due, is_own)
-        dues = self._dues
-        if dues.lots.is_empty:
-            self._read(event)
+        if is_own or self._has_rewards:
+            self._read_slowly(event)
             return
-        spent = dues.before(event)
-        self._read(event)
-        dues.after(event, spent)
-
-    def _read(self, event: LedgerEvent) -> None:
         if (
             event.from_state is None
             and event.type == TRANSACTION_SETTLED
@@ -77,13 +73,19 @@ class Transactions:
             and event.command is None
             and event.fee is None
             and event.exchange is None
-            and event.parent_transaction_id is None
         ):
             rule = PLAIN.get(event.operation)
             if rule is not None:
                 self._plain(event, rule)
                 return
         self._judge(event)
+
+    def _read_slowly(self, event: LedgerEvent) -> None:
+        """What may be an item of a batch, or spend a reward."""
+        spent = self._dues.before(event)
+        self._judge(event)
+        self._dues.after(event, spent)
+        self._is_item = False
 
     def _judge(self, event: LedgerEvent) -> None:
         key = (event.type, event.operation, event.leg, event.command, event.path, event.from_state, event.to_state)
@@ -117,7 +119,10 @@ class Transactions:
 
     def _plain(self, event: LedgerEvent, rule: Rule | None) -> None:
         """A transaction that is settled when it is opened, as most are."""
-        self._check_posting(rule, event, None, None)
+        if type(rule) is not Posting or not moves(
+            event.entries, rule.debit(event), rule.credit(event), event.asset, event.amount_minor
+        ):
+            self._check_posting(rule, event, None, None)
         if event.remaining_minor is not None or event.parent_transaction_id is not None:
             self._check_remaining(event, None)
         transaction_id = event.transaction_id
@@ -150,6 +155,7 @@ class Transactions:
         if original is not None:
             self._act(event, original)
         self._dues.opened(event, known)
+        self._has_rewards = self._has_rewards or event.operation == "reward"
         if event.operation == "batch":
             self._due = items_of(event, Case(event, None, None).asked)
         self._keep(event, known)

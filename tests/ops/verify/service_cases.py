@@ -72,6 +72,23 @@ SERVICE_CASES: list[tuple[str, Check, Tamper]] = [
     ),
     ("exchanged back at today's rate", Check.EXCHANGE_WRONG, edit_event(EXCHANGED_BACK, exchange=within(rate_id="r2"))),
     ("an exchange of more than is given", Check.EXCHANGE_WRONG, edit_event(EXCHANGED, exchange=within(from_minor=998))),
+    (
+        "an exchange that nobody has asked for",
+        Check.EXCHANGE_WRONG,
+        edit_event(
+            {"type": SETTLED, "operation": "transfer", "from_state": None, "wallet_id": DORA, "exchange": None},
+            exchange={
+                "rate_id": "r1",
+                "source": "desk",
+                "from_asset": "EUR",
+                "from_minor": 45,
+                "to_asset": "USD",
+                "to_minor": 48,
+                "numerator": 10837,
+                "denominator": 10000,
+            },
+        ),
+    ),
     ("nothing is exchanged", Check.EXCHANGE_WRONG, edit_event(CONVERTED, exchange=None)),
     (
         "what is got is not posted against the exchange",
