@@ -72,7 +72,7 @@ def settle_transaction(state: LedgerState, event: LedgerEvent) -> None:
         cause.request_id,
         cause.idempotency_key,
         (),
-        None,
+        event.parent_transaction_id,
         None if rail == "instant" else rail,
         None if to is None else to.wallet_id,
         None if to is None else to.sub_wallet,
@@ -136,6 +136,8 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
     if event.operation in ACTS_ON_PARENT and event.to_state != "failed":
         exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
         count_on_parent(state, event, event.amount_minor or 0, event.fee_returned_minor or 0, exchange_minor)
+        if event.to_state == "settled":
+            _return_lots_of_parent(state, event, exchange_minor or event.amount_minor or 0)
     if is_open:
         _count_under_way(state, event.wallet_id or "", event.sub_wallet or "", event.entries, 1)
         _count_open(state, event.wallet_id, 1)
@@ -297,8 +299,6 @@ def count_on_parent(
     if event.operation == "capture":
         _captured(state, event, key, parent, by_minor)
         return
-    if parent.lots and by_minor > 0 and event.operation in ("refund", "reverse"):
-        parent = return_lots(state, event, parent, by_minor)
     field = f"{_COUNTED_AS[event.operation or '']}_minor"
     counter = parent.counted
     counter = msgspec.structs.replace(
@@ -324,10 +324,24 @@ def _end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) 
         settled_minor = None if event.rail_facts is None else event.rail_facts.settled_minor
         if settled_minor is not None:
             count_on_parent(state, event, settled_minor - before.amount_minor)
+        _return_lots_of_parent(state, event, before.amount_minor if settled_minor is None else settled_minor)
     elif before.operation == "dispute":
         count_on_parent(state, event, -before.amount_minor)
         if event.to_state == "reversed":
             _charged_back(state, event, before.amount_minor)
+
+
+def _return_lots_of_parent(state: LedgerState, event: LedgerEvent, back_minor: int) -> None:
+    """So much has come back of what the original has spent, in its asset: its rewards with it.
+
+    Not before: what a rail refuses or is on its way may never come.
+    """
+    if event.operation not in ("refund", "reverse"):
+        return
+    assert event.parent_transaction_id is not None
+    key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
+    if parent.lots:
+        state.transactions.put(key, return_lots(state, event, parent, back_minor), parent.opened_at_ms)
 
 
 def _charged_back(state: LedgerState, event: LedgerEvent, amount_minor: int) -> None:

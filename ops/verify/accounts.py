@@ -14,6 +14,7 @@ DISPUTED: Final = "disputed"
 TRANSIT: Final = "system/transit"
 FEES: Final = "system/fees"
 SUSPENSE: Final = "system/suspense"
+REWARDS: Final = "system/rewards"
 CHARGEBACKS: Final = "system/chargebacks"
 ADJUSTMENTS: Final = "system/adjustments"
 RAIL_PENDING: Final = "system/rail-pending:"
@@ -33,8 +34,8 @@ def available(wallet_id: str | None, sub_wallet: str | None) -> str:
 
 
 def rail(name: str | None) -> str:
-    """The account of what is settled with a rail."""
-    return f"system/rail:{name}"
+    """The account of what is settled with a rail; None is the instant one."""
+    return f"system/rail:{name or 'instant'}"
 
 
 def rail_pending(name: str | None) -> str:

@@ -9,6 +9,7 @@ import orjson
 from msgspec import UNSET, Raw
 
 from ops.verify.asked import Asked, read_by_contract, read_quickly, read_request
+from ops.verify.schedules import why_not_now
 from ops.verify.told import ON_TRANSACTION, Told, due_at_of, told_of_new, told_of_transaction
 from schemas import events as ev
 from schemas.events import LedgerEvent
@@ -30,8 +31,11 @@ _KEEPS_REQUEST: Final = frozenset(
         ev.SUB_WALLET_OPENED,
         ev.ASSET_ENABLED,
         ev.WALLET_STATE_CHANGED,
+        ev.WALLET_LIMITS_SET,
+        ev.WALLET_TIER_SET,
         ev.WALLET_RELEASING,
         ev.WALLET_RELEASED,
+        ev.TRANSACTION_INITIATED,
         ev.TRANSACTION_PROCESSED,
         ev.TRANSACTION_SETTLED,
         ev.TRANSACTION_FAILED,
@@ -155,6 +159,8 @@ def _is_said(event: LedgerEvent, asked: Asked) -> bool:
         return False
     if event.type == ev.REQUEST_REJECTED:
         return True
+    if asked.execute_at is not UNSET:
+        return not why_not_now(event, asked) and all(wanted == said for _, wanted, said in told_of_new(event, asked))
     payee = event.counterparty
     return (
         (asked.amount_minor or None) == event.amount_minor
@@ -166,7 +172,7 @@ def _is_said(event: LedgerEvent, asked: Asked) -> bool:
             (asked.to_wallet_id is UNSET and payee is None)
             or (payee is not None and asked.to_wallet_id == payee.wallet_id and asked.to_sub_wallet == payee.sub_wallet)
         )
-        and (asked.expires_in_s is UNSET or due_at_of(event, asked) == event.due_at)
+        and (event.due_at is None if asked.expires_in_s is UNSET else due_at_of(event, asked) == event.due_at)
     )
 
 
@@ -180,7 +186,10 @@ def _difference(event: LedgerEvent, asked: Asked) -> str:
         told += told_of_transaction(event, asked)
     else:
         told += told_of_new(event, asked)
-    return "; ".join(f"{name} is {wanted!r}, the event says {said!r}" for name, wanted, said in told if said != wanted)
+    wrong = [f"{name} is {wanted!r}, the event says {said!r}" for name, wanted, said in told if said != wanted]
+    if event.type != ev.REQUEST_REJECTED and (why := why_not_now(event, asked)):
+        wrong.append(why)
+    return "; ".join(wrong)
 
 
 def _why_not_replayed(event: LedgerEvent, first: int | None, topic: str, value: bytes) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ops.verify.accounts import AVAILABLE, SYSTEM, TRANSIT, holder_of
+from ops.verify.credit import Agreements
 from ops.verify.findings import Check, Here
-from ops.verify.postings import may_be_forced
 from schemas.events import AccountBalance, Entry, LedgerEvent
 from schemas.money import is_balance
 from schemas.partitioning import partition_of
@@ -15,14 +15,15 @@ from schemas.partitioning import partition_of
 class Books:
     """Running balances; `<account> <asset>` -> credits less debits in minor units."""
 
-    def __init__(self, here: Here, partitions: int):
+    def __init__(self, here: Here, partitions: int, agreements: Agreements):
         self._here = here
         self._partitions = partitions
+        self._agreements = agreements
         self.balances: dict[str, int] = {}
         #: Holder -> how many balances it has; every wallet that was opened is a holder.
         self.holders: dict[str, int] = {}
         self.wallets = 0
-        #: The event that is being posted has taken a wallet's account below zero.
+        #: The event that is being posted has taken a wallet's account below what is agreed.
         self._went_below = False
         #: Stated less own balance, where they have parted: each difference is reported once.
         self._drift: dict[str, int] = {}
@@ -42,23 +43,30 @@ class Books:
         """Post the event's entries, and compare the balances that it states."""
         entries, stated = event.entries, event.balances
         self._went_below = False
-        is_forced = event.forced and may_be_forced(event)
         if len(entries) == 2 and len(stated) == 2:  # nearly always
             one, other = entries
-            afters = (self._post_entry(one, is_forced), self._post_entry(other, is_forced))
+            afters = (self._post_entry(one, event), self._post_entry(other, event))
             is_right = _is_plain(one, other) and _is_stated(entries, afters, stated)
         else:
             is_right = False
-            for entry in entries:
-                self._post_entry(entry, is_forced)
+            self._post_all(entries, event)
         if not is_right:
             self._check_balanced(entries)
         if not is_right or self._drift:
             self._check_stated(entries, stated)
         if event.forced and not self._went_below:
-            self._here.report(Check.ILLEGAL_FORCE, "it is forced, but takes nothing available below zero")
+            self._here.report(Check.ILLEGAL_FORCE, "it is forced, but takes nothing available below what is agreed")
 
-    def _post_entry(self, entry: Entry, is_forced: bool) -> int:
+    def _post_all(self, entries: tuple[Entry, ...], event: LedgerEvent) -> None:
+        """Post what an account gains or loses in all, whatever the order of its entries."""
+        sums: dict[tuple[str, str], int] = {}
+        for entry in entries:
+            key = entry.account, entry.asset
+            sums[key] = sums.get(key, 0) + entry.credit_minor - entry.debit_minor
+        for (account, asset), minor in sums.items():
+            self._post_entry(Entry(account, asset, credit_minor=minor), event)
+
+    def _post_entry(self, entry: Entry, event: LedgerEvent) -> int:
         """Post an entry; returns the balance of its account after it."""
         account, balances = entry.account, self.balances
         key = f"{account} {entry.asset}"
@@ -72,12 +80,18 @@ class Books:
             if not is_balance(after):
                 self._out_of_range(key, after)
             if after < before and not account.startswith(SYSTEM):
-                self._went_below = True
-                if not (is_forced and account.endswith(AVAILABLE)):
-                    self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
+                self._below(entry, before, after, event)
         elif after >= 2**63:
             self._out_of_range(key, after)
         return after
+
+    def _below(self, entry: Entry, before: int, after: int, event: LedgerEvent) -> None:
+        account, agreements = entry.account, self._agreements
+        if after >= agreements.lowest_minor(account, entry.asset, event):
+            return
+        self._went_below = True
+        if not (event.forced and account.endswith(AVAILABLE) and agreements.may_be_forced(event)):
+            self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
 
     def _out_of_range(self, key: str, after: int) -> None:
         self._here.report(Check.BALANCE_OUT_OF_RANGE, f"{key} goes to {after}")

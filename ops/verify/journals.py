@@ -22,6 +22,10 @@ class Case(NamedTuple):
     known: Known | None
     #: The transaction that it acts on.
     original: Known | None
+    #: Of a reward that expires what is left of it, as far as it is there, in minor units.
+    expiring_minor: int = 0
+    #: How much more than authorized the wallet's captures may take, in basis points of it.
+    over_capture_bps: int = 0
 
     @property
     def asked(self) -> Asked:
@@ -64,6 +68,11 @@ def rail(event: LedgerEvent) -> str:
 def rail_pending(event: LedgerEvent) -> str:
     """What is announced over the event's rail."""
     return accounts.rail_pending(event.rail)
+
+
+def rewards(_event: LedgerEvent) -> str:
+    """What rewards are given from, and what expires of them."""
+    return accounts.REWARDS
 
 
 def transit(_event: LedgerEvent) -> str:
@@ -209,11 +218,22 @@ def taken_back(case: Case) -> list[Sum]:
     event, original = case.event, case.original
     if event.counterparty is not None:
         return from_to(event, own(event), other(event))
+    if original is not None and original.operation == "reward":
+        return from_to(event, own(event), accounts.REWARDS)
     against = accounts.ADJUSTMENTS
     if original is not None and isinstance(case.asked.rail_reference, str):
         against = accounts.rail(original.rail)
     is_credit = original is not None and original.operation == "credit"
     return from_to(event, *((own(event), against) if is_credit else (against, own(event))))
+
+
+def expired(case: Case) -> list[Sum]:
+    """What is left of a reward, as far as it is there: something forced may have taken it."""
+    known, minor = case.known, case.expiring_minor
+    if known is None:
+        return []
+    own_available = accounts.available(known.wallet_id, known.sub_wallet)
+    return _flow(known.asset, (own_available, -minor), (accounts.REWARDS, minor))
 
 
 def adjusted(case: Case) -> list[Sum]:

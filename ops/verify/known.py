@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from schemas.events import Counterparty, Entry, LedgerEvent
-from schemas.lifecycle import State
+from schemas.lifecycle import UNDER_WAY, State
+
+if TYPE_CHECKING:
+    from ops.verify.asked import Asked
+    from ops.verify.lots import Spending
 
 #: An account, an asset and what a journal adds to it in minor units, less than 0 taking from it.
 Sum = tuple[str, str, int]
@@ -16,7 +20,7 @@ ACTS_ON_ANOTHER: Final = frozenset({"capture", "refund", "dispute", "reverse"})
 #: Operations that bring money in over a rail; the others over a rail take it out.
 INFLOWS: Final = frozenset({"credit", "refund"})
 #: Operations of which something may be taken back once they are settled.
-TAKEN_BACK: Final = frozenset({"credit", "debit", "transfer", "capture"})
+TAKEN_BACK: Final = frozenset({"credit", "debit", "transfer", "capture", "reward"})
 
 _SETTLED: Final = State.SETTLED.value
 
@@ -70,8 +74,20 @@ class Known:
     """One transaction, or the payee's side of one (`leg`)."""
 
     __slots__ = (
-        *("amount_minor", "asset", "batch_id", "counter", "hold", "journal", "leg", "operation", "original"),
-        *("other", "parent_transaction_id", "rail", "state", "sub_wallet", "transaction_id", "wallet_id"),
+        *(
+            "amount_minor",
+            "asset",
+            "batch_id",
+            "counter",
+            "held_minor",
+            "hold",
+            "journal",
+            "leg",
+            "operation",
+            "original",
+        ),
+        *("other", "parent_transaction_id", "rail", "scheduled", "spending", "state", "sub_wallet"),
+        *("transaction_id", "wallet_id"),
     )
 
     def __init__(
@@ -103,15 +119,21 @@ class Known:
         #: What it has set aside, while it may have to give it back.
         self.journal: tuple[Entry, ...] = ()
         self.hold: Hold | None = None
+        #: Of a capture: how much of it was held, the rest was available.
+        self.held_minor = 0
         #: None as long as the whole amount is settled and nothing of it taken back.
         self.counter: Counter | None = None
         #: The settlement batch that it was submitted in.
         self.batch_id: str | None = None
+        #: What was asked for, while it waits for its time.
+        self.scheduled: Asked | None = None
+        #: What it has spent of rewards that expire.
+        self.spending: Spending | None = None
 
     @property
     def is_open(self) -> bool:
         """True where something is still to come of it."""
-        return self.state == State.PROCESSED or (self.operation == "dispute" and self.state == State.DISPUTED)
+        return self.state in UNDER_WAY or (self.operation == "dispute" and self.state == State.DISPUTED)
 
     @property
     def is_inflow(self) -> bool:
@@ -138,6 +160,11 @@ class Known:
     def left_minor(self) -> int:
         """What may still be taken back of it, once it is settled."""
         return self.amount_minor if self.counter is None else self.counter.left_minor
+
+    @property
+    def counted_minor(self) -> int:
+        """What was settled of it."""
+        return self.amount_minor if self.counter is None else self.counter.settled_minor
 
     def counted(self) -> Counter:
         """Its counter, made where it has none yet."""

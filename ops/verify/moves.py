@@ -145,7 +145,7 @@ def remaining_after(case: Case, *, had_hold: bool) -> int | None:
     event, known = case.event, case.known
     assert known is not None
     verb = verb_of(event)
-    if had_hold or verb == Verb.CANCEL or (verb == Verb.RESOLVE and known.operation == "dispute"):
+    if had_hold or verb in (Verb.CANCEL, Verb.EXPIRE) or (verb == Verb.RESOLVE and known.operation == "dispute"):
         return 0
     if verb in (Verb.RETURN, Verb.DISPUTE, Verb.RESOLVE, Verb.REVERSE):
         return known.left_minor

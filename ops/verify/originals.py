@@ -52,7 +52,11 @@ def _wrongs_of_amount(case: Case, original: Known) -> list[Wrong]:
     event, hold = case.event, original.hold
     amount_minor = event.amount_minor or 0
     left_minor = original.left_minor if hold is None else hold.remaining_minor
-    if amount_minor > left_minor:
+    most_minor = left_minor
+    if hold is not None and case.over_capture_bps:
+        most_minor = original.amount_minor * (10_000 + case.over_capture_bps) // 10_000 - hold.captured_minor
+        most_minor = max(most_minor, left_minor)
+    if amount_minor > most_minor:
         sentence = f"{event.operation} of {amount_minor}, of {original.transaction_id} {left_minor} is left"
         return [(Check.EXCEEDS_ORIGINAL, sentence)]
     if amount_minor != left_minor and not isinstance(case.asked.amount_minor, int):
@@ -60,13 +64,13 @@ def _wrongs_of_amount(case: Case, original: Known) -> list[Wrong]:
     return []
 
 
-def count(event: LedgerEvent, original: Known, by_minor: int) -> None:
-    """The original counts what acts on it, or takes it back."""
+def count(event: LedgerEvent, original: Known, by_minor: int, held_minor: int) -> None:
+    """The original counts what acts on it, or takes it back; `held_minor` of it are, or were, held."""
     if event.operation == "capture":
         hold = original.hold
         if hold is not None:
             hold.captured_minor += by_minor
-            hold.remaining_minor -= by_minor
+            hold.remaining_minor -= held_minor
         return
     counter, name = original.counted(), _COUNTED_AS[event.operation or ""]
     setattr(counter, name, getattr(counter, name) + by_minor)
@@ -78,11 +82,11 @@ def count_end(event: LedgerEvent, known: Known) -> None:
     if original is None:
         return
     if event.to_state in ("failed", "canceled"):
-        count(event, original, -known.amount_minor)
+        count(event, original, -known.amount_minor, -known.held_minor)
     elif known.operation == "refund" and known.counter is not None:
-        count(event, original, known.counter.settled_minor - known.amount_minor)
+        count(event, original, known.counter.settled_minor - known.amount_minor, 0)
     elif known.operation == "dispute":
-        count(event, original, -known.amount_minor)
+        count(event, original, -known.amount_minor, 0)
         if event.to_state == "reversed":
             original.counted().charged_back_minor += known.amount_minor
 

@@ -13,6 +13,7 @@ from ops.verify import accounts, journals
 from ops.verify.findings import Check
 from ops.verify.journals import Case, Side, merged
 from ops.verify.known import Sum, sums_of
+from ops.verify.schedules import SCHEDULED
 from schemas import events as ev
 from schemas.events import Entry, LedgerEvent
 
@@ -49,6 +50,7 @@ class Move(NamedTuple):
 
 
 _PROCESSED, _SETTLED, _FAILED = ev.TRANSACTION_PROCESSED, ev.TRANSACTION_SETTLED, ev.TRANSACTION_FAILED
+_INITIATED, _EXPIRED = ev.TRANSACTION_INITIATED, ev.REWARD_EXPIRED
 _CANCELED, _DISPUTED, _REVERSED = ev.TRANSACTION_CANCELED, ev.TRANSACTION_DISPUTED, ev.TRANSACTION_REVERSED
 
 #: Operations whose transactions may go to another wallet, and then to another partition.
@@ -76,6 +78,9 @@ _OPENING: Final[dict[tuple[str, str], Rule]] = {
     (_SETTLED, "reverse"): Sums(journals.taken_back),
     (_PROCESSED, "reverse"): Posting(journals.own, journals.transit),
     (_SETTLED, "adjust"): Sums(journals.adjusted),
+    (_SETTLED, "reward"): Posting(journals.rewards, journals.own),
+    (_SETTLED, "batch"): Nothing(),
+    **{(_INITIATED, operation): Nothing() for operation in SCHEDULED},
     **{(_FAILED, operation): Nothing() for operation in _TO_WALLETS},
 }
 
@@ -111,7 +116,16 @@ _MOVING: Final[dict[tuple[str, str, str | None], Rule]] = {
             (_REVERSED, "reverse"),
         )
     },
-    (_REVERSED, "transfer", "reverse"): Nothing(),
+    **{(_REVERSED, operation, "reverse"): Nothing() for operation in ("transfer", "reward")},
+    (_EXPIRED, "reward", "expire"): Sums(journals.expired),
+    # What was scheduled, when its time has come: as if it were asked for then.
+    **{
+        (type_, name, "execute"): rule
+        for (type_, name), rule in _OPENING.items()
+        if name in SCHEDULED and type_ != _INITIATED
+    },
+    **{(_FAILED, operation, "execute"): Nothing() for operation in SCHEDULED},
+    **{(_CANCELED, operation, "cancel"): GIVEN_BACK for operation in SCHEDULED},
 }
 
 POSTINGS: Final[dict[Move, Rule]] = {
@@ -145,7 +159,7 @@ PLAIN: Final[dict[str | None, Rule]] = {
 MAY_BE_FORCED: Final = frozenset({"refund", "dispute", "return", "reverse", "resolve_dispute"})
 
 #: Operations of which no row says yet what they post, and what else they do: their events are findings.
-UNKNOWN: Final = frozenset({"convert", "fee", "reward", "batch"})
+UNKNOWN: Final = frozenset({"convert", "fee"})
 
 #: Operations that may charge a fee in their own journal. None does in this release.
 MAY_CHARGE_FEES: Final[frozenset[str]] = frozenset()

@@ -26,25 +26,41 @@ def told_of_new(event: LedgerEvent, asked: Asked) -> list[Told]:
     ]
     if event.type == ev.REQUEST_REJECTED:
         return told
+    at_first: list[Told] = [
+        ("command", None, event.command),
+        ("from_state", None, event.from_state),
+        ("due_at", due_at_of(event, asked), event.due_at),
+    ]
+    if event.type == ev.TRANSACTION_INITIATED:
+        amount: list[Told] = [
+            ("amount_minor", asked.amount_minor, event.amount_minor),
+            ("asset", asked.asset, event.asset),
+            ("rail", None, event.rail),
+            ("counterparty", None, event.counterparty),
+        ]
+        return [*told, *amount, *at_first]
+    return [*told, *terms_told(event, asked), *at_first]
+
+
+def terms_told(event: LedgerEvent, asked: Asked) -> list[Told]:
+    """What a command says of the money that it moves, whenever it does."""
     payee = event.counterparty
     return [
-        *told,
         ("amount_minor", asked.amount_minor or None, event.amount_minor),
         ("asset", asked.asset or None, event.asset),
         ("rail", asked.rail or None, event.rail),
-        ("command", None, event.command),
-        ("from_state", None, event.from_state),
         ("to_wallet_id", asked.to_wallet_id or None, None if payee is None else payee.wallet_id),
         ("to_sub_wallet", asked.to_sub_wallet or None, None if payee is None else payee.sub_wallet),
-        ("due_at", due_at_of(event, asked), event.due_at),
     ]
 
 
 def due_at_of(event: LedgerEvent, asked: Asked) -> str | None:
-    """When what is asked for ends; None where it does not."""
-    if not isinstance(asked.expires_in_s, int):
-        return None
-    return rfc3339(unix_ms(event.recorded_at) + 1000 * asked.expires_in_s)
+    """When what is asked for ends, or is to be executed; None where it has no such time."""
+    if isinstance(asked.expires_in_s, int):
+        return rfc3339(unix_ms(event.recorded_at) + 1000 * asked.expires_in_s)
+    if event.type == ev.TRANSACTION_INITIATED and isinstance(asked.execute_at, str):
+        return rfc3339(unix_ms(asked.execute_at))
+    return None
 
 
 def told_of_transaction(event: LedgerEvent, asked: Asked) -> list[Told]:

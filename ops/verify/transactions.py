@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from ops.verify import originals
-from ops.verify.expiry import Expiries
+from ops.verify.accounts import available
+from ops.verify.asked import Asked, read_kept
+from ops.verify.credit import Agreements
+from ops.verify.expiry import BY_TIME, Expiries
 from ops.verify.findings import Check, Here
 from ops.verify.journals import Case
 from ops.verify.known import ACTS_ON_ANOTHER, TAKEN_BACK, Hold, Known, opened
+from ops.verify.lots import Lot, Lots, Spending
 from ops.verify.moves import FollowUp, check_move, move, remaining_after, why_not_due
 from ops.verify.postings import PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
 from ops.verify.remembered import Remembered
+from ops.verify.schedules import why_not_as_scheduled
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
-from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
+from schemas.clock import rfc3339, unix_ms
+from schemas.events import REWARD_EXPIRED, TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
 from schemas.lifecycle import SETTLED_AT_ONCE, State
 
 _SETTLED: Final = State.SETTLED.value
+#: Operations of which a part comes back of what their original has spent.
+GIVES_BACK: Final = frozenset({"refund", "reverse"})
 _SETTLES: Final = frozenset({"settle", "return"})
 
 
@@ -26,13 +35,21 @@ class Transactions:
     Args:
         here: where findings are reported.
         retained_ms: how long the ledger knows a transaction.
+        agreements: what is agreed with the partition's wallets.
+        balances: the books; an event is posted before its transaction is looked at.
     """
 
-    def __init__(self, here: Here, retained_ms: int):
+    def __init__(self, here: Here, retained_ms: int, agreements: Agreements, balances: Mapping[str, int]):
         self._here = here
+        self._agreements = agreements
+        self._balances = balances
         self.open: dict[str, Known] = {}
         self.past = Remembered(retained_ms)
         self.expiries = Expiries(here)
+        self._lots = Lots(self.expiries, retained_ms)
+        #: Whether anything that is left of any reward can be spent.
+        self.rewards_left = self._lots.left
+        self._is_item = False
         #: What the next event must be.
         self._due: FollowUp | None = None
         self._is_whole = True
@@ -42,8 +59,9 @@ class Transactions:
         """The log's beginning was deleted: transactions may be unknown."""
         self._is_whole = False
 
-    def event(self, event: LedgerEvent, is_own: bool) -> None:
-        """The next event; `is_own` where the ledger does something of its own."""
+    def event(self, event: LedgerEvent, is_own: bool, is_item: bool = False) -> None:
+        """The next event; `is_own` where the ledger does something of its own, `is_item` where a batch does."""
+        self._is_item = is_item
         due = self._due
         if due is not None or is_own:
             self._follow(event, due, is_own)
@@ -60,6 +78,21 @@ class Transactions:
                 self._plain(event, rule)
                 return
         self._judge(event)
+
+    def spend_rewards(self, event: LedgerEvent) -> tuple[Lot, ...]:
+        """Ahead of an event that has entries: take what it takes of rewards that expire. See `keep_spent`."""
+        return () if event.type == REWARD_EXPIRED else self._lots.spend(event.entries)
+
+    def keep_spent(self, event: LedgerEvent, spent: tuple[Lot, ...]) -> None:
+        """Behind the event: what was spent of rewards its transaction may give back."""
+        transaction_id = event.transaction_id or ""
+        known = self.open.get(transaction_id) or self.past.find(transaction_id)
+        if known is None:
+            return
+        back_minor = 0 if known.spending is None else known.spending.back_minor
+        known.spending = Spending(spent, known.amount_minor, back_minor)
+        if not known.is_open:
+            self.past.keep(known, event.recorded_at)
 
     def _judge(self, event: LedgerEvent) -> None:
         key = (event.type, event.operation, event.leg, event.command, event.path, event.from_state, event.to_state)
@@ -93,14 +126,23 @@ class Transactions:
 
     def _plain(self, event: LedgerEvent, rule: Rule | None) -> None:
         """A transaction that is settled when it is opened, as most are."""
-        self._check_posting(rule, event, None, None)
+        self._check_posting(rule, event, None)
         if event.remaining_minor is not None or event.parent_transaction_id is not None:
             self._check_remaining(event, None)
+            self._check_alone(event)
         transaction_id = event.transaction_id
         if transaction_id is None:
             self._here.report(Check.BROKEN_TRANSITION, f"{event.type} names no transaction")
+        elif event.parent_transaction_id is not None:
+            self._begin_item(event, transaction_id)
         elif not self.past.keep_plain(event) or (event.leg is None and transaction_id in self.open):
             self._begins_again(transaction_id)
+
+    def _begin_item(self, event: LedgerEvent, transaction_id: str) -> None:
+        """An item of a batch, which keeps whose it is."""
+        if transaction_id in self.open or self.past.find(transaction_id, event.leg) is not None:
+            self._begins_again(transaction_id)
+        self._keep(event, opened(event, None))
 
     def _begin(self, event: LedgerEvent, verdict: Verdict) -> None:
         transaction_id = event.transaction_id or ""
@@ -115,33 +157,44 @@ class Transactions:
                         Check.ORIGINAL_WRONG, f"{event.operation} of {event.parent_transaction_id}, which is not known"
                     )
                 return
-            self._report_all(originals.wrongs_of_acting(Case(event, None, original)))
-        self._check_posting(verdict.rule, event, None, original)
+            over_capture_bps = self._agreements.over_capture_bps(original.wallet_id)
+            self._report_all(originals.wrongs_of_acting(Case(event, None, original, 0, over_capture_bps)))
+        self._check_posting(verdict.rule, event, Case(event, None, original))
         known = opened(event, original)
         self._check_remaining(event, known.amount_minor if event.operation in ("authorize", "dispute") else None)
+        self._check_alone(event)
         if event.to_state == "failed":
             return
         if original is not None:
-            self._act(event, original)
+            self._act(event, original, known)
         if event.operation == "authorize":
             known.hold = Hold(event.due_at or "", known.amount_minor)
-            self.expiries.opened(known)
+            self.expiries.watch(known.wallet_id, known.transaction_id, known.hold.due_at)
+        elif known.state == State.INITIATED:
+            known.scheduled = read_kept(event)
+            self.expiries.watch(known.wallet_id, known.transaction_id, event.due_at or "", is_schedule=True)
+        elif event.operation == "reward" and event.due_at is not None:
+            self._lots.give(event)
         self._keep(event, known)
 
     def _begins_again(self, transaction_id: str) -> None:
         self._here.report(Check.BROKEN_TRANSITION, f"transaction {transaction_id} begins again")
 
-    def _act(self, event: LedgerEvent, original: Known) -> None:
+    def _act(self, event: LedgerEvent, original: Known, known: Known) -> None:
         """Its original counts it, and follows."""
         asked = Case(event, None, original).asked
-        originals.count(event, original, event.amount_minor or 0)
-        hold = original.hold
+        hold, amount_minor = original.hold, event.amount_minor or 0
+        known.held_minor = 0 if hold is None else min(amount_minor, hold.remaining_minor)
+        originals.count(event, original, amount_minor, known.held_minor)
         if hold is not None:
             if event.recorded_at >= hold.due_at:
                 self._here.report(Check.EXPIRY_WRONG, f"captured at {event.recorded_at}, due at {hold.due_at}")
             if asked.final is True or not hold.remaining_minor:
                 self._due = FollowUp(original, "capture", "settled")
             return
+        if original.spending is not None and event.operation in GIVES_BACK and event.to_state == _SETTLED:
+            back_minor = amount_minor if event.exchange is None else event.exchange.to_minor
+            self._lots.give_back(original.spending, back_minor, event.recorded_at)
         self.past.keep(original, event.recorded_at)
         # What is reversed in another partition is reversed once that has taken the money.
         is_under_way = event.operation == "reverse" and event.to_state != "settled"
@@ -188,31 +241,67 @@ class Transactions:
                 )
                 self._here.report(Check.BROKEN_TRANSITION, sentence)
             return
-        case = Case(event, known, known.original)
-        self._report_all(check_move(case))
-        self._check_posting(verdict.rule, event, known, known.original)
         verb = verb_of(event)
+        case = Case(event, known, known.original)
+        if event.type == REWARD_EXPIRED:
+            case = case._replace(expiring_minor=self._lots.expiring_minor(known, self._balances, event.entries))
+        self._report_all(check_move(case))
+        self._check_posting(verdict.rule, event, case)
         self._refer(event, known, verb)
         if verdict.kind is Kind.NOTES:
             self._check_remaining(event, None)
             return
-        if verb == "expire" and known.hold is not None:
-            self.expiries.expired(event, known.hold.due_at)
-        had_hold, original = known.hold is not None, known.original
+        scheduled = known.scheduled
+        if scheduled is not None:
+            self._end_schedule(event, known, scheduled, verb)
+            return
+        if verb == "expire":
+            due_at = self._lots.due_at(transaction_id) if known.hold is None else known.hold.due_at
+            self.expiries.done(event, due_at)
+        was_open, had_hold, original = known.is_open, known.hold is not None, known.original
         move(case)
+        if was_open and known.spending is not None and not known.is_open:
+            self._give_back(event, known, known.spending, had_hold=had_hold)
+        if known.operation == "reward" and verb in ("expire", "reverse"):
+            if verb == "expire":
+                self._lots.spend(event.entries)
+            self._lots.end(transaction_id, is_reversed=verb == "reverse")
         if verb == "return" and (why := why_not_due(known)):
             self._here.report(Check.BROKEN_TRANSITION, why)
         self._check_remaining(event, remaining_after(case, had_hold=had_hold))
         self.open.pop(transaction_id, None)
         if had_hold:
-            self.expiries.ended(known)
+            self.expiries.forget(known.wallet_id, transaction_id)
         if original is not None and original.hold is None and original.operation != "authorize":
+            if was_open and known.state == _SETTLED and known.operation == "refund" and original.spending is not None:
+                self._lots.give_back(original.spending, known.counted_minor, event.recorded_at)
             self.past.keep(original, event.recorded_at)
             if known.operation == "dispute":
                 self._expect_state(original, "resolve_dispute")
             elif known.operation == "reverse" and verb == "accept":
                 self._expect_state(original, "reverse")
         self._keep(event, known)
+
+    def _end_schedule(self, event: LedgerEvent, known: Known, scheduled: Asked, verb: str) -> None:
+        """It is executed as it was asked for, or will not be any more."""
+        if verb == "execute":
+            self.expiries.done(event, rfc3339(unix_ms(scheduled.execute_at or "")))
+            if why := why_not_as_scheduled(event, scheduled):
+                self._here.report(Check.NOT_AS_ASKED, why)
+        self._check_remaining(event, 0 if verb == "cancel" else None)
+        self.expiries.forget(known.wallet_id, known.transaction_id)
+        del self.open[known.transaction_id]
+        self._keep(event, opened(event, None))
+
+    # ---- rewards that expire ----------------------------------------------------------------------
+
+    def _give_back(self, event: LedgerEvent, known: Known, spending: Spending, *, had_hold: bool) -> None:
+        """What was set aside and is available again brings the rewards back that were spent for it."""
+        if not had_hold and event.to_state not in ("failed", "canceled"):
+            return
+        own = available(known.wallet_id, known.sub_wallet)
+        back_minor = sum(entry.credit_minor - entry.debit_minor for entry in event.entries if entry.account == own)
+        self._lots.give_back(spending, min(max(0, back_minor), known.amount_minor), event.recorded_at)
 
     def _refer(self, event: LedgerEvent, known: Known, verb: str) -> None:
         """What a rail has done under one reference is booked once; what it only says again was booked before."""
@@ -231,7 +320,7 @@ class Transactions:
         is_due = due is not None and is_own and due.is_by(event)
         if due is not None and not is_due:
             self._here.report(Check.MOVE_MISSING, due.sentence)
-        if is_own and not is_due and event.command != "expire":
+        if is_own and not is_due and event.command not in BY_TIME:
             self._here.report(
                 Check.MOVE_UNFOUNDED, f"{event.command} moves {event.transaction_id}, but nothing before calls for it"
             )
@@ -250,9 +339,7 @@ class Transactions:
         if _may_be_named(known):
             self.past.keep(known, event.recorded_at)
 
-    def _check_posting(
-        self, rule: Rule | None, event: LedgerEvent, known: Known | None, original: Known | None
-    ) -> None:
+    def _check_posting(self, rule: Rule | None, event: LedgerEvent, case: Case | None) -> None:
         if (
             type(rule) is Posting
             and event.fee is None
@@ -260,7 +347,7 @@ class Transactions:
             and moves(event.entries, rule.debit(event), rule.credit(event), event.asset, event.amount_minor)
         ):
             return
-        why_wrong = why_wrong_posting(rule, Case(event, known, original))
+        why_wrong = why_wrong_posting(rule, case or Case(event, None, None))
         if why_wrong:
             self._here.report(rule.check if type(rule) is Sums else Check.WRONG_POSTING, why_wrong)
 
@@ -268,7 +355,10 @@ class Transactions:
         if event.remaining_minor != remaining_minor:
             sentence = f"remaining_minor is {event.remaining_minor}, it must be {remaining_minor}"
             self._here.report(Check.REMAINING_WRONG, sentence)
-        if event.from_state is None and event.parent_transaction_id and event.operation not in ACTS_ON_ANOTHER:
+
+    def _check_alone(self, event: LedgerEvent) -> None:
+        """What opens a transaction names another one only where it acts on that, or is an item of it."""
+        if event.parent_transaction_id and event.operation not in ACTS_ON_ANOTHER and not self._is_item:
             self._here.report(Check.ORIGINAL_WRONG, f"{event.operation} acts on no other transaction")
 
     def _report_all(self, wrongs: list[originals.Wrong]) -> None:

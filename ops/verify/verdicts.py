@@ -11,6 +11,7 @@ from schemas.events import LedgerEvent
 from schemas.lifecycle import TRANSITIONS, State, Verb, is_legal_path
 
 _LAST_STATE: Final = {
+    ev.TRANSACTION_INITIATED: "initiated",
     ev.TRANSACTION_PROCESSED: "processed",
     ev.TRANSACTION_SUBMITTED: "processed",
     ev.TRANSACTION_SETTLED: "settled",
@@ -21,7 +22,7 @@ _LAST_STATE: Final = {
     ev.TRANSFER_RECEIVED: "settled",
     ev.TRANSFER_REFUSED: "failed",
 }
-_OF_TRANSACTIONS: Final = frozenset({*_LAST_STATE, ev.TRANSACTION_RETURNED, *NOTES})
+_OF_TRANSACTIONS: Final = frozenset({*_LAST_STATE, ev.TRANSACTION_RETURNED, ev.REWARD_EXPIRED, *NOTES})
 
 
 class Kind(Enum):
