@@ -9,7 +9,6 @@ import orjson
 from msgspec import UNSET, Raw
 
 from ops.verify.asked import Asked, read_by_contract, read_quickly, read_request
-from ops.verify.schedules import why_not_now
 from ops.verify.told import ON_TRANSACTION, Told, due_at_of, told_of_new, told_of_transaction
 from schemas import events as ev
 from schemas.events import LedgerEvent
@@ -159,8 +158,6 @@ def _is_said(event: LedgerEvent, asked: Asked) -> bool:
         return False
     if event.type == ev.REQUEST_REJECTED:
         return True
-    if asked.execute_at is not UNSET:
-        return not why_not_now(event, asked) and all(wanted == said for _, wanted, said in told_of_new(event, asked))
     payee = event.counterparty
     return (
         (asked.amount_minor or None) == event.amount_minor
@@ -168,6 +165,9 @@ def _is_said(event: LedgerEvent, asked: Asked) -> bool:
         and (asked.rail or None) == event.rail
         and event.command is None
         and event.from_state is None
+        and event.exchange is None
+        and asked.execute_at is UNSET
+        and asked.to_asset is UNSET
         and (
             (asked.to_wallet_id is UNSET and payee is None)
             or (payee is not None and asked.to_wallet_id == payee.wallet_id and asked.to_sub_wallet == payee.sub_wallet)
@@ -186,10 +186,7 @@ def _difference(event: LedgerEvent, asked: Asked) -> str:
         told += told_of_transaction(event, asked)
     else:
         told += told_of_new(event, asked)
-    wrong = [f"{name} is {wanted!r}, the event says {said!r}" for name, wanted, said in told if said != wanted]
-    if event.type != ev.REQUEST_REJECTED and (why := why_not_now(event, asked)):
-        wrong.append(why)
-    return "; ".join(wrong)
+    return "; ".join(f"{name} is {wanted!r}, the event says {said!r}" for name, wanted, said in told if said != wanted)
 
 
 def _why_not_replayed(event: LedgerEvent, first: int | None, topic: str, value: bytes) -> str:

@@ -77,12 +77,12 @@ class Answers:
             except msgspec.DecodeError:
                 self._is_compared = True
 
-    def event(self, event: LedgerEvent) -> None:
-        """The next event: expect the answer or the update that it calls for."""
+    def event(self, event: LedgerEvent, *, is_own: bool) -> None:
+        """The next event: expect the answer or the update that it calls for; `is_own` as in `Transactions.event`."""
         if event.from_state is not None and event.leg is None:
             self._expect((event.transaction_id or "", event.to_state, -1), event)
         cause = event.cause
-        if cause is None or (event.command is not None and cause.idempotency_key is None):
+        if cause is None or is_own:
             return  # what the ledger does of its own answers nobody
         if event.type == REQUEST_PARKED:
             return  # answered when it is executed

@@ -1,88 +1,63 @@
-"""Batches: behind the event of one, each of its items once, in their order, as they were asked for."""
+"""Batches: all of their items follow them, in order, each as it was asked for."""
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
-from ops.verify.asked import Asked, read_kept
-from ops.verify.findings import Check, Here
-from ops.verify.told import terms_told
-from schemas.events import TRANSACTION_SETTLED, LedgerEvent
+from ops.verify.asked import Asked
+from ops.verify.told import told_of_terms
+from schemas.events import REQUEST_REJECTED, TRANSACTION_SETTLED, LedgerEvent
+
+
+class Items:
+    """Items of a batch that must follow, the next one first."""
+
+    def __init__(self, batch_id: str, asked: list[Asked], number: int = 0):
+        self._batch_id = batch_id
+        self._asked = asked
+        self._number = number
+
+    def is_by(self, event: LedgerEvent) -> bool:
+        """True where the event is the next item."""
+        asked = self._asked[self._number]
+        said = (event.type, event.parent_transaction_id, event.command, event.from_state)
+        return (
+            said == (TRANSACTION_SETTLED, self._batch_id, None, None)
+            and (event.operation, event.wallet_id) == (asked.operation, asked.wallet_id)
+            and event.sub_wallet == asked.sub_wallet
+            and all(wanted == made for _, wanted, made in told_of_terms(event, asked))
+        )
+
+    @property
+    def then(self) -> Items | None:
+        """What must follow behind the next one."""
+        number = self._number + 1
+        return Items(self._batch_id, self._asked, number) if number < len(self._asked) else None
+
+    @property
+    def sentence(self) -> str:
+        """What is missing where it does not come."""
+        return f"item {self._number} of batch {self._batch_id} must follow, as asked for, but does not"
+
+
+def items_of(event: LedgerEvent, asked: Asked) -> Items | None:
+    """What must follow a batch; None where it asks for nothing that can be read."""
+    common: dict[str, Any] = {"wallet_id": event.wallet_id}
+    try:
+        items = [msgspec.convert({**item, **common}, Asked) for item in (() if asked.items is UNSET else asked.items)]
+    except msgspec.ValidationError:
+        return None
+    return Items(event.transaction_id or "", items) if items else None
 
 
 def is_item(event: LedgerEvent) -> bool:
-    """True where an event whose cause names no key is an item of a batch: it opens a transaction of its parent's."""
-    return event.parent_transaction_id is not None and event.from_state is None and event.leg is None
-
-
-class Batches:
-    """The items that must follow."""
-
-    def __init__(self, here: Here):
-        self._here = here
-        #: The batch whose items may follow.
-        self.batch: LedgerEvent | None = None
-        #: Items that are still to come: numbers and what was asked for.
-        self._due: deque[tuple[int, Asked]] = deque()
-        self._is_wrong = False
-
-    def begin(self, event: LedgerEvent) -> None:
-        """The event of a batch that was done."""
-        asked = read_kept(event)
-        items = asked.items if isinstance(asked.items, list) else []
-        self.batch, self._is_wrong = event, False
-        self._due = deque(enumerate(_read(item, event) for item in items))
-
-    def item(self, event: LedgerEvent) -> None:
-        """The next item."""
-        batch = self.batch
-        if batch is None:
-            self._here.report(Check.BATCH_WRONG, f"{event.operation} is an item, but no batch is before it")
-            return
-        if not self._due:
-            self._wrong(f"{event.operation} follows behind the last item of the batch")
-            return
-        number, asked = self._due.popleft()
-        why = _why_not(event, batch, asked)
-        if why:
-            self._wrong(f"item {number}: {why}")
-
-    def settle(self) -> None:
-        """What is no item follows: none may be due any more."""
-        if self._due:
-            self._wrong(f"item {self._due[0][0]} and those behind it are left out, {len(self._due)} in all")
-        self.batch = None
-        self._due.clear()
-
-    def _wrong(self, sentence: str) -> None:
-        """One finding for each batch: what follows an item that is wrong is beside its place."""
-        if not self._is_wrong:
-            self._here.report(Check.BATCH_WRONG, sentence)
-        self._is_wrong = True
-
-
-def _read(item: dict[str, Any], batch: LedgerEvent) -> Asked:
-    try:
-        return msgspec.convert({**item, "wallet_id": batch.wallet_id}, Asked)
-    except msgspec.ValidationError:
-        return Asked()
-
-
-def _why_not(event: LedgerEvent, batch: LedgerEvent, asked: Asked) -> str:
-    to = event.counterparty
-    if event.parent_transaction_id != batch.transaction_id:
-        return f"it is of {event.parent_transaction_id}, the batch is {batch.transaction_id}"
-    if event.type != TRANSACTION_SETTLED or event.code not in (None, "ok"):
-        return f"it is {event.to_state} with {event.code}: all of a batch is done, or nothing"
-    if to is not None and to.wallet_id != batch.wallet_id:
-        return f"it goes to {to.wallet_id}: a batch moves money within its wallet"
-    told = [
-        ("wallet_id", batch.wallet_id, event.wallet_id),
-        ("operation", asked.operation, event.operation),
-        ("sub_wallet", asked.sub_wallet, event.sub_wallet),
-        *terms_told(event, asked),
-    ]
-    return "; ".join(f"{name} is {wanted!r}, the event says {said!r}" for name, wanted, said in told if said != wanted)
+    """True where an event that answers no command of its own opens a part of another transaction."""
+    return (
+        event.parent_transaction_id is not None
+        and event.from_state is None
+        and event.leg is None
+        and event.type != REQUEST_REJECTED
+    )

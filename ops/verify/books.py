@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ops.verify.accounts import AVAILABLE, SYSTEM, TRANSIT, holder_of
-from ops.verify.credit import Agreements
+from ops.verify.agreements import Agreements
 from ops.verify.findings import Check, Here
+from ops.verify.postings import may_be_forced
 from schemas.events import AccountBalance, Entry, LedgerEvent
 from schemas.money import is_balance
 from schemas.partitioning import partition_of
@@ -23,8 +24,10 @@ class Books:
         #: Holder -> how many balances it has; every wallet that was opened is a holder.
         self.holders: dict[str, int] = {}
         self.wallets = 0
-        #: The event that is being posted has taken a wallet's account below what is agreed.
+        #: The event that is being posted has taken a wallet's account below zero.
         self._went_below = False
+        #: False where operators adjust: that is covered by what is there.
+        self._has_credit = True
         #: Stated less own balance, where they have parted: each difference is reported once.
         self._drift: dict[str, int] = {}
 
@@ -43,30 +46,28 @@ class Books:
         """Post the event's entries, and compare the balances that it states."""
         entries, stated = event.entries, event.balances
         self._went_below = False
+        self._has_credit = event.operation != "adjust"
+        is_forced = event.forced and self._may_be_forced(event)
         if len(entries) == 2 and len(stated) == 2:  # nearly always
             one, other = entries
-            afters = (self._post_entry(one, event), self._post_entry(other, event))
+            afters = (self._post_entry(one, is_forced), self._post_entry(other, is_forced))
             is_right = _is_plain(one, other) and _is_stated(entries, afters, stated)
         else:
             is_right = False
-            self._post_all(entries, event)
+            self._post_entries(entries, is_forced)
         if not is_right:
             self._check_balanced(entries)
         if not is_right or self._drift:
             self._check_stated(entries, stated)
         if event.forced and not self._went_below:
-            self._here.report(Check.ILLEGAL_FORCE, "it is forced, but takes nothing available below what is agreed")
+            self._here.report(Check.ILLEGAL_FORCE, "it is forced, but takes nothing available below zero")
 
-    def _post_all(self, entries: tuple[Entry, ...], event: LedgerEvent) -> None:
-        """Post what an account gains or loses in all, whatever the order of its entries."""
-        sums: dict[tuple[str, str], int] = {}
-        for entry in entries:
-            key = entry.account, entry.asset
-            sums[key] = sums.get(key, 0) + entry.credit_minor - entry.debit_minor
-        for (account, asset), minor in sums.items():
-            self._post_entry(Entry(account, asset, credit_minor=minor), event)
+    def _may_be_forced(self, event: LedgerEvent) -> bool:
+        """True where nothing refuses what the event is caused by; a refund is only forced where that was agreed."""
+        is_refund = event.operation == "refund" and event.from_state is None
+        return may_be_forced(event) and (not is_refund or self._agreements.may_refund_below_zero(event.wallet_id))
 
-    def _post_entry(self, entry: Entry, event: LedgerEvent) -> int:
+    def _post_entry(self, entry: Entry, is_forced: bool) -> int:
         """Post an entry; returns the balance of its account after it."""
         account, balances = entry.account, self.balances
         key = f"{account} {entry.asset}"
@@ -80,17 +81,32 @@ class Books:
             if not is_balance(after):
                 self._out_of_range(key, after)
             if after < before and not account.startswith(SYSTEM):
-                self._below(entry, before, after, event)
+                self._goes_below(entry, before, after, is_forced)
         elif after >= 2**63:
             self._out_of_range(key, after)
         return after
 
-    def _below(self, entry: Entry, before: int, after: int, event: LedgerEvent) -> None:
-        account, agreements = entry.account, self._agreements
-        if after >= agreements.lowest_minor(account, entry.asset, event):
+    def _post_entries(self, entries: tuple[Entry, ...], is_forced: bool) -> None:
+        """Post a journal: what it takes from an account and gives it, in whatever order, counts as one."""
+        net: dict[tuple[str, str], int] = {}
+        for entry in entries:
+            key = (entry.account, entry.asset)
+            net[key] = net.get(key, 0) + entry.credit_minor - entry.debit_minor
+        for (account, asset), minor in net.items():
+            self._post_entry(Entry(account, asset, max(0, -minor), max(0, minor)), is_forced)
+
+    def _goes_below(self, entry: Entry, before: int, after: int, is_forced: bool) -> None:
+        """A wallet's account goes further below zero; so far as credit was agreed, nothing has to be forced."""
+        account = entry.account
+        is_available = account.endswith(AVAILABLE)
+        if (
+            is_available
+            and self._has_credit
+            and after >= -self._agreements.credit_minor(holder_of(account), entry.asset)
+        ):
             return
         self._went_below = True
-        if not (event.forced and account.endswith(AVAILABLE) and agreements.may_be_forced(event)):
+        if not (is_forced and is_available):
             self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
 
     def _out_of_range(self, key: str, after: int) -> None:

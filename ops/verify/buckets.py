@@ -31,7 +31,7 @@ def is_set_aside(account: str) -> bool:
 
 def _set_aside(known: Known) -> Iterator[Sum]:
     """What one open transaction has set aside, from what is known of it and not from its journal."""
-    if known.scheduled is not None:
+    if known.state == "initiated":
         return
     owner, asset, minor = (known.wallet_id, known.sub_wallet), known.asset, known.amount_minor
     if known.hold is not None:

@@ -1,7 +1,4 @@
-"""What is due is done when it is: not before, the soonest first, and no later than the first tick or command.
-
-Authorizations end, rewards expire, and what was scheduled is executed.
-"""
+"""What is due is done when it is due: not before, and no later than the first tick or command of its wallet."""
 
 from __future__ import annotations
 
@@ -11,10 +8,9 @@ from typing import Final
 from msgspec import UNSET
 
 from ops.verify.findings import Check, Here
+from ops.verify.known import Known
 from schemas.events import CLOCK_TICKED, REQUEST_REJECTED, WALLET_RELEASED, LedgerEvent, Source
 
-#: What the ledger does by itself, for its time has come.
-BY_TIME: Final = frozenset({"expire", "execute"})
 #: So many a command ends of its own wallet at most, and a tick of all; the next tick ends the rest.
 ENDED_BY_COMMAND: Final = 1_000
 ENDED_BY_TICK: Final = 10_000
@@ -22,10 +18,6 @@ ENDED_BY_TICK: Final = 10_000
 _BEFORE_TIME: Final = frozenset(
     {"amount_out_of_range", "key_mismatch", "idempotency_mismatch", "wallet_not_found", "malformed"}
 )
-_WHAT: Final = {
-    Check.EXPIRY_WRONG: "an authorization or a reward",
-    Check.SCHEDULE_WRONG: "a scheduled transaction",
-}
 
 
 def place_of(event: LedgerEvent) -> Source | None:
@@ -35,135 +27,122 @@ def place_of(event: LedgerEvent) -> Source | None:
 
 
 class Expiries:
-    """What is due in one partition, and who was to do it."""
+    """What is due in one partition: holds and rewards that end, and what waits for its time; and who was to do it."""
 
     def __init__(self, here: Here):
         self._here = here
         #: Wallet -> transaction id -> when it is due.
         self._due: dict[str, dict[str, str]] = {}
-        #: When, transaction id, wallet; of those that are done too.
+        #: When, wallet, transaction id; of those that have ended too.
         self._heap: list[tuple[str, str, str]] = []
-        #: Transactions that wait to be executed.
-        self._schedules: set[str] = set()
-        #: What was done ahead of the next record: the first such event, and how much of its wallet.
+        #: What was ended since the last record's own event: the first such event, and how many.
         self._ended: LedgerEvent | None = None
+        #: Wallets of which nothing is done that is due.
+        self._quarantined: set[str] = set()
         self._count = 0
-        #: The last record's event, and how much was done behind it, where it is a tick.
         self._last: LedgerEvent | None = None
-        self._ticked = 0
+        #: The tick that was last has ended nothing, for the ledger has failed on something.
+        self._has_failed = False
         #: When what was done last was due, and its transaction; and the record for which it was done.
         self._latest = ("", "")
         self._latest_for: Source | None = None
-        #: Wallets of which nothing is done that is due -> what of theirs a tick has passed over.
-        self._quarantined: dict[str, list[tuple[str, str, str]]] = {}
 
     @property
     def is_watching(self) -> bool:
         """True where there is anything to be told of the next record's event."""
         return bool(self._due) or self._ended is not None
 
-    def watch(
-        self, wallet_id: str, transaction_id: str, due_at: str, *, is_schedule: bool = False, was_due: bool = False
-    ) -> None:
-        """Something is due of a transaction then, and not at another time; `was_due` where that is by now."""
+    def add(self, wallet_id: str, transaction_id: str, due_at: str) -> None:
+        """Something of a transaction is due some day; a later time takes the place of the one before."""
         self._due.setdefault(wallet_id, {})[transaction_id] = due_at
-        heappush(self._heap, (due_at, transaction_id, wallet_id))
-        if is_schedule:
-            self._schedules.add(transaction_id)
-        if was_due:
-            self._count += 1
-            self._ticked += 1
+        heappush(self._heap, (due_at, wallet_id, transaction_id))
 
-    def forget(self, wallet_id: str, transaction_id: str) -> None:
+    def ended(self, known: Known) -> None:
         """Nothing is due of it any more, by whatever."""
-        of_wallet = self._due.get(wallet_id)
-        self._schedules.discard(transaction_id)
-        if of_wallet is not None and transaction_id in of_wallet:
-            del of_wallet[transaction_id]
+        of_wallet = self._due.get(known.wallet_id)
+        if of_wallet is not None and known.transaction_id in of_wallet:
+            del of_wallet[known.transaction_id]
             if not of_wallet:
-                del self._due[wallet_id]
+                del self._due[known.wallet_id]
 
-    def done(self, event: LedgerEvent, due_at: str | None) -> None:
-        """The ledger has done what was due, or what is said to have been."""
-        transaction_id = event.transaction_id or ""
-        check, place = self._check(transaction_id), place_of(event)
-        if place != self._latest_for:
-            self._latest, self._latest_for = ("", ""), place
+    def done(self, event: LedgerEvent) -> None:
+        """The ledger has done of its own what was due, or what was not."""
+        due_at = self._due.get(event.wallet_id or "", {}).get(event.transaction_id or "")
         if due_at is None or event.recorded_at < due_at:
-            due = "is not due" if due_at is None else f"is due at {due_at}"
-            self._here.report(check, f"{event.command} at {event.recorded_at} of what {due}")
-        elif (due_at, transaction_id) < self._latest:
-            self._here.report(check, f"what was due at {due_at} comes behind what was due at {self._latest[0]}")
+            sentence = f"{event.command} at {event.recorded_at} of what is due at {due_at}"
+            self._here.report(Check.EXPIRY_WRONG, sentence)
+        elif event.wallet_id in self._quarantined:
+            self._here.report(Check.EXPIRY_WRONG, f"{event.wallet_id} is under quarantine: what is due of it waits")
         else:
-            self._latest = (due_at, transaction_id)
+            self._in_order(event, due_at)
         last = self._last
-        if last is not None and last.type == CLOCK_TICKED and place_of(last) == place:
-            self._ticked += 1
-            return
-        if self._ended is None:
+        is_ticked = last is not None and last.type == CLOCK_TICKED and place_of(last) == place_of(event)
+        if not is_ticked and self._ended is None:
             self._ended = event
         self._count += 1
 
+    def _in_order(self, event: LedgerEvent, due_at: str) -> None:
+        """For one record what is due is done in the order of the times, and of one time in that of the ids."""
+        place, due = place_of(event), (due_at, event.transaction_id or "")
+        if place == self._latest_for and due < self._latest:
+            sentence = f"what was due at {due_at} is done behind what was due at {self._latest[0]}"
+            self._here.report(Check.EXPIRY_WRONG, sentence)
+            return
+        self._latest, self._latest_for = due, place
+
     def record(self, event: LedgerEvent) -> None:
-        """The next event that answers a record: it is what was done ahead of it for, and nothing is overdue."""
+        """The next event that answers a record: it is what was ended ahead of it for, and nothing is overdue."""
         self.settle()
         ended = self._ended
         if ended is not None and (place_of(ended) != place_of(event) or ended.wallet_id != event.wallet_id):
-            sentence = f"{ended.wallet_id} has an {ended.command} ahead of another's record"
-            self._here.report(Check.MOVE_UNFOUNDED, sentence)
+            self._here.report(Check.MOVE_UNFOUNDED, f"{ended.wallet_id} has something done ahead of another's record")
         of_wallet = None if event.wallet_id in self._quarantined else self._due.get(event.wallet_id or "")
         if of_wallet and self._count < ENDED_BY_COMMAND and _looks_at_time(event):
-            first, transaction_id = min((due_at, key) for key, due_at in of_wallet.items())
+            first = min(of_wallet.values())
             if first <= event.recorded_at:
-                check = self._check(transaction_id)
-                self._here.report(check, f"the wallet has {_WHAT[check]} that was due at {first}")
-        self._ended, self._count, self._last, self._ticked = None, 0, event, 0
+                self._here.report(Check.EXPIRY_WRONG, f"the wallet has something left that was due at {first}")
+        self._ended, self._count, self._last = None, 0, event
 
     def quarantine(self, event: LedgerEvent) -> None:
         """A wallet goes under quarantine, or comes out of it: until then what is due of it waits."""
+        wallet_id = event.wallet_id or ""
         if event.type == WALLET_RELEASED:
-            for waiting in self._quarantined.pop(event.wallet_id or "", ()):
-                heappush(self._heap, waiting)
+            self._quarantined.discard(wallet_id)
+            for transaction_id, due_at in self._due.get(wallet_id, {}).items():
+                heappush(self._heap, (due_at, wallet_id, transaction_id))
             return
-        self._quarantined.setdefault(event.wallet_id or "", [])
+        if event.command is not None:
+            self._fail(event, wallet_id)
+        self._quarantined.add(wallet_id)
+
+    def _fail(self, event: LedgerEvent, wallet_id: str) -> None:
+        """The ledger says that it has failed on what is due of a wallet: a tick then does nothing else."""
         last = self._last
-        if last is not None and last.type == CLOCK_TICKED and place_of(last) == place_of(event):
-            self._last = None  # the ledger has failed on the tick: the next one does the others
+        is_ticked = last is not None and last.type == CLOCK_TICKED and place_of(last) == place_of(event)
+        due = self._due.get(wallet_id)
+        if not is_ticked or self._count or not due or min(due.values()) > event.recorded_at:
+            self._here.report(Check.MOVE_UNFOUNDED, f"{wallet_id} is put under quarantine, but nothing calls for it")
+        self._has_failed = True
 
     def settle(self) -> None:
-        """Another record follows, or a seal: a tick has done all that was due."""
-        last = self._last
+        """Another record follows, or a seal: a tick has ended all that was due."""
+        last, heap = self._last, self._heap
         if last is None or last.type != CLOCK_TICKED:
             return
-        first = self._first()
-        if first is not None and first[0] <= last.recorded_at and self._ticked < ENDED_BY_TICK:
-            sentence = f"a tick at {last.recorded_at} leaves open what was due at {first[0]}"
-            self._here.report(self._check(first[1]), sentence)
-        self._last = None
-
-    def _first(self) -> tuple[str, str, str] | None:
-        """What is due next, but of wallets under quarantine."""
-        heap = self._heap
-        while heap:
-            due_at, transaction_id, wallet_id = heap[0]
-            is_due = self._due.get(wallet_id, {}).get(transaction_id) == due_at
-            if is_due and wallet_id not in self._quarantined:
-                return heap[0]
-            waiting = heappop(heap)
-            if is_due:
-                self._quarantined[wallet_id].append(waiting)
-        return None
+        # What waits for the end of a quarantine comes back with it.
+        while heap and (heap[0][1] in self._quarantined or self._due.get(heap[0][1], {}).get(heap[0][2]) != heap[0][0]):
+            heappop(heap)
+        if heap and heap[0][0] <= last.recorded_at and self._count < ENDED_BY_TICK and not self._has_failed:
+            sentence = f"a tick at {last.recorded_at} leaves open what was due at {heap[0][0]}"
+            self._here.report(Check.EXPIRY_WRONG, sentence)
+        self._last, self._has_failed = None, False
 
     def seal(self) -> None:
-        """The batch ends: nothing was done ahead of a record that does not follow."""
+        """The batch ends: nothing was ended ahead of a record that does not follow."""
         self.settle()
         if self._ended is not None:
-            ended = self._ended
-            self._here.report(Check.MOVE_UNFOUNDED, f"{ended.wallet_id} has an {ended.command} ahead of no record")
-        self._ended, self._count, self._last, self._ticked = None, 0, None, 0
-
-    def _check(self, transaction_id: str) -> Check:
-        return Check.SCHEDULE_WRONG if transaction_id in self._schedules else Check.EXPIRY_WRONG
+            self._here.report(Check.MOVE_UNFOUNDED, f"{self._ended.wallet_id} has something done ahead of no record")
+        self._ended, self._count, self._last = None, 0, None
 
 
 def _looks_at_time(event: LedgerEvent) -> bool:

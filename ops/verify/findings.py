@@ -45,11 +45,11 @@ class Check(StrEnum):
     EXCEEDS_ORIGINAL = "exceeds_original"
     REMAINING_WRONG = "remaining_wrong"
     EXPIRY_WRONG = "expiry_wrong"
-    SCHEDULE_WRONG = "schedule_wrong"
-    BATCH_WRONG = "batch_wrong"
     MOVE_UNFOUNDED = "move_unfounded"
     MOVE_MISSING = "move_missing"
     REFERENCE_TWICE = "reference_twice"
+    EXCHANGE_WRONG = "exchange_wrong"
+    FEE_WRONG = "fee_wrong"
     BUCKET_WRONG = "bucket_wrong"
     WRONG_COMPENSATION = "wrong_compensation"
     KEY_USED_TWICE = "key_used_twice"
@@ -93,10 +93,10 @@ MEANING: Final[dict[Check, str]] = {
     Check.ILLEGAL_POSTING: "Only a transaction's own events move money.",
     Check.WRONG_POSTING: "A transaction posts exactly what its operation must, by what is known of it, or nothing.",
     Check.ILLEGAL_FORCE: "Forced is only what may be, and only where it takes what a wallet has available below its "
-    "credit limit.",
+    "credit.",
     Check.WRONG_BALANCE: "The balances that an event states are those that all entries up to it add up to.",
-    Check.NEGATIVE_BALANCE: "Nothing takes a wallet's bucket below zero, but what is available down to the wallet's "
-    "credit limit, and a forced posting beyond that.",
+    Check.NEGATIVE_BALANCE: "Nothing takes a wallet's bucket below zero, but what is available down to the credit that "
+    "was agreed, and a forced posting beyond that.",
     Check.BALANCE_OUT_OF_RANGE: "Every balance fits a signed 64-bit integer.",
     Check.UNKNOWN_WALLET: "Money is only posted to wallets that were opened.",
     Check.WALLET_OPENED_TWICE: "A wallet is opened once.",
@@ -106,20 +106,21 @@ MEANING: Final[dict[Check, str]] = {
     "is of the same wallets, amount and asset all along.",
     Check.ORIGINAL_WRONG: "What captures, refunds, disputes or reverses names a transaction that there is, in a state "
     "that allows it, under the wallet that has its money, and gives it back to where it came from.",
-    Check.EXCEEDS_ORIGINAL: "No more is captured than is held, or than is agreed beyond that, no more settled than the "
+    Check.EXCEEDS_ORIGINAL: "No more is captured than is held, or than was agreed beyond it, no more settled than the "
     "transaction's amount, and of a settled one refunds, open disputes, chargebacks, reversals and returns together "
     "are never more than was settled.",
     Check.REMAINING_WRONG: "`remaining_minor` of an event is what is left: of a hold, of a dispute, of an original.",
-    Check.EXPIRY_WRONG: "An authorization or a reward expires when it is due, the soonest first: not before, and no "
-    "later than at the first tick or command of its wallet from then on. Nothing is captured of it then.",
-    Check.SCHEDULE_WRONG: "What is scheduled is executed when it is due, the soonest first: not before, and no later "
-    "than at the first tick or command of its wallet from then on.",
-    Check.BATCH_WRONG: "Behind a batch each of its items is done once, in their order and as it was asked for, within "
-    "its wallet; nothing else is an item.",
+    Check.EXPIRY_WRONG: "Authorizations and rewards expire, and what is scheduled is executed, when it is due, the "
+    "soonest first: not before, and no later than at the first tick or command of its wallet from then on. Nothing is "
+    "captured of what has expired.",
     Check.MOVE_UNFOUNDED: "What the ledger moves on of its own follows from the record before it, or from time.",
     Check.MOVE_MISSING: "Behind its last capture an authorization ends; behind a dispute, its end or a reversal the "
-    "original is brought into the state that follows.",
+    "original is brought into the state that follows; behind a batch come its items, in order, as they were asked for.",
     Check.REFERENCE_TWICE: "What a rail has done under one reference is booked once, and only that is confirmed.",
+    Check.EXCHANGE_WRONG: "An exchange gives the floor of the amount times its rate; what is taken back of it is "
+    "exchanged back by what was recorded, pro rata and floored, and what completes it takes the remainder.",
+    Check.FEE_WRONG: "A fee is above zero and of the asset that it is charged on. What is taken back gives back of a "
+    "refundable fee its share, floored, and never more than is left of it; what completes it takes the remainder.",
     Check.BUCKET_WRONG: "`held`, `incoming`, `outgoing`, `disputed` and `system/rail-pending` hold what open "
     "transactions have set aside, and nothing else.",
     Check.WRONG_COMPENSATION: "A transaction that fails or is canceled gives back exactly what it had set aside: to "

@@ -13,7 +13,6 @@ from msgspec import UNSET
 
 from ops.verify.answered import SAYS_WHAT_WAS_ASKED, read_told, why_not_asked, why_not_request
 from ops.verify.chain import Span
-from ops.verify.expiry import BY_TIME
 from ops.verify.findings import Check, Here
 from ops.verify.forwards import Forwards
 from schemas.events import REQUEST_FORWARDED, Cause, LedgerEvent
@@ -102,12 +101,10 @@ class Inputs:
         cause, last = event.cause, self._last
         if cause is None or cause.topic not in self._trails or cause.partition != self._here.partition:
             self._here.report(Check.NO_SUCH_INPUT, "the event names no record of an input of its partition")
-        elif event.command not in BY_TIME and (
+        elif event.command not in ("expire", "execute") and (
             last is None or (cause.topic, cause.offset) != (last.topic, last.offset) or cause.origin != last.origin
         ):
-            self._here.report(
-                Check.MOVE_UNFOUNDED, f"{event.command or event.operation} does not follow the record that it names"
-            )
+            self._here.report(Check.MOVE_UNFOUNDED, f"{event.command} does not follow the record that it names")
 
     def _answered_again(self, cause: Cause, trail: _Trail) -> None:
         self._here.report(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ops.verify import accounts
 from ops.verify.asked import Asked, read_kept
@@ -22,10 +22,8 @@ class Case(NamedTuple):
     known: Known | None
     #: The transaction that it acts on.
     original: Known | None
-    #: Of a reward that expires what is left of it, as far as it is there, in minor units.
-    expiring_minor: int = 0
-    #: How much more than authorized the wallet's captures may take, in basis points of it.
-    over_capture_bps: int = 0
+    #: Of a reward that expires what is left to take back.
+    left_minor: int = 0
 
     @property
     def asked(self) -> Asked:
@@ -70,14 +68,27 @@ def rail_pending(event: LedgerEvent) -> str:
     return accounts.rail_pending(event.rail)
 
 
+def fees(_event: LedgerEvent) -> str:
+    """What was charged."""
+    return accounts.FEES
+
+
 def rewards(_event: LedgerEvent) -> str:
-    """What rewards are given from, and what expires of them."""
+    """What was given as rewards."""
     return accounts.REWARDS
 
 
 def transit(_event: LedgerEvent) -> str:
     """What is on its way to another partition."""
     return accounts.TRANSIT
+
+
+#: Where what is reversed within a wallet goes from and to, by what it was.
+_AGAINST: Final[dict[str, tuple[Side, Side]]] = {
+    "convert": (own, own),
+    "fee": (fees, own),
+    "reward": (own, rewards),
+}
 
 
 # ---- sums, from what is known ---------------------------------------------------------------------------
@@ -87,10 +98,28 @@ def _flow(asset: str | None, *moves: tuple[str, int]) -> list[Sum]:
     return merged((account, asset or "", minor) for account, minor in moves)
 
 
+def from_to_minor(event: LedgerEvent, debit: str, credit: str, minor: int) -> list[Sum]:
+    """So much of the event's asset from one account to another."""
+    return _flow(event.asset, (debit, -minor), (credit, minor))
+
+
 def from_to(event: LedgerEvent, debit: str, credit: str) -> list[Sum]:
     """The event's amount from one account to another."""
     amount_minor = event.amount_minor or 0
     return _flow(event.asset, (debit, -amount_minor), (credit, amount_minor))
+
+
+def through(event: LedgerEvent, debit: str, credit: str) -> list[Sum]:
+    """The same, exchanged on its way where the event says so."""
+    exchange = event.exchange
+    if exchange is None:
+        return from_to(event, debit, credit)
+    given = (
+        (debit, exchange.from_asset, -exchange.from_minor),
+        (accounts.FX, exchange.from_asset, exchange.from_minor),
+    )
+    got = ((accounts.FX, exchange.to_asset, -exchange.to_minor), (credit, exchange.to_asset, exchange.to_minor))
+    return merged((*given, *got))
 
 
 def captured(to_rail: Side, to_payee: Side) -> Callable[[Case], list[Sum]]:
@@ -177,7 +206,8 @@ def returned(case: Case) -> list[Sum]:
 def refunded(case: Case) -> list[Sum]:
     """Back over the rail, or to the wallet that paid."""
     event = case.event
-    return from_to(event, *((rail(event), own(event)) if event.counterparty is None else (own(event), other(event))))
+    back = (rail(event), own(event)) if event.counterparty is None else (own(event), other(event))
+    return merged([*through(event, *back), *fee_returned(event)])
 
 
 def refund_begun(case: Case) -> list[Sum]:
@@ -185,7 +215,21 @@ def refund_begun(case: Case) -> list[Sum]:
     event = case.event
     if event.counterparty is not None:
         return from_to(event, own(event), accounts.TRANSIT)
-    return from_to(event, rail_pending(event), accounts.bucket(event.wallet_id, event.sub_wallet, accounts.INCOMING))
+    announced = from_to(
+        event, rail_pending(event), accounts.bucket(event.wallet_id, event.sub_wallet, accounts.INCOMING)
+    )
+    return merged([*announced, *fee_returned(event)])
+
+
+def received_back(case: Case) -> list[Sum]:
+    """What is taken back from another partition: exchanged back, with what is given back of the fee."""
+    event = case.event
+    return merged([*through(event, accounts.TRANSIT, own(event)), *fee_returned(event)])
+
+
+def reverse_begun(case: Case) -> list[Sum]:
+    """On its way to the wallet that paid, in the asset that was got."""
+    return from_to(case.event, own(case.event), accounts.TRANSIT)
 
 
 def contested(case: Case) -> list[Sum]:
@@ -217,9 +261,10 @@ def taken_back(case: Case) -> list[Sum]:
     """To the wallet that paid, or over the rail: against adjustments, or the rail where it has returned the money."""
     event, original = case.event, case.original
     if event.counterparty is not None:
-        return from_to(event, own(event), other(event))
-    if original is not None and original.operation == "reward":
-        return from_to(event, own(event), accounts.REWARDS)
+        return merged([*through(event, own(event), other(event)), *fee_returned(event)])
+    if original is not None and original.operation in _AGAINST:
+        debit, credit = (side(event) for side in _AGAINST[original.operation])
+        return merged([*through(event, debit, credit), *fee_returned(event)])
     against = accounts.ADJUSTMENTS
     if original is not None and isinstance(case.asked.rail_reference, str):
         against = accounts.rail(original.rail)
@@ -227,19 +272,22 @@ def taken_back(case: Case) -> list[Sum]:
     return from_to(event, *((own(event), against) if is_credit else (against, own(event))))
 
 
-def expired(case: Case) -> list[Sum]:
-    """What is left of a reward, as far as it is there: something forced may have taken it."""
-    known, minor = case.known, case.expiring_minor
-    if known is None:
-        return []
-    own_available = accounts.available(known.wallet_id, known.sub_wallet)
-    return _flow(known.asset, (own_available, -minor), (accounts.REWARDS, minor))
-
-
 def adjusted(case: Case) -> list[Sum]:
     """Between the two accounts that operators name."""
     asked = case.asked
     return from_to(case.event, str(asked.from_account), str(asked.to_account))
+
+
+def reward_expired(case: Case) -> list[Sum]:
+    """What is left of it, as far as it is still there: forced postings may have taken it."""
+    return from_to_minor(case.event, own(case.event), accounts.REWARDS, case.left_minor)
+
+
+def fee_returned(event: LedgerEvent) -> list[Sum]:
+    """What is given back of the original's fee: to whom the rest is given back, in the asset that it was paid in."""
+    minor, exchange = event.fee_returned_minor or 0, event.exchange
+    to = other(event) if event.counterparty is not None and event.leg is None else own(event)
+    return _flow(event.asset if exchange is None else exchange.to_asset, (accounts.FEES, -minor), (to, minor))
 
 
 def fee(event: LedgerEvent) -> list[Sum]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from schemas.events import Counterparty, Entry, LedgerEvent
+from ops.verify.asked import Asked
+from schemas.events import Counterparty, Entry, Exchange, LedgerEvent
 from schemas.lifecycle import UNDER_WAY, State
-
-if TYPE_CHECKING:
-    from ops.verify.asked import Asked
-    from ops.verify.lots import Spending
 
 #: An account, an asset and what a journal adds to it in minor units, less than 0 taking from it.
 Sum = tuple[str, str, int]
@@ -20,7 +17,7 @@ ACTS_ON_ANOTHER: Final = frozenset({"capture", "refund", "dispute", "reverse"})
 #: Operations that bring money in over a rail; the others over a rail take it out.
 INFLOWS: Final = frozenset({"credit", "refund"})
 #: Operations of which something may be taken back once they are settled.
-TAKEN_BACK: Final = frozenset({"credit", "debit", "transfer", "capture", "reward"})
+TAKEN_BACK: Final = frozenset({"credit", "debit", "transfer", "capture", "convert", "fee", "reward"})
 
 _SETTLED: Final = State.SETTLED.value
 
@@ -42,6 +39,7 @@ class Counter:
     __slots__ = (
         *("charged_back_minor", "disputed_minor", "refunded_minor", "returned_minor", "reversed_minor"),
         "settled_minor",
+        *("exchange_returned_minor", "fee_returned_minor"),
     )
 
     def __init__(self, settled_minor: int):
@@ -52,6 +50,9 @@ class Counter:
         self.charged_back_minor = 0
         self.reversed_minor = 0
         self.returned_minor = 0
+        #: Given back with refunds and reversals, of the original's fee and of what was exchanged for it.
+        self.fee_returned_minor = 0
+        self.exchange_returned_minor = 0
 
     @property
     def left_minor(self) -> int:
@@ -74,20 +75,9 @@ class Known:
     """One transaction, or the payee's side of one (`leg`)."""
 
     __slots__ = (
-        *(
-            "amount_minor",
-            "asset",
-            "batch_id",
-            "counter",
-            "held_minor",
-            "hold",
-            "journal",
-            "leg",
-            "operation",
-            "original",
-        ),
-        *("other", "parent_transaction_id", "rail", "scheduled", "spending", "state", "sub_wallet"),
-        *("transaction_id", "wallet_id"),
+        *("asked", "due_at", "exchange", "fee_minor"),
+        *("amount_minor", "asset", "batch_id", "counter", "hold", "journal", "leg", "operation", "original"),
+        *("other", "parent_transaction_id", "rail", "state", "sub_wallet", "transaction_id", "wallet_id"),
     )
 
     def __init__(
@@ -119,16 +109,16 @@ class Known:
         #: What it has set aside, while it may have to give it back.
         self.journal: tuple[Entry, ...] = ()
         self.hold: Hold | None = None
-        #: Of a capture: how much of it was held, the rest was available.
-        self.held_minor = 0
         #: None as long as the whole amount is settled and nothing of it taken back.
         self.counter: Counter | None = None
         #: The settlement batch that it was submitted in.
         self.batch_id: str | None = None
-        #: What was asked for, while it waits for its time.
-        self.scheduled: Asked | None = None
-        #: What it has spent of rewards that expire.
-        self.spending: Spending | None = None
+        self.exchange: Exchange | None = None
+        #: Its fee, as far as it is given back; of what takes back, what it has given back.
+        self.fee_minor = 0
+        #: What is to be done at its time, and when that is.
+        self.asked: Asked | None = None
+        self.due_at = ""
 
     @property
     def is_open(self) -> bool:
@@ -157,19 +147,32 @@ class Known:
         return self.wallet_id, self.sub_wallet
 
     @property
-    def left_minor(self) -> int:
-        """What may still be taken back of it, once it is settled."""
-        return self.amount_minor if self.counter is None else self.counter.left_minor
+    def received_minor(self) -> int:
+        """What the other side got of it."""
+        return self.amount_minor if self.exchange is None else self.exchange.to_minor
 
     @property
-    def counted_minor(self) -> int:
-        """What was settled of it."""
-        return self.amount_minor if self.counter is None else self.counter.settled_minor
+    def received_asset(self) -> str:
+        """The asset that the other side got."""
+        return self.asset if self.exchange is None else self.exchange.to_asset
+
+    @property
+    def left_minor(self) -> int:
+        """What may still be taken back of it, once it is settled."""
+        return self.received_minor if self.counter is None else self.counter.left_minor
+
+    @property
+    def may_be_named(self) -> bool:
+        """True where a command may yet name it, if it is not open: to take it back, or because its rail does."""
+        if self.rail is not None:
+            return True
+        is_with_payee = self.leg is not None or self.other is None or self.state != "settled"
+        return self.operation in TAKEN_BACK and (is_with_payee or self.operation in ("transfer", "capture"))
 
     def counted(self) -> Counter:
         """Its counter, made where it has none yet."""
         if self.counter is None:
-            self.counter = Counter(self.amount_minor)
+            self.counter = Counter(self.received_minor)
         return self.counter
 
 
@@ -188,6 +191,10 @@ def opened(event: LedgerEvent, original: Known | None) -> Known:
     )
     known.parent_transaction_id = event.parent_transaction_id
     known.original = original
+    known.exchange = event.exchange
+    known.fee_minor = event.fee_returned_minor or 0
+    if event.fee is not None and event.fee.refundable and event.fee_returned_minor is None:
+        known.fee_minor = event.fee.amount_minor
     if known.is_open:
         known.journal = event.entries
     return known

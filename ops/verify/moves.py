@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from msgspec import UNSET
+
 from ops.verify.findings import Check
 from ops.verify.journals import Case
 from ops.verify.known import Known
 from ops.verify.originals import Wrong, count_end, due_state
 from ops.verify.postings import NOTES
 from ops.verify.verdicts import verb_of
-from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_CONTRADICTED, LedgerEvent
+from schemas.events import REWARD_EXPIRED, TRANSACTION_CONFIRMED, TRANSACTION_CONTRADICTED, LedgerEvent
 from schemas.lifecycle import OVER_RAIL, State, Verb, is_allowed
 
 
@@ -26,6 +28,11 @@ class FollowUp(NamedTuple):
         known = self.known
         named = (event.transaction_id, event.leg, event.command, event.to_state)
         return named == (known.transaction_id, known.leg, self.command, self.to_state)
+
+    @property
+    def then(self) -> None:
+        """Nothing must follow behind it."""
+        return
 
     @property
     def sentence(self) -> str:
@@ -90,6 +97,8 @@ def _why_not_moved(case: Case, known: Known) -> str:
         return "is canceled although something of it was captured"
     if verb == Verb.SUBMIT and known.batch_id is not None:
         return f"was submitted in batch {known.batch_id} and is submitted again"
+    if verb == Verb.RESOLVE and known.operation != "dispute" and event.request is not UNSET:
+        return "is no dispute, and resolve_dispute names one"
     if known.hold is not None:
         to_state = State.SETTLED if known.hold.captured_minor else State.CANCELED
         return "" if event.to_state == to_state else f"must be {to_state} by what was captured of it"
@@ -145,7 +154,12 @@ def remaining_after(case: Case, *, had_hold: bool) -> int | None:
     event, known = case.event, case.known
     assert known is not None
     verb = verb_of(event)
-    if had_hold or verb in (Verb.CANCEL, Verb.EXPIRE) or (verb == Verb.RESOLVE and known.operation == "dispute"):
+    if (
+        had_hold
+        or verb == Verb.CANCEL
+        or event.type == REWARD_EXPIRED
+        or (verb == Verb.RESOLVE and known.operation == "dispute")
+    ):
         return 0
     if verb in (Verb.RETURN, Verb.DISPUTE, Verb.RESOLVE, Verb.REVERSE):
         return known.left_minor
@@ -156,3 +170,20 @@ def why_not_due(known: Known) -> str:
     """What is wrong with the state of a transaction by what was taken back of it; empty where nothing is."""
     state = due_state(known)
     return "" if known.state == state else f"transaction {known.transaction_id} must be {state}, it is {known.state}"
+
+
+def is_end_of_transfer(event: LedgerEvent, known: Known) -> bool:
+    """True where the payee's partition has taken the money, and nothing else has to be looked at: as nearly always."""
+    return (
+        known.original is None
+        and known.other is not None
+        and not event.entries
+        and event.remaining_minor is None
+        and event.parent_transaction_id is None
+        and known.state == event.from_state
+        and known.amount_minor == event.amount_minor
+        and known.asset == event.asset
+        and known.wallet_id == event.wallet_id
+        and known.sub_wallet == event.sub_wallet
+        and known.operation == event.operation
+    )

@@ -7,8 +7,10 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
+from ops.verify import postings
+from ops.verify.agreements import Agreements
 from ops.verify.answers import Answers
-from ops.verify.batches import Batches, is_item
+from ops.verify.batches import is_item
 from ops.verify.books import Books
 from ops.verify.buckets import wrong_buckets
 from ops.verify.chain import Chain, decode_seal, is_seal
@@ -25,7 +27,6 @@ from schemas.events import (
     EVENT_TYPES,
     REQUEST_FORWARDED,
     TRANSACTION_PROCESSED,
-    TRANSACTION_SETTLED,
     WALLET_OPENED,
     WALLET_QUARANTINED,
     WALLET_RELEASED,
@@ -85,12 +86,11 @@ class PartitionAudit:
         self.chain = Chain(here, shared.partitions)
         self.inputs = Inputs(here, shared.forwards, retained_from)
         self.answers = Answers(here)
-        self._wallets = Wallets(here)
-        agreements = self._agreements = self._wallets.agreements
-        self.books = Books(here, shared.partitions, agreements)
+        self._agreements = Agreements()
+        self.books = Books(here, shared.partitions, self._agreements)
         self.parked = Parked(here)
-        self._batches = Batches(here)
-        self._transactions = Transactions(here, shared.transactions_retained_ms, agreements, self.books.balances)
+        self._wallets = Wallets(here)
+        self._transactions = Transactions(here, shared.transactions_retained_ms, self._agreements, self.books)
         self._expiries = self._transactions.expiries
         self._keys = Keys(here, shared.retained_ms)
         self._copies = sorted(copies, key=lambda copy: copy.sequence)
@@ -137,29 +137,22 @@ class PartitionAudit:
         self.chain.event(event.sequence, value, event.recorded_at)
         if event.type not in _KNOWN_TYPES:
             here.report(Check.UNKNOWN_TYPE, f"{event.type!r} is no event type of this release")
-        if event.forced and not self._agreements.may_be_forced(event):
+        if event.forced and not postings.may_be_forced(event):
             here.report(Check.ILLEGAL_FORCE, f"{event.command or event.operation} is forced")
         cause = event.cause
-        is_own, is_applied, is_part = False, False, False
+        is_own, is_applied = False, False
         first = None
         if cause is not None and cause.idempotency_key is not None:
             first = self._keys.event(event, cause)
-        elif event.command is not None:
-            is_own = True
-        elif is_item(event):
-            is_part = True
-        if self._batches.batch is not None and not is_part:
-            self._batches.settle()
+        else:
+            is_own = event.command is not None or is_item(event)
         if is_own:
-            self.inputs.own(event)
-        elif is_part:
-            self._batches.item(event)
             self.inputs.own(event)
         else:
             if self.parked.due or event.parked is not None or event.type in RELEASES:
                 is_applied = self.parked.event(event, first)
             self.inputs.event(event, is_applied, first)
-        if not is_own and not is_part and (self._expiries.is_watching or event.type == CLOCK_TICKED):
+        if not is_own and (self._expiries.is_watching or event.type == CLOCK_TICKED):
             self._expiries.record(event)
         if event.type == WALLET_OPENED:
             self.books.open_wallet(event.wallet_id)
@@ -167,29 +160,20 @@ class PartitionAudit:
             self.books.post(event)
         if event.wallet is not None or event.type in WALLET_EVENTS:
             self._wallets.event(event)
-        if self._transactions.rewards_left and event.entries:
-            spent = self._transactions.spend_rewards(event)
-            self._transactions.event(event, is_own, is_part)
-            if spent:
-                self._transactions.keep_spent(event, spent)
-        else:
-            self._transactions.event(event, is_own, is_part)
-        if event.operation == "batch" and event.type == TRANSACTION_SETTLED:
-            self._batches.begin(event)
+            self._agreements.event(event)
+        self._transactions.event(event, is_own)
         if event.type in (WALLET_QUARANTINED, WALLET_RELEASED):
             self._transactions.expiries.quarantine(event)
         if event.leg is not None or event.from_state is not None or event.type == TRANSACTION_PROCESSED:
             self._shared.sagas.event(event, here)
-        has_arrived = cause is not None and cause.origin is not None and not is_own and not is_part and not is_applied
+        has_arrived = cause is not None and cause.origin is not None and not is_own and not is_applied
         if has_arrived or event.type == REQUEST_FORWARDED:
             self._shared.forwards.event(event, here)
-        if not is_part:
-            self.answers.event(event)
+        self.answers.event(event, is_own=is_own)
 
     def _seal(self, value: bytes) -> None:
         here = self._here
         self.parked.settle()
-        self._batches.settle()
         self._transactions.seal()
         try:
             seal = decode_seal(value)
@@ -283,7 +267,6 @@ class PartitionAudit:
     def finish_log(self) -> None:
         """The event log and the inputs have been read to their ends."""
         self.parked.settle()
-        self._batches.settle()
         self._transactions.seal()
         self.chain.finish()
         if self._is_whole:

@@ -13,7 +13,6 @@ from ops.verify import accounts, journals
 from ops.verify.findings import Check
 from ops.verify.journals import Case, Side, merged
 from ops.verify.known import Sum, sums_of
-from ops.verify.schedules import SCHEDULED
 from schemas import events as ev
 from schemas.events import Entry, LedgerEvent
 
@@ -50,13 +49,14 @@ class Move(NamedTuple):
 
 
 _PROCESSED, _SETTLED, _FAILED = ev.TRANSACTION_PROCESSED, ev.TRANSACTION_SETTLED, ev.TRANSACTION_FAILED
-_INITIATED, _EXPIRED = ev.TRANSACTION_INITIATED, ev.REWARD_EXPIRED
 _CANCELED, _DISPUTED, _REVERSED = ev.TRANSACTION_CANCELED, ev.TRANSACTION_DISPUTED, ev.TRANSACTION_REVERSED
 
 #: Operations whose transactions may go to another wallet, and then to another partition.
 _TO_WALLETS: Final = ("transfer", "capture", "refund", "reverse")
 #: Operations whose transactions may go over a rail that settles later.
 _OVER_RAILS: Final = ("credit", "debit", "capture", "refund")
+#: Operations that may be asked for ahead of their time.
+_SCHEDULED: Final = ("credit", "debit", "transfer", "convert", "fee")
 
 _OUTGOING: Final = journals.own_bucket(accounts.OUTGOING)
 _INCOMING: Final = journals.own_bucket(accounts.INCOMING)
@@ -72,16 +72,18 @@ _OPENING: Final[dict[tuple[str, str], Rule]] = {
     (_PROCESSED, "authorize"): Posting(journals.own, journals.own_bucket(accounts.HELD)),
     (_SETTLED, "capture"): Sums(journals.captured(journals.rail, journals.other)),
     (_PROCESSED, "capture"): Sums(journals.captured(_OUTGOING, journals.transit)),
+    (_SETTLED, "convert"): Posting(journals.own, journals.own),
+    (_SETTLED, "fee"): Posting(journals.own, journals.fees),
+    (_SETTLED, "reward"): Posting(journals.rewards, journals.own),
+    (_SETTLED, "batch"): Nothing(),
     (_SETTLED, "refund"): Sums(journals.refunded),
     (_PROCESSED, "refund"): Sums(journals.refund_begun),
     (_DISPUTED, "dispute"): Sums(journals.contested),
     (_SETTLED, "reverse"): Sums(journals.taken_back),
-    (_PROCESSED, "reverse"): Posting(journals.own, journals.transit),
+    (_PROCESSED, "reverse"): Sums(journals.reverse_begun),
     (_SETTLED, "adjust"): Sums(journals.adjusted),
-    (_SETTLED, "reward"): Posting(journals.rewards, journals.own),
-    (_SETTLED, "batch"): Nothing(),
-    **{(_INITIATED, operation): Nothing() for operation in SCHEDULED},
     **{(_FAILED, operation): Nothing() for operation in _TO_WALLETS},
+    **{(ev.TRANSACTION_INITIATED, operation): Nothing() for operation in _SCHEDULED},
 }
 
 #: What fails or is canceled gives back what it had set aside.
@@ -116,16 +118,16 @@ _MOVING: Final[dict[tuple[str, str, str | None], Rule]] = {
             (_REVERSED, "reverse"),
         )
     },
-    **{(_REVERSED, operation, "reverse"): Nothing() for operation in ("transfer", "reward")},
-    (_EXPIRED, "reward", "expire"): Sums(journals.expired),
-    # What was scheduled, when its time has come: as if it were asked for then.
+    **{(_REVERSED, operation, "reverse"): Nothing() for operation in ("transfer", "convert", "fee", "reward")},
+    (ev.REWARD_EXPIRED, "reward", "expire"): Sums(journals.reward_expired),
+    # What was asked for ahead of its time is opened then, or fails; canceled, it has set nothing aside.
     **{
-        (type_, name, "execute"): rule
-        for (type_, name), rule in _OPENING.items()
-        if name in SCHEDULED and type_ != _INITIATED
+        (type_, operation, "execute"): rule
+        for (type_, operation), rule in _OPENING.items()
+        if operation in _SCHEDULED and type_ in (_SETTLED, _PROCESSED)
     },
-    **{(_FAILED, operation, "execute"): Nothing() for operation in SCHEDULED},
-    **{(_CANCELED, operation, "cancel"): GIVEN_BACK for operation in SCHEDULED},
+    **{(_FAILED, operation, "execute"): Nothing() for operation in _SCHEDULED},
+    **{(_CANCELED, operation, "cancel"): Nothing() for operation in ("transfer", "convert", "fee")},
 }
 
 POSTINGS: Final[dict[Move, Rule]] = {
@@ -134,7 +136,11 @@ POSTINGS: Final[dict[Move, Rule]] = {
     # The payee's side.
     **{
         Move(ev.TRANSFER_RECEIVED, kind, "credit", None, False): Posting(journals.transit, journals.own)
-        for kind in _TO_WALLETS
+        for kind in ("transfer", "capture")
+    },
+    **{
+        Move(ev.TRANSFER_RECEIVED, kind, "credit", None, False): Sums(journals.received_back)
+        for kind in ("refund", "reverse")
     },
     **{Move(ev.TRANSFER_REFUSED, kind, "credit", None, False): Nothing() for kind in _TO_WALLETS},
     **{Move(_REVERSED, kind, "credit", "reverse", True): Nothing() for kind in ("transfer", "capture")},
@@ -158,11 +164,8 @@ PLAIN: Final[dict[str | None, Rule]] = {
 #: Commands that nothing refuses: they may take what a wallet has available below zero.
 MAY_BE_FORCED: Final = frozenset({"refund", "dispute", "return", "reverse", "resolve_dispute"})
 
-#: Operations of which no row says yet what they post, and what else they do: their events are findings.
-UNKNOWN: Final = frozenset({"convert", "fee"})
-
-#: Operations that may charge a fee in their own journal. None does in this release.
-MAY_CHARGE_FEES: Final[frozenset[str]] = frozenset()
+#: Operations that may charge a fee in their own journal.
+MAY_CHARGE_FEES: Final = frozenset({"credit", "debit", "transfer", "authorize", "capture", "convert", "refund"})
 
 
 def rule_of(event: LedgerEvent) -> Rule | None:
@@ -201,16 +204,19 @@ def why_wrong_posting(rule: Rule | None, case: Case) -> str:
 
 
 def _why_wrong_within(rule: Rule, case: Case) -> str:
-    """A journal with something else in it: a row for itself, and what is posted beside."""
+    """A journal with something else in it: a row for itself, exchanged on its way, and what is posted beside."""
     event = case.event
-    if event.exchange is not None or event.operation not in MAY_CHARGE_FEES:
-        return f"no fee and no exchange is known of {event.operation}"
+    is_charged = event.fee is not None and event.leg is None
+    if is_charged and event.operation not in MAY_CHARGE_FEES:
+        return f"no fee is known of {event.operation}"
     plain: Iterable[Sum] = ()
     if type(rule) is Posting:
-        plain = journals.from_to(event, rule.debit(event), rule.credit(event))
+        # What is exchanged for a payee elsewhere was exchanged where it comes from.
+        through = journals.through if event.leg is None else journals.from_to
+        plain = through(event, rule.debit(event), rule.credit(event))
     elif type(rule) is Sums:
         plain = rule.of(case)
-    return _difference(merged([*plain, *journals.fee(event)]), event)
+    return _difference(merged([*plain, *(journals.fee(event) if is_charged else ())]), event)
 
 
 def moves(entries: tuple[Entry, ...], debit: str, credit: str, asset: str | None, amount_minor: int | None) -> bool:
@@ -234,7 +240,7 @@ def moves(entries: tuple[Entry, ...], debit: str, credit: str, asset: str | None
 
 def _difference(expected: Iterable[Sum], event: LedgerEvent) -> str:
     wanted = sorted(expected)
-    if sorted(sums_of(event.entries)) == wanted:
+    if sorted(merged(sums_of(event.entries))) == wanted:
         return ""
     due = ", ".join(f"{account} {minor:+} {asset}" for account, asset, minor in wanted) or "nothing"
     return f"{event.command or event.operation} must post {due}, it posts {_told(event.entries)}"

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from ops.verify.accounts import TRANSIT
 from ops.verify.findings import Check, Finding, Findings, Here
-from schemas.events import TRANSACTION_PROCESSED, TRANSFER_RECEIVED, TRANSFER_REFUSED, LedgerEvent
+from schemas.events import TRANSACTION_PROCESSED, TRANSFER_RECEIVED, TRANSFER_REFUSED, Exchange, Fee, LedgerEvent
 from schemas.partitioning import partition_of
 from schemas.topics import LEDGER_EVENTS
 
@@ -28,6 +28,10 @@ class _Terms(NamedTuple):
     payer_sub_wallet: str
     payee: str
     payee_sub_wallet: str
+    #: Exchanged on its way, charged for it, and given back of an earlier fee.
+    exchange: Exchange | None
+    fee: Fee | None
+    fee_returned_minor: int | None
 
 
 class _Half(NamedTuple):
@@ -162,15 +166,21 @@ class Sagas:
 
 
 def _payer_half(event: LedgerEvent, here: Here) -> _Half:
-    payee = event.counterparty
+    payee, exchange = event.counterparty, event.exchange
+    sent_minor, sent_asset = event.amount_minor or 0, event.asset or ""
+    if exchange is not None and event.operation == "transfer":
+        sent_minor, sent_asset = exchange.to_minor, exchange.to_asset
     terms = _Terms(
         event.operation or "",
-        event.amount_minor or 0,
-        event.asset or "",
+        sent_minor,
+        sent_asset,
         event.wallet_id or "",
         event.sub_wallet or "",
         "" if payee is None else payee.wallet_id,
         "" if payee is None else payee.sub_wallet,
+        exchange,
+        event.fee,
+        event.fee_returned_minor,
     )
     return _Half(terms, event.to_state or "", here.partition, here.offset, here.sequence, event.recorded_at)
 
@@ -185,6 +195,9 @@ def _payee_half(event: LedgerEvent, here: Here) -> _Half:
         "" if payer is None else payer.sub_wallet,
         event.wallet_id or "",
         event.sub_wallet or "",
+        event.exchange,
+        event.fee,
+        event.fee_returned_minor,
     )
     state = "received" if event.type == TRANSFER_RECEIVED else "refused"
     return _Half(terms, state, here.partition, here.offset, here.sequence, event.recorded_at)

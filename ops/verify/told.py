@@ -16,6 +16,7 @@ from schemas.events import LedgerEvent, RailFacts
 Told = tuple[str, Any, Any]
 
 _NO_FACTS: Final = RailFacts()
+_NOT_DONE: Final = frozenset({"initiated", "failed"})
 
 
 def told_of_new(event: LedgerEvent, asked: Asked) -> list[Told]:
@@ -26,41 +27,55 @@ def told_of_new(event: LedgerEvent, asked: Asked) -> list[Told]:
     ]
     if event.type == ev.REQUEST_REJECTED:
         return told
-    at_first: list[Told] = [
+    return [
+        *told,
         ("command", None, event.command),
         ("from_state", None, event.from_state),
-        ("due_at", due_at_of(event, asked), event.due_at),
+        *told_of_terms(event, asked),
     ]
-    if event.type == ev.TRANSACTION_INITIATED:
-        amount: list[Told] = [
-            ("amount_minor", asked.amount_minor, event.amount_minor),
-            ("asset", asked.asset, event.asset),
-            ("rail", None, event.rail),
-            ("counterparty", None, event.counterparty),
-        ]
-        return [*told, *amount, *at_first]
-    return [*told, *terms_told(event, asked), *at_first]
 
 
-def terms_told(event: LedgerEvent, asked: Asked) -> list[Told]:
-    """What a command says of the money that it moves, whenever it does."""
-    payee = event.counterparty
+def told_of_terms(event: LedgerEvent, asked: Asked) -> list[Told]:
+    """What a transaction is about, however it came to be opened; what waits names neither rail nor payee yet."""
+    payee, is_waiting = event.counterparty, event.to_state == "initiated"
+    rail, to_wallet_id, to_sub_wallet = (
+        (None, None, None)
+        if is_waiting
+        else (asked.rail or None, asked.to_wallet_id or None, asked.to_sub_wallet or None)
+    )
     return [
         ("amount_minor", asked.amount_minor or None, event.amount_minor),
         ("asset", asked.asset or None, event.asset),
-        ("rail", asked.rail or None, event.rail),
-        ("to_wallet_id", asked.to_wallet_id or None, None if payee is None else payee.wallet_id),
-        ("to_sub_wallet", asked.to_sub_wallet or None, None if payee is None else payee.sub_wallet),
+        ("rail", rail, event.rail),
+        ("to_wallet_id", to_wallet_id, None if payee is None else payee.wallet_id),
+        ("to_sub_wallet", to_sub_wallet, None if payee is None else payee.sub_wallet),
+        *_told_of_exchange(event, asked),
+        ("due_at", due_at_of(event, asked), event.due_at),
     ]
 
 
+def _told_of_exchange(event: LedgerEvent, asked: Asked) -> list[Told]:
+    """The asset that is got, the rate and the least of it; nothing is exchanged yet of what waits, or of what fails."""
+    exchange = event.exchange
+    to_asset = None if asked.to_asset in (UNSET, asked.asset) or event.to_state in _NOT_DONE else asked.to_asset
+    told: list[Told] = [("to_asset", to_asset, None if exchange is None else exchange.to_asset)]
+    if exchange is None:
+        return told
+    if asked.rate_id is not UNSET:
+        told.append(("rate_id", asked.rate_id, exchange.rate_id))
+    if isinstance(asked.min_to_amount_minor, int):
+        least_minor = max(asked.min_to_amount_minor, exchange.to_minor)
+        told.append(("min_to_amount_minor", least_minor, exchange.to_minor))
+    return told
+
+
 def due_at_of(event: LedgerEvent, asked: Asked) -> str | None:
-    """When what is asked for ends, or is to be executed; None where it has no such time."""
-    if isinstance(asked.expires_in_s, int):
-        return rfc3339(unix_ms(event.recorded_at) + 1000 * asked.expires_in_s)
-    if event.type == ev.TRANSACTION_INITIATED and isinstance(asked.execute_at, str):
-        return rfc3339(unix_ms(asked.execute_at))
-    return None
+    """When what is asked for begins or ends; None where it does neither later."""
+    if isinstance(asked.execute_at, str) and asked.execute_at > event.recorded_at:
+        return asked.execute_at
+    if not isinstance(asked.expires_in_s, int):
+        return None
+    return rfc3339(unix_ms(event.recorded_at) + 1000 * asked.expires_in_s)
 
 
 def told_of_transaction(event: LedgerEvent, asked: Asked) -> list[Told]:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from ops.verify import originals
-from ops.verify.accounts import available
-from ops.verify.asked import Asked, read_kept
-from ops.verify.credit import Agreements
-from ops.verify.expiry import BY_TIME, Expiries
+from ops.verify.agreements import Agreements
+from ops.verify.batches import Items, items_of
+from ops.verify.books import Books
+from ops.verify.dues import Dues, wrongs_of_executing
+from ops.verify.exchanges import wrongs_within
 from ops.verify.findings import Check, Here
 from ops.verify.journals import Case
-from ops.verify.known import ACTS_ON_ANOTHER, TAKEN_BACK, Hold, Known, opened
-from ops.verify.lots import Lot, Lots, Spending
-from ops.verify.moves import FollowUp, check_move, move, remaining_after, why_not_due
-from ops.verify.postings import PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
+from ops.verify.known import ACTS_ON_ANOTHER, Known, opened
+from ops.verify.moves import FollowUp, check_move, is_end_of_transfer, move, remaining_after, why_not_due
+from ops.verify.postings import NOTES, PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
 from ops.verify.remembered import Remembered
-from ops.verify.schedules import why_not_as_scheduled
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
-from schemas.clock import rfc3339, unix_ms
-from schemas.events import REWARD_EXPIRED, TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
+from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
 from schemas.lifecycle import SETTLED_AT_ONCE, State
 
 _SETTLED: Final = State.SETTLED.value
-#: Operations of which a part comes back of what their original has spent.
-GIVES_BACK: Final = frozenset({"refund", "reverse"})
 _SETTLES: Final = frozenset({"settle", "return"})
+#: What the ledger does of its own when the time has come.
+_OWN: Final = frozenset({"expire", "execute"})
 
 
 class Transactions:
@@ -35,23 +32,21 @@ class Transactions:
     Args:
         here: where findings are reported.
         retained_ms: how long the ledger knows a transaction.
-        agreements: what is agreed with the partition's wallets.
-        balances: the books; an event is posted before its transaction is looked at.
+        agreements: what is agreed with wallets.
+        books: the balances after the event that is read.
     """
 
-    def __init__(self, here: Here, retained_ms: int, agreements: Agreements, balances: Mapping[str, int]):
+    def __init__(self, here: Here, retained_ms: int, agreements: Agreements, books: Books):
         self._here = here
         self._agreements = agreements
-        self._balances = balances
         self.open: dict[str, Known] = {}
         self.past = Remembered(retained_ms)
-        self.expiries = Expiries(here)
-        self._lots = Lots(self.expiries, retained_ms)
-        #: Whether anything that is left of any reward can be spent.
-        self.rewards_left = self._lots.left
-        self._is_item = False
+        self._dues = Dues(here, books, retained_ms)
+        self.expiries = self._dues.expiries
         #: What the next event must be.
-        self._due: FollowUp | None = None
+        self._due: FollowUp | Items | None = None
+        #: The event that is read is an item of a batch.
+        self._is_item = False
         self._is_whole = True
         self._verdicts: dict[tuple[str | tuple[str, ...] | None, ...], Verdict] = {}
 
@@ -59,12 +54,20 @@ class Transactions:
         """The log's beginning was deleted: transactions may be unknown."""
         self._is_whole = False
 
-    def event(self, event: LedgerEvent, is_own: bool, is_item: bool = False) -> None:
-        """The next event; `is_own` where the ledger does something of its own, `is_item` where a batch does."""
-        self._is_item = is_item
+    def event(self, event: LedgerEvent, is_own: bool) -> None:
+        """The next event; `is_own` where the ledger does something of its own."""
         due = self._due
         if due is not None or is_own:
             self._follow(event, due, is_own)
+        dues = self._dues
+        if dues.lots.is_empty:
+            self._read(event)
+            return
+        spent = dues.before(event)
+        self._read(event)
+        dues.after(event, spent)
+
+    def _read(self, event: LedgerEvent) -> None:
         if (
             event.from_state is None
             and event.type == TRANSACTION_SETTLED
@@ -72,27 +75,15 @@ class Transactions:
             and event.to_state == _SETTLED
             and event.leg is None
             and event.command is None
+            and event.fee is None
+            and event.exchange is None
+            and event.parent_transaction_id is None
         ):
             rule = PLAIN.get(event.operation)
             if rule is not None:
                 self._plain(event, rule)
                 return
         self._judge(event)
-
-    def spend_rewards(self, event: LedgerEvent) -> tuple[Lot, ...]:
-        """Ahead of an event that has entries: take what it takes of rewards that expire. See `keep_spent`."""
-        return () if event.type == REWARD_EXPIRED else self._lots.spend(event.entries)
-
-    def keep_spent(self, event: LedgerEvent, spent: tuple[Lot, ...]) -> None:
-        """Behind the event: what was spent of rewards its transaction may give back."""
-        transaction_id = event.transaction_id or ""
-        known = self.open.get(transaction_id) or self.past.find(transaction_id)
-        if known is None:
-            return
-        back_minor = 0 if known.spending is None else known.spending.back_minor
-        known.spending = Spending(spent, known.amount_minor, back_minor)
-        if not known.is_open:
-            self.past.keep(known, event.recorded_at)
 
     def _judge(self, event: LedgerEvent) -> None:
         key = (event.type, event.operation, event.leg, event.command, event.path, event.from_state, event.to_state)
@@ -108,9 +99,9 @@ class Transactions:
             self._here.report(Check.ILLEGAL_PATH, why_illegal)
         if event.transaction_id is None:
             self._here.report(Check.BROKEN_TRANSITION, f"{event.type} names no transaction")
-        elif kind is Kind.SETTLES:
+        elif kind is Kind.SETTLES and event.fee is None and event.exchange is None and not self._is_item:
             self._plain(event, verdict.rule)
-        elif kind is Kind.OPENS:
+        elif kind in (Kind.OPENS, Kind.SETTLES):
             self._begin(event, verdict)
         elif kind is not Kind.ACCEPTED or not self._end_transfer(event):
             self._continue(event, verdict)
@@ -126,27 +117,19 @@ class Transactions:
 
     def _plain(self, event: LedgerEvent, rule: Rule | None) -> None:
         """A transaction that is settled when it is opened, as most are."""
-        self._check_posting(rule, event, None)
+        self._check_posting(rule, event, None, None)
         if event.remaining_minor is not None or event.parent_transaction_id is not None:
             self._check_remaining(event, None)
-            self._check_alone(event)
         transaction_id = event.transaction_id
         if transaction_id is None:
             self._here.report(Check.BROKEN_TRANSITION, f"{event.type} names no transaction")
-        elif event.parent_transaction_id is not None:
-            self._begin_item(event, transaction_id)
         elif not self.past.keep_plain(event) or (event.leg is None and transaction_id in self.open):
             self._begins_again(transaction_id)
 
-    def _begin_item(self, event: LedgerEvent, transaction_id: str) -> None:
-        """An item of a batch, which keeps whose it is."""
-        if transaction_id in self.open or self.past.find(transaction_id, event.leg) is not None:
-            self._begins_again(transaction_id)
-        self._keep(event, opened(event, None))
-
     def _begin(self, event: LedgerEvent, verdict: Verdict) -> None:
         transaction_id = event.transaction_id or ""
-        if event.leg is None and (transaction_id in self.open or transaction_id in self.past):
+        is_known = self.past.find(transaction_id, event.leg) is not None
+        if is_known or (event.leg is None and transaction_id in self.open):
             self._begins_again(transaction_id)
         original = None
         if event.operation in ACTS_ON_ANOTHER and event.leg is None:
@@ -157,44 +140,36 @@ class Transactions:
                         Check.ORIGINAL_WRONG, f"{event.operation} of {event.parent_transaction_id}, which is not known"
                     )
                 return
-            over_capture_bps = self._agreements.over_capture_bps(original.wallet_id)
-            self._report_all(originals.wrongs_of_acting(Case(event, None, original, 0, over_capture_bps)))
-        self._check_posting(verdict.rule, event, Case(event, None, original))
+            self._report_all(originals.wrongs_of_acting(Case(event, None, original), self._agreements))
+        self._report_all(wrongs_within(Case(event, None, original)))
+        self._check_posting(verdict.rule, event, None, original)
         known = opened(event, original)
         self._check_remaining(event, known.amount_minor if event.operation in ("authorize", "dispute") else None)
-        self._check_alone(event)
         if event.to_state == "failed":
             return
         if original is not None:
-            self._act(event, original, known)
-        if event.operation == "authorize":
-            known.hold = Hold(event.due_at or "", known.amount_minor)
-            self.expiries.watch(known.wallet_id, known.transaction_id, known.hold.due_at)
-        elif known.state == State.INITIATED:
-            known.scheduled = read_kept(event)
-            self.expiries.watch(known.wallet_id, known.transaction_id, event.due_at or "", is_schedule=True)
-        elif event.operation == "reward" and event.due_at is not None:
-            self._lots.give(event)
+            self._act(event, original)
+        self._dues.opened(event, known)
+        if event.operation == "batch":
+            self._due = items_of(event, Case(event, None, None).asked)
         self._keep(event, known)
 
     def _begins_again(self, transaction_id: str) -> None:
         self._here.report(Check.BROKEN_TRANSITION, f"transaction {transaction_id} begins again")
 
-    def _act(self, event: LedgerEvent, original: Known, known: Known) -> None:
+    def _act(self, event: LedgerEvent, original: Known) -> None:
         """Its original counts it, and follows."""
         asked = Case(event, None, original).asked
-        hold, amount_minor = original.hold, event.amount_minor or 0
-        known.held_minor = 0 if hold is None else min(amount_minor, hold.remaining_minor)
-        originals.count(event, original, amount_minor, known.held_minor)
+        originals.count(event, original, event.amount_minor or 0)
+        originals.count_within(original, event.fee_returned_minor or 0, event.exchange, 1)
+        self._dues.taken_back(event, original)
+        hold = original.hold
         if hold is not None:
             if event.recorded_at >= hold.due_at:
                 self._here.report(Check.EXPIRY_WRONG, f"captured at {event.recorded_at}, due at {hold.due_at}")
             if asked.final is True or not hold.remaining_minor:
                 self._due = FollowUp(original, "capture", "settled")
             return
-        if original.spending is not None and event.operation in GIVES_BACK and event.to_state == _SETTLED:
-            back_minor = amount_minor if event.exchange is None else event.exchange.to_minor
-            self._lots.give_back(original.spending, back_minor, event.recorded_at)
         self.past.keep(original, event.recorded_at)
         # What is reversed in another partition is reversed once that has taken the money.
         is_under_way = event.operation == "reverse" and event.to_state != "settled"
@@ -209,20 +184,7 @@ class Transactions:
     def _end_transfer(self, event: LedgerEvent) -> bool:
         """The payee's partition has taken the money, as nearly always; False where there is more to look at."""
         known = self.open.get(event.transaction_id or "")
-        if (
-            known is None
-            or known.original is not None
-            or known.other is None
-            or event.entries
-            or event.remaining_minor is not None
-            or event.parent_transaction_id is not None
-            or known.state != event.from_state
-            or known.amount_minor != event.amount_minor
-            or known.asset != event.asset
-            or known.wallet_id != event.wallet_id
-            or known.sub_wallet != event.sub_wallet
-            or known.operation != event.operation
-        ):
+        if known is None or not is_end_of_transfer(event, known):
             return False
         del self.open[known.transaction_id]
         return True
@@ -241,40 +203,29 @@ class Transactions:
                 )
                 self._here.report(Check.BROKEN_TRANSITION, sentence)
             return
-        verb = verb_of(event)
         case = Case(event, known, known.original)
-        if event.type == REWARD_EXPIRED:
-            case = case._replace(expiring_minor=self._lots.expiring_minor(known, self._balances, event.entries))
         self._report_all(check_move(case))
-        self._check_posting(verdict.rule, event, case)
+        if event.command in _OWN and known.hold is None:
+            self._do_due(event, known, verdict)
+            return
+        self._check_posting(verdict.rule, event, known, known.original)
+        verb = verb_of(event)
         self._refer(event, known, verb)
         if verdict.kind is Kind.NOTES:
             self._check_remaining(event, None)
             return
-        scheduled = known.scheduled
-        if scheduled is not None:
-            self._end_schedule(event, known, scheduled, verb)
-            return
         if verb == "expire":
-            due_at = self._lots.due_at(transaction_id) if known.hold is None else known.hold.due_at
-            self.expiries.done(event, due_at)
+            self.expiries.done(event)
         was_open, had_hold, original = known.is_open, known.hold is not None, known.original
         move(case)
-        if was_open and known.spending is not None and not known.is_open:
-            self._give_back(event, known, known.spending, had_hold=had_hold)
-        if known.operation == "reward" and verb in ("expire", "reverse"):
-            if verb == "expire":
-                self._lots.spend(event.entries)
-            self._lots.end(transaction_id, is_reversed=verb == "reverse")
         if verb == "return" and (why := why_not_due(known)):
             self._here.report(Check.BROKEN_TRANSITION, why)
         self._check_remaining(event, remaining_after(case, had_hold=had_hold))
         self.open.pop(transaction_id, None)
-        if had_hold:
-            self.expiries.forget(known.wallet_id, transaction_id)
+        self._dues.moved(event, known, had_hold=had_hold)
         if original is not None and original.hold is None and original.operation != "authorize":
-            if was_open and known.state == _SETTLED and known.operation == "refund" and original.spending is not None:
-                self._lots.give_back(original.spending, known.counted_minor, event.recorded_at)
+            if was_open:
+                self._dues.settled_later(event, known, original)
             self.past.keep(original, event.recorded_at)
             if known.operation == "dispute":
                 self._expect_state(original, "resolve_dispute")
@@ -282,26 +233,22 @@ class Transactions:
                 self._expect_state(original, "reverse")
         self._keep(event, known)
 
-    def _end_schedule(self, event: LedgerEvent, known: Known, scheduled: Asked, verb: str) -> None:
-        """It is executed as it was asked for, or will not be any more."""
-        if verb == "execute":
-            self.expiries.done(event, rfc3339(unix_ms(scheduled.execute_at or "")))
-            if why := why_not_as_scheduled(event, scheduled):
-                self._here.report(Check.NOT_AS_ASKED, why)
-        self._check_remaining(event, 0 if verb == "cancel" else None)
-        self.expiries.forget(known.wallet_id, known.transaction_id)
-        del self.open[known.transaction_id]
-        self._keep(event, opened(event, None))
-
-    # ---- rewards that expire ----------------------------------------------------------------------
-
-    def _give_back(self, event: LedgerEvent, known: Known, spending: Spending, *, had_hold: bool) -> None:
-        """What was set aside and is available again brings the rewards back that were spent for it."""
-        if not had_hold and event.to_state not in ("failed", "canceled"):
+    def _do_due(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
+        """What was asked for ahead of its time is opened, or fails; what is left of a reward is taken back."""
+        self.expiries.done(event)
+        self.expiries.ended(known)
+        if event.command == "expire":
+            self._report_posting(verdict.rule, self._dues.expire_reward(event, known))
+            self._check_remaining(event, 0)
             return
-        own = available(known.wallet_id, known.sub_wallet)
-        back_minor = sum(entry.credit_minor - entry.debit_minor for entry in event.entries if entry.account == own)
-        self._lots.give_back(spending, min(max(0, back_minor), known.amount_minor), event.recorded_at)
+        self._report_all(wrongs_of_executing(event, known))
+        self._report_all(wrongs_within(Case(event, None, None)))
+        self._check_posting(verdict.rule, event, known, None)
+        self._check_remaining(event, None)
+        self.open.pop(known.transaction_id, None)
+        after = opened(event, None)
+        after.parent_transaction_id = known.parent_transaction_id
+        self._keep(event, after)
 
     def _refer(self, event: LedgerEvent, known: Known, verb: str) -> None:
         """What a rail has done under one reference is booked once; what it only says again was booked before."""
@@ -315,12 +262,13 @@ class Transactions:
 
     # ---- what all have in common ------------------------------------------------------------------
 
-    def _follow(self, event: LedgerEvent, due: FollowUp | None, is_own: bool) -> None:
-        self._due = None
+    def _follow(self, event: LedgerEvent, due: FollowUp | Items | None, is_own: bool) -> None:
         is_due = due is not None and is_own and due.is_by(event)
+        self._due = due.then if due is not None and is_due else None
+        self._is_item = is_due and isinstance(due, Items)
         if due is not None and not is_due:
             self._here.report(Check.MOVE_MISSING, due.sentence)
-        if is_own and not is_due and event.command not in BY_TIME:
+        if is_own and not is_due and event.command not in _OWN:
             self._here.report(
                 Check.MOVE_UNFOUNDED, f"{event.command} moves {event.transaction_id}, but nothing before calls for it"
             )
@@ -336,10 +284,12 @@ class Transactions:
             return
         if known.operation != "refund":
             known.original = None
-        if _may_be_named(known):
+        if known.may_be_named:
             self.past.keep(known, event.recorded_at)
 
-    def _check_posting(self, rule: Rule | None, event: LedgerEvent, case: Case | None) -> None:
+    def _check_posting(
+        self, rule: Rule | None, event: LedgerEvent, known: Known | None, original: Known | None
+    ) -> None:
         if (
             type(rule) is Posting
             and event.fee is None
@@ -347,7 +297,10 @@ class Transactions:
             and moves(event.entries, rule.debit(event), rule.credit(event), event.asset, event.amount_minor)
         ):
             return
-        why_wrong = why_wrong_posting(rule, case or Case(event, None, None))
+        self._report_posting(rule, Case(event, known, original))
+
+    def _report_posting(self, rule: Rule | None, case: Case) -> None:
+        why_wrong = why_wrong_posting(rule, case)
         if why_wrong:
             self._here.report(rule.check if type(rule) is Sums else Check.WRONG_POSTING, why_wrong)
 
@@ -355,20 +308,10 @@ class Transactions:
         if event.remaining_minor != remaining_minor:
             sentence = f"remaining_minor is {event.remaining_minor}, it must be {remaining_minor}"
             self._here.report(Check.REMAINING_WRONG, sentence)
-
-    def _check_alone(self, event: LedgerEvent) -> None:
-        """What opens a transaction names another one only where it acts on that, or is an item of it."""
-        if event.parent_transaction_id and event.operation not in ACTS_ON_ANOTHER and not self._is_item:
+        is_alone = event.operation not in ACTS_ON_ANOTHER and not self._is_item
+        if event.from_state is None and event.type not in NOTES and event.parent_transaction_id and is_alone:
             self._here.report(Check.ORIGINAL_WRONG, f"{event.operation} acts on no other transaction")
 
     def _report_all(self, wrongs: list[originals.Wrong]) -> None:
         for check, sentence in wrongs:
             self._here.report(check, sentence)
-
-
-def _may_be_named(known: Known) -> bool:
-    """True where a command may yet name a transaction that is not open: to take it back, or because its rail does."""
-    if known.rail is not None:
-        return True
-    is_with_payee = known.leg is not None or known.other is None or known.state != "settled"
-    return known.operation in TAKEN_BACK and (is_with_payee or known.operation in ("transfer", "capture"))

@@ -9,9 +9,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from ops.verify.asked import Asked, read_request
-from ops.verify.credit import Agreements
 from ops.verify.findings import Check, Here
-from ops.verify.parked import RELEASES
 from schemas import events as ev
 from schemas.events import AssetTerms, LedgerEvent, WalletFacts
 
@@ -27,7 +25,6 @@ class Wallets:
         #: Wallets share their lists of assets, of which there are few.
         self._lists: dict[_Assets, _Assets] = {}
         self._is_whole = True
-        self.agreements = Agreements()
 
     def begin_anywhere(self) -> None:
         """The log's beginning was deleted: what a wallet had before is as its first event says."""
@@ -40,16 +37,17 @@ class Wallets:
             if event.wallet is not None:
                 self._here.report(Check.NOT_AS_ASKED, f"{event.type} says something of a wallet: {event.wallet}")
             return
-        operation = event.operation or ""
-        if event.type in RELEASES and event.request is UNSET:
+        operation, facts_of = row
+        if event.type == ev.WALLET_STATE_CHANGED and event.operation == "close_wallet":
+            operation, facts_of = "close_wallet", _closed
+        if operation == "release_quarantine" and event.request is UNSET:
             # A further portion: what told it is compared where the input is.
             if event.type == ev.WALLET_RELEASED and event.wallet is not None:
                 self._here.report(Check.NOT_AS_ASKED, f"{event.type} says something of a wallet: {event.wallet}")
             return
         asked = read_request(event.request) if isinstance(event.request, Raw) else None
-        facts_of = row.get(operation)
-        if asked is None or asked.operation != operation or facts_of is None:
-            self._here.report(Check.NOT_AS_ASKED, f"{event.type} answers no request for {' or '.join(row)}")
+        if asked is None or asked.operation != operation or event.operation != operation:
+            self._here.report(Check.NOT_AS_ASKED, f"{event.type} answers no request for {operation}")
             return
         held = self._assets.get(event.wallet_id)
         if held is None:
@@ -57,8 +55,6 @@ class Wallets:
         due = event.wallet if event.type == ev.WALLET_RELEASING else facts_of(asked, held)
         if event.wallet != due:
             self._here.report(Check.NOT_AS_ASKED, f"{operation} asked for {due}, the event says {event.wallet}")
-        if due is not None and due.limits is not None:
-            self.agreements.agree(event.wallet_id or "", due)
         if event.type == ev.WALLET_TIER_SET and (event.tier or "").partition("@")[0] != asked.tier:
             self._here.report(Check.NOT_AS_ASKED, f"{asked.tier} was asked for, the event names the tier {event.tier}")
         if due is not None and due.assets:
@@ -92,7 +88,7 @@ def _closed(_asked: Asked, _held: _Assets) -> WalletFacts:
 
 def _limits_set(asked: Asked, _held: _Assets) -> WalletFacts | None:
     try:
-        limits = msgspec.convert(asked.limits, dict[str, AssetTerms])
+        limits = msgspec.convert({} if asked.limits is UNSET else asked.limits, dict[str, AssetTerms])
     except msgspec.ValidationError:
         return None
     return WalletFacts(
@@ -114,16 +110,16 @@ def _or_none(value: Any) -> Any:
     return None if value is UNSET else value
 
 
-#: Event type -> the operations that it may answer, and of each the facts that it must have.
-_FACTS: Final[dict[str, dict[str, Callable[[Asked, _Assets], WalletFacts | None]]]] = {
-    ev.WALLET_OPENED: {"open_wallet": _opened},
-    ev.SUB_WALLET_OPENED: {"open_sub_wallet": _sub_wallet_opened},
-    ev.ASSET_ENABLED: {"enable_asset": _asset_enabled},
-    ev.WALLET_STATE_CHANGED: {"set_wallet_state": _state_changed, "close_wallet": _closed},
-    ev.WALLET_LIMITS_SET: {"set_limits": _limits_set},
-    ev.WALLET_TIER_SET: {"set_tier": _tier_set},
-    ev.WALLET_RELEASING: {"release_quarantine": _released},
-    ev.WALLET_RELEASED: {"release_quarantine": _released},
+#: Event type -> the operation that it answers, and the facts that it must have.
+_FACTS: Final[dict[str, tuple[str, Callable[[Asked, _Assets], WalletFacts | None]]]] = {
+    ev.WALLET_OPENED: ("open_wallet", _opened),
+    ev.SUB_WALLET_OPENED: ("open_sub_wallet", _sub_wallet_opened),
+    ev.ASSET_ENABLED: ("enable_asset", _asset_enabled),
+    ev.WALLET_STATE_CHANGED: ("set_wallet_state", _state_changed),
+    ev.WALLET_LIMITS_SET: ("set_limits", _limits_set),
+    ev.WALLET_TIER_SET: ("set_tier", _tier_set),
+    ev.WALLET_RELEASING: ("release_quarantine", _released),
+    ev.WALLET_RELEASED: ("release_quarantine", _released),
 }
 #: Types of which `Wallets.event` must hear; of the others only where they have facts.
 WALLET_EVENTS: Final = frozenset(_FACTS)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from ops.verify.credit import Agreements
 from ops.verify.findings import Check
-from ops.verify.lots import Lot, Spending
-from schemas.events import AssetTerms, LedgerEvent, WalletFacts
 from tests.ops.verify.agreed_traffic import AgreedTraffic
-from tests.ops.verify.agreement_cases import AGREEMENT_CASES, EXPIRED, ITEM, spent_first
+from tests.ops.verify.agreement_cases import AGREEMENT_CASES, DUE, EXPIRED, ITEM, spent_first, swapped
 from tests.ops.verify.agreements import agreements
 from tests.ops.verify.forger import make_fit
 from tests.ops.verify.frauds import edit_event
 from tests.ops.verify.operation_cases import more
 from tests.ops.verify.story import audit
 from tests.ops.verify.tamper import Tamper
+
+#: What is not the item that must follow is left out, unfounded, and acts on nothing.
+_WRONG_ITEM = (Check.MOVE_MISSING, Check.MOVE_UNFOUNDED, Check.ORIGINAL_WRONG)
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 10_000])
@@ -46,9 +46,10 @@ def test_is_found(check: Check, tamper: Tamper) -> None:
     [
         (spent_first, {Check.WRONG_POSTING: 1}),
         (edit_event(EXPIRED, entries=None), {Check.WRONG_POSTING: 1}),
-        (more({**ITEM, "amount_minor": 21}, 2), {Check.BATCH_WRONG: 1}),
+        (more({**ITEM, "amount_minor": 21}, 2), dict.fromkeys(_WRONG_ITEM, 1)),
+        (swapped(*DUE), {Check.EXPIRY_WRONG: 2}),
     ],
-    ids=["later before sooner", "nothing expires", "an item of twice its amount"],
+    ids=["later before sooner", "nothing expires", "an item of twice its amount", "the later one first"],
 )
 def test_is_the_one_thing_found(tamper: Tamper, found: dict[Check, int]) -> None:
     """Even where all balances and answers are made to fit."""
@@ -56,23 +57,3 @@ def test_is_the_one_thing_found(tamper: Tamper, found: dict[Check, int]) -> None
     tamper(ledger)
     make_fit(ledger)
     assert dict(audit(ledger).counts) == found
-
-
-def test_rewards_come_back_behind_all_else_the_latest_first() -> None:
-    spending = Spending((Lot(1, "a", 10), Lot(2, "b", 20)), 50)
-    assert list(spending.give_back(15)) == []
-    assert list(spending.give_back(10)) == [Lot(2, "b", 5)]
-    assert list(spending.give_back(17)) == [Lot(2, "b", 15), Lot(1, "a", 2)]
-    assert list(spending.give_back(8)) == [Lot(1, "a", 8)]
-    assert list(spending.give_back(9)) == []
-
-
-def test_credit_is_of_what_is_available_and_not_of_adjustments() -> None:
-    agreed = Agreements()
-    agreed.agree("w", WalletFacts(limits={"EUR": AssetTerms(credit_limit_minor=50)}))
-    debit, adjust = (LedgerEvent(type="t", operation=name, recorded_at="2026") for name in ("debit", "adjust"))
-    assert agreed.lowest_minor("w/main/available", "EUR", debit) == -50
-    assert agreed.lowest_minor("w/main/held", "EUR", debit) == 0
-    assert agreed.lowest_minor("w/main/available", "USD", debit) == 0
-    assert agreed.lowest_minor("v/main/available", "EUR", debit) == 0
-    assert agreed.lowest_minor("w/main/available", "EUR", adjust) == 0

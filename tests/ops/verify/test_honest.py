@@ -14,6 +14,7 @@ from schemas import topics
 from streams.seal import is_seal
 from tests.ops.verify.honest import Ledger, LogRecord
 from tests.ops.verify.operations import operations
+from tests.ops.verify.services import services
 from tests.ops.verify.story import HERE, PARTITIONS, THERE, UNLUCKY_MINOR, UnluckyMachine, audit, codes, living, story
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, edit, locate, remove, reseal
 from tests.ops.verify.traffic import Traffic
@@ -32,6 +33,13 @@ def test_a_whole_ledger_holds(chunk: int) -> None:
 @pytest.mark.parametrize("chunk", [1, 7, 10_000])
 def test_all_operations_hold(chunk: int) -> None:
     report = audit(operations(), chunk=chunk)
+    assert report.counts == {}, report.findings
+    assert report.is_idle
+
+
+@pytest.mark.parametrize("chunk", [1, 10_000])
+def test_all_services_hold(chunk: int) -> None:
+    report = audit(services(), chunk=chunk)
     assert report.counts == {}, report.findings
     assert report.is_idle
 

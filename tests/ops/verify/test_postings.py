@@ -14,10 +14,10 @@ from schemas import topics
 from schemas.events import LedgerEvent, decode_event
 from schemas.lifecycle import MOVES
 from streams.seal import is_seal
-from tests.ops.verify.agreements import agreements
 from tests.ops.verify.forger import make_fit
 from tests.ops.verify.frauds import CREDIT, DEBIT, ENDED, GIVEN_BACK, RECEIVED, SENT, edit_event, forward_more, times
 from tests.ops.verify.operations import operations
+from tests.ops.verify.services import services
 from tests.ops.verify.story import HERE, THERE, audit, story
 from tests.ops.verify.tamper import EVENTS, edit, locate
 
@@ -104,14 +104,15 @@ def test_a_credit_into_another_bucket_is_found() -> None:
 
 
 def test_a_fee_in_another_journal_is_a_row_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing charges fees yet: an event that says so is wrong, and whoever may charge them must post them."""
+    """Whoever may charge a fee must post it, and nobody else may say so."""
     fee = {"schedule": "s", "version": 1, "asset": "EUR", "amount_minor": 5}
     ledger = story()
     edit_event(DEBIT, fee=fee, entries=lambda entries: _merged([*entries, *_pair(OWN, "system/fees")]))(ledger)
     make_fit(ledger)
-    assert dict(audit(ledger).counts) == {Check.WRONG_POSTING: 1}
-    monkeypatch.setattr(postings, "MAY_CHARGE_FEES", frozenset({"debit"}))
     assert audit(ledger).counts == {}
+    with monkeypatch.context() as patched:
+        patched.setattr(postings, "MAY_CHARGE_FEES", frozenset({"credit"}))
+        assert dict(audit(ledger).counts) == {Check.WRONG_POSTING: 1}
     edit_event(DEBIT, fee={**fee, "amount_minor": 6})(ledger)
     assert dict(audit(ledger).counts) == {Check.WRONG_POSTING: 1}
 
@@ -193,7 +194,7 @@ def test_a_record_that_grows_while_it_is_forwarded_is_found() -> None:
 
 def test_every_move_of_an_honest_ledger_has_its_row() -> None:
     seen = set()
-    for records in [part for ledger in (story(), operations(), agreements()) for part in ledger.topics[EVENTS]]:
+    for records in [*story().topics[EVENTS], *operations().topics[EVENTS], *services().topics[EVENTS]]:
         for record in records:
             value = record.value or b""
             if is_seal(value):
@@ -202,13 +203,12 @@ def test_every_move_of_an_honest_ledger_has_its_row() -> None:
             if event.path or event.type in NOTES:
                 is_later = event.from_state is not None or event.type in NOTES
                 seen.add(Move(event.type, event.operation, event.leg, event.command, is_later))
-    assert seen == {move for move in POSTINGS if move.operation not in postings.UNKNOWN}
+    assert seen == set(POSTINGS)
 
 
 def test_every_operation_that_moves_money_has_a_row() -> None:
-    assert {move.operation for move in POSTINGS} - postings.UNKNOWN == set(MOVES) - postings.UNKNOWN
-    back = {move.operation for move, rule in POSTINGS.items() if rule is postings.GIVEN_BACK}
-    compensated = back - postings.UNKNOWN
+    assert {move.operation for move in POSTINGS} == set(MOVES)
+    compensated = {move.operation for move, rule in POSTINGS.items() if rule is postings.GIVEN_BACK}
     assert compensated == {"credit", "debit", "transfer", "capture", "refund", "reverse"}
 
 
@@ -217,4 +217,4 @@ def test_what_no_row_knows_is_found() -> None:
     edit_event({**MOVED, "wallet_id": HERE[0]}, leg="debit")(ledger)
     make_fit(ledger)
     assert Check.WRONG_POSTING in audit(ledger).counts
-    assert rule_of(LedgerEvent(type="transaction.settled", operation="dispute", recorded_at="2026")) is None
+    assert rule_of(LedgerEvent(type="transaction.settled", operation="authorize", recorded_at="2026")) is None

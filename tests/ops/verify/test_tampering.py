@@ -25,6 +25,8 @@ from tests.ops.verify.frauds import (
 from tests.ops.verify.log_cases import LOG_CASES
 from tests.ops.verify.operation_cases import OPERATION_CASES
 from tests.ops.verify.operations import operations
+from tests.ops.verify.service_cases import SERVICE_CASES, SERVICES_NOT_AS_ASKED
+from tests.ops.verify.services import services
 from tests.ops.verify.story import audit, codes, story
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, edit, locate, remove
 from tests.ops.verify.topic_cases import TOPIC_CASES
@@ -50,6 +52,24 @@ def test_is_found_among_all_operations(check: Check, tamper: Tamper) -> None:
     assert check in audit(ledger, chunk=10_000).counts
 
 
+@pytest.mark.parametrize(
+    ("check", "tamper"), [case[1:] for case in SERVICE_CASES], ids=[case[0] for case in SERVICE_CASES]
+)
+def test_is_found_among_services(check: Check, tamper: Tamper) -> None:
+    ledger = services()
+    tamper(ledger)
+    assert check in audit(ledger, chunk=10_000).counts
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changes"), [c[1:] for c in SERVICES_NOT_AS_ASKED], ids=[c[0] for c in SERVICES_NOT_AS_ASKED]
+)
+def test_whatever_of_services_was_asked_otherwise_is_found(wanted: dict[str, Any], changes: dict[str, Any]) -> None:
+    ledger = services()
+    edit_event(wanted, **changes)(ledger)
+    assert Check.NOT_AS_ASKED in audit(ledger, chunk=10_000).counts
+
+
 @pytest.mark.parametrize(("wanted", "changes"), [c[1:] for c in NOT_AS_ASKED], ids=[c[0] for c in NOT_AS_ASKED])
 def test_whatever_was_asked_otherwise_is_found(wanted: dict[str, Any], changes: dict[str, Any]) -> None:
     ledger = operations()
@@ -59,7 +79,7 @@ def test_whatever_was_asked_otherwise_is_found(wanted: dict[str, Any], changes: 
 
 def test_every_check_is_tampered_with() -> None:
     """`store_differs` and `events_deleted` are in the tests of stores and of retention."""
-    assert {case[1] for case in [*CASES, *OPERATION_CASES, *AGREEMENT_CASES]} == set(Check) - {
+    assert {case[1] for case in [*CASES, *OPERATION_CASES, *SERVICE_CASES, *AGREEMENT_CASES]} == set(Check) - {
         Check.STORE_DIFFERS,
         Check.EVENTS_DELETED,
     }

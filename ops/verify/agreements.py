@@ -1,0 +1,49 @@
+"""What operators have agreed with wallets: how far their money may go below zero, and how much more may be captured."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from schemas.events import WALLET_LIMITS_SET, LedgerEvent
+
+_WHOLE_BPS: Final = 10_000
+
+
+class _Agreed(NamedTuple):
+    """Of one wallet, as it was set last."""
+
+    #: By asset, in minor units.
+    credit_minor: dict[str, int]
+    over_capture_bps: int
+    refunds_below_zero: bool
+
+
+class Agreements:
+    """The agreements with one partition's wallets, from the events that have set them."""
+
+    def __init__(self) -> None:
+        self._agreed: dict[str, _Agreed] = {}
+
+    def event(self, event: LedgerEvent) -> None:
+        """An event that may set some: they take the place of all before."""
+        facts = event.wallet
+        if event.type != WALLET_LIMITS_SET or facts is None:
+            return
+        credit = {asset: terms.credit_limit_minor or 0 for asset, terms in (facts.limits or {}).items()}
+        agreed = _Agreed(credit, facts.over_capture_bps or 0, facts.refunds_below_zero is True)
+        self._agreed[event.wallet_id or ""] = agreed
+
+    def credit_minor(self, wallet_id: str, asset: str) -> int:
+        """How far below zero what the wallet has available may go without being forced."""
+        agreed = self._agreed.get(wallet_id)
+        return 0 if agreed is None else agreed.credit_minor.get(asset, 0)
+
+    def most_captured_minor(self, wallet_id: str, authorized_minor: int) -> int:
+        """The most that may be captured in all of so much authorized."""
+        agreed = self._agreed.get(wallet_id)
+        return authorized_minor + (0 if agreed is None else authorized_minor * agreed.over_capture_bps // _WHOLE_BPS)
+
+    def may_refund_below_zero(self, wallet_id: str | None) -> bool:
+        """True where the wallet's refunds may be forced."""
+        agreed = self._agreed.get(wallet_id or "")
+        return agreed is not None and agreed.refunds_below_zero

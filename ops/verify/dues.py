@@ -1,0 +1,98 @@
+"""What is due of transactions some day: holds and rewards that end, and what waits for its time."""
+
+from __future__ import annotations
+
+from ops.verify.accounts import available
+from ops.verify.books import Books
+from ops.verify.expiry import Expiries
+from ops.verify.findings import Check, Here
+from ops.verify.journals import Case
+from ops.verify.known import Hold, Known
+from ops.verify.lots import Lot, Lots
+from ops.verify.originals import Wrong
+from ops.verify.told import told_of_terms
+from schemas.events import REWARD_EXPIRED, LedgerEvent
+from schemas.lifecycle import State
+
+
+class Dues:
+    """Of one partition; `books` has the balances after the event that is read."""
+
+    def __init__(self, here: Here, books: Books, retained_ms: int):
+        self.expiries = Expiries(here)
+        self.lots = Lots(self.expiries.add, retained_ms)
+        self._books = books
+        #: What the reward that the event expires had left before.
+        self._left_minor = 0
+
+    def before(self, event: LedgerEvent) -> list[Lot]:
+        """Take what an event's entries take of rewards; to be told to `after`."""
+        lots = self.lots
+        if event.type == REWARD_EXPIRED:
+            self._left_minor = lots.left_minor(event.transaction_id or "")
+        return lots.spend(event) if event.entries else []
+
+    def after(self, event: LedgerEvent, spent: list[Lot]) -> None:
+        """The event's transaction has spent them."""
+        self.lots.keep(event, spent)
+
+    def opened(self, event: LedgerEvent, known: Known) -> None:
+        """A transaction of which something may be due."""
+        known.due_at = event.due_at or ""
+        if event.operation == "authorize":
+            known.hold = Hold(known.due_at, known.amount_minor)
+        elif event.to_state == State.INITIATED:
+            known.asked = Case(event, None, None).asked
+        elif event.operation == "reward" and known.due_at:
+            self.lots.opened(known, event.recorded_at)
+        else:
+            return
+        self.expiries.add(known.wallet_id, known.transaction_id, known.due_at)
+
+    def expire_reward(self, event: LedgerEvent, known: Known) -> Case:
+        """What is left of a reward is taken back, as far as it is still there."""
+        expired_minor = sum(entry.debit_minor for entry in event.entries)
+        account = f"{available(known.wallet_id, known.sub_wallet)} {known.asset}"
+        there_minor = self._books.balances.get(account, 0) + expired_minor
+        self.lots.drop(known.transaction_id)
+        return Case(event, known, None, max(0, min(self._left_minor, there_minor)))
+
+    def moved(self, event: LedgerEvent, known: Known, *, had_hold: bool) -> None:
+        """A transaction has moved on: nothing may be due of it any more, and rewards may come back."""
+        is_over = event.to_state in ("failed", "canceled")
+        if known.operation == "reward" and event.to_state == "reversed":
+            self.lots.reverse(known.transaction_id)
+            self.expiries.ended(known)
+        elif is_over or (had_hold and known.hold is None):
+            self._give_back(event, known)
+            self.expiries.ended(known)
+
+    def taken_back(self, event: LedgerEvent, original: Known) -> None:
+        """Something of a transaction has come back, in its own asset, and with it rewards that it has spent."""
+        if event.operation in ("refund", "reverse") and event.to_state == State.SETTLED:
+            back_minor = (event.amount_minor or 0) if event.exchange is None else event.exchange.to_minor
+            self.lots.give_back(original.transaction_id, back_minor, event.recorded_at)
+
+    def settled_later(self, event: LedgerEvent, known: Known, original: Known) -> None:
+        """What takes back has been settled, over a rail or elsewhere: not before has anything come back."""
+        if known.operation == "refund" and event.to_state == State.SETTLED:
+            settled_minor = known.amount_minor if known.counter is None else known.counter.settled_minor
+            self.lots.give_back(original.transaction_id, settled_minor, event.recorded_at)
+
+    def _give_back(self, event: LedgerEvent, known: Known) -> None:
+        account = available(known.wallet_id, known.sub_wallet)
+        back_minor = sum(e.credit_minor - e.debit_minor for e in event.entries if e.account == account)
+        if back_minor > 0:
+            minor = min(back_minor, known.amount_minor)
+            self.lots.give_back(known.transaction_id, minor, event.recorded_at)
+
+
+def wrongs_of_executing(event: LedgerEvent, known: Known) -> list[Wrong]:
+    """What is executed otherwise than it was asked for."""
+    asked = known.asked
+    told = [] if asked is None or event.to_state == "failed" else told_of_terms(event, asked)
+    return [
+        (Check.NOT_AS_ASKED, f"{name} is {wanted!r}, it is executed with {said!r}")
+        for name, wanted, said in told
+        if said != wanted
+    ]
