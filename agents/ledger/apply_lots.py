@@ -12,6 +12,7 @@ from agents.ledger.lots import coming_back, take, with_lots
 from agents.ledger.state import EVER_HAD_LOTS, LedgerState, Lot, Transaction
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
+from schemas.lifecycle import State
 
 _SPENT_FROM = f"/{AVAILABLE}"
 
@@ -77,9 +78,9 @@ def return_lots(state: LedgerState, event: LedgerEvent, of: Transaction, back_mi
 
 
 def _revive(state: LedgerState, lot: Lot, now_ms: int) -> None:
-    """Part of a reward may be spent again, and expires anew."""
+    """Part of a reward may be spent again, and expires anew; not of one that was reversed, which is gone as a whole."""
     reward = state.transactions.get(lot.transaction_id, now_ms)
-    if reward is None:
+    if reward is None or reward.state == State.REVERSED:
         return
     account = f"{reward.wallet_id}/{reward.sub_wallet}/{AVAILABLE}"
     lots_key = f"{account} {reward.asset}"

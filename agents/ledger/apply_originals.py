@@ -40,8 +40,6 @@ def count_on_parent(
     if event.operation == "capture":
         _captured(state, event, key, parent, by_minor)
         return
-    if parent.lots and by_minor > 0 and event.operation in ("refund", "reverse"):
-        parent = return_lots(state, event, parent, by_minor)
     field = f"{_COUNTED_AS[event.operation or '']}_minor"
     counter = parent.counted
     counter = msgspec.structs.replace(
@@ -62,10 +60,24 @@ def end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) -
         settled_minor = None if event.rail_facts is None else event.rail_facts.settled_minor
         if settled_minor is not None:
             count_on_parent(state, event, settled_minor - before.amount_minor)
+        return_lots_of_parent(state, event, before.amount_minor if settled_minor is None else settled_minor)
     elif before.operation == "dispute":
         count_on_parent(state, event, -before.amount_minor)
         if event.to_state == "reversed":
             _charged_back(state, event, before.amount_minor)
+
+
+def return_lots_of_parent(state: LedgerState, event: LedgerEvent, back_minor: int) -> None:
+    """So much has come back of what the original has spent, in its asset: its rewards with it.
+
+    Not before: what a rail refuses or is on its way may never come.
+    """
+    if event.operation not in ("refund", "reverse"):
+        return
+    assert event.parent_transaction_id is not None
+    key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
+    if parent.lots:
+        state.transactions.put(key, return_lots(state, event, parent, back_minor), parent.opened_at_ms)
 
 
 def _charged_back(state: LedgerState, event: LedgerEvent, amount_minor: int) -> None:

@@ -9,7 +9,7 @@ import msgspec.structs
 from agents.ledger.accounts import available
 from agents.ledger.apply_lots import add_lot, drop_lot, return_lots
 from agents.ledger.apply_open import add_due, add_under_way, count_open, count_under_way, remove_due, wallet_of
-from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found
+from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found, return_lots_of_parent
 from agents.ledger.apply_spending import count_forced, count_spent, counted_minor, sum_minor, uncount_spent
 from agents.ledger.keys import leg_key
 from agents.ledger.state import Counter, Hold, LedgerState, Lot, OnRail, Transaction
@@ -63,7 +63,7 @@ def settle_transaction(state: LedgerState, event: LedgerEvent) -> None:
         cause.request_id,
         cause.idempotency_key,
         (),
-        None,
+        event.parent_transaction_id,
         None if rail == "instant" else rail,
         None if to is None else to.wallet_id,
         None if to is None else to.sub_wallet,
@@ -102,6 +102,8 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
     if event.operation in ACTS_ON_PARENT and event.to_state != "failed":
         exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
         count_on_parent(state, event, event.amount_minor or 0, event.fee_returned_minor or 0, exchange_minor)
+        if event.to_state == "settled":
+            return_lots_of_parent(state, event, exchange_minor or event.amount_minor or 0)
     if is_open:
         count_under_way(state, event.wallet_id or "", event.sub_wallet or "", event.entries, 1)
         count_open(state, event.wallet_id, 1)

@@ -35,8 +35,8 @@ def available(wallet_id: str | None, sub_wallet: str | None) -> str:
 
 
 def rail(name: str | None) -> str:
-    """The account of what is settled with a rail."""
-    return f"system/rail:{name}"
+    """The account of what is settled with a rail; None is the instant one."""
+    return f"system/rail:{name or 'instant'}"
 
 
 def rail_pending(name: str | None) -> str:

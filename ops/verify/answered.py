@@ -171,7 +171,7 @@ def _is_said(event: LedgerEvent, asked: Asked) -> bool:
             (asked.to_wallet_id is UNSET and payee is None)
             or (payee is not None and asked.to_wallet_id == payee.wallet_id and asked.to_sub_wallet == payee.sub_wallet)
         )
-        and (asked.expires_in_s is UNSET or due_at_of(event, asked) == event.due_at)
+        and (event.due_at is None if asked.expires_in_s is UNSET else due_at_of(event, asked) == event.due_at)
     )
 
 

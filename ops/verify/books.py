@@ -26,6 +26,8 @@ class Books:
         self.wallets = 0
         #: The event that is being posted has taken a wallet's account below zero.
         self._went_below = False
+        #: False where operators adjust: that is covered by what is there.
+        self._has_credit = True
         #: Stated less own balance, where they have parted: each difference is reported once.
         self._drift: dict[str, int] = {}
 
@@ -44,6 +46,7 @@ class Books:
         """Post the event's entries, and compare the balances that it states."""
         entries, stated = event.entries, event.balances
         self._went_below = False
+        self._has_credit = event.operation != "adjust"
         is_forced = event.forced and self._may_be_forced(event)
         if len(entries) == 2 and len(stated) == 2:  # nearly always
             one, other = entries
@@ -96,7 +99,11 @@ class Books:
         """A wallet's account goes further below zero; so far as credit was agreed, nothing has to be forced."""
         account = entry.account
         is_available = account.endswith(AVAILABLE)
-        if is_available and after >= -self._agreements.credit_minor(holder_of(account), entry.asset):
+        if (
+            is_available
+            and self._has_credit
+            and after >= -self._agreements.credit_minor(holder_of(account), entry.asset)
+        ):
             return
         self._went_below = True
         if not (is_forced and is_available):

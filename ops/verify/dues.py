@@ -18,9 +18,9 @@ from schemas.lifecycle import State
 class Dues:
     """Of one partition; `books` has the balances after the event that is read."""
 
-    def __init__(self, here: Here, books: Books):
+    def __init__(self, here: Here, books: Books, retained_ms: int):
         self.expiries = Expiries(here)
-        self.lots = Lots(self.expiries.add)
+        self.lots = Lots(self.expiries.add, retained_ms)
         self._books = books
         #: What the reward that the event expires had left before.
         self._left_minor = 0
@@ -44,7 +44,7 @@ class Dues:
         elif event.to_state == State.INITIATED:
             known.asked = Case(event, None, None).asked
         elif event.operation == "reward" and known.due_at:
-            self.lots.opened(known)
+            self.lots.opened(known, event.recorded_at)
         else:
             return
         self.expiries.add(known.wallet_id, known.transaction_id, known.due_at)
@@ -61,16 +61,23 @@ class Dues:
         """A transaction has moved on: nothing may be due of it any more, and rewards may come back."""
         is_over = event.to_state in ("failed", "canceled")
         if known.operation == "reward" and event.to_state == "reversed":
-            self.lots.drop(known.transaction_id)
+            self.lots.reverse(known.transaction_id)
             self.expiries.ended(known)
         elif is_over or (had_hold and known.hold is None):
             self._give_back(event, known)
             self.expiries.ended(known)
 
     def taken_back(self, event: LedgerEvent, original: Known) -> None:
-        """Something of a transaction is taken back, and with it rewards that it has spent."""
-        if event.operation in ("refund", "reverse"):
-            self.lots.give_back(original.transaction_id, event.amount_minor or 0, event.recorded_at)
+        """Something of a transaction has come back, in its own asset, and with it rewards that it has spent."""
+        if event.operation in ("refund", "reverse") and event.to_state == State.SETTLED:
+            back_minor = (event.amount_minor or 0) if event.exchange is None else event.exchange.to_minor
+            self.lots.give_back(original.transaction_id, back_minor, event.recorded_at)
+
+    def settled_later(self, event: LedgerEvent, known: Known, original: Known) -> None:
+        """What takes back has been settled, over a rail or elsewhere: not before has anything come back."""
+        if known.operation == "refund" and event.to_state == State.SETTLED:
+            settled_minor = known.amount_minor if known.counter is None else known.counter.settled_minor
+            self.lots.give_back(original.transaction_id, settled_minor, event.recorded_at)
 
     def _give_back(self, event: LedgerEvent, known: Known) -> None:
         account = available(known.wallet_id, known.sub_wallet)

@@ -43,6 +43,9 @@ class Expiries:
         self._last: LedgerEvent | None = None
         #: The tick that was last has ended nothing, for the ledger has failed on something.
         self._has_failed = False
+        #: When what was done last was due, and its transaction; and the record for which it was done.
+        self._latest = ("", "")
+        self._latest_for: Source | None = None
 
     @property
     def is_watching(self) -> bool:
@@ -70,11 +73,22 @@ class Expiries:
             self._here.report(Check.EXPIRY_WRONG, sentence)
         elif event.wallet_id in self._quarantined:
             self._here.report(Check.EXPIRY_WRONG, f"{event.wallet_id} is under quarantine: what is due of it waits")
+        else:
+            self._in_order(event, due_at)
         last = self._last
         is_ticked = last is not None and last.type == CLOCK_TICKED and place_of(last) == place_of(event)
         if not is_ticked and self._ended is None:
             self._ended = event
         self._count += 1
+
+    def _in_order(self, event: LedgerEvent, due_at: str) -> None:
+        """For one record what is due is done in the order of the times, and of one time in that of the ids."""
+        place, due = place_of(event), (due_at, event.transaction_id or "")
+        if place == self._latest_for and due < self._latest:
+            sentence = f"what was due at {due_at} is done behind what was due at {self._latest[0]}"
+            self._here.report(Check.EXPIRY_WRONG, sentence)
+            return
+        self._latest, self._latest_for = due, place
 
     def record(self, event: LedgerEvent) -> None:
         """The next event that answers a record: it is what was ended ahead of it for, and nothing is overdue."""

@@ -92,10 +92,11 @@ MEANING: Final[dict[Check, str]] = {
     Check.UNBALANCED_JOURNAL: "Debits equal credits for each asset of a journal, each entry one of both, above zero.",
     Check.ILLEGAL_POSTING: "Only a transaction's own events move money.",
     Check.WRONG_POSTING: "A transaction posts exactly what its operation must, by what is known of it, or nothing.",
-    Check.ILLEGAL_FORCE: "Forced is only what may be, and only where it takes what a wallet has available below zero.",
+    Check.ILLEGAL_FORCE: "Forced is only what may be, and only where it takes what a wallet has available below its "
+    "credit.",
     Check.WRONG_BALANCE: "The balances that an event states are those that all entries up to it add up to.",
-    Check.NEGATIVE_BALANCE: "Nothing takes a wallet's bucket below zero, but what is available as far as credit was "
-    "agreed, and a forced posting beyond that.",
+    Check.NEGATIVE_BALANCE: "Nothing takes a wallet's bucket below zero, but what is available down to the credit that "
+    "was agreed, and a forced posting beyond that.",
     Check.BALANCE_OUT_OF_RANGE: "Every balance fits a signed 64-bit integer.",
     Check.UNKNOWN_WALLET: "Money is only posted to wallets that were opened.",
     Check.WALLET_OPENED_TWICE: "A wallet is opened once.",
@@ -105,15 +106,16 @@ MEANING: Final[dict[Check, str]] = {
     "is of the same wallets, amount and asset all along.",
     Check.ORIGINAL_WRONG: "What captures, refunds, disputes or reverses names a transaction that there is, in a state "
     "that allows it, under the wallet that has its money, and gives it back to where it came from.",
-    Check.EXCEEDS_ORIGINAL: "No more is captured than is held, no more settled than the transaction's amount, and of a "
-    "settled one refunds, open disputes, chargebacks, reversals and returns together are never more than was settled.",
+    Check.EXCEEDS_ORIGINAL: "No more is captured than is held, or than was agreed beyond it, no more settled than the "
+    "transaction's amount, and of a settled one refunds, open disputes, chargebacks, reversals and returns together "
+    "are never more than was settled.",
     Check.REMAINING_WRONG: "`remaining_minor` of an event is what is left: of a hold, of a dispute, of an original.",
-    Check.EXPIRY_WRONG: "Authorizations and rewards expire, and what was scheduled is executed, when they are due: not "
-    "before, and no later than at the first tick or command of their wallet from then on, but of a wallet under "
-    "quarantine once it is released. Nothing is captured of an authorization then.",
+    Check.EXPIRY_WRONG: "Authorizations and rewards expire, and what was scheduled is executed, when they are due, the "
+    "soonest first: not before, and no later than at the first tick or command of their wallet from then on, but of a "
+    "wallet under quarantine once it is released. Nothing is captured of what has expired.",
     Check.MOVE_UNFOUNDED: "What the ledger moves on of its own follows from the record before it, or from time.",
-    Check.MOVE_MISSING: "Behind a batch all its items follow, as asked for; behind its last capture an authorization "
-    "ends; behind a dispute, its end or a reversal the original is brought into the state that follows.",
+    Check.MOVE_MISSING: "Behind a batch all its items follow, in order, as asked for; behind its last capture an "
+    "authorization ends; behind a dispute, its end or a reversal the original is brought into the state that follows.",
     Check.REFERENCE_TWICE: "What a rail has done under one reference is booked once, and only that is confirmed.",
     Check.EXCHANGE_WRONG: "An exchange gives the floor of the amount times its rate; what is taken back of it is "
     "exchanged back by what was recorded, pro rata and floored, and what completes it takes the remainder.",

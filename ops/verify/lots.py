@@ -12,6 +12,8 @@ from schemas.events import REWARD_EXPIRED, LedgerEvent
 
 #: What comes back of a reward can be spent for so long at least: seven days.
 _GRACE_MS: Final = 7 * 86_400_000
+#: The ledger forgets all transactions of so many days at once.
+_FORGOTTEN_MS: Final = 60 * 86_400_000
 
 
 class Lot(NamedTuple):
@@ -25,41 +27,71 @@ class Lot(NamedTuple):
 class _Spending:
     """What a transaction has taken of rewards, and how much of it has come back."""
 
-    __slots__ = ("amount_minor", "back_minor", "lots")
+    __slots__ = ("amount_minor", "back_minor", "lots", "since_ms")
 
-    def __init__(self, amount_minor: int):
+    def __init__(self, amount_minor: int, since_ms: int):
+        self.since_ms = since_ms
         self.amount_minor = amount_minor
         self.back_minor = 0
         self.lots: list[Lot] = []
 
 
-class Lots:
-    """Rewards of one partition; `put_off` is told when one is due anew: wallet, transaction, time."""
+class _Reward(NamedTuple):
+    """Whose it is, the key of its lots, and when it was given."""
 
-    def __init__(self, put_off: Callable[[str, str, str], None]):
+    wallet_id: str
+    key: str
+    since_ms: int
+
+
+#: A reward that is not known.
+_NONE: Final = _Reward("", "", 0)
+
+
+class Lots:
+    """Rewards of one partition.
+
+    Args:
+        put_off: told when one is due anew: wallet, transaction, time.
+        retained_ms: how long the ledger knows a transaction; what it has forgotten does not come back.
+    """
+
+    def __init__(self, put_off: Callable[[str, str, str], None], retained_ms: int):
         self._put_off = put_off
+        self._retained_ms = retained_ms
+        #: So many spendings and rewards are kept before those are looked for that can be forgotten.
+        self._next_look = 1_000
         #: `<account> <asset>` -> what is left of its rewards.
         self._left: dict[str, list[Lot]] = {}
-        #: Reward -> wallet, and key in `_left`.
-        self._rewards: dict[str, tuple[str, str]] = {}
+        self._rewards: dict[str, _Reward] = {}
         self._spendings: dict[str, _Spending] = {}
+        #: Rewards that were taken back as a whole: what was spent of them does not expire any more.
+        self._reversed: set[str] = set()
 
-    def opened(self, known: Known) -> None:
+    def opened(self, known: Known, recorded_at: str) -> None:
         """A reward that expires."""
+        now_ms = unix_ms(recorded_at)
+        self._forget(now_ms)
         key = f"{available(known.wallet_id, known.sub_wallet)} {known.asset}"
-        self._rewards[known.transaction_id] = (known.wallet_id, key)
+        self._rewards[known.transaction_id] = _Reward(known.wallet_id, key, now_ms)
         self._add(key, Lot(known.due_at, known.transaction_id, known.amount_minor))
 
     def left_minor(self, reward_id: str) -> int:
         """What is left of a reward."""
-        _, key = self._rewards.get(reward_id, ("", ""))
+        key = self._rewards.get(reward_id, _NONE).key
         return sum(lot.minor for lot in self._left.get(key, ()) if lot.reward_id == reward_id)
 
     def drop(self, reward_id: str) -> None:
-        """It has expired, or was reversed."""
-        _, key = self._rewards.get(reward_id, ("", ""))
+        """It has expired."""
+        key = self._rewards.get(reward_id, _NONE).key
         if key in self._left:
             self._left[key] = [lot for lot in self._left[key] if lot.reward_id != reward_id]
+
+    def reverse(self, reward_id: str) -> None:
+        """It was taken back."""
+        self.drop(reward_id)
+        if reward_id in self._rewards:
+            self._reversed.add(reward_id)
 
     def spend(self, event: LedgerEvent) -> list[Lot]:
         """Take what an event's entries take from accounts that have rewards."""
@@ -73,8 +105,11 @@ class Lots:
     def keep(self, event: LedgerEvent, spent: list[Lot]) -> None:
         """An event's transaction is what has spent them."""
         if spent and event.transaction_id is not None and event.type != REWARD_EXPIRED:
-            of = self._spendings.setdefault(event.transaction_id, _Spending(event.amount_minor or 0))
+            of = self._spendings.setdefault(event.transaction_id, self._spending(event))
             of.lots = spent
+
+    def _spending(self, event: LedgerEvent) -> _Spending:
+        return _Spending(event.amount_minor or 0, unix_ms(event.recorded_at))
 
     def give_back(self, transaction_id: str, minor: int, recorded_at: str) -> None:
         """So much of a spending comes back: everything else of it first, then its latest rewards."""
@@ -85,22 +120,45 @@ class Lots:
         done_minor = max(0, of.back_minor - others_minor)
         due_minor = max(0, of.back_minor + minor - others_minor) - done_minor
         of.back_minor += minor
-        earliest = rfc3339(unix_ms(recorded_at) + _GRACE_MS)
+        now_ms = unix_ms(recorded_at)
+        earliest = rfc3339(now_ms + _GRACE_MS)
         for lot in reversed(of.lots):
             passed_minor = min(done_minor, lot.minor)
             part_minor = min(due_minor, lot.minor - passed_minor)
             done_minor, due_minor = done_minor - passed_minor, due_minor - part_minor
-            if part_minor:
+            reward = self._rewards.get(lot.reward_id)
+            is_gone = lot.reward_id in self._reversed or reward is None or self._is_forgotten(reward.since_ms, now_ms)
+            if part_minor and not is_gone:
                 self._revive(Lot(max(lot.due_at, earliest), lot.reward_id, part_minor))
 
     def _revive(self, lot: Lot) -> None:
-        wallet_id, key = self._rewards[lot.reward_id]
+        wallet_id, key, _ = self._rewards[lot.reward_id]
         kept = next((one for one in self._left.get(key, ()) if one.reward_id == lot.reward_id), None)
         if kept is not None:
             self._left[key].remove(kept)
             lot = Lot(max(kept.due_at, lot.due_at), lot.reward_id, kept.minor + lot.minor)
         self._add(key, lot)
         self._put_off(wallet_id, lot.reward_id, lot.due_at)
+
+    def _is_forgotten(self, since_ms: int, now_ms: int) -> bool:
+        return since_ms // _FORGOTTEN_MS < (now_ms - self._retained_ms) // _FORGOTTEN_MS
+
+    def _forget(self, now_ms: int) -> None:
+        """Now and then: let go of what the ledger knows no more, and of which nothing is left."""
+        if len(self._rewards) + len(self._spendings) < self._next_look:
+            return
+        left = {lot.reward_id for lots in self._left.values() for lot in lots}
+        self._rewards = {
+            key: one
+            for key, one in self._rewards.items()
+            if key in left or not self._is_forgotten(one.since_ms, now_ms)
+        }
+        self._reversed &= self._rewards.keys()
+        self._spendings = {
+            key: of for key, of in self._spendings.items() if not self._is_forgotten(of.since_ms, now_ms)
+        }
+        self._left = {key: lots for key, lots in self._left.items() if lots}
+        self._next_look = 2 * (len(self._rewards) + len(self._spendings)) + 1_000
 
     def _add(self, key: str, lot: Lot) -> None:
         self._left[key] = sorted([*self._left.get(key, ()), lot])

@@ -14,7 +14,7 @@ from ops.verify.findings import Check, Here
 from ops.verify.journals import Case
 from ops.verify.known import ACTS_ON_ANOTHER, Known, opened
 from ops.verify.moves import FollowUp, check_move, is_end_of_transfer, move, remaining_after, why_not_due
-from ops.verify.postings import PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
+from ops.verify.postings import NOTES, PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
 from ops.verify.remembered import Remembered
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
 from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
@@ -41,7 +41,7 @@ class Transactions:
         self._agreements = agreements
         self.open: dict[str, Known] = {}
         self.past = Remembered(retained_ms)
-        self._dues = Dues(here, books)
+        self._dues = Dues(here, books, retained_ms)
         self.expiries = self._dues.expiries
         #: What the next event must be.
         self._due: FollowUp | Items | None = None
@@ -222,7 +222,7 @@ class Transactions:
             return
         if verb == "expire":
             self.expiries.done(event)
-        had_hold, original = known.hold is not None, known.original
+        was_open, had_hold, original = known.is_open, known.hold is not None, known.original
         move(case)
         if verb == "return" and (why := why_not_due(known)):
             self._here.report(Check.BROKEN_TRANSITION, why)
@@ -230,6 +230,8 @@ class Transactions:
         self.open.pop(transaction_id, None)
         self._dues.moved(event, known, had_hold=had_hold)
         if original is not None and original.hold is None and original.operation != "authorize":
+            if was_open:
+                self._dues.settled_later(event, known, original)
             self.past.keep(original, event.recorded_at)
             if known.operation == "dispute":
                 self._expect_state(original, "resolve_dispute")
@@ -313,7 +315,7 @@ class Transactions:
             sentence = f"remaining_minor is {event.remaining_minor}, it must be {remaining_minor}"
             self._here.report(Check.REMAINING_WRONG, sentence)
         is_alone = event.operation not in ACTS_ON_ANOTHER and not self._is_item
-        if event.from_state is None and event.parent_transaction_id and is_alone:
+        if event.from_state is None and event.type not in NOTES and event.parent_transaction_id and is_alone:
             self._here.report(Check.ORIGINAL_WRONG, f"{event.operation} acts on no other transaction")
 
     def _report_all(self, wrongs: list[originals.Wrong]) -> None:

@@ -55,6 +55,8 @@ class Wallets:
         due = event.wallet if event.type == ev.WALLET_RELEASING else facts_of(asked, held)
         if event.wallet != due:
             self._here.report(Check.NOT_AS_ASKED, f"{operation} asked for {due}, the event says {event.wallet}")
+        if event.type == ev.WALLET_TIER_SET and (event.tier or "").partition("@")[0] != asked.tier:
+            self._here.report(Check.NOT_AS_ASKED, f"{asked.tier} was asked for, the event names the tier {event.tier}")
         if due is not None and due.assets:
             self._assets[event.wallet_id] = self._lists.setdefault(due.assets, due.assets)
 

@@ -31,7 +31,7 @@ from streams.settings import Settings
 #: Its own namespace, so that its fees and rates are not those of the load.
 _NAMESPACE: Final = "story."
 #: Whether `verify` is asked about the story, and its answer counts.
-VERIFY_COVERS_STORY: Final = False
+VERIFY_COVERS_STORY: Final = True
 
 
 def tell_alone(keep: bool, write: Callable[[str], None], announce: Callable[[str], None]) -> Told:

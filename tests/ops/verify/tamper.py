@@ -42,6 +42,12 @@ def locate(ledger: Ledger, topic: str, **fields: Any) -> tuple[int, int]:
     raise LookupError(f"no record of {topic} with {fields}")
 
 
+def read(ledger: Ledger, topic: str, place: tuple[int, int]) -> dict[str, Any]:
+    """The JSON of a record."""
+    value: dict[str, Any] = orjson.loads(ledger.topics[topic][place[0]][place[1]].value or b"")
+    return value
+
+
 def edit(ledger: Ledger, topic: str, place: tuple[int, int], **changes: Any) -> None:
     """Change top-level fields of a record's JSON: a function gets the old value, None removes the field."""
     partition, index = place

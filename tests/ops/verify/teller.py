@@ -35,7 +35,8 @@ class Teller:
             outcome
             for records in self.ledger.topics[topics.TRANSACTION_OUTCOMES]
             for record in records
-            if (outcome := orjson.loads(record.value or b""))["idempotency_key"] == key and outcome["kind"] == "answer"
+            if (outcome := orjson.loads(record.value or b"")).get("idempotency_key") == key
+            and outcome["kind"] == "answer"
         ]
         return str(answers[0].get("transaction_id", "")) if answers else ""
 

@@ -8,6 +8,7 @@ import pytest
 
 from ops.verify import postings
 from ops.verify.findings import MEANING, Check
+from tests.ops.verify.agreement_cases import AGREEMENT_CASES
 from tests.ops.verify.asked_cases import NOT_AS_ASKED
 from tests.ops.verify.frauds import (
     DEBIT,
@@ -78,7 +79,7 @@ def test_whatever_was_asked_otherwise_is_found(wanted: dict[str, Any], changes: 
 
 def test_every_check_is_tampered_with() -> None:
     """`store_differs` and `events_deleted` are in the tests of stores and of retention."""
-    assert {case[1] for case in [*CASES, *OPERATION_CASES, *SERVICE_CASES]} == set(Check) - {
+    assert {case[1] for case in [*CASES, *OPERATION_CASES, *SERVICE_CASES, *AGREEMENT_CASES]} == set(Check) - {
         Check.STORE_DIFFERS,
         Check.EVENTS_DELETED,
     }

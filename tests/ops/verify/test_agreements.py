@@ -1,0 +1,59 @@
+"""Rewards, batches, schedules and agreements: honest ones are found whole, and whatever is forged is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops.verify.findings import Check
+from tests.ops.verify.agreed_traffic import AgreedTraffic
+from tests.ops.verify.agreement_cases import AGREEMENT_CASES, DUE, EXPIRED, ITEM, spent_first, swapped
+from tests.ops.verify.agreements import agreements
+from tests.ops.verify.forger import make_fit
+from tests.ops.verify.frauds import edit_event
+from tests.ops.verify.operation_cases import more
+from tests.ops.verify.story import audit
+from tests.ops.verify.tamper import Tamper
+
+#: What is not the item that must follow is left out, unfounded, and acts on nothing.
+_WRONG_ITEM = (Check.MOVE_MISSING, Check.MOVE_UNFOUNDED, Check.ORIGINAL_WRONG)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 10_000])
+def test_what_is_agreed_holds(chunk: int) -> None:
+    report = audit(agreements(), chunk=chunk)
+    assert report.counts == {}, report.findings
+    assert report.is_idle
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_traffic_of_all_this_holds(seed: int) -> None:
+    report = audit(AgreedTraffic(seed).run(400), chunk=50)
+    assert report.counts == {}, report.findings
+    assert report.events > 300
+
+
+@pytest.mark.parametrize(
+    ("check", "tamper"), [case[1:] for case in AGREEMENT_CASES], ids=[case[0] for case in AGREEMENT_CASES]
+)
+def test_is_found(check: Check, tamper: Tamper) -> None:
+    ledger = agreements()
+    tamper(ledger)
+    assert check in audit(ledger, chunk=10_000).counts
+
+
+@pytest.mark.parametrize(
+    ("tamper", "found"),
+    [
+        (spent_first, {Check.WRONG_POSTING: 1}),
+        (edit_event(EXPIRED, entries=None), {Check.WRONG_POSTING: 1}),
+        (more({**ITEM, "amount_minor": 21}, 2), dict.fromkeys(_WRONG_ITEM, 1)),
+        (swapped(*DUE), {Check.EXPIRY_WRONG: 2}),
+    ],
+    ids=["later before sooner", "nothing expires", "an item of twice its amount", "the later one first"],
+)
+def test_is_the_one_thing_found(tamper: Tamper, found: dict[Check, int]) -> None:
+    """Even where all balances and answers are made to fit."""
+    ledger = agreements()
+    tamper(ledger)
+    make_fit(ledger)
+    assert dict(audit(ledger).counts) == found
