@@ -137,7 +137,11 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
         exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
         count_on_parent(state, event, event.amount_minor or 0, event.fee_returned_minor or 0, exchange_minor)
     if is_open:
-        _count_under_way(state, event.wallet_id or "", event.sub_wallet or "", event.entries, 1)
+        wallet_id, sub_wallet = event.wallet_id or "", event.sub_wallet or ""
+        if hold is not None:
+            _count(state, available(wallet_id, sub_wallet), event.asset or "", hold.remaining_minor)
+        else:
+            _count_under_way(state, wallet_id, sub_wallet, event.entries, 1)
         _count_open(state, event.wallet_id, 1)
 
 
@@ -225,7 +229,11 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
     if event.type == REWARD_EXPIRED:
         _remove_due(state, event, before.due_at_ms)
         drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
-        state.transactions.put(key, msgspec.structs.replace(before, due_at_ms=0), before.opened_at_ms)
+        # What has expired is not there any more for operators to take back.
+        expired_minor, counter = sum(entry.debit_minor for entry in event.entries), before.counted
+        counter = msgspec.structs.replace(counter, returned_minor=counter.returned_minor + expired_minor)
+        after = msgspec.structs.replace(before, due_at_ms=0, counter=counter)
+        state.transactions.put(key, after, before.opened_at_ms)
         return
     if before.operation == "reward" and event.to_state == "reversed":
         drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
@@ -245,16 +253,25 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
             uncount_spent(state, event, before)
     if event.forced:
         count_forced(state, event)
-    is_given_back = before.hold is not None or event.to_state in ("failed", "canceled")
-    if before.lots and was_open and not is_open and is_given_back:
-        back_minor = max(0, sum_minor(event.entries, available(before.wallet_id, before.sub_wallet)))
-        after = return_lots(state, event, after, min(back_minor, before.amount_minor))
+    if before.lots and was_open and not is_open:
+        after = _give_lots_back(state, event, before, after)
     state.transactions.put(key, after, before.opened_at_ms)
     if before.operation in ACTS_ON_PARENT:
         if was_open and not is_open:
             _end_on_parent(state, event, before)
         elif before.operation == "refund" and event.rail_facts is not None:
             count_on_parent(state, event, -(event.rail_facts.returned_minor or 0))
+
+
+def _give_lots_back(state: LedgerState, event: LedgerEvent, before: Transaction, after: Transaction) -> Transaction:
+    """What a transaction took of rewards comes back with what the event that ends it gives back, if anything."""
+    if before.hold is None and event.to_state in ("failed", "canceled"):
+        back_minor = max(before.amount_minor, sum(lot.remaining_minor for lot in before.lots))
+    elif before.operation == "refund":
+        return after  # it took its fee of them
+    else:
+        back_minor = max(0, sum_minor(event.entries, available(before.wallet_id, before.sub_wallet), before.asset))
+    return return_lots(state, event, after, back_minor)
 
 
 def _said_by_rail(event: LedgerEvent, before: Transaction) -> dict[str, object]:
@@ -297,8 +314,8 @@ def count_on_parent(
     if event.operation == "capture":
         _captured(state, event, key, parent, by_minor)
         return
-    if parent.lots and by_minor > 0 and event.operation in ("refund", "reverse"):
-        parent = return_lots(state, event, parent, by_minor)
+    if event.to_state == "settled" and event.from_state is None and parent.operation not in ("credit", "reward"):
+        parent = _return_spent(state, event, parent, exchange_minor if event.exchange is not None else by_minor)
     field = f"{_COUNTED_AS[event.operation or '']}_minor"
     counter = parent.counted
     counter = msgspec.structs.replace(
@@ -308,6 +325,11 @@ def count_on_parent(
         exchange_returned_minor=counter.exchange_returned_minor + exchange_minor,
     )
     state.transactions.put(key, msgspec.structs.replace(parent, counter=counter), parent.opened_at_ms)
+
+
+def _return_spent(state: LedgerState, event: LedgerEvent, of: Transaction, back_minor: int) -> Transaction:
+    """So much of what was spent by a transaction is there again."""
+    return return_lots(state, event, of, back_minor) if of.lots and back_minor > 0 else of
 
 
 #: Operations that take of another transaction, or give back of it.
@@ -324,6 +346,11 @@ def _end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) 
         settled_minor = None if event.rail_facts is None else event.rail_facts.settled_minor
         if settled_minor is not None:
             count_on_parent(state, event, settled_minor - before.amount_minor)
+        if before.rail is not None:
+            assert event.parent_transaction_id is not None
+            key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
+            back_minor = before.amount_minor if settled_minor is None else settled_minor
+            state.transactions.put(key, _return_spent(state, event, parent, back_minor), parent.opened_at_ms)
     elif before.operation == "dispute":
         count_on_parent(state, event, -before.amount_minor)
         if event.to_state == "reversed":
@@ -343,7 +370,7 @@ def _captured(state: LedgerState, event: LedgerEvent, key: str, parent: Transact
     hold = parent.hold
     if hold is None:
         return
-    change_minor = sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet))
+    change_minor = sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet), parent.asset)
     after = Hold(hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)
     state.transactions.put(key, msgspec.structs.replace(parent, hold=after), parent.opened_at_ms)
     _count(state, available(parent.wallet_id, parent.sub_wallet), parent.asset, change_minor)
@@ -353,17 +380,24 @@ def _captured(state: LedgerState, event: LedgerEvent, key: str, parent: Transact
 
 
 def _count_under_way(state: LedgerState, wallet_id: str, sub_wallet: str, journal: tuple[Entry, ...], by: int) -> None:
-    """What may yet come to the wallet's available balance, and leave transit, of what a journal has set aside.
+    """The most that may yet come to what the wallet can spend, and leave transit, by a journal.
 
-    What was held may come back as available: its hold may be over by then.
+    That is what it took, its fee too, or what it has set aside. What was held may come back as available: its hold may
+    be over by then.
     """
-    own, to = f"{wallet_id}/", available(wallet_id, sub_wallet)
+    own, to, on_hold = f"{wallet_id}/{sub_wallet}/", available(wallet_id, sub_wallet), held(wallet_id, sub_wallet)
+    took: dict[str, int] = {}
+    aside: dict[str, int] = {}
     for entry in journal:
-        account, set_aside_minor = entry.account, entry.credit_minor
-        if set_aside_minor and account != to and (account == TRANSIT or account.startswith(own)):
-            _count(state, to, entry.asset, by * set_aside_minor)
-            if account == TRANSIT:
-                _count(state, account, entry.asset, -by * set_aside_minor)
+        account, asset, minor = entry.account, entry.asset, entry.credit_minor - entry.debit_minor
+        if account == TRANSIT:
+            _count(state, account, asset, -by * minor)
+        elif account in (to, on_hold):
+            took[asset] = took.get(asset, 0) - minor
+        elif account.startswith(own):
+            aside[asset] = aside.get(asset, 0) + minor
+    for asset in {**took, **aside}:
+        _count(state, to, asset, by * max(0, took.get(asset, 0), aside.get(asset, 0)))
 
 
 def _count(state: LedgerState, account: str, asset: str, minor: int) -> None:
