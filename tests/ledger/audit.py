@@ -128,10 +128,11 @@ def _audit_books(world: World) -> None:
             for asset, terms in event["wallet"].get("limits", {}).items():
                 credit_minor[event["wallet_id"], asset] = terms.get("credit_limit_minor", 0)
         _audit_journal(event, balances, credit_minor)
-        if not any(entry["account"] == "system/transit" for entry in event.get("entries", ())):
+        through = [entry for entry in event.get("entries", ()) if entry["account"] == "system/transit"]
+        if not through:
             continue
         if event["type"] == "transaction.processed":
-            under_way[event["transaction_id"]] = event["asset"], event["amount_minor"]
+            under_way[event["transaction_id"]] = through[0]["asset"], through[0]["credit_minor"]
         else:
             assert event["type"] == "transfer.received" or (event["type"], event["from_state"]) == COMPENSATED
             del under_way[event["transaction_id"]]

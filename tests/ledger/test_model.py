@@ -15,7 +15,7 @@ from schemas.assets import ISO_4217
 from schemas.clock import rfc3339
 from schemas.topics import INPUTS, INTERNAL_COMMANDS
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.commands import Json, command, credit, debit, open_wallet, release
+from tests.ledger.commands import Json, command, credit, debit, open_wallet, operator, release
 from tests.ledger.drawn import APPROVERS, NUMBERED, PARTITION, PARTITIONS, WAITS_MS, commands, on_transactions
 from tests.ledger.model import Known, Model
 from tests.ledger.model.refusals import BY_HOLDER, MAY, may
@@ -27,6 +27,9 @@ from tests.ledger.world import DAY_MS, START_MS, TOPIC_OF, World
 RETAINED_MS = 40 * DAY_MS
 #: So few parked records are executed, and so few holds end at once, that both take several portions.
 PORTIONS = {"release": 2, "tick": 2}
+
+#: When the transfers are due that wait at first.
+SOON_MS = START_MS + 5_000
 
 #: How often the ledger was known to be wrong, so that nothing more of a run was compared.
 KNOWN: Counter[str] = Counter()
@@ -54,7 +57,10 @@ class LedgerAgainstModel(RuleBasedStateMachine):
 
     @initialize()
     def open_wallets(self) -> None:
-        """Two wallets in each partition, one with something of each kind under way; a third name is none for now."""
+        """Two wallets in each partition, one with something of each kind under way; a third name is none for now.
+
+        One of them has a tier.
+        """
         for number, wallet_id in enumerate(self.names[: 2 * PARTITIONS]):
             kind = "merchant" if number % 2 else "customer"
             self._put(open_wallet(wallet_id, "EUR", "USD", "JPY", kind=kind, sub_wallet="main"))
@@ -64,9 +70,13 @@ class LedgerAgainstModel(RuleBasedStateMachine):
             self._put(command("authorize", wallet_id, **money, amount_minor=30, expires_in_s=3_600))
             for operation in ("credit", "debit"):
                 self._put(command(operation, wallet_id, **money, amount_minor=12, rail="sepa"))
-            payee_id = self.names[(number + 1) % PARTITIONS]
-            fields: Json = {"to_wallet_id": payee_id, "to_sub_wallet": "main", "amount_minor": 9}
-            self._put(command("transfer", wallet_id, **money, **fields))
+            to: Json = {"to_wallet_id": self.names[(number + 1) % PARTITIONS], "to_sub_wallet": "main"}
+            self._put(command("transfer", wallet_id, **money, **to, amount_minor=9))
+            self._put(command("transfer", wallet_id, **money, **to, amount_minor=7, to_asset="USD"))
+            self._put(command("transfer", wallet_id, **money, **to, amount_minor=4, execute_at=rfc3339(SOON_MS)))
+            self._put(command("convert", wallet_id, **money, amount_minor=8, to_asset="USD"))
+            self._put(command("reward", wallet_id, **money, amount_minor=20, code="welcome", expires_in_s=7_200))
+        self._put(operator("set_tier", self.names[0], tier="basic", sub_wallet="main"))
         for partition in range(PARTITIONS):
             self._decide(partition, 1_000)
 
@@ -318,5 +328,5 @@ def test_the_ledger_does_what_its_model_does(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("agents.ledger.operations.release_quarantine.PORTION", PORTIONS["release"])
     monkeypatch.setattr("agents.ledger.due.TICK_PORTION", PORTIONS["tick"])
     seeded(
-        lambda seed: run_state_machine_as_test(hypothesis.seed(seed)(LedgerAgainstModel), settings=runs(100, 3_000, 80))
+        lambda seed: run_state_machine_as_test(hypothesis.seed(seed)(LedgerAgainstModel), settings=runs(300, 5_000, 80))
     )

@@ -197,16 +197,17 @@ def of_capture(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     causes = of_transaction(m, p, w, c)
     causes += causes_of(("rail_unknown", "rail", c.get("rail", "instant") not in m.rails))
     t = (named(m, p, c) or {}).get("t")
+    to = c.get("to_wallet_id", ""), c.get("to_sub_wallet", "main")
+    causes += causes_of(("malformed", "to_sub_wallet", t and to == (t["wallet"], t["sub"])))
     if not t or not t["hold"]:
         return causes
-    to, left = (c.get("to_wallet_id", ""), c.get("to_sub_wallet", "main")), t["hold"]["left"]
+    left = t["hold"]["left"]
     asked = left if c.get("amount_minor") is None else c["amount_minor"]
     most = t["amount"] + t["amount"] * (w["terms"]["over_capture_bps"] if w["terms"] else 0) // 10_000
     exceeds = asked > left and t["hold"]["captured"] + asked > most
     needed = max(0, asked - left) + charge(m, c, t["asset"], asked)[0]
     funds = spendable(m, c["wallet_id"], t["sub"], t["asset"])
     return causes + causes_of(
-        ("malformed", "to_sub_wallet", to == (t["wallet"], t["sub"])),
         ("exceeds_remaining", "amount_minor", exceeds),
         ("insufficient_funds", "amount_minor", not exceeds and needed and funds < needed),
         ("payee_refused", None, to[0] and here_refused(m, p, to, t["asset"])),
