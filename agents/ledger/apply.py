@@ -41,7 +41,9 @@ def apply(state: LedgerState, event: LedgerEvent, written: bytes) -> None:
     if event.entries:
         _post(state, event.entries)
         if state.has_lots:
-            spent = spend_lots(state, event.entries)
+            # A reward that is taken back is taken of itself.
+            first = event.parent_transaction_id if event.operation == "reverse" else None
+            spent = spend_lots(state, event.entries, first)
     change = _CHANGES.get(event.type)
     if change is not None:
         change(state, event)

@@ -36,13 +36,16 @@ def drop_lot(state: LedgerState, key: str, transaction_id: str) -> None:
     state.lots.put(key, lots or None)
 
 
-def spend_lots(state: LedgerState, entries: Sequence[Entry]) -> tuple[Lot, ...]:
-    """Take of the rewards of each account what its entries take from it in all; returns what was taken."""
+def spend_lots(state: LedgerState, entries: Sequence[Entry], first: str | None = None) -> tuple[Lot, ...]:
+    """Take of the rewards of each account what its entries take from it in all; returns what was taken.
+
+    `first` is the reward that goes before all others, if it is there.
+    """
     if len(entries) == 2:  # nearly always
         one, other = entries
         if one.account != other.account:
             taker = one if one.debit_minor else other
-            return _spend(state, f"{taker.account} {taker.asset}", taker.debit_minor) if _is_spent(taker) else ()
+            return _spend(state, f"{taker.account} {taker.asset}", taker.debit_minor, first) if _is_spent(taker) else ()
     net: dict[str, int] = {}
     for entry in entries:
         if _is_spent(entry):
@@ -51,7 +54,7 @@ def spend_lots(state: LedgerState, entries: Sequence[Entry]) -> tuple[Lot, ...]:
     spent: tuple[Lot, ...] = ()
     for key, minor in net.items():
         if minor > 0:
-            spent += _spend(state, key, minor)
+            spent += _spend(state, key, minor, first)
     return spent
 
 
@@ -59,12 +62,14 @@ def _is_spent(entry: Entry) -> bool:
     return entry.account.endswith(_SPENT_FROM)
 
 
-def _spend(state: LedgerState, key: str, minor: int) -> tuple[Lot, ...]:
+def _spend(state: LedgerState, key: str, minor: int, first: str | None) -> tuple[Lot, ...]:
     lots = state.lots.get(key)
     if not lots:
         return ()
+    if first is not None:
+        lots = tuple(sorted(lots, key=lambda lot: lot.transaction_id != first))
     left, taken = take(lots, minor)
-    state.lots.put(key, left or None)
+    state.lots.put(key, with_lots((), left) or None)
     return taken
 
 

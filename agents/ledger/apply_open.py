@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec.structs
 
-from agents.ledger.accounts import TRANSIT, available
+from agents.ledger.accounts import TRANSIT, available, held
 from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.state import LedgerState, Wallet
 from schemas.events import Entry, LedgerEvent
@@ -26,17 +26,24 @@ def wallet_of(state: LedgerState, wallet_id: str | None) -> Wallet:
 
 
 def count_under_way(state: LedgerState, wallet_id: str, sub_wallet: str, journal: tuple[Entry, ...], by: int) -> None:
-    """What may yet come to the wallet's available balance, and leave transit, of what a journal has set aside.
+    """The most that may yet come to what the wallet can spend, and leave transit, by a journal.
 
-    What was held may come back as available: its hold may be over by then.
+    That is what it took, its fee too, or what it has set aside. What was held may come back as available: its hold may
+    be over by then.
     """
-    own, to = f"{wallet_id}/", available(wallet_id, sub_wallet)
+    own, to, on_hold = f"{wallet_id}/{sub_wallet}/", available(wallet_id, sub_wallet), held(wallet_id, sub_wallet)
+    took: dict[str, int] = {}
+    aside: dict[str, int] = {}
     for entry in journal:
-        account, set_aside_minor = entry.account, entry.credit_minor
-        if set_aside_minor and account != to and (account == TRANSIT or account.startswith(own)):
-            add_under_way(state, to, entry.asset, by * set_aside_minor)
-            if account == TRANSIT:
-                add_under_way(state, account, entry.asset, -by * set_aside_minor)
+        account, asset, minor = entry.account, entry.asset, entry.credit_minor - entry.debit_minor
+        if account == TRANSIT:
+            add_under_way(state, account, asset, -by * minor)
+        elif account in (to, on_hold):
+            took[asset] = took.get(asset, 0) - minor
+        elif account.startswith(own):
+            aside[asset] = aside.get(asset, 0) + minor
+    for asset in {**took, **aside}:
+        add_under_way(state, to, asset, by * max(0, took.get(asset, 0), aside.get(asset, 0)))
 
 
 def add_under_way(state: LedgerState, account: str, asset: str, minor: int) -> None:

@@ -76,7 +76,7 @@ def return_lots_of_parent(state: LedgerState, event: LedgerEvent, back_minor: in
         return
     assert event.parent_transaction_id is not None
     key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
-    if parent.lots:
+    if parent.lots and back_minor > 0 and parent.operation not in ("credit", "reward"):
         state.transactions.put(key, return_lots(state, event, parent, back_minor), parent.opened_at_ms)
 
 
@@ -93,7 +93,7 @@ def _captured(state: LedgerState, event: LedgerEvent, key: str, parent: Transact
     hold = parent.hold
     if hold is None:
         return
-    change_minor = sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet))
+    change_minor = sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet), parent.asset)
     after = Hold(hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)
     state.transactions.put(key, msgspec.structs.replace(parent, hold=after), parent.opened_at_ms)
     add_under_way(state, available(parent.wallet_id, parent.sub_wallet), parent.asset, change_minor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agents.ledger.accounts import available
+from agents.ledger.accounts import FEES, available
 from agents.ledger.spending import give_back, spend
 from agents.ledger.state import LedgerState, Transaction
 from schemas.clock import unix_ms
@@ -22,8 +22,14 @@ def counted_minor(event: LedgerEvent) -> int:
         to = event.counterparty
         return 0 if to is not None and to.wallet_id == event.wallet_id else amount_minor
     if operation == "capture" or event.forced:
-        return -sum_minor(event.entries, available(event.wallet_id or "", event.sub_wallet or ""))
+        return _taken_minor(event) - (0 if event.fee is None else event.fee.amount_minor)
     return 0
+
+
+def _taken_minor(event: LedgerEvent) -> int:
+    """What an event takes from the wallet in its asset."""
+    own = available(event.wallet_id or "", event.sub_wallet or "")
+    return -sum_minor(event.entries, own, event.asset or "")
 
 
 def count_spent(state: LedgerState, event: LedgerEvent, minor: int) -> None:
@@ -33,7 +39,7 @@ def count_spent(state: LedgerState, event: LedgerEvent, minor: int) -> None:
 
 def count_forced(state: LedgerState, event: LedgerEvent) -> None:
     """What is taken without being asked for counts too."""
-    minor = -sum_minor(event.entries, available(event.wallet_id or "", event.sub_wallet or ""))
+    minor = _taken_minor(event)
     wallet = state.wallets.get(event.wallet_id or "")
     if minor > 0 and wallet is not None and wallet.terms is not None:
         count_spent(state, event, minor)
@@ -57,9 +63,11 @@ def uncount_spent(state: LedgerState, event: LedgerEvent, before: Transaction) -
 def _counted_minor_of(before: Transaction) -> int:
     if before.operation != "capture":
         return before.amount_minor
-    return -sum_minor(before.journal, available(before.wallet_id, before.sub_wallet))
+    # What went elsewhere than for its fee, less what was held.
+    taken_minor = -sum_minor(before.journal, available(before.wallet_id, before.sub_wallet), before.asset)
+    return taken_minor - sum_minor(before.journal, FEES, before.asset)
 
 
-def sum_minor(entries: Sequence[Entry], account: str) -> int:
-    """Credits less debits of an account."""
-    return sum(entry.credit_minor - entry.debit_minor for entry in entries if entry.account == account)
+def sum_minor(entries: Sequence[Entry], account: str, asset: str) -> int:
+    """Credits less debits of an account in an asset."""
+    return sum([one.credit_minor - one.debit_minor for one in entries if one.account == account and one.asset == asset])

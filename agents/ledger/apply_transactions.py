@@ -103,9 +103,14 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
         exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
         count_on_parent(state, event, event.amount_minor or 0, event.fee_returned_minor or 0, exchange_minor)
         if event.to_state == "settled":
-            return_lots_of_parent(state, event, exchange_minor or event.amount_minor or 0)
+            back_minor = (event.amount_minor or 0) if event.exchange is None else exchange_minor
+            return_lots_of_parent(state, event, back_minor)
     if is_open:
-        count_under_way(state, event.wallet_id or "", event.sub_wallet or "", event.entries, 1)
+        wallet_id, sub_wallet = event.wallet_id or "", event.sub_wallet or ""
+        if hold is not None:
+            add_under_way(state, available(wallet_id, sub_wallet), event.asset or "", hold.remaining_minor)
+        else:
+            count_under_way(state, wallet_id, sub_wallet, event.entries, 1)
         count_open(state, event.wallet_id, 1)
 
 
@@ -179,8 +184,8 @@ def _put(
 
 def _returnable_minor(event: LedgerEvent) -> int:
     """The fee that refunds give back; of a refund, what it has given back."""
-    if event.fee_returned_minor is not None:
-        return event.fee_returned_minor
+    if event.operation in ("refund", "reverse"):
+        return event.fee_returned_minor or 0
     return event.fee.amount_minor if event.fee is not None and event.fee.refundable else 0
 
 
@@ -193,7 +198,11 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
     if event.type == REWARD_EXPIRED:
         remove_due(state, event, before.due_at_ms)
         drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
-        state.transactions.put(key, msgspec.structs.replace(before, due_at_ms=0), before.opened_at_ms)
+        # What has expired is not there any more for operators to take back.
+        expired_minor, counter = sum(entry.debit_minor for entry in event.entries), before.counted
+        counter = msgspec.structs.replace(counter, returned_minor=counter.returned_minor + expired_minor)
+        after = msgspec.structs.replace(before, due_at_ms=0, counter=counter)
+        state.transactions.put(key, after, before.opened_at_ms)
         return
     if before.operation == "reward" and event.to_state == "reversed":
         drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
@@ -215,16 +224,25 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
             uncount_spent(state, event, before)
     if event.forced:
         count_forced(state, event)
-    is_given_back = before.hold is not None or event.to_state in ("failed", "canceled")
-    if before.lots and was_open and not is_open and is_given_back:
-        back_minor = max(0, sum_minor(event.entries, available(before.wallet_id, before.sub_wallet)))
-        after = return_lots(state, event, after, min(back_minor, before.amount_minor))
+    if before.lots and was_open and not is_open:
+        after = _give_lots_back(state, event, before, after)
     state.transactions.put(key, after, before.opened_at_ms)
     if before.operation in ACTS_ON_PARENT:
         if was_open and not is_open:
             end_on_parent(state, event, before)
         elif before.operation == "refund" and event.rail_facts is not None:
             count_on_parent(state, event, -(event.rail_facts.returned_minor or 0))
+
+
+def _give_lots_back(state: LedgerState, event: LedgerEvent, before: Transaction, after: Transaction) -> Transaction:
+    """What a transaction took of rewards comes back with what the event that ends it gives back, if anything."""
+    if before.hold is None and event.to_state in ("failed", "canceled"):
+        back_minor = max(before.amount_minor, sum(lot.remaining_minor for lot in before.lots))
+    elif before.operation == "refund":
+        return after  # it took its fee of them
+    else:
+        back_minor = max(0, sum_minor(event.entries, available(before.wallet_id, before.sub_wallet), before.asset))
+    return return_lots(state, event, after, back_minor)
 
 
 def _said_by_rail(event: LedgerEvent, before: Transaction) -> dict[str, object]:

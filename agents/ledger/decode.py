@@ -9,7 +9,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.cloudevents import MAX_ID_LENGTH, HeaderError, read_headers
-from schemas.commands import Capture, OpenSubWallet, Transfer
+from schemas.commands import Batch, Capture, Convert, OpenSubWallet, Transfer
 from schemas.contract import RESERVED_WALLET_ID, WalletId
 from schemas.events import Source
 from schemas.internal import ForwardedRecord, InternalCommand, TransferLeg, decode_internal
@@ -23,7 +23,7 @@ _LONGEST_READABLE = 255
 #: Operations that name a sub-wallet, or take that of the transaction that they name.
 _OF_A_SUB_WALLET = frozenset(
     {
-        *("convert", "fee", "reward"),
+        *("fee", "reward"),
         *("credit", "debit", "authorize", "release", "cancel", "refund", "dispute"),
         *("reverse", "resolve_dispute", "submit", "settle", "fail", "return"),
     }
@@ -84,12 +84,16 @@ def _wrong_wallet(command: ReadCommand) -> tuple[str, str] | None:
     check = _CHECKS.get(operation)
     if check is not None:
         return check(command)
-    if command.sub_wallet != "main" and operation not in _OF_A_SUB_WALLET:
-        if operation == "open_wallet":
-            return "a wallet is opened with `main`; use open_sub_wallet for others", "sub_wallet"
-        # Accepting it would do to the whole wallet what was asked for a part of it.
-        return f"{operation} is of the whole wallet; sub_wallet is `main` or left out", "sub_wallet"
-    return None
+    return None if operation in _OF_A_SUB_WALLET else _wrong_part(command)
+
+
+def _wrong_part(command: ReadCommand) -> tuple[str, str] | None:
+    if command.sub_wallet == "main":
+        return None
+    if command.operation == "open_wallet":
+        return "a wallet is opened with `main`; use open_sub_wallet for others", "sub_wallet"
+    # Accepting it would do to the whole wallet what was asked for a part of it.
+    return f"{command.operation} is of the whole wallet; sub_wallet is `main` or left out", "sub_wallet"
 
 
 def _wrong_accounts(command: Adjust) -> tuple[str, str] | None:
@@ -97,13 +101,37 @@ def _wrong_accounts(command: Adjust) -> tuple[str, str] | None:
 
 
 def _wrong_payee(command: Transfer) -> tuple[str, str] | None:
+    return _wrong_payee_of(command.wallet_id, command)
+
+
+def _wrong_payee_of(wallet_id: str, command: Transfer) -> tuple[str, str] | None:
     if command.to_wallet_id == RESERVED_WALLET_ID:
         return _RESERVED, "to_wallet_id"
-    if command.to_asset is None and (command.rate_id is not None or command.min_to_amount_minor is not None):
-        return "only a transfer with to_asset is exchanged on its way", "to_asset"
-    if command.to_wallet_id == command.wallet_id and command.to_sub_wallet == command.sub_wallet:
+    is_exchanged = command.to_asset not in (None, command.asset)
+    if not is_exchanged and (command.rate_id is not None or command.min_to_amount_minor is not None):
+        return "only a transfer whose to_asset is another one is exchanged on its way", "to_asset"
+    if command.to_wallet_id == wallet_id and command.to_sub_wallet == command.sub_wallet:
         return "payer and payee are the same sub-wallet", "to_sub_wallet"
     return None
+
+
+def _wrong_exchange(command: Convert) -> tuple[str, str] | None:
+    return ("both assets are the same", "to_asset") if command.to_asset == command.asset else None
+
+
+def _wrong_items(command: Batch) -> tuple[str, str] | None:
+    """What is wrong with an item, as it would be with the command of its own."""
+    items: list[Any] = command.items
+    for number, item in enumerate(items):
+        operation = item.__struct_config__.tag
+        wrong = None
+        if operation == "transfer":
+            wrong = _wrong_payee_of(command.wallet_id, item)
+        elif operation == "convert":
+            wrong = _wrong_exchange(item)
+        if wrong is not None:
+            return wrong[0], f"items.{number}.{wrong[1]}"
+    return _wrong_part(command)  # type: ignore[arg-type]
 
 
 def _wrong_capture(command: Capture) -> tuple[str, str] | None:
@@ -132,6 +160,8 @@ def _wrong_sub_wallet(command: OpenSubWallet) -> tuple[str, str] | None:
 #: What may be wrong with the fields of some operations, sub-wallets included.
 _CHECKS: Final[dict[str, Callable[[Any], tuple[str, str] | None]]] = {
     "transfer": _wrong_payee,
+    "convert": _wrong_exchange,
+    "batch": _wrong_items,
     "capture": _wrong_capture,
     "open_sub_wallet": _wrong_sub_wallet,
     "adjust": _wrong_accounts,
@@ -161,10 +191,14 @@ def _is_place(source: Source) -> bool:
 def _first_error(error: ValidationError) -> tuple[str, str | None]:
     """What is wrong, in a sentence without the value itself, and the field."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    # The first element of a location within a tagged union is the tag, not a field.
+    # The first element of a location within a tagged union is its tag, not a field; so is that behind an item's number.
     path = [str(part) for part in first["loc"][1:]]
+    if path[:1] == ["items"]:
+        del path[2:3]
     if first["type"].startswith("union_tag"):
-        return "`operation` is missing or names no operation of this topic", "operation"
+        where = ".".join([*path, "operation"])
+        what = "of a batch" if path else "of this topic"
+        return f"`operation` is missing or names no operation {what}", where
     return str(first["msg"])[:_LONGEST_READABLE], ".".join(path)[:_LONGEST_READABLE] or None
 
 

@@ -70,6 +70,17 @@ def refuse_asset(
     return draft.reject(Code.ASSET_NOT_ENABLED, f"the wallet does not hold {asset}", field)
 
 
+def refuse_assets(draft: Draft, wallet: Wallet, asset: str, to_asset: str, reference: Reference) -> LedgerEvent | None:
+    """A rejection where either asset of an exchange is unknown, or the wallet does not hold it."""
+    refused = refuse_asset(draft, wallet, asset, reference)
+    if refused is not None and refused.code == Code.ASSET_UNKNOWN:
+        return refused
+    to_refused = refuse_asset(draft, wallet, to_asset, reference, "to_asset")
+    if to_refused is not None and to_refused.code == Code.ASSET_UNKNOWN:
+        return to_refused
+    return refused or to_refused
+
+
 def is_barred(wallet: Wallet, sub_wallet: str, asset: str, reference: Reference) -> bool:
     """True where a sub-wallet's kind forbids an asset that its wallet holds: money in a loyalty sub-wallet."""
     known = reference.assets.get(asset)

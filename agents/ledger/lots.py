@@ -43,7 +43,8 @@ def coming_back(spent: Lots, spent_minor: int, back_before_minor: int, back_mino
 
     Rewards were spent first, so that everything else comes back before them: the latest of them first.
     """
-    others_minor = spent_minor - sum(lot.remaining_minor for lot in spent)
+    # A fee was taken of them too where they are more than what was spent.
+    others_minor = max(0, spent_minor - sum(lot.remaining_minor for lot in spent))
     done_minor = max(0, back_before_minor - others_minor)
     due_minor = max(0, back_before_minor + back_minor - others_minor) - done_minor
     latest_first = tuple(reversed(spent))

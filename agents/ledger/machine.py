@@ -138,6 +138,8 @@ class LedgerMachine:
             return
         command = decode_told(record.value)
         if isinstance(command, Tick):
+            # It has ended nothing after all.
+            turn.due_from_then = ""
             here = turn.here(record.offset)
             if not fail_tick(turn, Cause(here.topic, here.partition, here.offset), record.key):
                 refuse_failed(turn, record, _what_failed(record.value, error))
@@ -149,6 +151,7 @@ class LedgerMachine:
     def oversized(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """What the record leads to does not fit through the broker. A leg or an answer to one is kept here too."""
         turn = self._turn(state, context, out)
+        turn.due_from_then = ""
         value, origin = record.value, None
         if context.topic == INTERNAL_COMMANDS:
             command = decode_told(value)

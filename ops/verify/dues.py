@@ -55,21 +55,26 @@ class Dues:
         account = f"{available(known.wallet_id, known.sub_wallet)} {known.asset}"
         there_minor = self._books.balances.get(account, 0) + expired_minor
         self.lots.drop(known.transaction_id)
+        # What has expired is not there any more for operators to take back.
+        known.counted().returned_minor += expired_minor
         return Case(event, known, None, max(0, min(self._left_minor, there_minor)))
 
-    def moved(self, event: LedgerEvent, known: Known, *, had_hold: bool) -> None:
+    def moved(self, event: LedgerEvent, known: Known, *, was_open: bool, had_hold: bool) -> None:
         """A transaction has moved on: nothing may be due of it any more, and rewards may come back."""
-        is_over = event.to_state in ("failed", "canceled")
         if known.operation == "reward" and event.to_state == "reversed":
             self.lots.reverse(known.transaction_id)
             self.expiries.ended(known)
-        elif is_over or (had_hold and known.hold is None):
-            self._give_back(event, known)
+        elif was_open and not known.is_open:
+            self._give_back(event, known, had_hold=had_hold)
             self.expiries.ended(known)
 
     def taken_back(self, event: LedgerEvent, original: Known) -> None:
         """Something of a transaction has come back, in its own asset, and with it rewards that it has spent."""
-        if event.operation in ("refund", "reverse") and event.to_state == State.SETTLED:
+        if (
+            event.operation in ("refund", "reverse")
+            and event.to_state == State.SETTLED
+            and original.operation not in ("credit", "reward")
+        ):
             back_minor = (event.amount_minor or 0) if event.exchange is None else event.exchange.to_minor
             self.lots.give_back(original.transaction_id, back_minor, event.recorded_at)
 
@@ -79,12 +84,18 @@ class Dues:
             settled_minor = known.amount_minor if known.counter is None else known.counter.settled_minor
             self.lots.give_back(original.transaction_id, settled_minor, event.recorded_at)
 
-    def _give_back(self, event: LedgerEvent, known: Known) -> None:
-        account = available(known.wallet_id, known.sub_wallet)
-        back_minor = sum(e.credit_minor - e.debit_minor for e in event.entries if e.account == account)
+    def _give_back(self, event: LedgerEvent, known: Known, *, had_hold: bool) -> None:
+        """What a transaction took of rewards comes back with what the event that ends it gives back, if anything."""
+        if not had_hold and event.to_state in ("failed", "canceled"):
+            back_minor = max(known.amount_minor, self.lots.all_of(known.transaction_id))
+        elif known.operation == "refund":
+            return  # it took its fee of them
+        else:
+            own, asset = available(known.wallet_id, known.sub_wallet), known.asset
+            credits = [e.credit_minor - e.debit_minor for e in event.entries if (e.account, e.asset) == (own, asset)]
+            back_minor = sum(credits)
         if back_minor > 0:
-            minor = min(back_minor, known.amount_minor)
-            self.lots.give_back(known.transaction_id, minor, event.recorded_at)
+            self.lots.give_back(known.transaction_id, back_minor, event.recorded_at)
 
 
 def wrongs_of_executing(event: LedgerEvent, known: Known) -> list[Wrong]:

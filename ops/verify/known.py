@@ -193,7 +193,7 @@ def opened(event: LedgerEvent, original: Known | None) -> Known:
     known.original = original
     known.exchange = event.exchange
     known.fee_minor = event.fee_returned_minor or 0
-    if event.fee is not None and event.fee.refundable and event.fee_returned_minor is None:
+    if event.fee is not None and event.fee.refundable and event.operation not in ("refund", "reverse"):
         known.fee_minor = event.fee.amount_minor
     if known.is_open:
         known.journal = event.entries

@@ -100,7 +100,9 @@ class Lots:
             if entry.account.endswith(f"/{AVAILABLE}"):
                 key = f"{entry.account} {entry.asset}"
                 net[key] = net.get(key, 0) + entry.debit_minor - entry.credit_minor
-        return [lot for key, minor in net.items() if minor > 0 for lot in self._take(key, minor)]
+        # A reward that operators take back is taken of itself.
+        first = event.parent_transaction_id if event.operation == "reverse" else None
+        return [lot for key, minor in net.items() if minor > 0 for lot in self._take(key, minor, first)]
 
     def keep(self, event: LedgerEvent, spent: list[Lot]) -> None:
         """An event's transaction is what has spent them."""
@@ -111,12 +113,18 @@ class Lots:
     def _spending(self, event: LedgerEvent) -> _Spending:
         return _Spending(event.amount_minor or 0, unix_ms(event.recorded_at))
 
+    def all_of(self, transaction_id: str) -> int:
+        """All that a transaction has taken of rewards."""
+        of = self._spendings.get(transaction_id)
+        return 0 if of is None else sum(lot.minor for lot in of.lots)
+
     def give_back(self, transaction_id: str, minor: int, recorded_at: str) -> None:
         """So much of a spending comes back: everything else of it first, then its latest rewards."""
         of = self._spendings.get(transaction_id)
         if of is None:
             return
-        others_minor = of.amount_minor - sum(lot.minor for lot in of.lots)
+        # A fee was taken of them too where they are more than the amount.
+        others_minor = max(0, of.amount_minor - sum(lot.minor for lot in of.lots))
         done_minor = max(0, of.back_minor - others_minor)
         due_minor = max(0, of.back_minor + minor - others_minor) - done_minor
         of.back_minor += minor
@@ -163,9 +171,9 @@ class Lots:
     def _add(self, key: str, lot: Lot) -> None:
         self._left[key] = sorted([*self._left.get(key, ()), lot])
 
-    def _take(self, key: str, minor: int) -> list[Lot]:
+    def _take(self, key: str, minor: int, first: str | None) -> list[Lot]:
         taken, left = [], []
-        for lot in self._left.get(key, ()):
+        for lot in sorted(self._left.get(key, ()), key=lambda lot: lot.reward_id != first):
             part_minor = min(minor, lot.minor)
             minor -= part_minor
             if part_minor:
@@ -173,5 +181,5 @@ class Lots:
             if lot.minor > part_minor:
                 left.append(lot._replace(minor=lot.minor - part_minor))
         if taken:
-            self._left[key] = left
+            self._left[key] = sorted(left)
         return taken

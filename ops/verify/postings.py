@@ -180,6 +180,8 @@ NOTES: Final = frozenset({ev.TRANSACTION_CONFIRMED, ev.TRANSACTION_CONTRADICTED}
 
 def may_be_forced(event: LedgerEvent) -> bool:
     """True where what the event is caused by may take available money below zero."""
+    if event.operation == "refund" and event.command in ("fail", "cancel"):
+        return True  # the fee that came back with it may be spent
     return (event.command or event.operation) in MAY_BE_FORCED
 
 

@@ -228,7 +228,7 @@ class Transactions:
             self._here.report(Check.BROKEN_TRANSITION, why)
         self._check_remaining(event, remaining_after(case, had_hold=had_hold))
         self.open.pop(transaction_id, None)
-        self._dues.moved(event, known, had_hold=had_hold)
+        self._dues.moved(event, known, was_open=was_open, had_hold=had_hold)
         if original is not None and original.hold is None and original.operation != "authorize":
             if was_open:
                 self._dues.settled_later(event, known, original)
@@ -246,6 +246,7 @@ class Transactions:
         if event.command == "expire":
             self._report_posting(verdict.rule, self._dues.expire_reward(event, known))
             self._check_remaining(event, 0)
+            self._keep(event, known)
             return
         self._report_all(wrongs_of_executing(event, known))
         self._report_all(wrongs_within(Case(event, None, None)))

@@ -89,7 +89,8 @@ def _audit_key(event: Json, record: Record) -> None:
 def _follows(event: Json) -> bool:
     """What the ledger does before or behind what a record asks for: what is due, originals that move, items."""
     cause = event["cause"]
-    is_item = "parent_transaction_id" in event and cause["topic"] != INTERNAL_COMMANDS
+    # A batch may have been forwarded; an answer of the payee's partition says nothing of where it comes from.
+    is_item = "parent_transaction_id" in event and (cause["topic"] != INTERNAL_COMMANDS or "origin" in cause)
     return ("command" in event or is_item) and "idempotency_key" not in cause
 
 
@@ -127,10 +128,11 @@ def _audit_books(world: World) -> None:
             for asset, terms in event["wallet"].get("limits", {}).items():
                 credit_minor[event["wallet_id"], asset] = terms.get("credit_limit_minor", 0)
         _audit_journal(event, balances, credit_minor)
-        if not any(entry["account"] == "system/transit" for entry in event.get("entries", ())):
+        through = [entry for entry in event.get("entries", ()) if entry["account"] == "system/transit"]
+        if not through:
             continue
         if event["type"] == "transaction.processed":
-            under_way[event["transaction_id"]] = event["asset"], event["amount_minor"]
+            under_way[event["transaction_id"]] = through[0]["asset"], through[0]["credit_minor"]
         else:
             assert event["type"] == "transfer.received" or (event["type"], event["from_state"]) == COMPENSATED
             del under_way[event["transaction_id"]]
@@ -151,13 +153,15 @@ def _audit_journal(
 ) -> None:
     """The journal balances, the balances in the event are those after it, and the path is legal."""
     sums: Counter[str] = Counter()
+    moved: Counter[tuple[str, str]] = Counter()
     for entry in event.get("entries", ()):
         minor = entry.get("credit_minor", 0) - entry.get("debit_minor", 0)
         sums[entry["asset"]] += minor
-        account = entry["account"]
-        balances[event["_partition"], account, entry["asset"]] += minor
-        after_minor = balances[event["_partition"], account, entry["asset"]]
-        lowest_minor = -credit_minor.get((account.partition("/")[0], entry["asset"]), 0)
+        moved[entry["account"], entry["asset"]] += minor
+    for (account, asset), minor in moved.items():
+        balances[event["_partition"], account, asset] += minor
+        after_minor = balances[event["_partition"], account, asset]
+        lowest_minor = -credit_minor.get((account.partition("/")[0], asset), 0)
         if minor < 0 and after_minor < lowest_minor and not event.get("forced"):
             assert account.startswith("system/"), f"{account} goes below its limit unforced: {event}"
     assert not any(sums.values()), f"debits and credits differ: {event}"

@@ -14,7 +14,7 @@ def shown(outcome: Json) -> Json:
     return {
         "kind": outcome["kind"],
         "wallet_id": outcome["wallet_id"],
-        "key": outcome["idempotency_key"],
+        "key": outcome.get("idempotency_key"),
         "code": outcome["code"],
         "field": outcome.get("field"),
         "id": outcome.get("transaction_id"),
@@ -36,7 +36,7 @@ def told_by_model(item: tuple[Any, ...]) -> tuple[Any, ...]:
     """What one partition tells another, as the model has it."""
     kind, *what = item
     if kind == "leg":
-        return kind, what[0]["id"], what[0]["to"], what[0]["amount"], what[0]["operation"]
+        return kind, what[0]["id"], what[0]["to"], what[0]["sends"], what[0]["operation"]
     return (kind, what[0]["id"]) if kind == "answer" else (kind,)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.ledger.draft import Draft
 from agents.ledger.guards import find_named
-from agents.ledger.holds import close_hold, taken_back
+from agents.ledger.holds import close_hold, taken_back, takes_below
 from agents.ledger.state import LedgerState, Transaction, Wallet
 from schemas.codes import Code
 from schemas.commands import Cancel
@@ -28,6 +28,7 @@ def decide_cancel(
     else:
         journal = taken_back(state, named.transaction, draft.context.recorded_at_ms)
     event = draft.move(named, State.CANCELED.value, journal)
+    event.forced = journal is not None and takes_below(wallet, named.transaction, journal)
     event.remaining_minor = 0
     return event
 

@@ -49,14 +49,13 @@ def decide_capture(
     state: LedgerState, wallet: Wallet, command: Capture, draft: Draft, reference: Reference
 ) -> LedgerEvent:
     """Capture part of an authorization, or what is left of it; `final` gives back the rest at once."""
+    if command.to_wallet_id == command.wallet_id and _is_to_itself(state, command, draft):
+        return draft.reject(Code.MALFORMED, "payer and payee are the same sub-wallet", "to_sub_wallet")
     rail = command.rail or (INSTANT.name if command.to_wallet_id is None else None)
     over = None if rail is None else (rail, reference)
     named = find_named(draft, state, wallet, command, Verb.CAPTURE, leaving=True, rail=over)
     if isinstance(named, LedgerEvent):
         return named
-    of = named.transaction
-    if (command.to_wallet_id, command.to_sub_wallet or "main") == (of.wallet_id, of.sub_wallet):
-        return draft.reject(Code.MALFORMED, "payer and payee are the same sub-wallet", "to_sub_wallet")
     taken = _taken(state, wallet, command, draft, named.transaction, reference)
     if isinstance(taken, LedgerEvent):
         return taken
@@ -71,6 +70,12 @@ def decide_capture(
         if command.final or taken.held_minor == hold.remaining_minor:
             draft.then = (partial(_end_captured, transaction_id=named.transaction_id, cause=draft.cause),)
     return event
+
+
+def _is_to_itself(state: LedgerState, command: Capture, draft: Draft) -> bool:
+    """True where the wallet pays itself, into the very sub-wallet that the money is held in."""
+    of = state.transactions.get(command.transaction_id, draft.context.recorded_at_ms)
+    return of is not None and (of.wallet_id, of.sub_wallet) == (command.wallet_id, command.to_sub_wallet or "main")
 
 
 def _taken(

@@ -6,7 +6,7 @@ from agents.ledger.accounts import available
 from agents.ledger.charges import charge, minor_of, paid
 from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchange_for, exchanged
-from agents.ledger.guards import balance_overflow, refuse_account, refuse_asset, refuse_escrow, refuse_funds
+from agents.ledger.guards import balance_overflow, refuse_assets, refuse_escrow, refuse_funds, refuse_wallet
 from agents.ledger.journals import has_room_after, post_moves
 from agents.ledger.limits import refuse_cap, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
@@ -24,8 +24,8 @@ def decide_convert(
     fee = charge(wallet, reference, "convert", command.asset, command.amount_minor) if reference.fees else None
     needed_minor = command.amount_minor + minor_of(fee)
     refused = (
-        refuse_account(draft, wallet, command.asset, reference, leaving=True)
-        or refuse_asset(draft, wallet, command.to_asset, reference, "to_asset")
+        refuse_wallet(draft, wallet, leaving=True)
+        or refuse_assets(draft, wallet, command.asset, command.to_asset, reference)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
         or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), needed_minor)
     )

@@ -34,10 +34,6 @@ UNREACHED: Final[Mapping[tuple[str, State], str]] = {
 }
 
 
-#: Operations that the reference model, bad input and replays do not know yet; scenarios and life cycles do.
-NOT_TRIED_YET: Final = frozenset({"convert", "fee", "reward", "batch"})
-
-
 @dataclass(frozen=True)
 class Way:
     """How transactions of one kind are begun, and the steps from there into each state."""

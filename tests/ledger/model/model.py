@@ -6,16 +6,19 @@ from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
-from schemas.codes import Code
-from tests.ledger.model.begun import follow
-from tests.ledger.model.books import MAX, Books, Json, account, own, say, update
-from tests.ledger.model.operations import OPERATIONS
-from tests.ledger.model.refusals import Cause, payee_refuses
+from tests.ledger.model import rewards
+from tests.ledger.model.agreed import over_cap
+from tests.ledger.model.books import MAX, TRANSIT, After, Books, Cause, Json, account, own, say, update
+from tests.ledger.model.given_back import back_to, follow
+from tests.ledger.model.operations import OPERATIONS, first_of, of_scheduling, schedule
+from tests.ledger.model.prices import Prices, ms_of
+from tests.ledger.model.refusals import payee_refuses
 
 TRY_AGAIN = {
     *("malformed", "key_mismatch", "idempotency_mismatch", "wallet_not_found", "wallet_quarantined"),
     *("rate_unavailable", "internal_error"),
 }
+EPOCH = "1970-01-01T00:00:00.000Z"
 #: Amounts of commands, and the least that each may be.
 AMOUNTS = {"amount_minor": 1, "settled_minor": 1, "rail_fee_minor": 0}
 
@@ -23,17 +26,15 @@ AMOUNTS = {"amount_minor": 1, "settled_minor": 1, "rail_fee_minor": 0}
 class Model(Books):
     """`request` and `told` return the outcomes of a record in partition `p`; `sent` is what partitions tell others."""
 
-    def __init__(
-        self, owner: Callable[[str], int], known: set[str], rails: dict[str, str], retained_ms: int, portions: Json
-    ):
+    def __init__(self, owner: Callable[[str], int], known: set[str], reference: Json, retained_ms: int, portions: Json):
         super().__init__(owner)
-        self.known, self.rails = known, rails
+        self.known, self.rails, self.tiers = known, reference["rails"], reference["tiers"]
+        self.prices = Prices(reference["rates"], reference["schedules"])
         self.retained_ms, self.bucket_ms = retained_ms, retained_ms // 5
         #: Scope of a key -> when it was used, the command, its answer.
         self.first: dict[tuple[str, str, str], tuple[int, Json, Json]] = {}
         #: How many parked records one release executes, and how many holds one tick ends.
         self.portions = portions
-        self.now = 0
 
     # ---- commands ------------------------------------------------------------------------------------
 
@@ -57,14 +58,19 @@ class Model(Books):
             wallet["parked"].append(("update", c, key))
             return []
         causes = self.causes_of_any(c, key, first[1] if first else None, wallet)
-        ended = self.expire(p, wid) if wallet and not causes else []
-        self.id = sha256("\0".join([*scope, str(self.now), "0"]).encode()).hexdigest()[:32]
+        ended = self.end_all(p, self.due(p, wid)) if wallet and not causes else []
+        self.topic = topic
         said, following = self.decide(p, topic, c, wallet, causes, forwarded)
         if matches and not first and said["code"] not in TRY_AGAIN:
             self.first[scope] = self.now, c, said
         if c["operation"] == "release_quarantine" and said["code"] == "ok" and wallet:
             following += self.release(p, wid, wallet)
         return [*ended, said, *following]
+
+    def id_of(self, c: Json, item: int = 0) -> str:
+        """The id of a transaction: input topic, wallet, key, when it was first recorded, item of a batch."""
+        identity = [self.topic, c["wallet_id"], c["idempotency_key"], str(self.now), str(item)]
+        return sha256("\0".join(identity).encode()).hexdigest()[:32]
 
     def replayed(self, first: Json) -> Json:
         t = self.transactions.get(first["id"], first)
@@ -88,31 +94,64 @@ class Model(Books):
     ) -> tuple[Json, list[Json]]:
         """The answer, and the updates that follow it."""
         refuse, do = OPERATIONS[c["operation"]]
-        late = refuse(self, p, w, c) if w or c["operation"] == "open_wallet" else []
+        if ms_of(c.get("execute_at", EPOCH)) > self.now:
+            refuse, do = of_scheduling, schedule
+        late = refuse(self, p, w, c) if not causes and (w or c["operation"] == "open_wallet") else []
         if w and w["quarantined"] and topic == "transaction-requests":
             late.append(("wallet_quarantined", None))
-        cause = first_of(causes or late)
-        if cause is not None and cause[0] != "payee_refused":
+        cause, id_ = first_of(causes or late), self.id_of(c)
+        # What a payee refuses has failed; a batch is not begun.
+        if cause is not None and (cause[0] != "payee_refused" or c["operation"] == "batch"):
             return say(c, *cause), []
-        done = do(self, p, c, self.id, refused=cause is not None)
+        done = do(self, p, c, id_, refused=cause is not None)
         if isinstance(done, str):
-            return say(c, done, "amount_minor"), []
+            code, _, field = done.partition(" ")
+            return say(c, code, field), []
         t, after, following = done
         state, code = (t["state"], t["code"]) if t else (None, "ok")
         answer = {**say(c, code if state == "failed" else "ok"), "state": state}
-        return {**answer, "id": t["id"] if t else self.id, "balances": own(c["wallet_id"], after)}, following
+        return {**answer, "id": t["id"] if t else id_, "balances": own(c["wallet_id"], after)}, following
 
     # ---- time ----------------------------------------------------------------------------------------
 
     def due(self, p: int, wallet_id: str | None = None) -> list[Json]:
-        """Authorizations whose time is over, in order; under quarantine nothing is done that is due."""
-        holds = [t for t in self.transactions.values() if t["hold"] and t["hold"]["due"] <= self.now]
-        holds = [t for t in holds if not self.wallets[t["wallet"]]["quarantined"]]
-        here = [t for t in holds if (self.owner(t["wallet"]) == p if wallet_id is None else t["wallet"] == wallet_id)]
-        return sorted(here, key=lambda t: (t["hold"]["due"], t["id"]))
+        """What is due, in order; under quarantine nothing is done that is due."""
+        due = [t for t in self.transactions.values() if t["due"] and t["due"] <= self.now]
+        due = [t for t in due if not self.wallets[t["wallet"]]["quarantined"]]
+        here = [t for t in due if (self.owner(t["wallet"]) == p if wallet_id is None else t["wallet"] == wallet_id)]
+        return sorted(here, key=lambda t: (t["due"], t["id"]))
 
-    def expire(self, p: int, wallet_id: str) -> list[Json]:
-        return [self.end_hold(t, "hold_expired") for t in self.due(p, wallet_id)]
+    def end_all(self, p: int, due: list[Json]) -> list[Json]:
+        """Holds end, rewards expire, what was scheduled is done; unless what came before has put it off."""
+        return [self.end(p, t) for t in due if t["due"] and t["due"] <= self.now]
+
+    def end(self, p: int, t: Json) -> Json:
+        if t["hold"]:
+            return self.end_hold(t, "hold_expired")
+        if t["operation"] != "reward":
+            return self.execute(p, t)
+        # Forced postings may have taken what is left of it.
+        has, left = self.balances[p, t["account"], t["asset"]], rewards.drop(self, t)
+        expired = max(0, min(left, has))
+        moves = [(t["account"], t["asset"], -expired), ("system/rewards", t["asset"], expired)]
+        t["returned"] += expired
+        t["code"] = "ok"
+        after = self.post(p, moves, room=False)
+        return update(t, after or [])
+
+    def execute(self, p: int, t: Json) -> Json:
+        """Do what was scheduled; where that is refused it has failed."""
+        refuse, do = OPERATIONS[t["operation"]]
+        t["due"], t["state"] = None, "failed"
+        after: After = []
+        cause = first_of(refuse(self, p, self.wallets[t["wallet"]], t["c"]))
+        if cause is None or cause[0] == "payee_refused":
+            done = do(self, p, t["c"], t["id"], refused=cause is not None)
+            if not isinstance(done, str):
+                return update(done[0] or {}, done[1])
+            cause = done.split()[0], None
+        t["code"] = cause[0]
+        return update(t, after)
 
     def tick(self, p: int, bug: bool) -> list[Json]:
         due, most = self.due(p), self.portions["tick"]
@@ -120,7 +159,7 @@ class Model(Books):
             return []
         if len(due) > most:
             self.sent.append((p, p, ("tick",)))
-        return [self.end_hold(t, "hold_expired") for t in due[:most]]
+        return self.end_all(p, due[:most])
 
     # ---- what partitions tell each other -------------------------------------------------------------
 
@@ -143,14 +182,21 @@ class Model(Books):
     def take_leg(self, p: int, t: Json, bug: bool) -> list[Json]:
         """The payee's partition takes the money or does not, once, and answers."""
         if t["id"] not in self.received:
-            (wallet_id, sub), asset, amount = t["to"], t["asset"], t["amount"]
-            is_here = wallet_id in self.wallets
-            takes = (
-                not bug and is_here and (t["operation"] == "reverse" or not payee_refuses(self, wallet_id, sub, asset))
-            )
-            takes = takes and self.receive(p, asset, account(wallet_id, sub), amount)
+            (wallet_id, sub), asset, to = t["to"], t["got_asset"], account(*t["to"])
+            moves = [(TRANSIT, asset, -t["sends"]), (to, asset, t["sends"])]
+            gets = asset
+            if t["operation"] in ("refund", "reverse"):
+                gets = t["parent"]["asset"]
+                moves = [moves[0], *back_to(t["parent"], to, t["amount"], t["gives"], t["gives_fee"])]
+            takes = not bug and wallet_id in self.wallets
+            if takes and t["operation"] != "reverse":
+                takes = not payee_refuses(self, wallet_id, sub, gets)
+            if takes and t["operation"] in ("transfer", "capture"):
+                takes = not over_cap(self, wallet_id, asset, t["sends"])
+            takes = takes and self.receive(p, moves)
             side = {"wallet": wallet_id, "sub": sub, "to": (t["wallet"], t["sub"]), "took": takes, "hold": None}
             side |= {"state": "settled" if takes else "failed", "code": "ok", "parent": None, "moves": []}
+            side |= {"due": None, "lots": [], "counted": None, "account": to}
             self.received[t["id"]] = {**t, **side}
         self.sent.append((p, self.owner(t["wallet"]), ("answer", t)))
         return []
@@ -184,8 +230,3 @@ class Model(Books):
         if more:
             self.sent.append((p, p, ("portion", wallet_id)))
         return outcomes
-
-
-def first_of(causes: list[Cause]) -> Cause | None:
-    """Of several causes the one whose code is first."""
-    return min(causes, key=lambda cause: [*Code].index(Code(cause[0])), default=None)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.ledger.model.begun import FULL, Done, follow, rail_of
-from tests.ledger.model.books import Json, Known, account, remaining, state_of, update
+from tests.ledger.model import rewards
+from tests.ledger.model.begun import FULL, Done, rail_of
+from tests.ledger.model.books import MAX, After, Json, account, remaining, state_of, update
+from tests.ledger.model.given_back import count_forced, follow
 from tests.ledger.model.refusals import is_said_again
 
 
@@ -14,7 +16,12 @@ def is_inflow(t: Json) -> bool:
     return t["operation"] in ("credit", "refund")
 
 
-def moved(t: Json, state: str, after: list[tuple[str, int]], *following: Json) -> Done:
+def of(asset: str, moves: After) -> list[tuple[str, str, int]]:
+    """Moves of a single asset."""
+    return [(name, asset, minor) for name, minor in moves]
+
+
+def moved(t: Json, state: str, after: After, *following: Json) -> Done:
     """A command has moved a transaction, and who asked for it is told."""
     t.update(state=state, code="ok")
     return t, after, [update(t, after), *following]
@@ -28,6 +35,7 @@ def release(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
 
 def cancel(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     t = m.transactions[c["transaction_id"]]
+    t["due"] = None
     return release(m, p, c, id_, refused=refused) if t["hold"] else undo(m, p, t, "canceled")
 
 
@@ -36,6 +44,11 @@ def undo(m: Any, p: int, t: Json, state: str) -> Done:
     after = m.taken_back(p, t)
     if t["parent"]:
         m.forget_child(t, t["amount"])
+    # The fee that a refund has given back may be spent.
+    gave = sum(minor for name, _, minor in t["moves"] if name == t["account"])
+    if gave > 0:
+        taken = {"wallet": t["wallet"], "asset": t["asset"], "amount": gave, "state": "settled"}
+        count_forced(m, taken, t["account"])
     return moved(t, state, after)
 
 
@@ -60,7 +73,7 @@ def settle(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     if is_said_again(c, t):
         if reference not in t["refs"]:
             over = [(rail, sign * settled + fee), ("system/suspense", -sign * settled), ("system/fees", -fee)]
-            if m.post(p, t["asset"], over) is None:
+            if m.post(p, of(t["asset"], over)) is None:
                 return FULL
             t["refs"].add(reference)
         return t, [], []
@@ -71,13 +84,16 @@ def settle(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
         moves += [(f"system/rail-pending:{t['rail']}", amount)]
     else:
         moves += [(account(*own, "outgoing"), -amount), (account(*own), amount - settled)]
-    after = m.post(p, t["asset"], moves, room=False)
+    after = m.post(p, of(t["asset"], moves), room=False)
     if after is None:
         return FULL
     t["settled"] = settled
     t["refs"].add(reference)
     if t["operation"] == "refund":
-        m.forget_child(t, amount - settled)
+        m.forget_child(t, amount - settled, wholly=False)
+        rewards.give_back(m, t["parent"], settled)
+    elif not is_inflow(t):
+        rewards.give_back(m, t, amount - settled)
     return moved(t, "settled", after)
 
 
@@ -86,36 +102,40 @@ def return_(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     reference, amount = f"returned {c['rail_reference']}", c["amount_minor"]
     if reference in t["refs"]:
         return t, [], []
-    # What is left of it is the wallet's; the rest was given back before, and is for somebody to look at.
+    # What is left of it is the wallet's, as far as there is room for it; the rest is for somebody to look at.
+    own, asset = account(t["wallet"], t["sub"]), t["asset"]
     returned, sign = min(amount, max(0, remaining(t))), -1 if is_inflow(t) else 1
-    moves = [(account(t["wallet"], t["sub"]), sign * returned), (rail_of(t), -sign * amount)]
-    moves.append(("system/suspense", sign * (amount - returned)))
-    after = m.post(p, t["asset"], moves)
+    if not is_inflow(t):
+        returned = min(returned, max(0, MAX - m.in_all(p, own[:-10], asset)))
+    moves = [(own, sign * returned), (rail_of(t), -sign * amount), ("system/suspense", sign * (amount - returned))]
+    after = m.post(p, of(asset, moves))
     if after is None:
-        if m.post(p, t["asset"], moves, room=False) is not None:
-            raise Known("a return leaves no room for what may come back")
         return FULL
     t["refs"].add(reference)
     t["returned"] += returned
+    if is_inflow(t) and returned:
+        count_forced(m, {"wallet": t["wallet"], "asset": asset, "amount": returned, "state": "settled"}, own)
     if t["operation"] == "refund":
-        m.forget_child(t, returned)
+        m.forget_child(t, returned, wholly=False)
     return moved(t, state_of(t), after)
 
 
 def resolve_dispute(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     t = m.transactions[c["transaction_id"]]
-    of, amount, own = t["parent"], t["amount"], (t["wallet"], t["sub"])
-    is_credit, won = of["operation"] == "credit", c["won"]
+    original, amount, own = t["parent"], t["amount"], (t["wallet"], t["sub"])
+    is_credit, won = original["operation"] == "credit", c["won"]
     moves = [(account(*own, "disputed"), -amount), (account(*own), amount if won else 0)]
     if is_credit:
-        moves.append((rail_of(of), 0 if won else amount))
+        moves.append((rail_of(original), 0 if won else amount))
     else:
-        moves += [("system/chargebacks", amount), (rail_of(of), -amount if won else 0)]
-    after = m.post(p, t["asset"], moves, room=False)
+        moves += [("system/chargebacks", amount), (rail_of(original), -amount if won else 0)]
+    after = m.post(p, of(t["asset"], moves), room=False)
     if after is None:
         return FULL
-    of["disputed"] -= amount
+    original["disputed"] -= amount
+    if is_credit and won:
+        rewards.give_back(m, t, amount)
     state = "settled" if won is is_credit else "reversed"
-    of["charged_back"] += amount if state == "reversed" else 0
+    original["charged_back"] += amount if state == "reversed" else 0
     done = moved(t, state, after)
-    return done if isinstance(done, str) else (done[0], done[1], [*done[2], *follow(m, of)])
+    return done if isinstance(done, str) else (done[0], done[1], [*done[2], *follow(m, original)])

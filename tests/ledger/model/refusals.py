@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.ledger.model.books import BUCKETS, Books, Json, remaining
+from tests.ledger.model.agreed import credit_of
+from tests.ledger.model.books import Books, Cause, Json, remaining
 
-Cause = tuple[str, str | None]
 ADJUSTABLE = re.compile(
     r"system/((rail|bank):.+|fees|rewards|fx|chargebacks|adjustments|suspense|writeoffs)",
 )
@@ -23,7 +23,7 @@ MAY: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "return": (OVER_RAIL, ("settled", "disputed", "reversed")),
     "refund": (("debit", "capture", "transfer"), ("settled", "disputed")),
     "dispute": (("credit", "debit", "capture"), ("settled", "disputed")),
-    "reverse": (("credit", "debit", "capture", "transfer"), ("settled",)),
+    "reverse": (("credit", "debit", "capture", "transfer", "convert", "fee", "reward"), ("settled",)),
     "resolve_dispute": (("dispute",), ("disputed",)),
 }
 #: Only of what goes over a rail, not to a payee.
@@ -53,29 +53,58 @@ def of_operators(c: Json) -> list[Cause]:
     return causes_of(("four_eyes", "approved_by", c["requested_by"] == c["approved_by"]))
 
 
-def of_account(m: Any, w: Json, c: Json, *, leaving: bool = False) -> list[Cause]:
-    """What refuses a posting to the sub-wallet and in the asset that a command names."""
-    sub, asset = c["sub_wallet"], c["asset"]
-    escrow_to, to_wallet_id = w["subs"].get(sub), c.get("to_wallet_id")
-    funds = m.available(c["wallet_id"], sub, asset)
+def charge(m: Any, c: Json, asset: str | None = None, amount: int | None = None) -> tuple[int, int]:
+    """What a command costs its wallet, and how much of that refunds give back."""
+    of, minor = asset or c["asset"], c["amount_minor"] if amount is None else amount
+    fee: tuple[int, int] = m.prices.fee(m.wallets[c["wallet_id"]]["kind"], c["operation"], of, minor)
+    return fee if minor > 0 else (0, 0)
+
+
+def spendable(m: Any, wallet_id: str, sub: str, asset: str) -> int:
+    """What may leave a sub-wallet: what is available, and the wallet's credit."""
+    return int(m.available(wallet_id, sub, asset)) + credit_of(m.wallets[wallet_id], asset)
+
+
+def is_barred(w: Json, sub: str) -> bool:
+    """True where a sub-wallet holds no money: all assets here are money."""
+    return sub in w["subs"] and w["subs"][sub][0] == "loyalty"
+
+
+def of_posting(m: Any, w: Json, c: Json, *, leaving: bool = False, field: str = "asset") -> list[Cause]:
+    """What refuses a posting to the sub-wallet that a command names, and in the asset of a field of it."""
+    sub, asset = c["sub_wallet"], c[field]
     return of_wallet(w, leaving=leaving) + causes_of(
         ("sub_wallet_not_found", "sub_wallet", sub not in w["subs"]),
-        ("asset_unknown", "asset", asset not in m.known),
-        ("asset_not_enabled", "asset", asset not in w["assets"]),
-        ("rail_unknown", "rail", c.get("rail", "instant") not in m.rails),
+        ("asset_unknown", field, asset not in m.known),
+        ("asset_not_enabled", field, asset not in w["assets"] or is_barred(w, sub)),
+    )
+
+
+def of_account(m: Any, w: Json, c: Json, *, leaving: bool = False) -> list[Cause]:
+    """The same, its rail, and what is there where money leaves."""
+    sub, asset = c["sub_wallet"], c["asset"]
+    causes = of_posting(m, w, c, leaving=leaving)
+    causes += causes_of(("rail_unknown", "rail", c.get("rail", "instant") not in m.rails))
+    if not leaving:
+        return causes
+    escrow_to, to_wallet_id = w["subs"].get(sub, ("", None))[1], c.get("to_wallet_id")
+    fee = 0 if c["operation"] == "fee" else charge(m, c)[0]
+    return causes + causes_of(
         (
             "illegal_transition",
             "to_wallet_id" if to_wallet_id else "sub_wallet",
-            leaving and escrow_to not in (None, to_wallet_id),
+            escrow_to not in (None, to_wallet_id),
         ),
-        ("insufficient_funds", "amount_minor", leaving and funds < c["amount_minor"]),
+        ("insufficient_funds", "amount_minor", spendable(m, c["wallet_id"], sub, asset) < c["amount_minor"] + fee),
     )
 
 
 def payee_refuses(m: Books, wallet_id: str, sub: str, asset: str) -> bool:
     """True where a wallet cannot take money."""
     w = m.wallets.get(wallet_id)
-    return w is None or not (sub in w["subs"] and asset in w["assets"] and w["state"] in ("active", "locked"))
+    if w is None or sub not in w["subs"] or is_barred(w, sub):
+        return True
+    return asset not in w["assets"] or w["state"] not in ("active", "locked")
 
 
 def here_refused(m: Books, p: int, to: tuple[str, str], asset: str) -> bool:
@@ -108,6 +137,8 @@ def named(m: Books, p: int, c: Json) -> Json | None:
 def may(verb: str, t: Json) -> bool:
     """True where this may be done to a transaction."""
     operations, states = MAY[verb]
+    if t["state"] == "initiated":
+        return verb == "cancel"
     is_captured = t["operation"] == "authorize" and t["hold"] and t["hold"]["captured"]
     return (
         t["operation"] in operations
@@ -124,7 +155,7 @@ def is_said_again(c: Json, t: Json) -> bool:
         return False
     if verb == "settle":
         return bool(t["state"] != "processed")
-    return bool(verb == "fail" and t["state"] == "failed")
+    return bool(verb == "fail" and t["state"] == "failed" and t["rail"])
 
 
 def of_transaction(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
@@ -141,19 +172,23 @@ def of_transaction(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
         causes.append(("hold_expired" if is_over else "illegal_transition", "transaction_id"))
     elif verb in ("refund", "dispute", "reverse"):
         left, asked = remaining(t), c.get("amount_minor")
-        if found["payer"] and verb == "refund":
-            causes += _of_payback(m, p, c, found, left if asked is None else asked)
+        if verb == "refund":
+            causes += _of_refund(m, p, w, c, found, left if asked is None else asked)
         causes += causes_of(("exceeds_remaining", "amount_minor", left < 1 or (asked or 0) > left))
     other_sub = c.get("sub_wallet") not in (None, found["purse"])
     return causes + causes_of(("malformed", "sub_wallet", other_sub))
 
 
-def _of_payback(m: Books, p: int, c: Json, found: Json, asked: int) -> list[Cause]:
-    asset = found["t"]["asset"]
-    funds = m.available(c["wallet_id"], found["purse"], asset)
+def _of_refund(m: Any, p: int, w: Json, c: Json, found: Json, asked: int) -> list[Cause]:
+    """What a refund takes has to be there, and what it costs; the payer has to take their own asset back."""
+    t, payer = found["t"], found["payer"]
+    needed = charge(m, c, t["got_asset"], asked)[0]
+    if payer and not (w["terms"] and w["terms"]["below_zero"]):
+        needed += max(0, asked)
+    funds = spendable(m, c["wallet_id"], found["purse"], t["got_asset"])
     return causes_of(
-        ("insufficient_funds", "amount_minor", asked > 0 and funds < asked),
-        ("payee_refused", None, here_refused(m, p, found["payer"], asset)),
+        ("insufficient_funds", "amount_minor", needed and funds < needed),
+        ("payee_refused", None, payer and here_refused(m, p, payer, t["asset"])),
     )
 
 
@@ -162,14 +197,21 @@ def of_capture(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     causes = of_transaction(m, p, w, c)
     causes += causes_of(("rail_unknown", "rail", c.get("rail", "instant") not in m.rails))
     t = (named(m, p, c) or {}).get("t")
-    if t and t["hold"]:
-        to = c.get("to_wallet_id", ""), c.get("to_sub_wallet", "main")
-        causes += causes_of(
-            ("malformed", "to_sub_wallet", to == (t["wallet"], t["sub"])),
-            ("exceeds_remaining", "amount_minor", (c.get("amount_minor") or 0) > t["hold"]["left"]),
-            ("payee_refused", None, to[0] and here_refused(m, p, to, t["asset"])),
-        )
-    return causes
+    to = c.get("to_wallet_id", ""), c.get("to_sub_wallet", "main")
+    causes += causes_of(("malformed", "to_sub_wallet", t and to == (t["wallet"], t["sub"])))
+    if not t or not t["hold"]:
+        return causes
+    left = t["hold"]["left"]
+    asked = left if c.get("amount_minor") is None else c["amount_minor"]
+    most = t["amount"] + t["amount"] * (w["terms"]["over_capture_bps"] if w["terms"] else 0) // 10_000
+    exceeds = asked > left and t["hold"]["captured"] + asked > most
+    needed = max(0, asked - left) + charge(m, c, t["asset"], asked)[0]
+    funds = spendable(m, c["wallet_id"], t["sub"], t["asset"])
+    return causes + causes_of(
+        ("exceeds_remaining", "amount_minor", exceeds),
+        ("insufficient_funds", "amount_minor", not exceeds and needed and funds < needed),
+        ("payee_refused", None, to[0] and here_refused(m, p, to, t["asset"])),
+    )
 
 
 def of_submit(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
@@ -202,7 +244,7 @@ def of_adjust(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
             ("wallet_not_found", field, of is None),
             ("sub_wallet_not_found", field, of and sub not in of["subs"]),
             ("asset_not_enabled", "asset", of and asset not in of["assets"]),
-            ("illegal_transition", field, bucket != BUCKETS[0]),
+            ("illegal_transition", field, bucket != "available"),
         )
         if field == "from_account":
             covered = m.balances[p, name, asset]
@@ -215,6 +257,8 @@ def of_closing(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     wallet_id = c["wallet_id"]
     holds = any(minor for (_, name, _), minor in m.balances.items() if name.startswith(wallet_id + "/"))
     is_used = holds or m.open_of(wallet_id) or w["parked"]
+    if c["operation"] == "close_wallet":
+        return of_wallet(w) + causes_of(("illegal_transition", "wallet_id", is_used))
     return of_operators(c) + causes_of(
         ("wallet_closed", "state", w["state"] == "closed"),
         ("illegal_transition", "state", c["state"] == "closed" and is_used),
