@@ -5,7 +5,8 @@ from __future__ import annotations
 from agents.ledger.accounts import available, held
 from agents.ledger.draft import Named, move_of
 from agents.ledger.journals import Journal, inverse, post, renamed
-from agents.ledger.state import LedgerState, Transaction
+from agents.ledger.state import LedgerState
+from agents.ledger.transaction import Transaction
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import Cause
@@ -44,7 +45,7 @@ def taken_back(state: LedgerState, transaction: Transaction, now_ms: int) -> Jou
     journal = transaction.journal
     parent_id = transaction.parent_transaction_id
     if parent_id is not None and transaction.operation == "capture":
-        parent = state.transactions.get(parent_id, now_ms)
+        parent = state.transaction(parent_id, now_ms)
         if parent is None or parent.hold is None:
             wallet_id, sub_wallet = transaction.wallet_id, transaction.sub_wallet
             journal = renamed(journal, held(wallet_id, sub_wallet), available(wallet_id, sub_wallet))

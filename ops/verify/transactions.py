@@ -180,7 +180,7 @@ class Transactions:
         transaction_id = event.transaction_id or ""
         known = self.open.get(transaction_id) if event.leg is None else None
         if known is None:
-            known = self.past.find(transaction_id, event.leg)
+            known = self.past.find(transaction_id, event.leg) or self._acted_on(transaction_id, event.leg)
         if known is None:
             if self._is_whole:
                 sentence = (
@@ -239,7 +239,12 @@ class Transactions:
     def _find(self, transaction_id: str) -> Known | None:
         """What another transaction acts on: its own, or the payee's side of it."""
         found = self.open.get(transaction_id) or self.past.find(transaction_id)
-        return self.past.find(transaction_id, "credit") if found is None else found
+        return found or self.past.find(transaction_id, "credit") or self._acted_on(transaction_id)
+
+    def _acted_on(self, transaction_id: str, leg: str | None = None) -> Known | None:
+        """One that is kept only because what acts on it is open, however long that takes."""
+        originals_of_open = (known.original for known in self.open.values() if known.original is not None)
+        return next((o for o in originals_of_open if o.transaction_id == transaction_id and leg in (None, o.leg)), None)
 
     def _keep(self, event: LedgerEvent, known: Known) -> None:
         if known.is_open:
