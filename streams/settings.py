@@ -54,7 +54,10 @@ class Settings(BaseSettings):
     )
     idempotency_retention_s: int = Field(40 * 86_400, ge=3_600, description="How long idempotency keys are kept.")
     transaction_retention_s: int = Field(
-        540 * 86_400, ge=3_600, description="How long transactions can be named; not shorter than their keys are kept."
+        540 * 86_400,
+        ge=3_600,
+        description="How long transactions can be named after their last change; open ones can be however long they "
+        "take. Not shorter than idempotency keys are kept.",
     )
     store_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of one worker, in MiB.")
     store_write_buffer_mb: int = Field(32, ge=4, description="RocksDB memtable of one partition, in MiB.")

@@ -168,8 +168,8 @@ class OrderedView(TableView[V]):
 class BucketedView(Generic[V]):
     """A bucketed table as the decisions of a batch see it.
 
-    A value is encoded as it is put, for it is hardly ever read again within its batch. A key that is put again
-    must be put into the bucket that it is in.
+    A value is encoded as it is put, for it is hardly ever read again within its batch. A key that is put again, at
+    a later time, is found in the newest of its buckets; what is left of it in an older one goes with that.
     """
 
     __slots__ = ("_bucket_ms", "_changes", "_encode", "_prefix", "_reads", "_undo", "buckets", "table")
@@ -183,14 +183,14 @@ class BucketedView(Generic[V]):
         self._undo: Undo | None = None
         #: Numbers of the buckets that hold anything, newest first; kept by the runtime.
         self.buckets: list[int] = []
-        #: Bucket -> key -> encoded value. Nearly always one bucket.
+        #: Bucket -> key -> encoded value, as time goes on. Nearly always one bucket.
         self._changes: dict[int, dict[str, Any]] = {}
 
     def get(self, key: str, now_ms: int) -> V | None:
         """The value under `key` if its bucket is still remembered at `now_ms`, else None."""
         table = self.table
         oldest = (now_ms - table.retained_ms) // self._bucket_ms
-        for bucket, rows in self._changes.items():
+        for bucket, rows in reversed(self._changes.items()):
             changed = rows.get(key)
             if changed is not None and bucket >= oldest:
                 return table.decode(changed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec.structs
 
 from agents.ledger.decode import Malformed
-from agents.ledger.state import Transaction
+from agents.ledger.transaction import Transaction
 from schemas.codes import Code
 from schemas.events import AccountBalance, Cause, LedgerEvent, Source
 from schemas.outcomes import Outcome, encode_outcome

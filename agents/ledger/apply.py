@@ -18,7 +18,8 @@ from agents.ledger.apply_transactions import (
     settle_transaction,
 )
 from agents.ledger.keys import parked_key, scope
-from agents.ledger.state import LedgerState, Lot, SubWallet, Terms, Wallet, compact
+from agents.ledger.state import LedgerState, SubWallet, Terms, Wallet, compact
+from agents.ledger.transaction import Lot
 from schemas import events as ev
 from schemas.clock import unix_ms
 from schemas.codes import NOT_FROZEN

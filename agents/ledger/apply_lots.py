@@ -9,7 +9,8 @@ import msgspec.structs
 from agents.ledger.accounts import AVAILABLE
 from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.lots import coming_back, take, with_lots
-from agents.ledger.state import EVER_HAD_LOTS, LedgerState, Lot, Transaction
+from agents.ledger.state import EVER_HAD_LOTS, LedgerState
+from agents.ledger.transaction import Lot, Transaction
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
 from schemas.lifecycle import State
@@ -84,7 +85,7 @@ def return_lots(state: LedgerState, event: LedgerEvent, of: Transaction, back_mi
 
 def _revive(state: LedgerState, lot: Lot, now_ms: int) -> None:
     """Part of a reward may be spent again, and expires anew; not of one that was reversed, which is gone as a whole."""
-    reward = state.transactions.get(lot.transaction_id, now_ms)
+    reward = state.transaction(lot.transaction_id, now_ms)
     if reward is None or reward.state == State.REVERSED:
         return
     account = f"{reward.wallet_id}/{reward.sub_wallet}/{AVAILABLE}"
@@ -93,10 +94,10 @@ def _revive(state: LedgerState, lot: Lot, now_ms: int) -> None:
     state.lots.put(lots_key, lots)
     expires_at_ms = next(one.expires_at_ms for one in lots if one.transaction_id == lot.transaction_id)
     if expires_at_ms != reward.due_at_ms:
-        _move_due(state, lot.transaction_id, reward, expires_at_ms)
+        _move_due(state, lot.transaction_id, reward, expires_at_ms, now_ms)
 
 
-def _move_due(state: LedgerState, transaction_id: str, reward: Transaction, due_at_ms: int) -> None:
+def _move_due(state: LedgerState, transaction_id: str, reward: Transaction, due_at_ms: int, now_ms: int) -> None:
     wallet = state.wallets.get(reward.wallet_id)
     assert wallet is not None
     if reward.due_at_ms:
@@ -106,5 +107,4 @@ def _move_due(state: LedgerState, transaction_id: str, reward: Transaction, due_
     state.due_of_wallet.put(due_of_wallet_key(reward.wallet_id, due_at_ms, transaction_id), transaction_id)
     if not wallet.due_at_ms or due_at_ms < wallet.due_at_ms:
         state.wallets.put(reward.wallet_id, msgspec.structs.replace(wallet, due_at_ms=due_at_ms))
-    changed = msgspec.structs.replace(reward, due_at_ms=due_at_ms)
-    state.transactions.put(transaction_id, changed, reward.opened_at_ms)
+    state.keep(transaction_id, reward, msgspec.structs.replace(reward, due_at_ms=due_at_ms), now_ms)

@@ -11,9 +11,21 @@ from agents.ledger.apply_lots import return_lots
 from agents.ledger.apply_open import add_under_way
 from agents.ledger.apply_spending import sum_minor
 from agents.ledger.keys import CREDIT_LEG, leg_key
-from agents.ledger.state import Hold, LedgerState, Transaction
+from agents.ledger.state import LedgerState
+from agents.ledger.transaction import Hold, Transaction
 from schemas.clock import unix_ms
 from schemas.events import LedgerEvent
+
+
+class Forgotten(Exception):
+    """An event acts on a transaction that the state has forgotten: its retention is shorter than it was."""
+
+    def __init__(self, transaction_id: str):
+        super().__init__(
+            f"the event log acts on transaction {transaction_id}, which is past WALLETSTREAM_TRANSACTION_RETENTION_S: "
+            "the log was written with a longer retention, set it back"
+        )
+
 
 #: Operations that take of another transaction, or give back of it.
 ACTS_ON_PARENT: Final = frozenset({"capture", "refund", "dispute", "reverse"})
@@ -21,50 +33,73 @@ _COUNTED_AS: Final = {"refund": "refunded", "dispute": "disputed", "reverse": "r
 
 
 def found(state: LedgerState, transaction_id: str, now_ms: int) -> tuple[str, Transaction]:
-    """A transaction and its key: its own, or its payee's side where its payer is in another partition."""
-    transaction = state.transactions.get(transaction_id, now_ms)
+    """A transaction and its key: its own, or its payee's side where its payer is in another partition.
+
+    Raises:
+        Forgotten: neither is there.
+    """
+    transaction = state.transaction(transaction_id, now_ms)
     if transaction is not None:
         return transaction_id, transaction
     key = leg_key(transaction_id, CREDIT_LEG)
-    transaction = state.transactions.get(key, now_ms)
-    assert transaction is not None
+    transaction = state.transaction(key, now_ms)
+    if transaction is None:
+        raise Forgotten(transaction_id)
     return key, transaction
 
 
 def count_on_parent(
-    state: LedgerState, event: LedgerEvent, by_minor: int, fee_minor: int = 0, exchange_minor: int = 0
+    state: LedgerState,
+    event: LedgerEvent,
+    by_minor: int,
+    fee_minor: int = 0,
+    exchange_minor: int = 0,
+    *,
+    children: int = 0,
+    charged_back_minor: int = 0,
 ) -> None:
-    """A capture, refund, dispute or reversal, or one less: its original counts it."""
+    """A capture, refund, dispute or reversal, or one less: its original counts it.
+
+    `children` is 1 where something under way begins to act on it, -1 where that is over. The original is put in any
+    case, so that it is remembered as long as what acts on it.
+    """
     assert event.parent_transaction_id is not None
-    key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
+    now_ms = unix_ms(event.recorded_at)
+    key, before = found(state, event.parent_transaction_id, now_ms)
+    parent = before
     if event.operation == "capture":
-        _captured(state, event, key, parent, by_minor)
-        return
-    field = f"{_COUNTED_AS[event.operation or '']}_minor"
-    counter = parent.counted
-    counter = msgspec.structs.replace(
-        counter,
-        **{field: getattr(counter, field) + by_minor},
-        fee_returned_minor=counter.fee_returned_minor + fee_minor,
-        exchange_returned_minor=counter.exchange_returned_minor + exchange_minor,
-    )
-    state.transactions.put(key, msgspec.structs.replace(parent, counter=counter), parent.opened_at_ms)
+        parent = _captured(state, event, parent, by_minor)
+    else:
+        field = f"{_COUNTED_AS[event.operation or '']}_minor"
+        counter = parent.counted
+        counter = msgspec.structs.replace(
+            counter,
+            **{field: getattr(counter, field) + by_minor},
+            charged_back_minor=counter.charged_back_minor + charged_back_minor,
+            fee_returned_minor=counter.fee_returned_minor + fee_minor,
+            exchange_returned_minor=counter.exchange_returned_minor + exchange_minor,
+        )
+        parent = msgspec.structs.replace(parent, counter=counter)
+    parent = msgspec.structs.replace(parent, open_children=parent.open_children + children)
+    state.keep(key, before, parent, now_ms)
 
 
 def end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) -> None:
     """What acted on another transaction is over: one that failed or was canceled never was."""
+    by_minor, fee_minor, exchange_minor, charged_back_minor = 0, 0, 0, 0
     if event.to_state in ("failed", "canceled"):
-        exchange_minor = 0 if before.exchange is None else before.exchange.to_minor
-        count_on_parent(state, event, -before.amount_minor, -before.fee_minor, -exchange_minor)
+        exchange_minor = 0 if before.exchange is None else -before.exchange.to_minor
+        by_minor, fee_minor = -before.amount_minor, -before.fee_minor
     elif before.operation == "refund":
         settled_minor = None if event.rail_facts is None else event.rail_facts.settled_minor
-        if settled_minor is not None:
-            count_on_parent(state, event, settled_minor - before.amount_minor)
-        return_lots_of_parent(state, event, before.amount_minor if settled_minor is None else settled_minor)
+        by_minor = 0 if settled_minor is None else settled_minor - before.amount_minor
+        return_lots_of_parent(state, event, before.amount_minor + by_minor)
     elif before.operation == "dispute":
-        count_on_parent(state, event, -before.amount_minor)
-        if event.to_state == "reversed":
-            _charged_back(state, event, before.amount_minor)
+        by_minor = -before.amount_minor
+        charged_back_minor = before.amount_minor if event.to_state == "reversed" else 0
+    count_on_parent(
+        state, event, by_minor, fee_minor, exchange_minor, children=-1, charged_back_minor=charged_back_minor
+    )
 
 
 def return_lots_of_parent(state: LedgerState, event: LedgerEvent, back_minor: int) -> None:
@@ -75,25 +110,18 @@ def return_lots_of_parent(state: LedgerState, event: LedgerEvent, back_minor: in
     if event.operation not in ("refund", "reverse"):
         return
     assert event.parent_transaction_id is not None
-    key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
+    now_ms = unix_ms(event.recorded_at)
+    key, parent = found(state, event.parent_transaction_id, now_ms)
     if parent.lots and back_minor > 0 and parent.operation not in ("credit", "reward"):
-        state.transactions.put(key, return_lots(state, event, parent, back_minor), parent.opened_at_ms)
+        state.keep(key, parent, return_lots(state, event, parent, back_minor), now_ms)
 
 
-def _charged_back(state: LedgerState, event: LedgerEvent, amount_minor: int) -> None:
-    assert event.parent_transaction_id is not None
-    key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
-    counter = parent.counted
-    counter = msgspec.structs.replace(counter, charged_back_minor=counter.charged_back_minor + amount_minor)
-    state.transactions.put(key, msgspec.structs.replace(parent, counter=counter), parent.opened_at_ms)
-
-
-def _captured(state: LedgerState, event: LedgerEvent, key: str, parent: Transaction, captured_minor: int) -> None:
+def _captured(state: LedgerState, event: LedgerEvent, parent: Transaction, captured_minor: int) -> Transaction:
     """The authorization, if it is still open, holds what the entries of its capture have left of it."""
     hold = parent.hold
     if hold is None:
-        return
+        return parent
     change_minor = sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet), parent.asset)
-    after = Hold(hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)
-    state.transactions.put(key, msgspec.structs.replace(parent, hold=after), parent.opened_at_ms)
     add_under_way(state, available(parent.wallet_id, parent.sub_wallet), parent.asset, change_minor)
+    after = Hold(hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)
+    return msgspec.structs.replace(parent, hold=after)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from agents.ledger.accounts import FEES, available
 from agents.ledger.spending import give_back, spend
-from agents.ledger.state import LedgerState, Transaction
+from agents.ledger.state import LedgerState
+from agents.ledger.transaction import Transaction
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
 

@@ -12,7 +12,8 @@ from agents.ledger.apply_open import add_due, add_under_way, count_open, count_u
 from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found, return_lots_of_parent
 from agents.ledger.apply_spending import count_forced, count_spent, counted_minor, sum_minor, uncount_spent
 from agents.ledger.keys import leg_key
-from agents.ledger.state import Counter, Hold, LedgerState, Lot, OnRail, Transaction
+from agents.ledger.state import LedgerState
+from agents.ledger.transaction import Counter, Hold, Lot, OnRail, Transaction
 from schemas.clock import unix_ms
 from schemas.events import REWARD_EXPIRED, Entry, LedgerEvent
 from schemas.lifecycle import UNDER_WAY
@@ -68,7 +69,7 @@ def settle_transaction(state: LedgerState, event: LedgerEvent) -> None:
         None if to is None else to.wallet_id,
         None if to is None else to.sub_wallet,
     )
-    state.transactions.put(event.transaction_id, transaction, opened_at_ms)
+    state.finished.put(event.transaction_id, transaction, opened_at_ms)
 
 
 def keep_leg(state: LedgerState, event: LedgerEvent) -> None:
@@ -80,15 +81,15 @@ def keep_spent(state: LedgerState, event: LedgerEvent, spent: tuple[Lot, ...]) -
     """The rewards that a transaction has spent, so that they can come back."""
     if event.transaction_id is None or event.type == REWARD_EXPIRED:
         return
-    transaction = state.transactions.get(event.transaction_id, unix_ms(event.recorded_at))
+    now_ms = unix_ms(event.recorded_at)
+    transaction = state.transaction(event.transaction_id, now_ms)
     if transaction is not None:
-        kept = msgspec.structs.replace(transaction, lots=spent)
-        state.transactions.put(event.transaction_id, kept, transaction.opened_at_ms)
+        state.keep(event.transaction_id, transaction, msgspec.structs.replace(transaction, lots=spent), now_ms)
 
 
 def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = None) -> None:
     """A transaction that begins; `before` is how it waited for its time."""
-    is_open = _is_open(event.operation, event.to_state)
+    is_open = _is_open(event)
     hold = Hold(event.amount_minor or 0) if event.operation == "authorize" else None
     spent_minor = 0 if event.to_state == "initiated" else counted_minor(event)
     is_counted = spent_minor > 0 and wallet_of(state, event.wallet_id).terms is not None
@@ -101,7 +102,8 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
             add_lot(state, event, available(event.wallet_id or "", event.sub_wallet or ""))
     if event.operation in ACTS_ON_PARENT and event.to_state != "failed":
         exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
-        count_on_parent(state, event, event.amount_minor or 0, event.fee_returned_minor or 0, exchange_minor)
+        returned_minor = event.fee_returned_minor or 0
+        count_on_parent(state, event, event.amount_minor or 0, returned_minor, exchange_minor, children=int(is_open))
         if event.to_state == "settled":
             back_minor = (event.amount_minor or 0) if event.exchange is None else exchange_minor
             return_lots_of_parent(state, event, back_minor)
@@ -121,14 +123,14 @@ def _execute(state: LedgerState, event: LedgerEvent, key: str, before: Transacti
     count_open(state, event.wallet_id, -1)
     if event.to_state in ("failed", "canceled"):
         after = msgspec.structs.replace(before, state=event.to_state, code=event.code, due_at_ms=0)
-        state.transactions.put(key, after, before.opened_at_ms)
+        state.keep(key, before, after, unix_ms(event.recorded_at))
     else:
         _open(state, event, before)
 
 
-def _is_open(operation: str | None, to_state: str | None) -> bool:
-    """True where something is still to come of a transaction; a dispute is one of its own."""
-    return to_state in UNDER_WAY or (to_state == "disputed" and operation == "dispute")
+def _is_open(event: LedgerEvent) -> bool:
+    """True where the transaction that an event opens stays open: see `Transaction.is_open`."""
+    return event.to_state in UNDER_WAY or (event.to_state == "disputed" and event.operation == "dispute")
 
 
 def _put(
@@ -176,7 +178,7 @@ def _put(
         0 if event.due_at is None else unix_ms(event.due_at),
     )
     key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
-    state.transactions.put(key, transaction, opened_at_ms)
+    state.keep(key, before, transaction, now_ms)
     if event.to_state == "initiated":
         assert isinstance(event.request, msgspec.Raw)
         state.scheduled.put(key, bytes(event.request))
@@ -191,7 +193,8 @@ def _returnable_minor(event: LedgerEvent) -> int:
 
 def _move(state: LedgerState, event: LedgerEvent) -> None:
     assert event.transaction_id is not None
-    key, before = found(state, event.transaction_id, unix_ms(event.recorded_at))
+    now_ms = unix_ms(event.recorded_at)
+    key, before = found(state, event.transaction_id, now_ms)
     if before.state == "initiated":
         _execute(state, event, key, before)
         return
@@ -201,17 +204,16 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
         # What has expired is not there any more for operators to take back.
         expired_minor, counter = sum(entry.debit_minor for entry in event.entries), before.counted
         counter = msgspec.structs.replace(counter, returned_minor=counter.returned_minor + expired_minor)
-        after = msgspec.structs.replace(before, due_at_ms=0, counter=counter)
-        state.transactions.put(key, after, before.opened_at_ms)
+        state.keep(key, before, msgspec.structs.replace(before, due_at_ms=0, counter=counter), now_ms)
         return
+    after = msgspec.structs.replace(before, state=event.to_state, code=event.code, **_said_by_rail(event, before))
     if before.operation == "reward" and event.to_state == "reversed":
         drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
         if before.due_at_ms:
             remove_due(state, event, before.due_at_ms)
-            before = msgspec.structs.replace(before, due_at_ms=0)
-    was_open, is_open = _is_open(before.operation, before.state), _is_open(before.operation, event.to_state)
-    after = msgspec.structs.replace(before, state=event.to_state, code=event.code, **_said_by_rail(event, before))
-    if was_open and not is_open:
+            after = msgspec.structs.replace(after, due_at_ms=0)
+    has_ended = before.is_open and not after.is_open
+    if has_ended:
         after = msgspec.structs.replace(after, journal=(), hold=None, due_at_ms=0)
         if before.hold is not None:
             remove_due(state, event, before.due_at_ms)
@@ -224,14 +226,15 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
             uncount_spent(state, event, before)
     if event.forced:
         count_forced(state, event)
-    if before.lots and was_open and not is_open:
+    if before.lots and has_ended:
         after = _give_lots_back(state, event, before, after)
-    state.transactions.put(key, after, before.opened_at_ms)
+    state.keep(key, before, after, now_ms)
     if before.operation in ACTS_ON_PARENT:
-        if was_open and not is_open:
+        if has_ended:
             end_on_parent(state, event, before)
-        elif before.operation == "refund" and event.rail_facts is not None:
-            count_on_parent(state, event, -(event.rail_facts.returned_minor or 0))
+        elif before.operation == "refund":
+            returned_minor = 0 if event.rail_facts is None else event.rail_facts.returned_minor or 0
+            count_on_parent(state, event, -returned_minor)
 
 
 def _give_lots_back(state: LedgerState, event: LedgerEvent, before: Transaction, after: Transaction) -> Transaction:
@@ -268,6 +271,9 @@ def _said_by_rail(event: LedgerEvent, before: Transaction) -> dict[str, object]:
 def keep_rail_facts(state: LedgerState, event: LedgerEvent) -> None:
     """A settlement that contradicts the ledger: its reference is kept, so that it is booked once."""
     assert event.transaction_id is not None
-    key, before = found(state, event.transaction_id, unix_ms(event.recorded_at))
-    after = msgspec.structs.replace(before, **_said_by_rail(event, before))
-    state.transactions.put(key, after, before.opened_at_ms)
+    now_ms = unix_ms(event.recorded_at)
+    key, before = found(state, event.transaction_id, now_ms)
+    state.keep(key, before, msgspec.structs.replace(before, **_said_by_rail(event, before)), now_ms)
+    if before.operation == "refund":
+        # What it acts on is remembered as long as it is: the rail may yet return it.
+        count_on_parent(state, event, 0)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from agents.ledger.journals import Journal
-from agents.ledger.state import Transaction
+from agents.ledger.transaction import Transaction
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import (

@@ -70,7 +70,7 @@ def fail_tick(turn: Turn, cause: Cause, key: bytes | None) -> bool:
 def _try_all(turn: Turn, cause: Cause) -> Iterator[tuple[str, Exception | None]]:
     """End what is due, each alone and to no effect; yields its wallet and what the ledger has raised, if anything."""
     for transaction_id in _due(turn, TICK_PORTION)[0]:
-        transaction = turn.state.transactions.get(transaction_id, turn.context.recorded_at_ms)
+        transaction = turn.state.transaction(transaction_id, turn.context.recorded_at_ms)
         assert transaction is not None
         written, failure = turn.out.so_far(), None
         with turn.state.overlay.attempt():
@@ -127,7 +127,7 @@ def _due(turn: Turn, most: int) -> tuple[list[str], bool]:
 def _end_all(turn: Turn, transaction_ids: Iterable[str], cause: Cause) -> None:
     now_ms = turn.context.recorded_at_ms
     for transaction_id in transaction_ids:
-        transaction = turn.state.transactions.get(transaction_id, now_ms)
+        transaction = turn.state.transaction(transaction_id, now_ms)
         assert transaction is not None
         named = Named(transaction_id, transaction)
         if not 0 < transaction.due_at_ms <= now_ms:

@@ -6,7 +6,7 @@ from agents.ledger.accounts import FX
 from agents.ledger.draft import Draft
 from agents.ledger.exchange import converted
 from agents.ledger.journals import Move
-from agents.ledger.state import Transaction
+from agents.ledger.transaction import Transaction
 from schemas.codes import Code
 from schemas.events import Exchange, LedgerEvent
 from schemas.reference import Reference

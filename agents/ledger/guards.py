@@ -146,7 +146,7 @@ def find_named(
     `leaving` says whether money leaves the wallet by it; None asks nothing of the wallet's state. `rail` is the one
     that it is to go over, and where rails are known.
     """
-    transaction = state.transactions.get(command.transaction_id, draft.context.recorded_at_ms)
+    transaction = state.transaction(command.transaction_id, draft.context.recorded_at_ms)
     if transaction is not None and transaction.wallet_id != command.wallet_id:
         transaction = None
     if transaction is not None and command.sub_wallet not in (None, transaction.sub_wallet):

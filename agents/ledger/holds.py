@@ -7,7 +7,8 @@ from agents.ledger.apply_spending import sum_minor
 from agents.ledger.draft import Named, move_of
 from agents.ledger.journals import Journal, inverse, post, renamed
 from agents.ledger.limits import credit_limit_minor
-from agents.ledger.state import LedgerState, Transaction, Wallet
+from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.transaction import Transaction
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import Cause
@@ -46,7 +47,7 @@ def taken_back(state: LedgerState, transaction: Transaction, now_ms: int) -> Jou
     journal = transaction.journal
     parent_id = transaction.parent_transaction_id
     if parent_id is not None and transaction.operation == "capture":
-        parent = state.transactions.get(parent_id, now_ms)
+        parent = state.transaction(parent_id, now_ms)
         if parent is None or parent.hold is None:
             wallet_id, sub_wallet = transaction.wallet_id, transaction.sub_wallet
             journal = renamed(journal, held(wallet_id, sub_wallet), available(wallet_id, sub_wallet))

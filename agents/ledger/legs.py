@@ -42,7 +42,7 @@ def take_leg(turn: Turn, command: TransferLeg | LegAnswer, cause: Cause) -> None
 
 def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
     state, context = turn.state, turn.context
-    done = state.transactions.get(leg_key(leg.transaction_id, CREDIT_LEG), context.recorded_at_ms)
+    done = state.transaction(leg_key(leg.transaction_id, CREDIT_LEG), context.recorded_at_ms)
     if done is not None:
         _replay(turn, leg, leg.kind, done.code, cause)
         _tell_payer(turn, leg, done.code)
@@ -142,7 +142,7 @@ def _tell_payer(turn: Turn, leg: TransferLeg, code: str) -> None:
 
 def _answer_payer(turn: Turn, told: LegAnswer, cause: Cause) -> None:
     state, context = turn.state, turn.context
-    transaction = state.transactions.get(told.transaction_id, context.recorded_at_ms)
+    transaction = state.transaction(told.transaction_id, context.recorded_at_ms)
     if transaction is None or transaction.state != State.PROCESSED or transaction.to_wallet_id is None:
         code = "transaction_not_found" if transaction is None else transaction.code
         _replay(turn, told, "transfer" if transaction is None else transaction.operation, code, cause)

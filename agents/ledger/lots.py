@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from agents.ledger.state import DAY_MS, Lot
+from agents.ledger.state import DAY_MS
+from agents.ledger.transaction import Lot
 
 #: A reward that comes back can be spent for so long at least.
 GRACE_MS: Final = 7 * DAY_MS

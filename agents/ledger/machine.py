@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from agents.ledger.accounts import holder_of_key
 from agents.ledger.apply import apply
+from agents.ledger.apply_originals import Forgotten
 from agents.ledger.decode import Malformed, decode, decode_told, read_what_can_be
 from agents.ledger.due import fail_tick, first_due_ms, take_tick
 from agents.ledger.legs import refuse_leg, take_leg
@@ -22,6 +23,7 @@ from agents.ledger.state import (
     SCHEDULED,
     SPENT,
     UNDER_WAY,
+    UNFINISHED,
     WALLETS,
     LedgerState,
     first_events_table,
@@ -40,6 +42,7 @@ from schemas.internal import encode_internal as encode_command
 from schemas.outcomes import WalletBalances, encode_balances
 from schemas.reference import Reference
 from schemas.topics import INTERNAL_COMMANDS, WALLET_BALANCES
+from streams.errors import Refused
 from streams.machine import Context, Headers, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.table_views import BucketedView
@@ -60,7 +63,7 @@ class LedgerMachine:
     Args:
         reference: the assets, rails and rates that there are.
         retained_ms: how long idempotency keys are remembered.
-        transactions_retained_ms: how long transactions are; no shorter than their keys.
+        transactions_retained_ms: how long transactions are, once they are finished; no shorter than their keys.
     """
 
     def __init__(
@@ -72,7 +75,7 @@ class LedgerMachine:
         self._reference = Reference() if reference is None else reference
         self._first_events = first_events_table(retained_ms)
         self._transactions = transactions_table(transactions_retained_ms)
-        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY, SPENT, SCHEDULED, LOTS, DUE, DUE_OF_WALLET)
+        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY, SPENT, SCHEDULED, LOTS, DUE, DUE_OF_WALLET, UNFINISHED)
         self.tables: tuple[Table[Any], ...] = (*plain, self._transactions, self._first_events)
 
     # ---- reference data ----------------------------------------------------------------------------
@@ -164,8 +167,15 @@ class LedgerMachine:
     # ---- fold ------------------------------------------------------------------------------------
 
     def fold(self, state: Overlay, value: bytes) -> None:
-        """Apply one event of the log."""
-        apply(self._turn_of(state).state, decode_event(value), value)
+        """Apply one event of the log.
+
+        Raises:
+            Refused: it acts on a transaction that a shorter retention has forgotten.
+        """
+        try:
+            apply(self._turn_of(state).state, decode_event(value), value)
+        except Forgotten as error:
+            raise Refused(str(error)) from error
 
     def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         """`wallet-balances`: all accounts of every holder that the batch has touched."""

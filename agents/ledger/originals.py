@@ -8,7 +8,8 @@ from agents.ledger.apply_originals import found
 from agents.ledger.draft import Draft, Named, move_of
 from agents.ledger.guards import refuse_state
 from agents.ledger.keys import CREDIT_LEG, leg_key
-from agents.ledger.state import LedgerState, Transaction, Wallet
+from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.transaction import Transaction
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import Cause, Counterparty, LedgerEvent
@@ -61,7 +62,7 @@ def find_original(
 
 def _original(state: LedgerState, command: Any, now_ms: int) -> Original | None:
     transaction_id, wallet_id = command.transaction_id, command.wallet_id
-    own = state.transactions.get(transaction_id, now_ms)
+    own = state.transaction(transaction_id, now_ms)
     if own is not None:
         named = Named(transaction_id, own)
         if own.to_wallet_id is None:
@@ -70,7 +71,7 @@ def _original(state: LedgerState, command: Any, now_ms: int) -> Original | None:
             return None
         payer = Counterparty(own.wallet_id, own.sub_wallet)
         return Original(named, own.to_sub_wallet or "main", payer)
-    received = state.transactions.get(leg_key(transaction_id, CREDIT_LEG), now_ms)
+    received = state.transaction(leg_key(transaction_id, CREDIT_LEG), now_ms)
     if received is None or received.wallet_id != wallet_id:
         return None
     payer = Counterparty(received.to_wallet_id or "", received.to_sub_wallet or "main")

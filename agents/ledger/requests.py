@@ -172,7 +172,7 @@ def _replay(turn: Turn, record: InputRecord, command: ReadCommand, first: Ledger
     here = turn.here(record.offset)
     now = None
     if first.transaction_id is not None:
-        now = turn.state.transactions.get(first.transaction_id, context.recorded_at_ms)
+        now = turn.state.transaction(first.transaction_id, context.recorded_at_ms)
     key = command.wallet_id.encode()
     event = LedgerEvent(
         type=REQUEST_REPLAYED,

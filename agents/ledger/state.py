@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 import msgspec.structs
 
-from schemas.events import AssetTerms, Entry, Exchange, ParkedRecord, Source
-from schemas.lifecycle import Verb
+from agents.ledger.transaction import Lot, Transaction
+from schemas.events import AssetTerms, ParkedRecord
 from streams.overlay import Overlay
 from streams.table_views import BucketedView, TableView
 from streams.tables import IN_ORDER, Table
@@ -73,115 +73,6 @@ class Wallet(msgspec.Struct, frozen=True, array_like=True):
     terms: Terms | None = None
 
 
-class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is left of an authorization."""
-
-    remaining_minor: int
-    #: Sum of its captures, of those too whose payee has not answered yet; more than was held where policy lets it.
-    captured_minor: int = 0
-
-
-class OnRail(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What a rail has been given and has said of a transaction."""
-
-    batch_id: str | None = None
-    #: What it has done, as `<command>:<its reference>`: each of them is booked once.
-    references: tuple[str, ...] = ()
-
-
-class Counter(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What has become of a settled transaction, in minor units: all that is taken back of it is counted once, here."""
-
-    settled_minor: int
-    refunded_minor: int = 0
-    #: Of disputes that are open.
-    disputed_minor: int = 0
-    charged_back_minor: int = 0
-    reversed_minor: int = 0
-    returned_minor: int = 0
-    #: Given back by refunds, of the original's fee and of what was exchanged for it.
-    fee_returned_minor: int = 0
-    exchange_returned_minor: int = 0
-
-    @property
-    def remaining_minor(self) -> int:
-        """What is left that may be refunded, disputed, returned or reversed."""
-        taken_back_minor = self.refunded_minor + self.charged_back_minor + self.reversed_minor + self.returned_minor
-        return self.settled_minor - taken_back_minor - self.disputed_minor
-
-
-class Lot(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is left of a reward, and until when it may be spent."""
-
-    transaction_id: str
-    expires_at_ms: int
-    remaining_minor: int
-
-
-class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A transaction as its owner's partition knows it; the payee's side of a transfer has one too."""
-
-    operation: str
-    state: str
-    code: str
-    wallet_id: str
-    sub_wallet: str
-    asset: str
-    amount_minor: int
-    opened_at_ms: int
-    topic: str
-    partition: int
-    offset: int
-    request_id: str | None = None
-    idempotency_key: str | None = None
-    #: The journal that opened it, kept while a compensation may have to invert it.
-    journal: tuple[Entry, ...] = ()
-    parent_transaction_id: str | None = None
-    #: None for the instant rail, and where none is used.
-    rail: str | None = None
-    to_wallet_id: str | None = None
-    to_sub_wallet: str | None = None
-    #: Of an authorization that can be captured.
-    hold: Hold | None = None
-    on_rail: OnRail | None = None
-    #: Its fee, as far as refunds give it back.
-    fee_minor: int = 0
-    exchange: Exchange | None = None
-    #: When it was counted towards the limits of its wallet; 0 where it was not.
-    counted_at_ms: int = 0
-    #: When its hold ends, or it is to be executed; 0 where nothing is due of it.
-    due_at_ms: int = 0
-    #: What was spent of rewards, and how much of that has come back.
-    lots: tuple[Lot, ...] = ()
-    lots_back_minor: int = 0
-    #: None as long as the whole amount is settled and nothing of it taken back.
-    counter: Counter | None = None
-
-    def has_reference(self, verb: Verb, reference: str) -> bool:
-        """True where this was booked before under this reference of the rail."""
-        return self.on_rail is not None and f"{verb.value}:{reference}" in self.on_rail.references
-
-    @property
-    def counted(self) -> Counter:
-        """Its counter, once it is settled: of what was received, in that asset."""
-        return self.counter or Counter(self.received_minor)
-
-    @property
-    def received_minor(self) -> int:
-        """What was received: the amount, or what was got for it."""
-        return self.amount_minor if self.exchange is None else self.exchange.to_minor
-
-    @property
-    def received_asset(self) -> str:
-        """The asset that was received."""
-        return self.asset if self.exchange is None else self.exchange.to_asset
-
-    @property
-    def source(self) -> Source:
-        """The record that asked for it."""
-        return Source(self.topic, self.partition, self.offset)
-
-
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 _decode_wallet: Final = msgspec.msgpack.Decoder(Wallet).decode
@@ -221,12 +112,20 @@ DUE: Final = Table[str](f"due{IN_ORDER}", str.encode, bytes.decode, cached=False
 DUE_OF_WALLET: Final = Table[str](f"due-of-wallet{IN_ORDER}", str.encode, bytes.decode, cached=False)
 
 
+_decode_transaction: Final = msgspec.msgpack.Decoder(Transaction).decode
+#: Transactions that must not be forgotten, however long they take.
+UNFINISHED: Final = Table[Transaction]("unfinished", _pack, _decode_transaction, cached=False)
+
+
 def transactions_table(retained_ms: int) -> Table[Transaction]:
-    """The table of transactions; its buckets do not depend on the retention, so that another one needs no rebuild."""
+    """The table of finished transactions, each in the bucket of its last change.
+
+    The buckets do not depend on the retention, so that another one needs no rebuild.
+    """
     return Table(
-        "transactions-2",
+        "transactions-3",
         _pack,
-        msgspec.msgpack.Decoder(Transaction).decode,
+        _decode_transaction,
         bucket_ms=60 * DAY_MS,
         retained_ms=retained_ms,
     )
@@ -246,8 +145,8 @@ class LedgerState:
     """The tables of an overlay, typed."""
 
     __slots__ = (
-        *("accounts", "balances", "due", "due_of_wallet", "first_events", "parked", "transactions", "under_way"),
-        *("has_lots", "lots", "overlay", "scheduled", "spent", "wallets"),
+        *("accounts", "balances", "due", "due_of_wallet", "finished", "first_events", "has_lots", "lots", "overlay"),
+        *("parked", "scheduled", "spent", "under_way", "unfinished", "wallets"),
     )
 
     def __init__(self, overlay: Overlay, transactions: Table[Transaction], first_events: Table[bytes]):
@@ -264,8 +163,22 @@ class LedgerState:
         self.spent: TableView[Spent] = overlay.table(SPENT)
         self.due: TableView[str] = overlay.table(DUE)
         self.due_of_wallet: TableView[str] = overlay.table(DUE_OF_WALLET)
-        self.transactions: BucketedView[Transaction] = overlay.bucketed(transactions)
+        self.unfinished: TableView[Transaction] = overlay.table(UNFINISHED)
+        self.finished: BucketedView[Transaction] = overlay.bucketed(transactions)
         self.first_events: BucketedView[bytes] = overlay.bucketed(first_events)
+
+    def transaction(self, key: str, now_ms: int) -> Transaction | None:
+        """A transaction by its id or the key of its leg; a finished one within its retention at `now_ms`."""
+        return self.unfinished.get(key) or self.finished.get(key, now_ms)
+
+    def keep(self, key: str, before: Transaction | None, after: Transaction, now_ms: int) -> None:
+        """Put a transaction as it is now; `before` is what it was, None where it is new."""
+        if after.is_unfinished:
+            self.unfinished.put(key, after)
+            return
+        if before is not None and before.is_unfinished:
+            self.unfinished.delete(key)
+        self.finished.put(key, after, now_ms)
 
     def balance_minor(self, account: str, asset: str) -> int:
         """Credits less debits of an account in an asset, in minor units."""

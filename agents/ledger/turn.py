@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from agents.ledger.answers import update_of
 from agents.ledger.apply import apply
-from agents.ledger.state import LedgerState, Transaction
+from agents.ledger.state import LedgerState
+from agents.ledger.transaction import Transaction
 from schemas.events import LedgerEvent, Source, encode_event
 from schemas.reference import Reference
 from schemas.topics import TRANSACTION_OUTCOMES

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import click
 import psutil
 
-from agents.ledger.state import DUE, DUE_OF_WALLET, transactions_table
+from agents.ledger.state import DUE, DUE_OF_WALLET, UNFINISHED
 from ops.bench.core import Core
 from ops.cli.running import print_json
 from ops.load import Placed
@@ -42,7 +42,7 @@ _TICKS: Final = 3
 _MANY: Final = "many"
 _FEW: Final = "few"
 #: Tables that have a row for each hold.
-_OF_HOLDS: Final = (transactions_table(0).name, DUE.name, DUE_OF_WALLET.name)
+_OF_HOLDS: Final = (UNFINISHED.name, DUE.name, DUE_OF_WALLET.name)
 #: Commands of each kind that are timed one by one.
 _COMMANDS: Final = 50
 

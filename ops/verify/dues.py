@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ops.verify.accounts import available
 from ops.verify.books import Books
 from ops.verify.expiry import Expiries
@@ -18,9 +20,9 @@ from schemas.lifecycle import State
 class Dues:
     """Of one partition; `books` has the balances after the event that is read."""
 
-    def __init__(self, here: Here, books: Books, retained_ms: int):
+    def __init__(self, here: Here, books: Books, unfinished: Callable[[], set[str]], retained_ms: int):
         self.expiries = Expiries(here)
-        self.lots = Lots(self.expiries.add, retained_ms)
+        self.lots = Lots(self.expiries.add, unfinished, retained_ms)
         self._books = books
         #: What the reward that the event expires had left before.
         self._left_minor = 0
@@ -54,7 +56,7 @@ class Dues:
         expired_minor = sum(entry.debit_minor for entry in event.entries)
         account = f"{available(known.wallet_id, known.sub_wallet)} {known.asset}"
         there_minor = self._books.balances.get(account, 0) + expired_minor
-        self.lots.drop(known.transaction_id)
+        self.lots.drop(known.transaction_id, event.recorded_at)
         # What has expired is not there any more for operators to take back.
         known.counted().returned_minor += expired_minor
         return Case(event, known, None, max(0, min(self._left_minor, there_minor)))
@@ -62,7 +64,7 @@ class Dues:
     def moved(self, event: LedgerEvent, known: Known, *, was_open: bool, had_hold: bool) -> None:
         """A transaction has moved on: nothing may be due of it any more, and rewards may come back."""
         if known.operation == "reward" and event.to_state == "reversed":
-            self.lots.reverse(known.transaction_id)
+            self.lots.reverse(known.transaction_id, event.recorded_at)
             self.expiries.ended(known)
         elif was_open and not known.is_open:
             self._give_back(event, known, had_hold=had_hold)
@@ -70,6 +72,7 @@ class Dues:
 
     def taken_back(self, event: LedgerEvent, original: Known) -> None:
         """Something of a transaction has come back, in its own asset, and with it rewards that it has spent."""
+        self.lots.changed(original.transaction_id, event.recorded_at)
         if (
             event.operation in ("refund", "reverse")
             and event.to_state == State.SETTLED
@@ -92,8 +95,8 @@ class Dues:
             return  # it took its fee of them
         else:
             own, asset = available(known.wallet_id, known.sub_wallet), known.asset
-            credits = [e.credit_minor - e.debit_minor for e in event.entries if (e.account, e.asset) == (own, asset)]
-            back_minor = sum(credits)
+            changes = [e.credit_minor - e.debit_minor for e in event.entries if (e.account, e.asset) == (own, asset)]
+            back_minor = sum(changes)
         if back_minor > 0:
             self.lots.give_back(known.transaction_id, back_minor, event.recorded_at)
 

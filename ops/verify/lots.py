@@ -36,12 +36,16 @@ class _Spending:
         self.lots: list[Lot] = []
 
 
-class _Reward(NamedTuple):
-    """Whose it is, the key of its lots, and when it was given."""
+class _Reward:
+    """Whose it is, the key of its lots, when it was changed last, and whether it still expires."""
 
-    wallet_id: str
-    key: str
-    since_ms: int
+    __slots__ = ("is_due", "key", "since_ms", "wallet_id")
+
+    def __init__(self, wallet_id: str, key: str, since_ms: int):
+        self.wallet_id = wallet_id
+        self.key = key
+        self.since_ms = since_ms
+        self.is_due = True
 
 
 #: A reward that is not known.
@@ -53,11 +57,13 @@ class Lots:
 
     Args:
         put_off: told when one is due anew: wallet, transaction, time.
+        unfinished: gives the ids of transactions that are open, or that something open acts on.
         retained_ms: how long the ledger knows a transaction; what it has forgotten does not come back.
     """
 
-    def __init__(self, put_off: Callable[[str, str, str], None], retained_ms: int):
+    def __init__(self, put_off: Callable[[str, str, str], None], unfinished: Callable[[], set[str]], retained_ms: int):
         self._put_off = put_off
+        self._unfinished = unfinished
         self._retained_ms = retained_ms
         #: So many spendings and rewards are kept before those are looked for that can be forgotten.
         self._next_look = 1_000
@@ -81,17 +87,27 @@ class Lots:
         key = self._rewards.get(reward_id, _NONE).key
         return sum(lot.minor for lot in self._left.get(key, ()) if lot.reward_id == reward_id)
 
-    def drop(self, reward_id: str) -> None:
+    def drop(self, reward_id: str, recorded_at: str) -> None:
         """It has expired."""
-        key = self._rewards.get(reward_id, _NONE).key
-        if key in self._left:
-            self._left[key] = [lot for lot in self._left[key] if lot.reward_id != reward_id]
+        reward = self._rewards.get(reward_id)
+        if reward is None:
+            return
+        reward.is_due = False
+        reward.since_ms = unix_ms(recorded_at)
+        if reward.key in self._left:
+            self._left[reward.key] = [lot for lot in self._left[reward.key] if lot.reward_id != reward_id]
 
-    def reverse(self, reward_id: str) -> None:
+    def reverse(self, reward_id: str, recorded_at: str) -> None:
         """It was taken back."""
-        self.drop(reward_id)
+        self.drop(reward_id, recorded_at)
         if reward_id in self._rewards:
             self._reversed.add(reward_id)
+
+    def changed(self, transaction_id: str, recorded_at: str) -> None:
+        """Something acts on a reward, or on what has spent one: the ledger remembers it from here."""
+        for kept in (self._rewards.get(transaction_id), self._spendings.get(transaction_id)):
+            if kept is not None:
+                kept.since_ms = unix_ms(recorded_at)
 
     def spend(self, event: LedgerEvent) -> list[Lot]:
         """Take what an event's entries take from accounts that have rewards."""
@@ -135,35 +151,38 @@ class Lots:
             part_minor = min(due_minor, lot.minor - passed_minor)
             done_minor, due_minor = done_minor - passed_minor, due_minor - part_minor
             reward = self._rewards.get(lot.reward_id)
-            is_gone = lot.reward_id in self._reversed or reward is None or self._is_forgotten(reward.since_ms, now_ms)
-            if part_minor and not is_gone:
-                self._revive(Lot(max(lot.due_at, earliest), lot.reward_id, part_minor))
+            is_gone = lot.reward_id in self._reversed or reward is None or self._is_forgotten(reward, now_ms)
+            if part_minor and reward is not None and not is_gone:
+                self._revive(reward, Lot(max(lot.due_at, earliest), lot.reward_id, part_minor))
+                reward.since_ms = now_ms
 
-    def _revive(self, lot: Lot) -> None:
-        wallet_id, key, _ = self._rewards[lot.reward_id]
+    def _revive(self, reward: _Reward, lot: Lot) -> None:
+        key = reward.key
         kept = next((one for one in self._left.get(key, ()) if one.reward_id == lot.reward_id), None)
         if kept is not None:
             self._left[key].remove(kept)
             lot = Lot(max(kept.due_at, lot.due_at), lot.reward_id, kept.minor + lot.minor)
         self._add(key, lot)
-        self._put_off(wallet_id, lot.reward_id, lot.due_at)
+        reward.is_due = True
+        self._put_off(reward.wallet_id, lot.reward_id, lot.due_at)
 
-    def _is_forgotten(self, since_ms: int, now_ms: int) -> bool:
+    def _is_forgotten(self, reward: _Reward, now_ms: int) -> bool:
+        return not reward.is_due and self._is_past(reward.since_ms, now_ms)
+
+    def _is_past(self, since_ms: int, now_ms: int) -> bool:
         return since_ms // _FORGOTTEN_MS < (now_ms - self._retained_ms) // _FORGOTTEN_MS
 
     def _forget(self, now_ms: int) -> None:
         """Now and then: let go of what the ledger knows no more, and of which nothing is left."""
         if len(self._rewards) + len(self._spendings) < self._next_look:
             return
-        left = {lot.reward_id for lots in self._left.values() for lot in lots}
-        self._rewards = {
-            key: one
-            for key, one in self._rewards.items()
-            if key in left or not self._is_forgotten(one.since_ms, now_ms)
-        }
+        self._rewards = {key: one for key, one in self._rewards.items() if not self._is_forgotten(one, now_ms)}
         self._reversed &= self._rewards.keys()
+        unfinished = self._unfinished()
         self._spendings = {
-            key: of for key, of in self._spendings.items() if not self._is_forgotten(of.since_ms, now_ms)
+            key: of
+            for key, of in self._spendings.items()
+            if key in unfinished or not self._is_past(of.since_ms, now_ms)
         }
         self._left = {key: lots for key, lots in self._left.items() if lots}
         self._next_look = 2 * (len(self._rewards) + len(self._spendings)) + 1_000

@@ -76,14 +76,14 @@ class Remembered:
         if recorded_at >= self._next_at:
             self._begin_generation(recorded_at)
         key = _key(known.transaction_id, known.leg)
-        generation = self._previous if key in self._previous else self._current
         is_plain = (
             known.counter is None
             and known.parent_transaction_id is None
             and known.exchange is None
             and not known.fee_minor
         )
-        generation[key] = self._packed_of(known) if is_plain else known
+        # The ledger remembers it for its retention from here.
+        self._current[key] = self._packed_of(known) if is_plain else known
 
     def find(self, transaction_id: str, leg: str | None = None) -> Known | None:
         """A transaction; what is changed of it must be given to `keep`."""

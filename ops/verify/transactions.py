@@ -12,10 +12,10 @@ from ops.verify.dues import Dues, wrongs_of_executing
 from ops.verify.exchanges import wrongs_within
 from ops.verify.findings import Check, Here
 from ops.verify.journals import Case
+from ops.verify.kept import Kept
 from ops.verify.known import ACTS_ON_ANOTHER, Known, opened
 from ops.verify.moves import FollowUp, check_move, is_end_of_transfer, move, remaining_after, why_not_due
 from ops.verify.postings import NOTES, PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
-from ops.verify.remembered import Remembered
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
 from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
 from schemas.lifecycle import SETTLED_AT_ONCE, State
@@ -39,9 +39,9 @@ class Transactions:
     def __init__(self, here: Here, retained_ms: int, agreements: Agreements, books: Books):
         self._here = here
         self._agreements = agreements
-        self.open: dict[str, Known] = {}
-        self.past = Remembered(retained_ms)
-        self._dues = Dues(here, books, retained_ms)
+        self._kept = Kept(retained_ms)
+        self.open, self._past = self._kept.open, self._kept.past
+        self._dues = Dues(here, books, self._kept.unfinished, retained_ms)
         self.expiries = self._dues.expiries
         #: What the next event must be.
         self._due: FollowUp | Items | None = None
@@ -128,17 +128,16 @@ class Transactions:
         transaction_id = event.transaction_id
         if transaction_id is None:
             self._here.report(Check.BROKEN_TRANSITION, f"{event.type} names no transaction")
-        elif not self.past.keep_plain(event) or (event.leg is None and transaction_id in self.open):
+        elif not self._past.keep_plain(event) or (event.leg is None and transaction_id in self.open):
             self._begins_again(transaction_id)
 
     def _begin(self, event: LedgerEvent, verdict: Verdict) -> None:
         transaction_id = event.transaction_id or ""
-        is_known = self.past.find(transaction_id, event.leg) is not None
-        if is_known or (event.leg is None and transaction_id in self.open):
+        if self._kept.begins_again(event):
             self._begins_again(transaction_id)
         original = None
         if event.operation in ACTS_ON_ANOTHER and event.leg is None:
-            original = self._find(event.parent_transaction_id or "")
+            original = self._kept.named(event.parent_transaction_id or "")
             if original is None:
                 if self._is_whole:
                     self._here.report(
@@ -155,10 +154,13 @@ class Transactions:
         if original is not None:
             self._act(event, original)
         self._dues.opened(event, known)
-        self._has_rewards = self._has_rewards or event.operation == "reward"
+        if event.operation == "reward":
+            self._has_rewards = True
+            if known.due_at:
+                self._kept.keep_reward(known)
         if event.operation == "batch":
             self._due = items_of(event, Case(event, None, None).asked)
-        self._keep(event, known)
+        self._kept.keep(event, known)
 
     def _begins_again(self, transaction_id: str) -> None:
         self._here.report(Check.BROKEN_TRANSITION, f"transaction {transaction_id} begins again")
@@ -176,7 +178,7 @@ class Transactions:
             if asked.final is True or not hold.remaining_minor:
                 self._due = FollowUp(original, "capture", "settled")
             return
-        self.past.keep(original, event.recorded_at)
+        self._past.keep(original, event.recorded_at)
         # What is reversed in another partition is reversed once that has taken the money.
         is_under_way = event.operation == "reverse" and event.to_state != "settled"
         if event.operation != "refund" and not is_under_way:
@@ -199,9 +201,7 @@ class Transactions:
 
     def _continue(self, event: LedgerEvent, verdict: Verdict) -> None:
         transaction_id = event.transaction_id or ""
-        known = self.open.get(transaction_id) if event.leg is None else None
-        if known is None:
-            known = self.past.find(transaction_id, event.leg)
+        known = self._kept.of(transaction_id, event.leg)
         if known is None:
             if self._is_whole:
                 sentence = (
@@ -227,42 +227,43 @@ class Transactions:
         if verb == "return" and (why := why_not_due(known)):
             self._here.report(Check.BROKEN_TRANSITION, why)
         self._check_remaining(event, remaining_after(case, had_hold=had_hold))
-        self.open.pop(transaction_id, None)
+        if event.to_state == "reversed":
+            self._kept.end_reward(transaction_id)
         self._dues.moved(event, known, was_open=was_open, had_hold=had_hold)
         if original is not None and original.hold is None and original.operation != "authorize":
             if was_open:
                 self._dues.settled_later(event, known, original)
-            self.past.keep(original, event.recorded_at)
+            self._past.keep(original, event.recorded_at)
             if known.operation == "dispute":
                 self._expect_state(original, "resolve_dispute")
             elif known.operation == "reverse" and verb == "accept":
                 self._expect_state(original, "reverse")
-        self._keep(event, known)
+        self._kept.keep(event, known)
 
     def _do_due(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
         """What was asked for ahead of its time is opened, or fails; what is left of a reward is taken back."""
         self.expiries.done(event)
         self.expiries.ended(known)
         if event.command == "expire":
+            self._kept.end_reward(known.transaction_id)
             self._report_posting(verdict.rule, self._dues.expire_reward(event, known))
             self._check_remaining(event, 0)
-            self._keep(event, known)
+            self._kept.keep(event, known)
             return
         self._report_all(wrongs_of_executing(event, known))
         self._report_all(wrongs_within(Case(event, None, None)))
         self._check_posting(verdict.rule, event, known, None)
         self._check_remaining(event, None)
-        self.open.pop(known.transaction_id, None)
         after = opened(event, None)
         after.parent_transaction_id = known.parent_transaction_id
-        self._keep(event, after)
+        self._kept.keep(event, after)
 
     def _refer(self, event: LedgerEvent, known: Known, verb: str) -> None:
         """What a rail has done under one reference is booked once; what it only says again was booked before."""
         if verb not in _SETTLES:
             return
         reference = Case(event, known, None).asked.rail_reference
-        was_new = self.past.refer(known.transaction_id, f"{verb}:{reference}")
+        was_new = self._past.refer(known.transaction_id, f"{verb}:{reference}")
         if was_new is (event.type == TRANSACTION_CONFIRMED) and (self._is_whole or not was_new):
             said = "was never booked" if was_new else "is booked a second time"
             self._here.report(Check.REFERENCE_TWICE, f"{verb} {reference!r} of {known.transaction_id} {said}")
@@ -279,20 +280,6 @@ class Transactions:
             self._here.report(
                 Check.MOVE_UNFOUNDED, f"{event.command} moves {event.transaction_id}, but nothing before calls for it"
             )
-
-    def _find(self, transaction_id: str) -> Known | None:
-        """What another transaction acts on: its own, or the payee's side of it."""
-        found = self.open.get(transaction_id) or self.past.find(transaction_id)
-        return self.past.find(transaction_id, "credit") if found is None else found
-
-    def _keep(self, event: LedgerEvent, known: Known) -> None:
-        if known.is_open:
-            self.open[known.transaction_id] = known
-            return
-        if known.operation != "refund":
-            known.original = None
-        if known.may_be_named:
-            self.past.keep(known, event.recorded_at)
 
     def _check_posting(
         self, rule: Rule | None, event: LedgerEvent, known: Known | None, original: Known | None

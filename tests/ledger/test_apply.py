@@ -85,7 +85,7 @@ def test_keys_live_in_buckets_of_a_fifth_of_their_retention() -> None:
 def test_transactions_are_kept_as_long_as_the_setting_says_in_buckets_that_do_not_depend_on_it() -> None:
     machine = LEDGER.machine(Settings(idempotency_retention_s=7_200, transaction_retention_s=9_000))
     found = {table.name: (table.bucket_ms, table.retained_ms) for table in machine.tables if table.bucket_ms}
-    assert found == {"first-events-1440000ms": (1_440_000, 7_200_000), "transactions-2": (60 * DAY_MS, 9_000_000)}
+    assert found == {"first-events-1440000ms": (1_440_000, 7_200_000), "transactions-3": (60 * DAY_MS, 9_000_000)}
 
 
 def test_names() -> None:

@@ -10,7 +10,8 @@ import pytest
 from agents.ledger.answers import answer_of
 from agents.ledger.journals import leaves_room
 from agents.ledger.keys import leg_key, parked_key, scope
-from agents.ledger.state import WALLETS, LedgerState, SubWallet, Transaction, Wallet
+from agents.ledger.state import WALLETS, LedgerState, SubWallet, Wallet
+from agents.ledger.transaction import Transaction
 from schemas.events import AccountBalance, Cause, Counterparty, ParkedRecord, Source, WalletFacts
 from schemas.money import INT64_MAX, INT64_MIN
 from tests.ledger.folding import AT_MS, cr, dr, empty_state, event, fold
@@ -141,7 +142,7 @@ def open_transaction(state: LedgerState) -> None:
 
 
 def transaction_of(state: LedgerState, key: str = "x") -> Transaction:
-    found = state.transactions.get(key, AT_MS)
+    found = state.transaction(key, AT_MS)
     assert found is not None
     return found
 
@@ -193,7 +194,7 @@ def test_what_is_over_at_once_is_never_open(opened: LedgerState, type_: str, sta
 def test_legs_have_a_key_of_their_own(opened: LedgerState, type_: str, code: str) -> None:
     origin = Source("first", 3, 9)
     fold(opened, event(type_, leg="credit", to_state="settled", code=code, cause=Cause("t", 0, 7, origin=origin)))
-    assert opened.transactions.get("x", AT_MS) is None
+    assert opened.transaction("x", AT_MS) is None
     leg = transaction_of(opened, leg_key("x", "credit"))
     assert (leg.code, leg.source) == (code, origin)
     assert wallet_of(opened)["open_transactions"] == 0

@@ -17,7 +17,6 @@ from tests.ledger.commands import Json, credit, debit, operator, transfer
 from tests.ledger.lifecycle.stage import HOLD_S, Seen, Stage
 from tests.ledger.lifecycle.verbs import asked, by
 from tests.ledger.ward import quarantined
-from tests.ledger.world import DAY_MS
 
 NOBODY = Seen("0" * 32, "alice", "alice")
 
@@ -115,25 +114,6 @@ def test_a_capture_after_expiry_is_refused_however_much_is_due(monkeypatch: pyte
     stage.world.wait(HOLD_S * 1_000)
     # Of the same millisecond they end in the order of their ids, one before each command.
     assert stage.world.submit(asked(Verb.CAPTURE, holds[1]))["code"] == "hold_expired"
-
-
-@pytest.mark.xfail(strict=True, reason="an original is forgotten before what acts on it")
-def test_a_dispute_is_resolved_after_its_original_is_past_its_retention() -> None:
-    stage = Stage()
-    paid = stage.begin(credit(stage.alice, 60))
-    stage.world.wait(530 * DAY_MS)
-    by(Verb.DISPUTE)(stage, paid)
-    stage.world.wait(80 * DAY_MS)
-    dispute = stage.disputes[paid.transaction_id]
-    assert stage.world.submit(asked(Verb.RESOLVE, dispute))["code"] == "ok"
-
-
-@pytest.mark.xfail(strict=True, reason="a transaction that is open is forgotten like one that is over")
-def test_what_is_under_way_is_settled_however_late() -> None:
-    stage = Stage()
-    announced = stage.begin(credit(stage.alice, 60, rail="sepa"))
-    stage.world.wait(620 * DAY_MS)
-    assert stage.world.submit(asked(Verb.SETTLE, announced))["code"] == "ok"
 
 
 def test_the_fee_of_a_settlement_that_contradicts_the_ledger_is_booked() -> None:

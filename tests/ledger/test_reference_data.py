@@ -36,7 +36,7 @@ def known(world: World) -> Reference:
 def audit_without(world: World) -> None:
     """The books are in order, and a machine that has never heard of reference data folds the log to the same."""
     audit(world)
-    world.machine = FaultyMachine(None, 40 * DAY_MS)
+    world.machine = FaultyMachine(None, 40 * DAY_MS, 540 * DAY_MS)
     audit_fold(world)
 
 

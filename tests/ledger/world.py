@@ -70,8 +70,8 @@ class InjectedFault(Exception):
 class FaultyMachine(LedgerMachine):
     """The ledger, with bugs where `fails` says so: after the step has changed and written all that it does."""
 
-    def __init__(self, reference: Reference | None, retained_ms: int):
-        super().__init__(reference, retained_ms)
+    def __init__(self, reference: Reference | None, retained_ms: int, transactions_retained_ms: int):
+        super().__init__(reference, retained_ms, transactions_retained_ms)
         self.fails: Callable[[InputRecord, Context], bool] = lambda _record, _context: False
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
@@ -119,10 +119,11 @@ class World:
         *,
         reference: Reference | None = None,
         retained_ms: int = 40 * DAY_MS,
+        transactions_retained_ms: int = 540 * DAY_MS,
         cache_entries: int = 10,
     ):
         self.now_ms = START_MS
-        self.machine = FaultyMachine(reference, retained_ms)
+        self.machine = FaultyMachine(reference, retained_ms, transactions_retained_ms)
         self.shards = [self._shard(index, partitions, cache_entries) for index in range(partitions)]
         self.bugs: list[Exception] = []
         #: Internal commands under way: (from partition, to partition) -> messages, oldest first.

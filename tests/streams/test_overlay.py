@@ -279,6 +279,22 @@ def test_a_key_of_this_batch_goes_before_the_store_and_expires_alike() -> None:
     assert keys.get("gone", 350) is None
 
 
+def test_a_key_that_is_put_again_later_is_found_in_the_newest_of_its_buckets() -> None:
+    rows = Rows(**{"keys@5": {"k": b"1"}})
+    state = overlay(rows)
+    keys = state.bucketed(KEYS)
+    keys.buckets = [5]
+    keys.put("k", 2, 590)
+    keys.put("k", 3, 610)
+    assert keys.get("k", 610) == 3
+    assert keys.changes == {5: {"k": b"2"}, 6: {"k": b"3"}}
+    rows.tables.update({"keys@5": {"k": b"2"}, "keys@6": {"k": b"3"}})
+    state.settle()
+    assert keys.get("k", 610) == 3
+    # Bucket 5 ends at 600 and is past its retention at 850, what has the value now is not.
+    assert keys.get("k", 850) == 3
+
+
 def test_settling_learns_new_buckets_newest_first() -> None:
     state = overlay(Rows())
     keys = state.bucketed(KEYS)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from agents.ledger.draft import Draft
 from agents.ledger.guards import find_named
 from agents.ledger.holds import close_hold, taken_back, takes_below
-from agents.ledger.state import LedgerState, Transaction, Wallet
+from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.transaction import Transaction
 from schemas.codes import Code
 from schemas.commands import Cancel
 from schemas.events import LedgerEvent

@@ -14,7 +14,8 @@ from agents.ledger.holds import end_hold
 from agents.ledger.journals import Journal, has_room_after, post_moves
 from agents.ledger.limits import over_cap, spendable_minor
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
-from agents.ledger.state import LedgerState, Transaction, Wallet
+from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.transaction import Transaction
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.commands import Capture
@@ -74,7 +75,7 @@ def decide_capture(
 
 def _is_to_itself(state: LedgerState, command: Capture, draft: Draft) -> bool:
     """True where the wallet pays itself, into the very sub-wallet that the money is held in."""
-    of = state.transactions.get(command.transaction_id, draft.context.recorded_at_ms)
+    of = state.transaction(command.transaction_id, draft.context.recorded_at_ms)
     return of is not None and (of.wallet_id, of.sub_wallet) == (command.wallet_id, command.to_sub_wallet or "main")
 
 
@@ -200,7 +201,7 @@ def _start_saga(
 
 def _end_captured(turn: Turn, transaction_id: str, cause: Cause) -> None:
     """After the last capture: the authorization is settled, and what it still held goes back."""
-    authorization = turn.state.transactions.get(transaction_id, turn.context.recorded_at_ms)
+    authorization = turn.state.transaction(transaction_id, turn.context.recorded_at_ms)
     assert authorization is not None
     follows = Cause(cause.topic, cause.partition, cause.offset, origin=cause.origin)
     end_hold(turn, Named(transaction_id, authorization), follows, Verb.CAPTURE)

@@ -26,7 +26,7 @@ def decide_fail(state: LedgerState, wallet: Wallet, command: Fail, draft: Draft,
 
 
 def _failed_before(state: LedgerState, command: Fail, draft: Draft, rejection: LedgerEvent) -> LedgerEvent:
-    transaction = state.transactions.get(command.transaction_id, draft.context.recorded_at_ms)
+    transaction = state.transaction(command.transaction_id, draft.context.recorded_at_ms)
     is_repeated = rejection.code == Code.ILLEGAL_TRANSITION and transaction is not None
     if is_repeated and transaction is not None and transaction.rail and transaction.state == State.FAILED:
         return draft.note(TRANSACTION_CONFIRMED, Named(command.transaction_id, transaction), "it has failed before")

@@ -14,7 +14,8 @@ from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow, find_named, refuse_four_eyes
 from agents.ledger.journals import Journal, post_all
 from agents.ledger.originals import move_original
-from agents.ledger.state import LedgerState, Transaction, Wallet
+from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.transaction import Transaction
 from schemas.codes import Code
 from schemas.events import LedgerEvent
 from schemas.lifecycle import State, Verb

@@ -15,7 +15,8 @@ from agents.ledger.journals import Journal, post_all, room_minor
 from agents.ledger.limits import credit_limit_minor
 from agents.ledger.operations.settle import is_inflow
 from agents.ledger.originals import state_of
-from agents.ledger.state import LedgerState, Transaction, Wallet
+from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.transaction import Transaction
 from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_RETURNED, LedgerEvent, RailFacts
 from schemas.lifecycle import Verb
 from schemas.reference import Reference

@@ -12,7 +12,8 @@ from agents.ledger.accounts import FEES, INCOMING, OUTGOING, SUSPENSE, available
 from agents.ledger.draft import Draft, Named
 from agents.ledger.guards import balance_overflow, find_named
 from agents.ledger.journals import Journal, post_all
-from agents.ledger.state import LedgerState, Transaction, Wallet
+from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.transaction import Transaction
 from schemas.codes import Code
 from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_CONTRADICTED, LedgerEvent, RailFacts
 from schemas.lifecycle import State, Verb
@@ -84,7 +85,7 @@ def _contradicted(state: LedgerState, command: Settle, draft: Draft, rejection: 
     """What a settlement of a transaction over a rail leads to that is in another state; None for all others."""
     if rejection.code != Code.ILLEGAL_TRANSITION:
         return None
-    transaction = state.transactions.get(command.transaction_id, draft.context.recorded_at_ms)
+    transaction = state.transaction(command.transaction_id, draft.context.recorded_at_ms)
     assert transaction is not None
     if transaction.operation not in ("credit", "debit", "capture", "refund") or transaction.to_wallet_id is not None:
         return None

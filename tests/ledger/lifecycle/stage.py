@@ -43,8 +43,8 @@ class Seen(NamedTuple):
 class Stage:
     """`alice` and `bert` live in partition 0, `bob` in 1; alice has money."""
 
-    def __init__(self) -> None:
-        self.world = World(2, reference=REFERENCE)
+    def __init__(self, **of_world: int) -> None:
+        self.world = World(2, reference=REFERENCE, **of_world)
         self.alice, self.bert = self.world.name_in(0, "alice"), self.world.name_in(0, "bert")
         self.bob = self.world.name_in(1, "bob")
         for wallet_id in (self.alice, self.bert, self.bob):

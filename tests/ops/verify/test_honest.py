@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable
+from typing import Any
 
 import orjson
 import pytest
@@ -227,6 +228,42 @@ def test_events_are_never_past_their_retention() -> None:
     ledger = story()
     del ledger.topics[EVENTS][0][:3]
     assert "events_deleted" in codes(audit(ledger))
+
+
+def test_what_is_open_keeps_what_it_acts_on_however_long() -> None:
+    ledger = Ledger()
+    wallet_id, month_ms = HERE[0], 30 * 86_400_000
+    ledger.send(operation="open_wallet", wallet_id=wallet_id, owner_ref="o", assets=["EUR"])
+    paid = _transaction(ledger, operation="credit", wallet_id=wallet_id, amount_minor=9, asset="EUR")
+    named = {"wallet_id": wallet_id, "transaction_id": paid, "reason": "fraud"}
+    disputes = [_transaction(ledger, operation="dispute", amount_minor=4, **named)]
+    for _ in range(60):
+        # Each of them is remembered for its time: the auditor's memory turns over more than twice.
+        ledger.now_ms += month_ms
+        _transaction(ledger, operation="credit", wallet_id=wallet_id, amount_minor=1, asset="EUR")
+    disputes.append(_transaction(ledger, operation="dispute", amount_minor=5, **named))
+    for dispute in disputes:
+        signed: dict[str, Any] = {"requested_by": "o", "approved_by": "p", "reason_code": "x", "won": True}
+        topic = topics.OPERATOR_COMMANDS
+        ledger.send(topic, operation="resolve_dispute", wallet_id=wallet_id, transaction_id=dispute, **signed)
+    ledger.run()
+    assert _last(ledger)["to_state"] == "settled"
+    assert audit(ledger).counts == {}
+
+
+def _last(ledger: Ledger) -> dict[str, Any]:
+    """The last event of partition 0 but for its seal."""
+    event: dict[str, Any] = orjson.loads(ledger.topics[EVENTS][0][-2].value or b"")
+    return event
+
+
+def _transaction(ledger: Ledger, **fields: Any) -> str:
+    """The id of the transaction that a command begins, in partition 0."""
+    ledger.send(**fields)
+    ledger.run()
+    told = orjson.loads(ledger.topics[OUTCOMES][0][-1].value or b"")
+    assert told["code"] == "ok", told
+    return str(told["transaction_id"])
 
 
 def test_a_key_may_be_used_again_after_its_retention() -> None:

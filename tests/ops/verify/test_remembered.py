@@ -75,6 +75,21 @@ def test_a_transaction_is_forgotten_after_its_retention_and_not_before() -> None
     assert f"{3:032x}" in past
 
 
+def test_a_transaction_is_remembered_anew_from_its_last_change() -> None:
+    past = Remembered(100 * DAY_MS)
+    past.keep_plain(_settled(1, 0))
+    past.keep_plain(_settled(2, 126 * DAY_MS))
+    known = past.find(f"{1:032x}")
+    assert known is not None
+    known.counted().refunded_minor = 3
+    past.keep(known, rfc3339(127 * DAY_MS))
+    past.keep_plain(_settled(3, 252 * DAY_MS))
+    found = past.find(f"{1:032x}")
+    assert found is known
+    past.keep_plain(_settled(4, 378 * DAY_MS))
+    assert past.find(f"{1:032x}") is None
+
+
 def test_a_plain_transaction_takes_two_integers_and_a_place() -> None:
     past = Remembered(540 * DAY_MS)
     for number in range(10_000):

@@ -11,7 +11,8 @@ from agents.ledger.accounts import available, held
 from agents.ledger.draft import Draft
 from agents.ledger.journals import Journal, inverse, renamed
 from agents.ledger.operations import debit, transfer
-from agents.ledger.state import LedgerState, Transaction
+from agents.ledger.state import LedgerState
+from agents.ledger.transaction import Transaction
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import TRANSACTION_FAILED, LedgerEvent
