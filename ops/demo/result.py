@@ -134,8 +134,7 @@ def story_line(told: Told) -> str:
     """What came of the story, in a line."""
     acts = sum(len(step.acts) for step in told.steps)
     sums = ", ".join(trial.asset for trial in told.trials if trial.sum_minor == 0)
-    line = f"{len(told.steps)} steps, {acts} outcomes as written; sums to zero in {sums}"
-    return line if told.verify_line is None else f"{line}; {told.verify_line}"
+    return f"{len(told.steps)} steps, {acts} outcomes as written; sums to zero in {sums}; {told.verify_line}"
 
 
 def _latency(of: Percentiles) -> str:

@@ -264,15 +264,6 @@ class Cluster:
         assert isinstance(said, dict)
         return said
 
-    def try_verify(self) -> dict[str, Any]:
-        """The same, whatever it says: its exit code is in `exit_code`."""
-        done = self.run("verify", "--wait", "120", "--json")
-        try:
-            said = json.loads(done.stdout)
-        except ValueError:
-            said = {"said": done.stdout, "failed": done.stderr}
-        return {"exit_code": done.returncode, **said}
-
     def put_reference(self, records: Mapping[str, Mapping[str, Any]]) -> None:
         """Write reference data, a record for each topic: before workers start, or while they run."""
         for topic, fields in records.items():

@@ -18,11 +18,11 @@ class Proof(NamedTuple):
     verify: dict[str, Any]
 
 
-def prove(cluster: Cluster, traffic: Traffic, *, ask_verify: bool = True) -> Proof:
-    """Judge finished traffic. Workers need not run. Where there are stories, what `verify` says is only kept.
+def prove(cluster: Cluster, traffic: Traffic) -> Proof:
+    """Judge finished traffic. Workers need not run.
 
     Raises:
-        AssertionError: `verify` does not hold, of the stream alone.
+        AssertionError: `verify` does not hold.
     """
     verdict, stories = traffic.witness.judge(), traffic.stories
     if stories is not None:
@@ -30,9 +30,7 @@ def prove(cluster: Cluster, traffic: Traffic, *, ask_verify: bool = True) -> Pro
     truth = read_truth(cluster.settings)
     besides = None if stories is None else stories.balances
     judge_truth(verdict, traffic.stream, traffic.witness.produced, truth, besides)
-    if not ask_verify:
-        return Proof(verdict, truth, {})
-    return Proof(verdict, truth, cluster.verify() if stories is None else cluster.try_verify())
+    return Proof(verdict, truth, cluster.verify())
 
 
 def assert_proven(cluster: Cluster, traffic: Traffic) -> Proof:

@@ -33,7 +33,6 @@ def test_three_kills_among_all_operations(cluster: Cluster) -> None:
         seed=3,
         rate=2_000,
         story_wallets=60,
-        ask_verify=False,
     )
     report = run(plan, cluster, print)
     print(report.lines())

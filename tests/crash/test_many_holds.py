@@ -61,7 +61,7 @@ def test_workers_die_while_thousands_of_holds_end(cluster: Cluster, stream: Stre
             # Then they die at some step of the restore, of the tick or of its batch.
             time.sleep(2.0 if pause_s is None else 2.0 + pause_s)
         traffic.finish()
-        proof = prove(cluster, traffic, ask_verify=False)
+        proof = prove(cluster, traffic)
     assert proof.verdict.holds, proof.verdict.cases
     ended = asyncio.run(_ended_by_tick(cluster))
     assert ended.total() > 2_000

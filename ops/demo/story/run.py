@@ -30,8 +30,6 @@ from streams.settings import Settings
 
 #: Its own namespace, so that its fees and rates are not those of the load.
 _NAMESPACE: Final = "story."
-#: Whether `verify` is asked about the story, and its answer counts.
-VERIFY_COVERS_STORY: Final = True
 
 
 def tell_alone(keep: bool, write: Callable[[str], None], announce: Callable[[str], None]) -> Told:
@@ -70,10 +68,9 @@ async def tell(folder: Path, bootstrap_servers: str, write: Callable[[str], None
         told = await play(settings, write, worker.raise_if_down)
     finally:
         await stop_workers([worker])
-    if VERIFY_COVERS_STORY:
-        code, told.verify_line = await stage.verify(folder, environment)
-        told.verify_holds = code == 0
-        write(f"     {told.verify_line}")
+    code, told.verify_line = await stage.verify(folder, environment)
+    told.verify_holds = code == 0
+    write(f"     {told.verify_line}")
     return told
 
 

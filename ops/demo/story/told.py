@@ -17,16 +17,16 @@ class Told:
     steps: list[PlayedStep] = field(default_factory=list)
     trials: list[TrialBalance] = field(default_factory=list)
     seconds: float = 0.0
-    #: What `verify` said of it, and whether it holds; None where it was not asked.
-    verify_line: str | None = None
-    verify_holds: bool | None = None
+    #: What `verify` said of it, and whether it holds.
+    verify_line: str = ""
+    verify_holds: bool = False
     #: The folder that was kept.
     kept: str | None = None
 
     @property
     def holds(self) -> bool:
-        """The verdict: every trial balance sums to zero, and `verify` has found nothing where it was asked."""
-        return self.verify_holds is not False and all(trial.sum_minor == 0 for trial in self.trials)
+        """The verdict: every trial balance sums to zero, and `verify` has found nothing."""
+        return self.verify_holds and all(trial.sum_minor == 0 for trial in self.trials)
 
     def as_json(self) -> dict[str, Any]:
         """For scripts. Amounts in minor units."""
@@ -41,7 +41,7 @@ class Told:
                 }
                 for trial in self.trials
             ],
-            "verify": None if self.verify_line is None else {"holds": self.verify_holds, "line": self.verify_line},
+            "verify": {"holds": self.verify_holds, "line": self.verify_line},
             "seconds": round(self.seconds, 1),
             "kept": self.kept,
         }

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from ops.demo.story.run import VERIFY_COVERS_STORY
 from ops.demo.story.script import STORY
 from tests.ops.demo.test_run import demo
 
@@ -22,7 +21,7 @@ def test_the_story_is_told_on_the_real_topics(tmp_path: Path) -> None:
     assert told["ok"] is True
     assert len(told["steps"]) == len(STORY)
     assert [trial["sum_minor"] for trial in told["trial_balance"]] == [0, 0, 0]
-    assert (told["verify"] is not None) == VERIFY_COVERS_STORY
+    assert told["verify"]["holds"] is True
     assert told["seconds"] < 60
     assert "She checks in, and the hotel has 120.00 EUR held for the room." in err
     assert "Trial balance" in err

@@ -115,7 +115,7 @@ def test_points_that_expire_soonest_are_spent_first(played: Performance) -> None
 
 
 def test_as_json(played: Performance) -> None:
-    told = Told(steps=played.steps, trials=trial_balances(played.balances))
+    told = Told(steps=played.steps, trials=trial_balances(played.balances), verify_holds=True)
     value: dict[str, Any] = told.as_json()
     assert value["ok"] is True
     assert [step["step"] for step in value["steps"]] == list(range(1, len(STORY) + 1))
