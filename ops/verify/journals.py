@@ -269,7 +269,8 @@ def taken_back(case: Case) -> list[Sum]:
     if original is not None and isinstance(case.asked.rail_reference, str):
         against = accounts.rail(original.rail)
     is_credit = original is not None and original.operation == "credit"
-    return from_to(event, *((own(event), against) if is_credit else (against, own(event))))
+    sides = (own(event), against) if is_credit else (against, own(event))
+    return merged([*from_to(event, *sides), *fee_returned(event)])
 
 
 def adjusted(case: Case) -> list[Sum]:

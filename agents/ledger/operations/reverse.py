@@ -2,7 +2,7 @@
 
 Of a credit: available -> adjustments; of a debit or a capture over a rail: adjustments -> available; in place of
 adjustments the rail, where its reference proves the return. Of a transfer: as a refund that nothing refuses. Of a fee,
-a reward or an exchange: the inverse, by what was recorded.
+a reward or an exchange: the inverse, by what was recorded. A refundable fee comes back with each.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from agents.ledger.accounts import ADJUSTMENTS, FEES, REWARDS, available, rail
 from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchanged, exchanged_back, fee_returned_minor
 from agents.ledger.guards import balance_overflow, refuse_four_eyes
-from agents.ledger.journals import Move, has_room_after, leaves_room, post, post_moves
+from agents.ledger.holds import takes_below
+from agents.ledger.journals import Move, has_room_after, post_moves
 from agents.ledger.limits import credit_limit_minor
 from agents.ledger.operations.refund import pay_back, payback_of
 from agents.ledger.originals import Original, find_original, move_original, refuse_remaining
@@ -85,10 +86,13 @@ def _over_rail(
     own = available(of.wallet_id, of.sub_wallet)
     against = ADJUSTMENTS if command.rail_reference is None else rail(of.rail)
     debit, credit = (own, against) if original.is_inflow else (against, own)
-    journal = post(state, debit, credit, of.asset, amount_minor)
-    if journal is None or not (original.is_inflow or leaves_room(state, journal.balances[1])):
+    returned_minor = fee_returned_minor(of, amount_minor)
+    moves: list[Move] = [(debit, of.asset, -amount_minor), (credit, of.asset, amount_minor)]
+    moves += [(FEES, of.asset, -returned_minor), (own, of.asset, returned_minor)]
+    journal = post_moves(state, moves)
+    if journal is None or not (original.is_inflow or has_room_after(state, journal, own, of.asset)):
         return balance_overflow(draft)
     event = draft.child(TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal)
-    lowest_minor = -credit_limit_minor(wallet, of.asset)
-    event.forced = original.is_inflow and journal.balances[0].balance_minor < lowest_minor
+    event.fee_returned_minor = returned_minor or None
+    event.forced = original.is_inflow and takes_below(wallet, of, journal)
     return event

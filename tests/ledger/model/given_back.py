@@ -114,9 +114,11 @@ def reverse(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
         against = "system/adjustments" if c.get("rail_reference") is None else rail_of(of)
         against = {"fee": "system/fees", "reward": "system/rewards"}.get(of["operation"], against)
         sign = -1 if of["operation"] in ("credit", "reward") else 1
+        fields["gives_fee"] = share(of, of["fee"], of["fee_back"], amount)
         moves = [(own, asset, sign * amount), (against, asset, -sign * amount)]
+        moves += [("system/fees", asset, -fields["gives_fee"]), (own, asset, fields["gives_fee"])]
         if of["operation"] == "convert":
-            fields |= {"gives": of["amount"], "gives_fee": of["fee"]}
+            fields["gives"] = of["amount"]
             moves = [(own, asset, -amount), *back_to(of, own, amount, of["amount"], of["fee"])]
         done = begin(m, p, c, id_, "settled", moves, **fields)
         if not isinstance(done, str) and of["operation"] in ("credit", "reward", "convert"):
