@@ -23,7 +23,7 @@ def test_exact_balances() -> None:
 @pytest.mark.kafka
 @pytest.mark.slow
 def test_every_balance_is_exact_after_three_kills(cluster: Cluster) -> None:
-    check(cluster, generated(12_000), rate=1_200)
+    check(cluster, generated(5_000), rate=1_000)
 
 
 @pytest.mark.kafka
@@ -32,7 +32,7 @@ def test_the_sample_is_exact_after_three_kills(cluster: Cluster, tmp_path: Path)
     folder = sample_folder()
     if folder is None:
         pytest.skip(f"AMLSim's sample is not here (set {SAMPLE_VARIABLE}); the generated set has run all the same")
-    check(cluster, read_sample(first_transfers(folder, tmp_path / "part", 20_000)), rate=6_000)
+    check(cluster, read_sample(first_transfers(folder, tmp_path / "part", 8_000)), rate=6_000)
 
 
 def first_transfers(sample: Path, part: Path, count: int) -> Path:
