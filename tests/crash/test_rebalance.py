@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 def test_join_and_leave_under_load(cluster: Cluster, stream: Stream) -> None:
     first = cluster.start("first")
     first.wait_ready()
-    with Traffic(cluster.settings, stream, rate=1_000) as traffic:
-        traffic.wait_answered(1_500)
+    with Traffic(cluster.settings, stream, rate=600) as traffic:
+        traffic.wait_answered(1_000)
         second = cluster.start("second")
         second.wait_ready()
         traffic.wait_alive()
