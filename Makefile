@@ -45,8 +45,8 @@ $(STAMP): $(LOCKS) pyproject.toml ops/broker/jars.sha256
 demo: $(STAMP) ## the whole pipeline on this machine in about a minute, with a worker killed in the middle
 	$(BIN)/walletstream demo
 
-test: $(STAMP) ## all tests, on a real Kafka
-	$(BIN)/python -m pytest
+test: $(STAMP) ## all tests, on a real Kafka; ends with the slowest
+	$(BIN)/python -m pytest --durations 20 --durations-min 5
 
 unit: $(STAMP) ## the tests that need no broker and are quick
 	$(BIN)/python -m pytest -m "not kafka and not slow" --ignore=tests/simulation --ignore=tests/crash

@@ -7,6 +7,7 @@ embedded broker. The tests are the same on all three.
 from __future__ import annotations
 
 import os
+import secrets
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ops import admin
 from ops.broker import EmbeddedBroker
 from ops.broker.jars import KAFKA_VERSION
 from ops.broker.ports import free_ports
@@ -75,11 +77,14 @@ def container() -> Iterator[Kafka]:
 @contextmanager
 def embedded() -> Iterator[EmbeddedBroker]:
     """An embedded broker of one's own on free ports, with its data in a folder that is removed afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="walletstream-kafka-", ignore_cleanup_errors=True) as folder,
-        EmbeddedBroker(Path(folder), announce=print) as broker,
-    ):
-        yield broker
+    with tempfile.TemporaryDirectory(prefix="walletstream-kafka-", ignore_cleanup_errors=True) as folder:
+        broker = EmbeddedBroker(Path(folder), announce=print)
+        try:
+            broker.start()
+            yield broker
+        finally:
+            # Nobody will read its data: to close every partition in order would be for nothing.
+            broker.kill()
 
 
 @contextmanager
@@ -100,3 +105,15 @@ def any_kafka(environ: Mapping[str, str] | None = None) -> Iterator[Kafka]:
                 return
         broker = stack.enter_context(embedded())
         yield Kafka(broker.bootstrap_servers, "embedded")
+
+
+def new_namespace() -> str:
+    """A prefix for topics and groups that nobody else uses."""
+    return f"t{secrets.token_hex(3)}."
+
+
+async def delete_topics(kafka: Kafka, namespace: str) -> None:
+    """Delete the topics of a namespace: with a thousand of them every client that starts is sent them all, creating
+    some takes five times as long, and the broker's end takes a minute."""
+    async with admin.connect(kafka.bootstrap_servers) as connected:
+        await connected.delete(await connected.names(namespace))

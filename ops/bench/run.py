@@ -62,8 +62,8 @@ class Sizes:
             warm_up_s=0.0,
             hot_requests=5_000,
             many_wallets=10_000,
-            many_holds=30_000,
-            expiring=1_000,
+            many_holds=10_000,
+            expiring=300,
         )
 
 

@@ -38,12 +38,7 @@ async def check_brokers(admin: Admin, settings: Settings) -> list[Finding]:
     cluster = await admin.cluster()
     took_ms = await admin.round_trip_ms()
     found = [_version(await admin.fetch_version())]
-    what = f"{len(cluster.brokers)} at {settings.bootstrap_servers}, {took_ms:.1f} ms for a request"
-    if took_ms > _SLOW_MS:
-        mend = "run workers near the brokers: every commit waits for several round trips"
-        found.append(Finding("broker", Level.WARNING, what, mend))
-    else:
-        found.append(Finding("broker", Level.OK, what))
+    found.append(speed_finding(took_ms, f"{len(cluster.brokers)} at {settings.bootstrap_servers}"))
     for broker_id, address in sorted(cluster.brokers.items()):
         config = await admin.broker_config(broker_id, _ASKED)
         found += [
@@ -51,6 +46,15 @@ async def check_brokers(admin: Admin, settings: Settings) -> list[Finding]:
             for level, what, mend in broker_faults(config, settings)
         ]
     return found
+
+
+def speed_finding(took_ms: float, brokers: str) -> Finding:
+    """What it means that a broker takes so long for a small request."""
+    what = f"{brokers}, {took_ms:.1f} ms for a request"
+    if took_ms > _SLOW_MS:
+        mend = "run workers near the brokers: every commit waits for several round trips"
+        return Finding("broker", Level.WARNING, what, mend)
+    return Finding("broker", Level.OK, what)
 
 
 def broker_faults(config: Mapping[str, str], settings: Settings) -> Iterator[tuple[Level, str, str]]:

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 import orjson
+from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
+from ops.contracts.sources import schemas
 from schemas.commands import CONTRACTS
 from schemas.dead_letters import DeadLetterHeaders, read_dead_letter_headers
 from schemas.events import decode_event
@@ -52,6 +54,9 @@ CODECS: dict[str, Codec] = {
     "dead-letters": Codec(_decode_headers, _encode_headers),
     **{topic: _adapted(TypeAdapter(contract)) for topic, contract in REFERENCE_CONTRACTS.items()},
 }
+
+#: Topic -> what checks a value against its generated schema.
+VALIDATORS = {topic: Draft202012Validator(schema) for topic, schema in schemas().items()}
 
 #: (topic, name of the example, its bytes without white space), for every golden example there is.
 GOLDEN = [

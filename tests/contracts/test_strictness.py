@@ -6,13 +6,11 @@ from typing import Any
 
 import orjson
 import pytest
-from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from ops.contracts.sources import schemas
 from schemas.commands import CONTRACTS
 from schemas.topics import TOPICS
-from tests.contracts.codecs import CODECS, GOLDEN
+from tests.contracts.codecs import CODECS, GOLDEN, VALIDATORS
 from tests.ledger.commands import credit
 
 CREDIT = credit("w1", 10, key="k-1")
@@ -91,7 +89,7 @@ BAD_FIELDS: list[dict[str, Any]] = [
 def test_the_model_and_the_schema_refuse_a_bad_field(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         REQUESTS.validate_json(text(**change))
-    assert not Draft202012Validator(schemas()["transaction-requests"]).is_valid(_trimmed(CREDIT | change))
+    assert not VALIDATORS["transaction-requests"].is_valid(_trimmed(CREDIT | change))
 
 
 def _trimmed(command: dict[str, Any]) -> dict[str, Any]:
@@ -104,7 +102,7 @@ def test_a_missing_field_is_refused(missing: str) -> None:
     command = {name: value for name, value in CREDIT.items() if name != missing}
     with pytest.raises(ValidationError):
         REQUESTS.validate_json(orjson.dumps(command))
-    assert not Draft202012Validator(schemas()["transaction-requests"]).is_valid(command)
+    assert not VALIDATORS["transaction-requests"].is_valid(command)
 
 
 @pytest.mark.parametrize("missing", OPERATOR)
@@ -138,7 +136,7 @@ def test_strict_topics_refuse_an_unknown_field(topic: str) -> None:
         stranger = {**orjson.loads(value), "a_field_of_tomorrow": 1}
         with pytest.raises(ValidationError):
             CODECS[topic].decode(orjson.dumps(stranger))
-        assert not Draft202012Validator(schemas()[topic]).is_valid(stranger)
+        assert not VALIDATORS[topic].is_valid(stranger)
 
 
 @pytest.mark.parametrize("topic", TOLERANT)
@@ -152,7 +150,7 @@ def test_readers_of_our_own_topics_ignore_an_unknown_field(topic: str) -> None:
         stranger = orjson.loads(value)
         stranger["a_field_of_tomorrow"] = extra
         assert codec.encode(codec.decode(orjson.dumps(stranger))) == codec.encode(codec.decode(value))
-        Draft202012Validator(schemas()[topic]).validate(stranger)
+        VALIDATORS[topic].validate(stranger)
 
 
 def _golden(topic: str) -> list[bytes]:

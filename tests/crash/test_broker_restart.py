@@ -30,8 +30,8 @@ def test_workers_outlive_the_broker(own_broker: EmbeddedBroker, cluster: Cluster
     workers = [cluster.start("a"), cluster.start("b")]
     for worker in workers:
         worker.wait_ready()
-    with Traffic(cluster.settings, stream, rate=1_000) as traffic:
-        traffic.wait_answered(1_000)
+    with Traffic(cluster.settings, stream, rate=500) as traffic:
+        traffic.wait_answered(700)
         own_broker.restart()
         traffic.wait_alive()
         own_broker.kill()

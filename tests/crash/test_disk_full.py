@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.broker import Kafka
 from tests.crash.cluster import Cluster
 from tests.crash.proof import assert_proven
 from tests.crash.stream import Stream
@@ -18,15 +19,32 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 #: Small memtables, so that the disk is written to soon.
 SMALL = {"store_write_buffer_mb": "4"}
+#: One partition, whose memtable is full four times as soon as one of four.
+PARTITIONS = 1
+
+
+@pytest.fixture
+def cluster(kafka: Kafka, namespace: str, tmp_path: Path) -> Iterator[Cluster]:
+    """Topics of one partition applied, no worker started."""
+    with Cluster(tmp_path, kafka.bootstrap_servers, namespace, PARTITIONS) as made:
+        made.apply_topics()
+        yield made
+        print(made.tails())
+
+
+@pytest.fixture
+def stream() -> Stream:
+    """A small stream, the same every time."""
+    return Stream(seed=3, wallets=100, partitions=PARTITIONS)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MiB; the test is skipped where this user may not mount one."""
+    """A file system of 2 MiB; the test is skipped where this user may not mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         pytest.skip(f"a full disk needs a small file system, and mounting one failed: {done.stderr.strip()}")

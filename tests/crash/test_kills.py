@@ -11,15 +11,18 @@ from tests.crash.scripts import SCRIPTS
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
-def test_ten_kills(cluster: Cluster) -> None:
-    """Credits, debits and transfers."""
+def test_six_kills_of_every_kind(cluster: Cluster) -> None:
+    """Credits, debits and transfers. With this seed one dies and comes back at once, one dies and the other has taken
+    over, one dies again as it restores, and both die together."""
     plan = Plan(
-        kills=10, requests=22_000, partitions=cluster.partitions, wallets=300, seed=3, rate=2_500, story_wallets=0
+        kills=6, requests=12_000, partitions=cluster.partitions, wallets=300, seed=72, rate=2_000, story_wallets=0
     )
     report = run(plan, cluster, print)
     print(report.lines())
     assert report.verdict.holds, report.lines()
-    assert report.kills.total() == 10
+    assert report.kills.total() == 6
+    assert report.kills["all at once"] == 2
+    assert report.kills["during restore"] + report.kills["again, just ready"] == 1
     assert report.verdict.records == report.verdict.answers == plan.requests
     assert max(report.in_flight) > 0, "no kill hit any work"
 

@@ -20,12 +20,12 @@ def test_deleted_or_older_it_is_brought_up_to_date(cluster: Cluster, stream: Str
     worker = cluster.start("a")
     worker.wait_ready()
     local, backup = cluster.data_dir / "a", tmp_path / "backup"
-    with Traffic(cluster.settings, stream, rate=2_000) as traffic:
-        traffic.wait_answered(2_000)
+    with Traffic(cluster.settings, stream, rate=600) as traffic:
+        traffic.wait_answered(1_000)
         assert worker.terminate() == 0
         shutil.copytree(local, backup)
         worker.start().wait_ready()
-        traffic.wait_answered(4_000)
+        traffic.wait_answered(2_000)
         worker.kill()
         shutil.rmtree(local)
         shutil.copytree(backup, local)
@@ -54,12 +54,12 @@ def test_a_state_newer_than_the_log_and_of_another_history_is_rebuilt(
         other.apply_topics()
         worker = other.start("a")
         worker.wait_ready()
-        with Traffic(other.settings, stream, rate=3_000, limit=6_000) as traffic:
-            traffic.wait_answered(6_000)
+        with Traffic(other.settings, stream, rate=3_000, limit=5_000) as traffic:
+            traffic.wait_answered(5_000)
         assert worker.terminate() == 0
     worker = cluster.start("a")
     worker.wait_ready()
-    with Traffic(cluster.settings, stream, rate=1_500) as traffic:
+    with Traffic(cluster.settings, stream, rate=600) as traffic:
         traffic.wait_answered(1_000)
         assert worker.terminate() == 0
         shutil.rmtree(cluster.data_dir / "a")

@@ -47,7 +47,8 @@ def test_workers_die_while_thousands_of_holds_end(cluster: Cluster, stream: Stre
     for worker in workers:
         worker.wait_ready()
     stories = Stories(5, 60, cluster.partitions, [many_holds])
-    with Traffic(cluster.settings, stream, rate=2_500, stories=stories) as traffic:
+    # The stream waits with the workers: it is the holds that shall be many.
+    with Traffic(cluster.settings, stream, rate=2_500, backlog=4_000, stories=stories) as traffic:
         traffic.wait_answered(8_000)
         # Nobody is there when they are due.
         for worker in workers:

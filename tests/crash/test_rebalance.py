@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 def test_join_and_leave_under_load(cluster: Cluster, stream: Stream) -> None:
     first = cluster.start("first")
     first.wait_ready()
-    with Traffic(cluster.settings, stream, rate=2_000) as traffic:
-        traffic.wait_answered(2_000)
+    with Traffic(cluster.settings, stream, rate=600) as traffic:
+        traffic.wait_answered(1_000)
         second = cluster.start("second")
         second.wait_ready()
         traffic.wait_alive()
@@ -41,7 +41,7 @@ def test_more_workers_than_partitions_wait_and_say_so(kafka: Kafka, namespace: s
     with Cluster(tmp_path, kafka.bootstrap_servers, namespace, 1) as cluster:
         cluster.apply_topics()
         workers = [cluster.start("a"), cluster.start("b")]
-        with Traffic(cluster.settings, stream, rate=1_000) as traffic:
+        with Traffic(cluster.settings, stream, rate=500) as traffic:
             traffic.wait_alive()
 
             def idle() -> list[Worker]:

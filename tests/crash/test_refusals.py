@@ -95,7 +95,7 @@ def test_requests_that_were_recreated_or_deleted_unread(cluster: Cluster, stream
     worker = cluster.start("a")
     worker.wait_ready()
     topic = full_name(cluster.settings.namespace, TRANSACTION_REQUESTS)
-    with Traffic(cluster.settings, stream, rate=1_500) as traffic:
+    with Traffic(cluster.settings, stream, rate=1_000) as traffic:
         traffic.wait_answered(1_000)
         traffic.finish()
         assert worker.terminate() == 0
@@ -117,7 +117,7 @@ def test_a_topic_recreated_under_a_running_worker(cluster: Cluster, stream: Stre
     worker = cluster.start("a")
     worker.wait_ready()
     topic = full_name(cluster.settings.namespace, TRANSACTION_REQUESTS)
-    with Traffic(cluster.settings, stream, rate=1_500) as traffic:
+    with Traffic(cluster.settings, stream, rate=1_000) as traffic:
         traffic.wait_answered(1_000)
         assert_proven(cluster, traffic)
 

@@ -17,7 +17,7 @@ def test_the_second_rebuilds_in_a_directory_of_its_own(cluster: Cluster, stream:
     second = cluster.start("same", name="second")
     first.wait_ready()
     second.wait_ready()
-    with Traffic(cluster.settings, stream, rate=1_500) as traffic:
+    with Traffic(cluster.settings, stream, rate=600) as traffic:
         traffic.wait_answered(1_000)
         first.freeze()
         traffic.wait_alive()

@@ -27,8 +27,8 @@ async def last_offsets(settings: Settings) -> dict[int, int]:
 def test_sigterm_under_load_loses_nothing_and_leaves_nothing_to_fold(cluster: Cluster, stream: Stream) -> None:
     worker = cluster.start("a")
     worker.wait_ready()
-    with Traffic(cluster.settings, stream, rate=2_000) as traffic:
-        traffic.wait_answered(3_000)
+    with Traffic(cluster.settings, stream, rate=1_000) as traffic:
+        traffic.wait_answered(2_000)
         assert worker.terminate() == 0
         assert "stopped" in worker.log_text()
         at = asyncio.run(last_offsets(cluster.settings))

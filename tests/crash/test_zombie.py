@@ -22,7 +22,7 @@ def test_a_zombie_is_fenced_and_comes_back(cluster: Cluster, stream: Stream) -> 
     zombie, other = cluster.start("zombie"), cluster.start("other")
     zombie.wait_ready()
     other.wait_ready()
-    with Traffic(cluster.settings, stream, rate=2_000) as traffic:
+    with Traffic(cluster.settings, stream, rate=600) as traffic:
         traffic.wait_answered(1_000)
         zombie.freeze()
         taken_over_s = traffic.wait_alive()
@@ -50,7 +50,7 @@ def test_a_zombie_is_fenced_and_comes_back(cluster: Cluster, stream: Stream) -> 
 def test_short_stops_within_the_session_cost_nothing(cluster: Cluster, stream: Stream) -> None:
     worker = cluster.start("a")
     worker.wait_ready()
-    with Traffic(cluster.settings, stream, rate=2_000) as traffic:
+    with Traffic(cluster.settings, stream, rate=600) as traffic:
         traffic.wait_answered(1_000)
         for _ in range(4):
             worker.freeze()

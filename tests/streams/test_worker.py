@@ -18,7 +18,7 @@ from streams.machine import Message
 from streams.seal import write_seal
 from streams.settings import Settings
 from tests.streams.toy import COMMANDS, EVENTS, REQUESTS, TOPICS, create_topics
-from tests.streams.toy_worker import ToyWorker, answered, toy_worker, verify, wait_for_exit
+from tests.streams.toy_worker import Answers, ToyWorker, toy_worker, verify, wait_for_exit
 from tests.streams.traffic import Put, committed_values, produce
 
 pytestmark = pytest.mark.kafka
@@ -54,8 +54,10 @@ async def until_ready(worker: ToyWorker) -> None:
 
 
 async def until_answered(settings: Settings, count: int, worker: ToyWorker | None = None) -> None:
+    answers = Answers(settings)
+
     async def all_answered() -> bool:
-        return await answered(settings) >= count
+        return await answers.count() >= count
 
     await until(all_answered, worker)
 

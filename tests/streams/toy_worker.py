@@ -70,9 +70,21 @@ def toy_worker(settings: Settings, log: Path) -> Iterator[ToyWorker]:
             worker.kill()
 
 
-async def answered(settings: Settings) -> int:
-    """How many answers are committed."""
-    return sum([len(await committed_values(settings, OUTCOMES, p)) for p in range(settings.partitions)])
+class Answers:
+    """The committed answers, counted as they come: nothing is read twice."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._count = 0
+        self._next = [0] * settings.partitions
+
+    async def count(self) -> int:
+        """How many there are now."""
+        for partition, start in enumerate(self._next):
+            found = await committed_values(self._settings, OUTCOMES, partition, start)
+            self._count += len(found)
+            self._next[partition] = found[-1][0] + 1 if found else start
+        return self._count
 
 
 async def verify(settings: Settings, sent: int, total: int) -> None:
@@ -103,7 +115,7 @@ async def verify(settings: Settings, sent: int, total: int) -> None:
     assert max(seen.values(), default=0) <= 1, "decided twice"
     assert len(seen) == sent
     assert added == total
-    assert await answered(settings) == sent
+    assert await Answers(settings).count() == sent
 
 
 def wait_for_exit(worker: ToyWorker, timeout_s: float = 30.0) -> int:

@@ -56,11 +56,13 @@ async def produce_transaction(settings: Settings, puts: Sequence[Put], *, commit
         await (producer.commit_transaction() if commit else producer.abort_transaction())
 
 
-async def committed_values(settings: Settings, topic: str, partition: int) -> list[tuple[int, bytes]]:
-    """All committed records of a partition as (offset, value)."""
+async def committed_values(
+    settings: Settings, topic: str, partition: int, since: int | None = None
+) -> list[tuple[int, bytes]]:
+    """The committed records of a partition, all or those since an offset, as (offset, value)."""
     reader = KafkaReader(settings, full_name(settings.namespace, topic), partition)
     try:
         start, end = await reader.bounds()
-        return [one async for chunk in reader.read(start, end) for one in chunk]
+        return [one async for chunk in reader.read(max(start, since or 0), end) for one in chunk]
     finally:
         await reader.close()

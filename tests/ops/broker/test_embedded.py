@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import namedtuple
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ops.broker import BrokerError, EmbeddedBroker
 from ops.broker.ports import free_ports
+from tests.broker import embedded
 
 pytestmark = pytest.mark.kafka
 T = TypeVar("T")
@@ -28,6 +29,20 @@ T = TypeVar("T")
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     return asyncio.run(asyncio.wait_for(work, 60))
+
+
+@pytest.fixture(scope="module")
+def broker_of_these_tests() -> Iterator[EmbeddedBroker]:
+    with embedded() as broker:
+        yield broker
+
+
+@pytest.fixture
+def own_broker(broker_of_these_tests: EmbeddedBroker) -> EmbeddedBroker:
+    """A broker that runs: the one that the tests before have left, or started again."""
+    if not broker_of_these_tests.running:
+        broker_of_these_tests.start()
+    return broker_of_these_tests
 
 
 async def create_topic(servers: str, topic: str) -> None:
@@ -104,20 +119,20 @@ def test_one_that_died_by_itself_says_so_and_starts_again(own_broker: EmbeddedBr
     assert own_broker.running
 
 
-def test_a_stopped_process_is_stopped_by_force(own_broker: EmbeddedBroker) -> None:
-    process = psutil.Process(own_broker.pid)
-    process.suspend()
-    own_broker.stop(timeout_s=0.2)
-    assert not process.is_running()
-    own_broker.stop()
-
-
 def test_what_runs_is_not_started_twice(own_broker: EmbeddedBroker) -> None:
     with pytest.raises(BrokerError, match=f"runs already, as process {own_broker.pid}"):
         own_broker.start()
     with pytest.raises(BrokerError, match="belongs to a broker that runs"):
         EmbeddedBroker(own_broker.data_dir).start()
     assert own_broker.running
+
+
+def test_a_stopped_process_is_stopped_by_force(own_broker: EmbeddedBroker) -> None:
+    process = psutil.Process(own_broker.pid)
+    process.suspend()
+    own_broker.stop(timeout_s=0.2)
+    assert not process.is_running()
+    own_broker.stop()
 
 
 def test_odd_paths_and_threads_are_no_obstacle(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from ops.cli import main
 from schemas.topics import TRANSACTION_REQUESTS
-from tests.broker import Kafka
+from tests.broker import Kafka, delete_topics, new_namespace
 from tests.ops.verify.honest import Ledger
 from tests.ops.verify.on_kafka import create_topics, write
 from tests.ops.verify.story import HERE, PARTITIONS, THERE, living
@@ -51,9 +51,11 @@ class Written:
 
 
 @pytest.fixture(scope="module")
-def written(kafka: Kafka) -> Written:
+def written(kafka: Kafka) -> Iterator[Written]:
     """For tests that only look."""
-    return Written(kafka, f"t{secrets.token_hex(3)}.")
+    namespace = new_namespace()
+    yield Written(kafka, namespace)
+    asyncio.run(delete_topics(kafka, namespace))
 
 
 # ---- wallet and tx ------------------------------------------------------------------------------------
