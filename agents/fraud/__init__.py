@@ -1,1 +1,1 @@
-"""Fraud: rules on the ledger's stream, by event time. They raise alerts, and ask for actions; they move no money."""
+"""The fraud role: rules evaluated on the ledger stream, in event time, and the alerts that they raise."""
