@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from streams.machine import Headers
 from streams.ports import Changes
+from streams.tables import IN_ORDER
 
 
 class FetchedRecord(NamedTuple):
@@ -21,10 +24,11 @@ class FetchedRecord(NamedTuple):
 
 
 class DictStore:
-    """What an overlay reads, in dictionaries."""
+    """What an overlay reads, in dictionaries; of tables that are walked in order the keys in a sorted list too."""
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, bytes]] = {}
+        self._ordered: dict[str, list[str]] = {}
 
     def get(self, table: str, key: str) -> bytes | None:
         """The value under a key, or None."""
@@ -33,14 +37,29 @@ class DictStore:
 
     def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
         """Pairs of a table in key order, from `start` on."""
-        return iter(sorted(pair for pair in self._tables.get(table, {}).items() if pair[0] >= start))
+        rows, keys = self._tables.get(table, {}), self._ordered.get(table)
+        if keys is None:
+            keys = sorted(rows)
+        return ((key, rows[key]) for key in islice(keys, bisect_left(keys, start), None))
 
     def write(self, changes: Changes) -> None:
         """Keep the changes of a batch."""
         for table, changed in changes.items():
             rows = self._tables.setdefault(table, {})
+            keys = self._ordered.setdefault(table, []) if table.endswith(IN_ORDER) else None
             for key, value in changed.items():
+                if keys is not None and (value is None) == (key in rows):
+                    _turn(keys, key)
                 if value is None:
                     rows.pop(key, None)
                 else:
                     rows[key] = value
+
+
+def _turn(keys: list[str], key: str) -> None:
+    """Put a key into a sorted list, or take it out where it is in there."""
+    at = bisect_left(keys, key)
+    if at < len(keys) and keys[at] == key:
+        del keys[at]
+    else:
+        keys.insert(at, key)

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from streams.overlay import Overlay, Table
+from streams.overlay import Overlay
+from streams.tables import Table
 
 Headers = Sequence[tuple[str, bytes | None]]
 

@@ -7,282 +7,21 @@ forgotten as a whole; while the overlay is `careful` it can be rolled back to a 
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, TypeVar
+
+from streams.table_views import ABSENT, BucketedView, OrderedView, TableView, Undo
+from streams.tables import IN_ORDER, Reads, Table
 
 V = TypeVar("V")
-
-#: The end of the name of a table that is walked in the order of its keys; stores keep those for it.
-IN_ORDER: Final = "-in-order"
-
-_ABSENT: Final[Any] = object()
-#: Changes that can be undone: where, under which key, and what was there before.
-_Undo = list[tuple[dict[str, Any], str, Any]]
-
-
-class Reads(Protocol):
-    """The part of a store that an overlay reads."""
-
-    def get(self, table: str, key: str) -> bytes | None:
-        """The stored bytes, or None.
-
-        Raises:
-            StoreError: the store cannot be read.
-        """
-
-    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
-        """Pairs of a table in key order, from `start` on; read as they are asked for."""
-
-
-@dataclass(frozen=True, eq=False)
-class Table(Generic[V]):
-    """A table of the state: its name in the store and how its values travel to bytes and back.
-
-    A table with `bucket_ms` is a bucketed one: its keys live in buckets of so many milliseconds of partition
-    time; a bucket is forgotten as a whole `retained_ms` after its end.
-
-    A table whose name ends in `IN_ORDER` is walked from a key on at little cost, the others at that of all they hold.
-
-    Where the encoding of a table or the width of its buckets changes, its name must: a store with tables that the
-    machine does not name is rebuilt from the event log.
-    """
-
-    name: str
-    encode: Callable[[V], bytes]
-    decode: Callable[[bytes], V]
-    cached: bool = True
-    bucket_ms: int = 0
-    retained_ms: int = 0
-
-    def oldest_bucket(self, now_ms: int) -> int:
-        """Number of the oldest bucket that is still remembered at `now_ms`."""
-        return (now_ms - self.retained_ms) // self.bucket_ms
-
-    def bucket_name(self, bucket: int | str) -> str:
-        """The bucket's table name in the store."""
-        return f"{self.name}@{bucket}"
-
-
-class _Known(dict[str, Any]):
-    """Values of a table by key, None where there is none; one that is asked for the first time is read."""
-
-    __slots__ = ("_read",)
-
-    def __init__(self, read: Callable[[str], Any]):
-        super().__init__()
-        self._read = read
-
-    def __missing__(self, key: str) -> Any:
-        value = self[key] = self._read(key)
-        return value
-
-
-class TableView(Generic[V]):
-    """One table as the decisions of a batch see it."""
-
-    __slots__ = ("_cache_entries", "_changed", "_known", "_reads", "_undo", "get", "table")
-
-    #: The value under a key, or None. The look-up of a dictionary itself: most of them find what is known already.
-    get: Callable[[str], V | None]
-
-    def __init__(self, table: Table[V], reads: Reads, cache_entries: int):
-        self.table = table
-        self._reads = reads
-        #: Where to note what a change replaces; None where nobody will ask.
-        self._undo: _Undo | None = None
-        #: What the batch has put and what it or one before has read, oldest first.
-        self._known = _Known(self._read)
-        #: Keys of what the batch has put or removed.
-        self._changed: dict[str, None] = {}
-        self._cache_entries = cache_entries if table.cached else 0
-        self.get = self._known.__getitem__
-
-    def _read(self, key: str) -> V | None:
-        table = self.table
-        stored = self._reads.get(table.name, key)
-        return None if stored is None else table.decode(stored)
-
-    def put(self, key: str, value: V | None) -> None:
-        """Set the value under `key`; None removes it."""
-        known, changed, undo = self._known, self._changed, self._undo
-        if undo is not None:
-            undo.append((known, key, known.get(key, _ABSENT)))
-            if key not in changed:
-                undo.append((changed, key, _ABSENT))
-        changed[key] = None
-        known[key] = value
-
-    def delete(self, key: str) -> None:
-        """Remove `key`."""
-        self.put(key, None)
-
-    def scan(self, start: str = "", end: str = "") -> Iterator[tuple[str, V]]:
-        """Pairs in key order, this batch's changes included, from `start` on and before `end` where one is given.
-
-        Costs a look at what is walked, and of a table that is not kept in order at all that the batch has changed.
-        Keys must be ASCII for the order to be the store's; nothing may be put meanwhile.
-        """
-        known, changed, decode = self._known, self._changed, self.table.decode
-        own = self._changed_within(start, end)
-        at = 0
-        for key, raw in self._reads.scan(self.table.name, start):
-            if end and key >= end:
-                break
-            while at < len(own) and own[at] <= key:
-                if (value := known[own[at]]) is not None:
-                    yield own[at], value
-                at += 1
-            if key not in changed:
-                yield key, decode(raw)
-        for key in own[at:]:
-            if (value := known[key]) is not None:
-                yield key, value
-
-    def _changed_within(self, start: str, end: str) -> list[str]:
-        """Keys of what the batch has changed, in order."""
-        return sorted([key for key in self._changed if key >= start and (not end or key < end)])
-
-    @property
-    def changes(self) -> Mapping[str, V | None]:
-        """What the batch has changed so far; None stands for removed."""
-        known = self._known
-        return {key: known[key] for key in self._changed}
-
-    def encoded_changes(self) -> dict[str, bytes | None]:
-        """The same as it is stored."""
-        known, encode = self._known, self.table.encode
-        return {key: None if (value := known[key]) is None else encode(value) for key in self._changed}
-
-    @property
-    def changed_keys(self) -> Iterable[str]:
-        """Keys of what the batch has changed so far, in order of their first change."""
-        return self._changed
-
-    def forget(self) -> None:
-        """Undo all that the batch has changed."""
-        for key in self._changed:
-            del self._known[key]
-        self._changed.clear()
-
-    def settle(self) -> None:
-        """The changes are in the store now: forget the oldest values beyond those that fit, and start afresh."""
-        known = self._known
-        self._changed.clear()
-        excess = len(known) - self._cache_entries
-        if excess > 0:
-            for key in list(islice(known, excess)):
-                del known[key]
-
-
-class OrderedView(TableView[V]):
-    """A table that is walked: its changes are kept in order too, for a batch may walk it as often as change it."""
-
-    __slots__ = ("_order",)
-
-    def __init__(self, table: Table[V], reads: Reads, cache_entries: int):
-        super().__init__(table, reads, cache_entries)
-        #: What the batch has changed, in order, and perhaps what it has rolled back.
-        self._order: list[str] = []
-
-    def put(self, key: str, value: V | None) -> None:
-        """Set the value under `key`; None removes it."""
-        if key not in self._changed:
-            order = self._order
-            at = bisect_left(order, key)
-            if at == len(order) or order[at] != key:
-                order.insert(at, key)
-        super().put(key, value)
-
-    def _changed_within(self, start: str, end: str) -> list[str]:
-        order, changed = self._order, self._changed
-        first, behind = bisect_left(order, start), bisect_left(order, end) if end else len(order)
-        return [key for key in order[first:behind] if key in changed]
-
-    def forget(self) -> None:
-        """Undo all that the batch has changed."""
-        super().forget()
-        self._order.clear()
-
-    def settle(self) -> None:
-        """The changes are in the store now: start afresh."""
-        super().settle()
-        self._order.clear()
-
-
-class BucketedView(Generic[V]):
-    """A bucketed table as the decisions of a batch see it.
-
-    A value is encoded as it is put, for it is hardly ever read again within its batch. A key that is put again
-    must be put into the bucket that it is in.
-    """
-
-    __slots__ = ("_bucket_ms", "_changes", "_encode", "_prefix", "_reads", "_undo", "buckets", "table")
-
-    def __init__(self, table: Table[V], reads: Reads):
-        self.table = table
-        self._prefix = table.bucket_name("")
-        self._bucket_ms, self._encode = table.bucket_ms, table.encode
-        self._reads = reads
-        #: As in `TableView`.
-        self._undo: _Undo | None = None
-        #: Numbers of the buckets that hold anything, newest first; kept by the runtime.
-        self.buckets: list[int] = []
-        #: Bucket -> key -> encoded value. Nearly always one bucket.
-        self._changes: dict[int, dict[str, Any]] = {}
-
-    def get(self, key: str, now_ms: int) -> V | None:
-        """The value under `key` if its bucket is still remembered at `now_ms`, else None."""
-        table = self.table
-        oldest = (now_ms - table.retained_ms) // self._bucket_ms
-        for bucket, rows in self._changes.items():
-            changed = rows.get(key)
-            if changed is not None and bucket >= oldest:
-                return table.decode(changed)
-        read = self._reads.get
-        for bucket in self.buckets:
-            if bucket < oldest:
-                break
-            stored = read(f"{self._prefix}{bucket}", key)
-            if stored is not None:
-                return table.decode(stored)
-        return None
-
-    def put(self, key: str, value: V, at_ms: int) -> None:
-        """Set the value under `key` in the bucket of `at_ms`."""
-        bucket = at_ms // self._bucket_ms
-        rows = self._changes.get(bucket)
-        if rows is None:
-            rows = self._changes[bucket] = {}
-        if self._undo is not None:
-            self._undo.append((rows, key, rows.get(key, _ABSENT)))
-        rows[key] = self._encode(value)
-
-    @property
-    def changes(self) -> Mapping[int, Mapping[str, bytes]]:
-        """What the batch has written so far: bucket -> key -> encoded value."""
-        return {bucket: rows for bucket, rows in self._changes.items() if rows}
-
-    def forget(self) -> None:
-        """Undo all that the batch has changed."""
-        self._changes.clear()
-
-    def settle(self) -> None:
-        """The changes are in the store now: start afresh."""
-        new = self.changes.keys() - self.buckets
-        if new:
-            self.buckets = sorted((*self.buckets, *new), reverse=True)
-        self._changes.clear()
 
 
 class Overlay:
     """All tables of a state, with at most one savepoint at a time."""
 
     def __init__(self, tables: tuple[Table[Any], ...], reads: Reads, cache_entries: int = 10_000):
-        self._undo: _Undo | None = None
+        self._undo: Undo | None = None
         self._views: dict[str, TableView[Any] | BucketedView[Any]] = {}
         for table in tables:
             if table.bucket_ms:
@@ -335,7 +74,7 @@ class Overlay:
             self.roll_back()
             self._note(outer)
 
-    def _note(self, undo: _Undo | None) -> None:
+    def _note(self, undo: Undo | None) -> None:
         self._undo = undo
         for view in self._views.values():
             view._undo = undo
@@ -349,7 +88,7 @@ class Overlay:
         """Undo every change since the savepoint."""
         assert self._undo is not None, "there are savepoints only while the overlay is careful"
         for changes, key, before in reversed(self._undo):
-            if before is _ABSENT:
+            if before is ABSENT:
                 changes.pop(key, None)
             else:
                 changes[key] = before

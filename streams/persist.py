@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from streams.overlay import BucketedView, Overlay
+from streams.overlay import Overlay
 from streams.ports import Changes, Store
+from streams.table_views import BucketedView
 
 
 def changes_of(state: Overlay) -> Changes:

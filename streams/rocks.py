@@ -20,9 +20,9 @@ from typing import Any, Final, NoReturn, cast
 from rocksdict import Checkpoint, ColumnFamily, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from streams.errors import StoreError
-from streams.overlay import IN_ORDER
 from streams.ports import Changes, Mark
 from streams.rocks_memory import StoreMemory
+from streams.tables import IN_ORDER
 
 log = logging.getLogger(__name__)
 

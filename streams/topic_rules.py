@@ -10,15 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.topics import (
-    DEAD_LETTERS,
-    IDEMPOTENCY_MARGIN_MS,
-    Durability,
-    Topic,
-    full_name,
-    replication_factor,
-    topic_config,
-)
+from schemas.topic_config import IDEMPOTENCY_MARGIN_MS, Durability, replication_factor, topic_config
+from schemas.topics import DEAD_LETTERS, Topic, full_name
 from streams.settings import Settings
 
 _DAY_MS: Final = 86_400_000

@@ -9,24 +9,16 @@ import msgspec.structs
 
 from agents.ledger.accounts import holder_of
 from agents.ledger.apply_lots import spend_lots
+from agents.ledger.apply_open import change_wallet
 from agents.ledger.apply_transactions import (
     change_transaction,
-    change_wallet,
     keep_leg,
     keep_rail_facts,
     keep_spent,
     settle_transaction,
 )
-from agents.ledger.state import (
-    LedgerState,
-    Lot,
-    SubWallet,
-    Terms,
-    Wallet,
-    compact,
-    parked_key,
-    scope,
-)
+from agents.ledger.keys import parked_key, scope
+from agents.ledger.state import LedgerState, Lot, SubWallet, Terms, Wallet, compact
 from schemas import events as ev
 from schemas.clock import unix_ms
 from schemas.codes import NOT_FROZEN

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import msgspec.structs
 
 from agents.ledger.accounts import AVAILABLE
+from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.lots import coming_back, take, with_lots
-from agents.ledger.state import EVER_HAD_LOTS, LedgerState, Lot, Transaction, due_key, due_of_wallet_key
+from agents.ledger.state import EVER_HAD_LOTS, LedgerState, Lot, Transaction
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
 

@@ -6,22 +6,13 @@ from typing import Final
 
 import msgspec.structs
 
-from agents.ledger.accounts import TRANSIT, available, held
+from agents.ledger.accounts import available
 from agents.ledger.apply_lots import add_lot, drop_lot, return_lots
+from agents.ledger.apply_open import add_due, add_under_way, count_open, count_under_way, remove_due, wallet_of
+from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found
 from agents.ledger.apply_spending import count_forced, count_spent, counted_minor, sum_minor, uncount_spent
-from agents.ledger.state import (
-    CREDIT_LEG,
-    Counter,
-    Hold,
-    LedgerState,
-    Lot,
-    OnRail,
-    Transaction,
-    Wallet,
-    due_key,
-    due_of_wallet_key,
-    leg_key,
-)
+from agents.ledger.keys import leg_key
+from agents.ledger.state import Counter, Hold, LedgerState, Lot, OnRail, Transaction
 from schemas.clock import unix_ms
 from schemas.events import REWARD_EXPIRED, Entry, LedgerEvent
 from schemas.lifecycle import UNDER_WAY
@@ -95,57 +86,32 @@ def keep_spent(state: LedgerState, event: LedgerEvent, spent: tuple[Lot, ...]) -
         state.transactions.put(event.transaction_id, kept, transaction.opened_at_ms)
 
 
-def change_wallet(ledger: LedgerState, wallet_id: str | None, /, **changes: object) -> None:
-    """Put a wallet with some fields changed."""
-    wallet = _wallet(ledger, wallet_id)
-    assert wallet_id is not None
-    ledger.wallets.put(wallet_id, msgspec.structs.replace(wallet, **changes))
-
-
-def found(state: LedgerState, transaction_id: str, now_ms: int) -> tuple[str, Transaction]:
-    """A transaction and its key: its own, or its payee's side where its payer is in another partition."""
-    transaction = state.transactions.get(transaction_id, now_ms)
-    if transaction is not None:
-        return transaction_id, transaction
-    key = leg_key(transaction_id, CREDIT_LEG)
-    transaction = state.transactions.get(key, now_ms)
-    assert transaction is not None
-    return key, transaction
-
-
-def _wallet(state: LedgerState, wallet_id: str | None) -> Wallet:
-    assert wallet_id is not None
-    wallet = state.wallets.get(wallet_id)
-    assert wallet is not None
-    return wallet
-
-
 def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = None) -> None:
     """A transaction that begins; `before` is how it waited for its time."""
     is_open = _is_open(event.operation, event.to_state)
     hold = Hold(event.amount_minor or 0) if event.operation == "authorize" else None
     spent_minor = 0 if event.to_state == "initiated" else counted_minor(event)
-    is_counted = spent_minor > 0 and _wallet(state, event.wallet_id).terms is not None
+    is_counted = spent_minor > 0 and wallet_of(state, event.wallet_id).terms is not None
     _put(state, event, event.entries if is_open and hold is None else (), hold, before, is_counted=is_counted)
     if is_counted:
         count_spent(state, event, spent_minor)
     if event.due_at is not None:
-        _add_due(state, event, unix_ms(event.due_at))
+        add_due(state, event, unix_ms(event.due_at))
         if event.operation == "reward":
             add_lot(state, event, available(event.wallet_id or "", event.sub_wallet or ""))
     if event.operation in ACTS_ON_PARENT and event.to_state != "failed":
         exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
         count_on_parent(state, event, event.amount_minor or 0, event.fee_returned_minor or 0, exchange_minor)
     if is_open:
-        _count_under_way(state, event.wallet_id or "", event.sub_wallet or "", event.entries, 1)
-        _count_open(state, event.wallet_id, 1)
+        count_under_way(state, event.wallet_id or "", event.sub_wallet or "", event.entries, 1)
+        count_open(state, event.wallet_id, 1)
 
 
 def _execute(state: LedgerState, event: LedgerEvent, key: str, before: Transaction) -> None:
     """What was to be done at its time is done, or will not be."""
-    _remove_due(state, event, before.due_at_ms)
+    remove_due(state, event, before.due_at_ms)
     state.scheduled.delete(key)
-    _count_open(state, event.wallet_id, -1)
+    count_open(state, event.wallet_id, -1)
     if event.to_state in ("failed", "canceled"):
         after = msgspec.structs.replace(before, state=event.to_state, code=event.code, due_at_ms=0)
         state.transactions.put(key, after, before.opened_at_ms)
@@ -223,24 +189,26 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
         _execute(state, event, key, before)
         return
     if event.type == REWARD_EXPIRED:
-        _remove_due(state, event, before.due_at_ms)
+        remove_due(state, event, before.due_at_ms)
         drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
         state.transactions.put(key, msgspec.structs.replace(before, due_at_ms=0), before.opened_at_ms)
         return
     if before.operation == "reward" and event.to_state == "reversed":
         drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
         if before.due_at_ms:
-            _remove_due(state, event, before.due_at_ms)
+            remove_due(state, event, before.due_at_ms)
             before = msgspec.structs.replace(before, due_at_ms=0)
     was_open, is_open = _is_open(before.operation, before.state), _is_open(before.operation, event.to_state)
     after = msgspec.structs.replace(before, state=event.to_state, code=event.code, **_said_by_rail(event, before))
     if was_open and not is_open:
         after = msgspec.structs.replace(after, journal=(), hold=None, due_at_ms=0)
         if before.hold is not None:
-            _remove_due(state, event, before.due_at_ms)
-            _count(state, available(before.wallet_id, before.sub_wallet), before.asset, -before.hold.remaining_minor)
-        _count_under_way(state, before.wallet_id, before.sub_wallet, before.journal, -1)
-        _count_open(state, event.wallet_id, -1)
+            remove_due(state, event, before.due_at_ms)
+            add_under_way(
+                state, available(before.wallet_id, before.sub_wallet), before.asset, -before.hold.remaining_minor
+            )
+        count_under_way(state, before.wallet_id, before.sub_wallet, before.journal, -1)
+        count_open(state, event.wallet_id, -1)
         if before.counted_at_ms:
             uncount_spent(state, event, before)
     if event.forced:
@@ -252,7 +220,7 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
     state.transactions.put(key, after, before.opened_at_ms)
     if before.operation in ACTS_ON_PARENT:
         if was_open and not is_open:
-            _end_on_parent(state, event, before)
+            end_on_parent(state, event, before)
         elif before.operation == "refund" and event.rail_facts is not None:
             count_on_parent(state, event, -(event.rail_facts.returned_minor or 0))
 
@@ -283,131 +251,3 @@ def keep_rail_facts(state: LedgerState, event: LedgerEvent) -> None:
     key, before = found(state, event.transaction_id, unix_ms(event.recorded_at))
     after = msgspec.structs.replace(before, **_said_by_rail(event, before))
     state.transactions.put(key, after, before.opened_at_ms)
-
-
-# ---- on the transaction that another one acts on ------------------------------------------------------
-
-
-def count_on_parent(
-    state: LedgerState, event: LedgerEvent, by_minor: int, fee_minor: int = 0, exchange_minor: int = 0
-) -> None:
-    """A capture, refund, dispute or reversal, or one less: its original counts it."""
-    assert event.parent_transaction_id is not None
-    key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
-    if event.operation == "capture":
-        _captured(state, event, key, parent, by_minor)
-        return
-    if parent.lots and by_minor > 0 and event.operation in ("refund", "reverse"):
-        parent = return_lots(state, event, parent, by_minor)
-    field = f"{_COUNTED_AS[event.operation or '']}_minor"
-    counter = parent.counted
-    counter = msgspec.structs.replace(
-        counter,
-        **{field: getattr(counter, field) + by_minor},
-        fee_returned_minor=counter.fee_returned_minor + fee_minor,
-        exchange_returned_minor=counter.exchange_returned_minor + exchange_minor,
-    )
-    state.transactions.put(key, msgspec.structs.replace(parent, counter=counter), parent.opened_at_ms)
-
-
-#: Operations that take of another transaction, or give back of it.
-ACTS_ON_PARENT: Final = frozenset({"capture", "refund", "dispute", "reverse"})
-_COUNTED_AS: Final = {"refund": "refunded", "dispute": "disputed", "reverse": "reversed"}
-
-
-def _end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) -> None:
-    """What acted on another transaction is over: one that failed or was canceled never was."""
-    if event.to_state in ("failed", "canceled"):
-        exchange_minor = 0 if before.exchange is None else before.exchange.to_minor
-        count_on_parent(state, event, -before.amount_minor, -before.fee_minor, -exchange_minor)
-    elif before.operation == "refund":
-        settled_minor = None if event.rail_facts is None else event.rail_facts.settled_minor
-        if settled_minor is not None:
-            count_on_parent(state, event, settled_minor - before.amount_minor)
-    elif before.operation == "dispute":
-        count_on_parent(state, event, -before.amount_minor)
-        if event.to_state == "reversed":
-            _charged_back(state, event, before.amount_minor)
-
-
-def _charged_back(state: LedgerState, event: LedgerEvent, amount_minor: int) -> None:
-    assert event.parent_transaction_id is not None
-    key, parent = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
-    counter = parent.counted
-    counter = msgspec.structs.replace(counter, charged_back_minor=counter.charged_back_minor + amount_minor)
-    state.transactions.put(key, msgspec.structs.replace(parent, counter=counter), parent.opened_at_ms)
-
-
-def _captured(state: LedgerState, event: LedgerEvent, key: str, parent: Transaction, captured_minor: int) -> None:
-    """The authorization, if it is still open, holds what the entries of its capture have left of it."""
-    hold = parent.hold
-    if hold is None:
-        return
-    change_minor = sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet))
-    after = Hold(hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)
-    state.transactions.put(key, msgspec.structs.replace(parent, hold=after), parent.opened_at_ms)
-    _count(state, available(parent.wallet_id, parent.sub_wallet), parent.asset, change_minor)
-
-
-# ---- what may come back ------------------------------------------------------------------------------
-
-
-def _count_under_way(state: LedgerState, wallet_id: str, sub_wallet: str, journal: tuple[Entry, ...], by: int) -> None:
-    """What may yet come to the wallet's available balance, and leave transit, of what a journal has set aside.
-
-    What was held may come back as available: its hold may be over by then.
-    """
-    own, to = f"{wallet_id}/", available(wallet_id, sub_wallet)
-    for entry in journal:
-        account, set_aside_minor = entry.account, entry.credit_minor
-        if set_aside_minor and account != to and (account == TRANSIT or account.startswith(own)):
-            _count(state, to, entry.asset, by * set_aside_minor)
-            if account == TRANSIT:
-                _count(state, account, entry.asset, -by * set_aside_minor)
-
-
-def _count(state: LedgerState, account: str, asset: str, minor: int) -> None:
-    if minor:
-        key = f"{account} {asset}"
-        state.under_way.put(key, (state.under_way.get(key) or 0) + minor)
-
-
-def _count_open(state: LedgerState, wallet_id: str | None, by: int) -> None:
-    """One open transaction more or less."""
-    change_wallet(state, wallet_id, open_transactions=_wallet(state, wallet_id).open_transactions + by)
-
-
-# ---- what is due -------------------------------------------------------------------------------------
-
-
-def _add_due(state: LedgerState, event: LedgerEvent, due_at_ms: int) -> None:
-    wallet_id, transaction_id = event.wallet_id, event.transaction_id
-    assert wallet_id is not None
-    assert transaction_id is not None
-    state.due.put(due_key(due_at_ms, transaction_id), wallet_id)
-    state.due_of_wallet.put(due_of_wallet_key(wallet_id, due_at_ms, transaction_id), transaction_id)
-    first_ms = _wallet(state, wallet_id).due_at_ms
-    if not first_ms or due_at_ms < first_ms:
-        change_wallet(state, wallet_id, due_at_ms=due_at_ms)
-
-
-def _remove_due(state: LedgerState, event: LedgerEvent, due_at_ms: int) -> None:
-    wallet_id, transaction_id = event.wallet_id, event.transaction_id
-    assert wallet_id is not None
-    assert transaction_id is not None
-    state.due.delete(due_key(due_at_ms, transaction_id))
-    state.due_of_wallet.delete(due_of_wallet_key(wallet_id, due_at_ms, transaction_id))
-    wallet = _wallet(state, wallet_id)
-    if wallet.due_at_ms == due_at_ms:
-        # A look into the store that most wallets, having one thing due at a time, can do without.
-        is_last = wallet.open_transactions == 1 and not state.has_lots
-        first_ms = 0 if is_last else _first_due_ms(state, wallet_id)
-        change_wallet(state, wallet_id, due_at_ms=first_ms)
-
-
-def _first_due_ms(state: LedgerState, wallet_id: str) -> int:
-    """When the wallet's next transaction is due; 0 where none is."""
-    # No key of another wallet begins so, and a `!` is what follows a blank.
-    for key, _ in state.due_of_wallet.scan(f"{wallet_id} ", f"{wallet_id}!"):
-        return int(key.split(" ")[1])
-    return 0

@@ -11,8 +11,9 @@ import msgspec
 from agents.ledger.apply import apply
 from agents.ledger.draft import Draft
 from agents.ledger.guards import is_deferred, refuse_state
+from agents.ledger.keys import scope
 from agents.ledger.operations import OPERATIONS
-from agents.ledger.state import Wallet, scope
+from agents.ledger.state import Wallet
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import REQUEST_REJECTED, TRANSACTION_FAILED, TRANSACTION_SETTLED, Cause, LedgerEvent

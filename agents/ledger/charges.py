@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from agents.ledger.accounts import FEES
-from agents.ledger.draft import Journal, Move, post, post_moves
 from agents.ledger.fees import fee_of
+from agents.ledger.journals import Journal, Move, post, post_moves
 from agents.ledger.state import LedgerState, Wallet
 from schemas.events import Fee
 from schemas.reference import Reference

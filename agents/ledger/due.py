@@ -10,10 +10,11 @@ from itertools import islice
 from typing import Final
 
 from agents.ledger.accounts import REWARDS, available
-from agents.ledger.draft import Named, move_of, post
+from agents.ledger.draft import Named, move_of
 from agents.ledger.holds import end_hold
+from agents.ledger.journals import post
+from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.scheduled import execute
-from agents.ledger.state import due_key, due_of_wallet_key
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import CLOCK_TICKED, REWARD_EXPIRED, WALLET_QUARANTINED, Cause, LedgerEvent

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agents.ledger.accounts import FX
-from agents.ledger.draft import Draft, Move
+from agents.ledger.draft import Draft
 from agents.ledger.exchange import converted
+from agents.ledger.journals import Move
 from agents.ledger.state import Transaction
 from schemas.codes import Code
 from schemas.events import Exchange, LedgerEvent

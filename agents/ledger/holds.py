@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from agents.ledger.accounts import available, held
-from agents.ledger.draft import Journal, Named, inverse, move_of, post, renamed
+from agents.ledger.draft import Named, move_of
+from agents.ledger.journals import Journal, inverse, post, renamed
 from agents.ledger.state import LedgerState, Transaction
 from agents.ledger.turn import Turn
 from schemas.codes import Code

@@ -7,13 +7,14 @@ Payer's partition: the answer settles the transfer, or the exact inverse of its 
 from __future__ import annotations
 
 from agents.ledger.accounts import FEES, TRANSIT, available
-from agents.ledger.draft import Journal, Move, leaves_room, post, post_moves
 from agents.ledger.exchanging import exchanged
 from agents.ledger.holds import taken_back
+from agents.ledger.journals import Journal, Move, leaves_room, post, post_moves
+from agents.ledger.keys import CREDIT_LEG, leg_key
 from agents.ledger.limits import over_cap
 from agents.ledger.operations.transfer import refused_by_payee, why_payee_refuses
 from agents.ledger.originals import move_original
-from agents.ledger.state import CREDIT_LEG, LedgerState, Wallet, leg_key
+from agents.ledger.state import LedgerState, Wallet
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import (

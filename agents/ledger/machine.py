@@ -41,7 +41,9 @@ from schemas.outcomes import WalletBalances, encode_balances
 from schemas.reference import Reference
 from schemas.topics import INTERNAL_COMMANDS, WALLET_BALANCES
 from streams.machine import Context, Headers, InputRecord, Message, Output
-from streams.overlay import BucketedView, Overlay, Table
+from streams.overlay import Overlay
+from streams.table_views import BucketedView
+from streams.tables import Table
 
 
 class _Arrived(NamedTuple):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from agents.ledger.apply_transactions import found
+from agents.ledger.apply_originals import found
 from agents.ledger.draft import Draft, Named, move_of
 from agents.ledger.guards import refuse_state
-from agents.ledger.state import CREDIT_LEG, LedgerState, Transaction, Wallet, leg_key
+from agents.ledger.keys import CREDIT_LEG, leg_key
+from agents.ledger.state import LedgerState, Transaction, Wallet
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import Cause, Counterparty, LedgerEvent

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from agents.ledger.keys import parked_key
 from agents.ledger.legs import take_leg
 from agents.ledger.operations.release_quarantine import next_portion
-from agents.ledger.state import parked_key
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import (

@@ -12,11 +12,11 @@ from agents.ledger.batches import decide_batch
 from agents.ledger.decode import Malformed, decode
 from agents.ledger.draft import Draft
 from agents.ledger.due import end_due_of_wallet
+from agents.ledger.keys import scope
 from agents.ledger.operations import OPERATIONS
 from agents.ledger.operations.settle import refuse_settled_amounts
 from agents.ledger.quarantine import RELEASES, execute_parked, park_update, parked_records
 from agents.ledger.scheduled import decide_schedule, is_scheduled
-from agents.ledger.state import scope
 from agents.ledger.turn import Turn
 from agents.ledger.unread import FITS_BYTES, refuse_malformed, refuse_unfit, short_key
 from schemas.canonical import fingerprint

@@ -8,8 +8,9 @@ import msgspec
 
 from agents.ledger.draft import Draft, Named
 from agents.ledger.guards import refuse_account
+from agents.ledger.keys import scope
 from agents.ledger.operations import OPERATIONS
-from agents.ledger.state import Wallet, scope
+from agents.ledger.state import Wallet
 from agents.ledger.turn import Turn
 from schemas.clock import rfc3339, unix_ms
 from schemas.codes import Code

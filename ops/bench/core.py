@@ -14,7 +14,6 @@ import math
 import pstats
 import tempfile
 import time
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
@@ -25,6 +24,7 @@ import click
 
 from agents.ledger.machine import LedgerMachine
 from ops.cli.load import Mix
+from ops.in_memory import DictStore, FetchedRecord
 from ops.load import Placed, RequestMaker, Shape
 from ops.mixed_load import MixedMaker, reference_records
 from schemas.clock import rfc3339
@@ -39,7 +39,7 @@ from streams.batch import LOG_APPEND_TIME, Batch, BatchDecider, Progress
 from streams.box import Taken
 from streams.machine import InputRecord, Message
 from streams.memory import collect_rarely
-from streams.overlay import IN_ORDER, Overlay
+from streams.overlay import Overlay
 from streams.persist import changes_of
 from streams.ports import Changes, Mark
 from streams.rocks import RocksStore
@@ -47,57 +47,6 @@ from streams.rocks_memory import StoreMemory
 from streams.seal import Span
 
 _START_MS = 1_790_000_000_000
-
-
-class Record(NamedTuple):
-    """A fetched record."""
-
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes
-    headers: tuple[tuple[str, bytes | None], ...] = ()
-
-
-class DictStore:
-    """What an overlay reads, in dictionaries; of tables that are walked in order the keys in a sorted list too."""
-
-    def __init__(self) -> None:
-        self._tables: dict[str, dict[str, bytes]] = {}
-        self._ordered: dict[str, list[str]] = {}
-
-    def get(self, table: str, key: str) -> bytes | None:
-        rows = self._tables.get(table)
-        return None if rows is None else rows.get(key)
-
-    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
-        rows, keys = self._tables.get(table, {}), self._ordered.get(table)
-        if keys is None:
-            keys = sorted(rows)
-        return ((key, rows[key]) for key in islice(keys, bisect_left(keys, start), None))
-
-    def write(self, changes: Changes) -> None:
-        """Keep the changes of a batch."""
-        for table, changed in changes.items():
-            rows = self._tables.setdefault(table, {})
-            keys = self._ordered.setdefault(table, []) if table.endswith(IN_ORDER) else None
-            for key, value in changed.items():
-                if keys is not None and (value is None) == (key in rows):
-                    _turn(keys, key)
-                if value is None:
-                    rows.pop(key, None)
-                else:
-                    rows[key] = value
-
-
-def _turn(keys: list[str], key: str) -> None:
-    """Put a key into a sorted list, or take it out where it is in there."""
-    at = bisect_left(keys, key)
-    if at < len(keys) and keys[at] == key:
-        del keys[at]
-    else:
-        keys.insert(at, key)
 
 
 class Disk(Protocol):
@@ -174,9 +123,9 @@ class Core:
         return batch
 
 
-def _records(placed: Sequence[Placed], offset: int, timestamp: int) -> list[Record]:
+def _records(placed: Sequence[Placed], offset: int, timestamp: int) -> list[FetchedRecord]:
     return [
-        Record(offset + index, timestamp, LOG_APPEND_TIME, request.key, request.value)
+        FetchedRecord(offset + index, timestamp, LOG_APPEND_TIME, request.key, request.value)
         for index, request in enumerate(placed)
     ]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ops.reference.markdown import days, fenced, listed, page, size, table
-from schemas.topics import INPUTS, REFERENCE_DATA, TOPICS, Topic, full_name, idempotency_floor_ms, topic_config
+from schemas.topic_config import idempotency_floor_ms, topic_config
+from schemas.topics import INPUTS, REFERENCE_DATA, TOPICS, Topic, full_name
 
 _INTRODUCTION = """
 Every topic that Walletstream uses. On the broker a topic is called namespace + name + `.v1`; with the default

@@ -6,12 +6,7 @@ from typing import Any
 
 from agents.ledger.apply import apply
 from agents.ledger.machine import LedgerMachine
-from agents.ledger.state import (
-    DAY_MS,
-    LedgerState,
-    first_events_table,
-    transactions_table,
-)
+from agents.ledger.state import DAY_MS, LedgerState, first_events_table, transactions_table
 from schemas.events import Cause, Entry, LedgerEvent, encode_event
 from streams.overlay import Overlay
 from tests.ledger.store import DictStore

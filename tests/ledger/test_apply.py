@@ -9,15 +9,9 @@ from agents.ledger.accounts import available, holder_of
 from agents.ledger.agent import LEDGER
 from agents.ledger.answers import answer_of
 from agents.ledger.apply import UnbalancedJournal
-from agents.ledger.draft import Journal, inverse, post
-from agents.ledger.state import (
-    DAY_MS,
-    LedgerState,
-    first_events_table,
-    leg_key,
-    parked_key,
-    scope,
-)
+from agents.ledger.journals import Journal, inverse, post
+from agents.ledger.keys import leg_key, parked_key, scope
+from agents.ledger.state import DAY_MS, LedgerState, first_events_table
 from schemas.codes import NOT_FROZEN, Code
 from schemas.events import AccountBalance, Cause, Entry, Source, decode_event
 from schemas.money import INT64_MAX, INT64_MIN

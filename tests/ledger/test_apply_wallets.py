@@ -8,17 +8,9 @@ import msgspec
 import pytest
 
 from agents.ledger.answers import answer_of
-from agents.ledger.draft import leaves_room
-from agents.ledger.state import (
-    WALLETS,
-    LedgerState,
-    SubWallet,
-    Transaction,
-    Wallet,
-    leg_key,
-    parked_key,
-    scope,
-)
+from agents.ledger.journals import leaves_room
+from agents.ledger.keys import leg_key, parked_key, scope
+from agents.ledger.state import WALLETS, LedgerState, SubWallet, Transaction, Wallet
 from schemas.events import AccountBalance, Cause, Counterparty, ParkedRecord, Source, WalletFacts
 from schemas.money import INT64_MAX, INT64_MIN
 from tests.ledger.folding import AT_MS, cr, dr, empty_state, event, fold

@@ -5,19 +5,8 @@ from pathlib import Path
 import pytest
 
 from schemas.commands import CONTRACTS
-from schemas.topics import (
-    DAY_MS,
-    INPUTS,
-    REFERENCE_DATA,
-    TOPICS,
-    Topic,
-    full_name,
-    idempotency_floor_ms,
-    replication_factor,
-    short_name,
-    topic_config,
-    topic_named,
-)
+from schemas.topic_config import idempotency_floor_ms, replication_factor, topic_config
+from schemas.topics import DAY_MS, INPUTS, REFERENCE_DATA, TOPICS, Topic, full_name, short_name, topic_named
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from streams.machine import Context, InputRecord, Message, Output
-from streams.overlay import Overlay, Table
+from streams.overlay import Overlay
+from streams.tables import Table
 
 REQUESTS: Final = "requests"
 INTERNAL: Final = "internal"

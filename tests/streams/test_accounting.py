@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from streams.box import Box
-from streams.overlay import Overlay, Table
+from streams.overlay import Overlay
+from streams.tables import Table
 from tests.ledger.store import DictStore
 from tests.streams.records import batch
 from tests.streams.test_box import FEW, MUCH, offsets, opened

@@ -13,8 +13,9 @@ from streams.batch import Batch, BatchDecider, Progress
 from streams.box import Taken
 from streams.errors import Refused, StoreError
 from streams.machine import Context, InputRecord, Message, Output
-from streams.overlay import Overlay, Table
+from streams.overlay import Overlay
 from streams.seal import Span, decode_seal
+from streams.tables import Table
 from tests.simulation.memory_log import CREATE_TIME, StoredRecord
 from tests.simulation.memory_store import Files, MemoryStore
 from tests.streams.records import record

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.overlay import IN_ORDER, OrderedView, Overlay, Table
+from streams.overlay import Overlay
+from streams.table_views import OrderedView
+from streams.tables import IN_ORDER, Table
 
 
 def _encode(value: int) -> bytes:

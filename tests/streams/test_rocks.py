@@ -11,9 +11,9 @@ import pytest
 from rocksdict import Rdict
 
 from streams.errors import StoreError
-from streams.overlay import IN_ORDER
 from streams.ports import Mark
 from streams.rocks import RocksStore
+from streams.tables import IN_ORDER
 from tests.streams.local_stores import MEMORY, filled, stores_in
 
 

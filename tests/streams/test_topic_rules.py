@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.topics import DEAD_LETTERS, INPUTS, LEDGER_EVENTS, TOPICS, topic_config
+from schemas.topic_config import topic_config
+from schemas.topics import DEAD_LETTERS, INPUTS, LEDGER_EVENTS, TOPICS
 from streams.settings import Settings
 from streams.topic_rules import TopicState, find_differences, find_problems
 

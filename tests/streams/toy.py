@@ -11,11 +11,13 @@ import orjson
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
 
-from schemas.topics import Topic, full_name, topic_config
+from schemas.topic_config import topic_config
+from schemas.topics import Topic, full_name
 from streams.machine import Context, InputRecord, Message, Output
-from streams.overlay import Overlay, Table
+from streams.overlay import Overlay
 from streams.role import Role
 from streams.settings import Settings
+from streams.tables import Table
 
 REQUESTS, COMMANDS, EVENTS, OUTCOMES = "toy-requests", "toy-commands", "toy-events", "toy-outcomes"
 #: Reference data: numbers by name. Each event says what `mark` was.

@@ -6,8 +6,9 @@ import re
 from typing import Final
 
 from agents.ledger.accounts import AVAILABLE, is_system
-from agents.ledger.draft import Draft, leaves_room, post
+from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow, refuse_four_eyes, refuse_funds
+from agents.ledger.journals import leaves_room, post
 from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code
 from schemas.events import TRANSACTION_SETTLED, LedgerEvent

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from agents.ledger.accounts import OUTGOING, TRANSIT, available, bucket, held
 from agents.ledger.accounts import rail as rail_account
 from agents.ledger.charges import charge, minor_of, paid
-from agents.ledger.draft import Draft, Journal, Named, has_room_after, post_moves
+from agents.ledger.draft import Draft, Named
 from agents.ledger.guards import balance_overflow, find_named, is_deferred, over_rail, refuse_funds
 from agents.ledger.holds import end_hold
+from agents.ledger.journals import Journal, has_room_after, post_moves
 from agents.ledger.limits import over_cap, spendable_minor
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.state import LedgerState, Transaction, Wallet

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from agents.ledger.accounts import available
 from agents.ledger.charges import charge, minor_of, paid
-from agents.ledger.draft import Draft, has_room_after, post_moves
+from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchange_for, exchanged
 from agents.ledger.guards import balance_overflow, refuse_account, refuse_asset, refuse_escrow, refuse_funds
+from agents.ledger.journals import has_room_after, post_moves
 from agents.ledger.limits import refuse_cap, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Convert

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from agents.ledger.accounts import INCOMING, RAIL_INSTANT, available, bucket, rail, rail_pending
 from agents.ledger.charges import charge, paid
-from agents.ledger.draft import Draft, has_room, leaves_room, post, post_moves
+from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow, is_deferred, refuse_account, refuse_funds, refuse_rail
+from agents.ledger.journals import has_room, leaves_room, post, post_moves
 from agents.ledger.limits import refuse_cap, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Credit

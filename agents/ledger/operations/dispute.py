@@ -9,8 +9,9 @@ from __future__ import annotations
 from functools import partial
 
 from agents.ledger.accounts import CHARGEBACKS, DISPUTED, available, bucket
-from agents.ledger.draft import Draft, has_room, post
+from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow
+from agents.ledger.journals import has_room, post
 from agents.ledger.limits import credit_limit_minor
 from agents.ledger.originals import find_original, move_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet

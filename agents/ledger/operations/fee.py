@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agents.ledger.accounts import FEES, available
-from agents.ledger.draft import Draft, post
+from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow, refuse_account, refuse_escrow, refuse_funds
+from agents.ledger.journals import post
 from agents.ledger.limits import spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import TakeFee

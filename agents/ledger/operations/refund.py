@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from agents.ledger.accounts import FEES, INCOMING, TRANSIT, available, bucket, rail, rail_pending
 from agents.ledger.charges import charge, minor_of, paid
-from agents.ledger.draft import Draft, Journal, Move, has_room, has_room_after, post_moves
+from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchanged, exchanged_back, fee_returned_minor
 from agents.ledger.guards import balance_overflow, over_rail, refuse_funds
+from agents.ledger.journals import Journal, Move, has_room, has_room_after, post_moves
 from agents.ledger.limits import credit_limit_minor, spendable_minor
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.originals import Original, find_original, refuse_remaining

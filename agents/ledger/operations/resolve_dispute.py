@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import partial
 
 from agents.ledger.accounts import CHARGEBACKS, DISPUTED, available, bucket, rail
-from agents.ledger.apply_transactions import found
-from agents.ledger.draft import Draft, Journal, post_all
+from agents.ledger.apply_originals import found
+from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow, find_named, refuse_four_eyes
+from agents.ledger.journals import Journal, post_all
 from agents.ledger.originals import move_original
 from agents.ledger.state import LedgerState, Transaction, Wallet
 from schemas.codes import Code

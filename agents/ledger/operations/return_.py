@@ -9,8 +9,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from agents.ledger.accounts import SUSPENSE, available, is_system, rail
-from agents.ledger.draft import Draft, Journal, post_all, room_minor
+from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow, find_named
+from agents.ledger.journals import Journal, post_all, room_minor
 from agents.ledger.limits import credit_limit_minor
 from agents.ledger.operations.settle import is_inflow
 from agents.ledger.originals import state_of

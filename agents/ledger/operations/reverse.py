@@ -10,9 +10,10 @@ from __future__ import annotations
 from functools import partial
 
 from agents.ledger.accounts import ADJUSTMENTS, FEES, REWARDS, available, rail
-from agents.ledger.draft import Draft, Move, has_room_after, leaves_room, post, post_moves
+from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchanged, exchanged_back, fee_returned_minor
 from agents.ledger.guards import balance_overflow, refuse_four_eyes
+from agents.ledger.journals import Move, has_room_after, leaves_room, post, post_moves
 from agents.ledger.limits import credit_limit_minor
 from agents.ledger.operations.refund import pay_back, payback_of
 from agents.ledger.originals import Original, find_original, move_original, refuse_remaining

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from agents.ledger.accounts import REWARDS, available
-from agents.ledger.draft import Draft, has_room, post
+from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow, refuse_account
+from agents.ledger.journals import has_room, post
 from agents.ledger.limits import refuse_cap
 from agents.ledger.state import LedgerState, Wallet
 from schemas.clock import rfc3339

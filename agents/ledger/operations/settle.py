@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from agents.ledger.accounts import FEES, INCOMING, OUTGOING, SUSPENSE, available, bucket, rail, rail_pending
-from agents.ledger.draft import Draft, Journal, Named, post_all
+from agents.ledger.draft import Draft, Named
 from agents.ledger.guards import balance_overflow, find_named
+from agents.ledger.journals import Journal, post_all
 from agents.ledger.state import LedgerState, Transaction, Wallet
 from schemas.codes import Code
 from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_CONTRADICTED, LedgerEvent, RailFacts

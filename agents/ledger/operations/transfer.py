@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from agents.ledger.accounts import TRANSIT, available
 from agents.ledger.charges import charge, minor_of, paid
-from agents.ledger.draft import Draft, Journal, Move, has_room_after, post, post_moves
+from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchange_for, exchanged
 from agents.ledger.guards import balance_overflow, is_barred, refuse_account, refuse_escrow, refuse_funds
+from agents.ledger.journals import Journal, Move, has_room_after, post, post_moves
 from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code

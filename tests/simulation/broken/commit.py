@@ -10,11 +10,12 @@ from typing import Any, cast
 from streams.batch import Batch
 from streams.errors import StoreError
 from streams.machine import Message
-from streams.overlay import BucketedView, Overlay, TableView
+from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
 from streams.ports import Changes, LogPosition, Mark
 from streams.processor import PartitionProcessor
 from streams.restore import Restored
+from streams.table_views import BucketedView, TableView
 from tests.simulation.broken.registry import Patch, often, without
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import MemoryWriter

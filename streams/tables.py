@@ -1,0 +1,56 @@
+"""Tables of a state, and what is asked of a store that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+V = TypeVar("V")
+
+
+#: The end of the name of a table that is walked in the order of its keys; stores keep those for it.
+IN_ORDER: Final = "-in-order"
+
+
+class Reads(Protocol):
+    """The part of a store that an overlay reads."""
+
+    def get(self, table: str, key: str) -> bytes | None:
+        """The stored bytes, or None.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+
+    def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
+        """Pairs of a table in key order, from `start` on; read as they are asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Table(Generic[V]):
+    """A table of the state: its name in the store and how its values travel to bytes and back.
+
+    A table with `bucket_ms` is a bucketed one: its keys live in buckets of so many milliseconds of partition
+    time; a bucket is forgotten as a whole `retained_ms` after its end.
+
+    A table whose name ends in `IN_ORDER` is walked from a key on at little cost, the others at that of all they hold.
+
+    Where the encoding of a table or the width of its buckets changes, its name must: a store with tables that the
+    machine does not name is rebuilt from the event log.
+    """
+
+    name: str
+    encode: Callable[[V], bytes]
+    decode: Callable[[bytes], V]
+    cached: bool = True
+    bucket_ms: int = 0
+    retained_ms: int = 0
+
+    def oldest_bucket(self, now_ms: int) -> int:
+        """Number of the oldest bucket that is still remembered at `now_ms`."""
+        return (now_ms - self.retained_ms) // self.bucket_ms
+
+    def bucket_name(self, bucket: int | str) -> str:
+        """The bucket's table name in the store."""
+        return f"{self.name}@{bucket}"
