@@ -49,10 +49,11 @@ def make_facts(count: int, seed: int = 1, wallets: int = 10_000, apart_ms: int =
     for number in range(count):
         late_ms = chance.randrange(60_000) if chance.random() < 0.02 else 0
         t_ms = _START_MS + number * apart_ms - late_ms
+        wallet, payee = int(wallets * chance.random() ** 1.3), int(wallets * chance.random() ** 1.3)
         fact: dict[str, Any] = {
             "type": "transaction.settled",
             "status": "rejected" if chance.random() < 0.02 else "accepted",
-            "wallet_id": f"w-{int(wallets * chance.random() ** 2)}",
+            "wallet_id": f"w-{wallet}",
             "late_ms": late_ms,
             "transaction_id": f"{number:032x}",
             "amount_minor": int(chance.lognormvariate(8, 1.2)) + 1,
@@ -61,18 +62,16 @@ def make_facts(count: int, seed: int = 1, wallets: int = 10_000, apart_ms: int =
         }
         match chance.choices(("transfer", "debit", "credit"), (5, 3, 2))[0]:
             case "transfer":
-                payee = f"w-{int(wallets * chance.random() ** 2)}"
-                fact |= {"operation": "transfer", "direction": "out", "to_wallet_id": payee}
+                fact |= {"operation": "transfer", "direction": "out", "to_wallet_id": f"w-{payee}"}
             case "debit":
                 fact |= {"operation": "debit", "direction": "out", "merchant": f"m-{chance.randrange(500)}"}
             case _:
                 fact |= {"operation": "credit", "direction": "in", "rail": "card"}
         fact["code"] = "ok" if fact["status"] == "accepted" else "insufficient_funds"
         if chance.random() < 0.7:
-            fact |= {
-                "device": f"d-{chance.randrange(wallets * 2)}",
-                "ip": f"10.0.{chance.randrange(99)}.{number % 200}",
-            }
+            # A device of its own, once in a while somebody else's.
+            owner = payee if chance.random() < 0.01 else wallet
+            fact |= {"device": f"d-{owner}-{number % 2}", "ip": f"10.{owner // 250}.{owner % 250}.{number % 3}"}
         add_calendar(fact, t_ms)
         yield (t_ms, 0, number), fact
 
