@@ -84,7 +84,7 @@ def _combinations(rules: Sequence[CompiledRule]) -> list[Combined]:
 class History:
     """Entries of one key in order, and what rules hold of them."""
 
-    __slots__ = ("_changes", "_evaluations", "_fired", "_settle", "_trim_at", "entries", "key", "rules")
+    __slots__ = ("_changes", "_evaluations", "_fired", "_trim_at", "entries", "key", "rules")
 
     def __init__(self, key: Key, rules: RuleSet):
         self.key = key
@@ -94,7 +94,6 @@ class History:
         #: Rule that a combination looks at -> entries at which it fired, in order.
         self._fired: dict[str, list[Entry]] = {}
         self._changes: list[Change] = []
-        self._settle = self.settle
         self._trim_at = 64
 
     def insert(self, entry: Entry) -> list[Change]:
@@ -102,17 +101,19 @@ class History:
         entries = self.entries
         changes: list[Change] = []
         self._changes = changes
+        # Not held: a history that refers to itself would wait for the garbage collector once it is forgotten.
+        settle = self.settle
         if not entries or entry.order > entries[-1].order:
             entries.append(entry)
             for evaluation in self._evaluations:
-                evaluation.newest(entry, self._settle)
+                evaluation.newest(entry, settle)
         else:
             at = bisect_left(entries, entry.order, key=order_of)
             if entries[at].order == entry.order:
                 return []
             entries.insert(at, entry)
             for evaluation in self._evaluations:
-                evaluation.late(entry, entries, at + 1, self._settle)
+                evaluation.late(entry, entries, at + 1, settle)
         if changes and self.rules.combinations:
             for combined in self.rules.combinations:
                 self._combine(combined)
