@@ -77,7 +77,7 @@ class Options(NamedTuple):
     "--labels",
     metavar="COLUMN",
     help="The column that says which rows are fraud: 1, true, yes, t or y, in any case. 0, false, no, f, n and nothing "
-    "say no; anything else is refused.",
+    "(also null, none, nan) say no; anything else is refused.",
 )
 @click.option(
     "--against", type=_FILE, metavar="OLD.json", help="Older rules, or what --json once printed: tell what changes."
@@ -265,13 +265,13 @@ def _warn(result: _Result) -> None:
     for rule_id, fields in result.report.skipped.items():
         click.echo(f"left out: rule {rule_id}, for it looks at {', '.join(fields)}", err=True)
     if seen.bad:
-        click.echo(f"{seen.bad:,} bad rows were passed over:", err=True)
+        click.echo(f"bad rows that were passed over: {seen.bad:,}", err=True)
         for line, reason in seen.reasons[:MOST_BAD]:
             click.echo(f"  line {line}: {reason}", err=True)
         if seen.bad > MOST_BAD:
             click.echo(f"  and {seen.bad - MOST_BAD:,} more", err=True)
     if seen.too_late:
-        click.echo(f"{seen.too_late:,} rows came later than allowed and were left out", err=True)
+        click.echo(f"rows that came later than allowed and were left out: {seen.too_late:,}", err=True)
     table, mapping = plan.open()
     table.close()
     for refused in refused_when_published(plan.rules[0], mapping.kinds)[:_MOST_TOLD]:

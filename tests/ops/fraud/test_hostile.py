@@ -92,7 +92,7 @@ def test_bad_rows_are_told_with_their_lines(good: Trial) -> None:
     lines = [each["line"] for each in report["first_bad_rows"]]
     assert lines[:16] == list(bad)
     assert lines[16] >= 22
-    assert "17 bad rows were passed over" in done.stderr
+    assert "bad rows that were passed over: 17" in done.stderr
     for said in (
         "line 3: time: the cell is empty",
         "line 4: time: '2026-02-30' is no time",
