@@ -87,7 +87,7 @@ def facts_per_s(
             opened += sum(made.what == "opened" for made in alerts.apply(changes))
         if number % _TRIM_EVERY == _TRIM_EVERY - 1:
             engine.trim(order[0], _TRIM_EVERY // 5)
-            alerts.trim(order[0] - _LATENESS_MS)
+            alerts.trim(order[0] - _LATENESS_MS, _TRIM_EVERY // 5)
     passed = time.process_time() - began
     if profile is not None:
         profile.disable()
