@@ -1,0 +1,117 @@
+"""One sentence on an alert, for a person. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from agents.fraud.alerts import Alert
+from agents.fraud.entries import Exact
+from schemas.fraud_rules import Aggregate, Rule
+
+_COMPARED: Final = {
+    "gt": "above",
+    "ge": "at or above",
+    "lt": "below",
+    "le": "at or below",
+    "eq": "exactly",
+    "ne": "other than",
+}
+_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_OF_FIELD: Final = {
+    "sum": "sum of {}",
+    "avg": "average of {}",
+    "min": "least {}",
+    "max": "greatest {}",
+    "stddev": "standard deviation of {}",
+    "count_distinct": "number of different values of {}",
+}
+
+
+def sentence(rule: Rule, alert: Alert) -> str:
+    """Who, what was seen, against which limit, and how often: without the jargon of the rule where that can be."""
+    subject = ", ".join(f"{_name(field)} {value}" for field, value in zip(alert.kind, alert.key, strict=True))
+    times = "" if alert.occurrences == 1 else f" Seen {alert.occurrences} times."
+    return f"{subject[:1].upper()}{subject[1:]}: {_finding(rule, alert)}.{times}"
+
+
+def duration(seconds: int) -> str:
+    """As `2 days` or `90 minutes`: the largest unit that it is a whole number of."""
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    count = seconds // size
+    return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+
+
+def _finding(rule: Rule, alert: Alert) -> str:
+    if rule.sequence is not None:
+        return f"{len(rule.sequence.steps)} steps, one after the other, within {duration(rule.sequence.within_s)}"
+    if rule.combination is not None:
+        parts = " and ".join(f"{rule_id} ({score})" for rule_id, score in alert.contributions)
+        return (
+            f"{parts} fired within {duration(rule.combination.within_s)}, which adds up to {_number(alert.observed)} "
+            f"of the {_number(alert.limit)} that raise an alert"
+        )
+    condition = rule.condition
+    if condition is None:
+        return "a transaction is as the rule describes"
+    compared = f"is {_COMPARED[condition.op]}"
+    if rule.aggregate is None:
+        money = condition.left == "amount_minor"
+        return f"{_name(condition.left or '')} {_value(alert, alert.observed, money)} {compared} {_number(alert.limit)}"
+    seen = _money(rule.aggregate)
+    if condition.left is not None:
+        return (
+            f"{_name(condition.left)} {_value(alert, alert.observed, seen)} {compared} {_number(alert.limit)}, which "
+            f"is {condition.factor} times the {_described(rule.aggregate)}, {_number(alert.normal)}"
+        )
+    finding = f"{_described(rule.aggregate)} {_value(alert, alert.observed, seen)} {compared} {_number(alert.limit)}"
+    if condition.against is not None:
+        finding += (
+            f", which is {condition.factor} times the usual: {_described(condition.against)} {_number(alert.normal)}"
+        )
+    return finding
+
+
+def _described(aggregate: Aggregate) -> str:
+    within = f"within {duration(aggregate.window_s)}"
+    name = _name(aggregate.field or "")
+    match aggregate.function:
+        case "count":
+            return f"number of transactions {within}"
+        case "time_since_last":
+            return "seconds since the transaction before"
+        case "speed_kmh":
+            return "speed in km/h from the place of the transaction before"
+        case "share":
+            wanted = "the same" if aggregate.value is None else str(aggregate.value)
+            return f"share of transactions with {wanted} {name} {within}"
+        case "ratio":
+            return f"ratio {f'of {name} ' if name else ''}{within}"
+    exchanged = f" in {aggregate.in_asset}" if aggregate.in_asset else ""
+    return f"{_OF_FIELD[aggregate.function].format(name)}{exchanged} {within}"
+
+
+def _money(aggregate: Aggregate) -> bool:
+    return (
+        aggregate.field == "amount_minor"
+        and aggregate.in_asset is None
+        and aggregate.function in ("sum", "avg", "min", "max", "stddev")
+    )
+
+
+def _name(field: str) -> str:
+    """A field as people say it."""
+    known = {"amount_minor": "amount", "wallet_id": "wallet", "to_wallet_id": "payee", "party_id": "wallet"}
+    return known.get(field) or field.replace("_", " ")
+
+
+def _value(alert: Alert, value: Exact | None, money: bool) -> str:
+    if money and alert.asset is not None:
+        return f"{_number(value)} minor units of {alert.asset}"
+    return _number(value)
+
+
+def _number(value: Exact | None) -> str:
+    """An int as it is, what is none with three digits after the point at most."""
+    if value is None:
+        return "none"
+    return str(value) if isinstance(value, int) else f"{float(value):.3f}".rstrip("0").rstrip(".")

@@ -1,0 +1,1 @@
+"""Fraud rules outside the stream: tried on history, made visible, compared."""

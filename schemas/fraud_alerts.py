@@ -1,0 +1,74 @@
+"""Alerts: what the fraud role tells analysts on `fraud-alerts`. The last record of an alert's id is what counts."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+AlertState = Literal["open", "snoozed", "withdrawn"]
+
+
+class Contribution(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A rule that an alert rests on: itself, or one of those that it combines; and what it adds to the score."""
+
+    rule_id: str
+    version: int
+    score: int
+
+
+class ListMatch(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """An entry of a list that a field of the fact is, or resembles; `likeness` in per cent."""
+
+    field: str
+    name: str
+    version: int
+    entry: str
+    likeness: int = 100
+
+
+class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """One alert: a rule, whom it is about, and why. Its key on the topic is `subject`."""
+
+    #: Hash of rule, version, subject and the fact that opened it: the same wherever it is computed.
+    alert_id: str
+    rule_id: str
+    version: int
+    state: AlertState
+    #: The rule is in `shadow`: nobody acts on it.
+    shadow: bool = False
+    severity: str
+    score: int
+    action: str
+    #: What became of the action: `sent`, or why it was not.
+    action_result: str | None = None
+    #: Values of the rule's key, joined by `|`.
+    subject: str
+    #: Field -> value of the rule's key.
+    key: dict[str, str]
+    #: Wallet of the fact that opened it.
+    wallet_id: str | None = None
+    #: Of the last occurrence: what was compared, as exact text; units are the field's own.
+    observed: str | None = None
+    limit: str | None = None
+    #: What is normal for the subject, where the rule compares with its own history.
+    normal: str | None = None
+    window_from: str | None = None
+    window_to: str | None = None
+    first_seen: str
+    last_seen: str
+    occurrences: int = 1
+    #: Ids of the transactions that it rests on, newest first; the newest of them where they are many.
+    evidence: tuple[str, ...] = ()
+    contributions: tuple[Contribution, ...] = ()
+    matches: tuple[ListMatch, ...] = ()
+    #: One sentence that says why.
+    sentence: str
+    #: Name -> where to read on, such as a command.
+    links: dict[str, str] = {}
+    #: Partition time at which this was written.
+    recorded_at: str
+
+
+encode_alert: Final = msgspec.json.Encoder().encode
+decode_alert: Final = msgspec.json.Decoder(Alert).decode

@@ -1,0 +1,56 @@
+"""Feedback: what analysts say of alerts, on `fraud-feedback`; and that a subject is left alone for some time."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, TypeAdapter
+
+from schemas.contract import Contract, Text, Timestamp
+from schemas.fraud_rules import MAX_WINDOW_S, RuleId
+
+_Analyst = Annotated[Text, Field(description="Who says so.")]
+_Subject = Annotated[str, Field(min_length=1, max_length=400, description="Subject of the alert; the record's key.")]
+
+
+class Label(Contract):
+    """What came of an alert. The last one said counts."""
+
+    kind: Literal["label"]
+    subject: _Subject
+    alert_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="The alert.")]
+    verdict: Annotated[
+        Literal["confirmed", "false_positive", "duplicate"],
+        Field(description="`duplicate` says the same as another alert and counts for nobody."),
+    ]
+    reason: Annotated[Text | None, Field(description="Why; a false positive needs one.")] = None
+    by: _Analyst
+    decided_at: Annotated[Timestamp | None, Field(description="When it was decided, where that was before now.")] = None
+
+
+class Snooze(Contract):
+    """No alerts of a rule for a subject until some time; what it says meanwhile is counted on the alert."""
+
+    kind: Literal["snooze"]
+    subject: _Subject
+    rule_id: RuleId
+    expires_in_s: Annotated[int, Field(ge=0, le=MAX_WINDOW_S, description="From now on; 0 ends it.")]
+    reason: Text
+    by: _Analyst
+
+
+Feedback = Annotated[Label | Snooze, Field(discriminator="kind")]
+_ADAPTER: Final[TypeAdapter[Any]] = TypeAdapter(Feedback)
+
+
+def read_feedback(value: bytes) -> Label | Snooze:
+    """One record of `fraud-feedback`.
+
+    Raises:
+        pydantic.ValidationError: it does not fit its contract.
+        ValueError: a false positive without a reason.
+    """
+    feedback: Label | Snooze = _ADAPTER.validate_json(value)
+    if isinstance(feedback, Label) and feedback.verdict == "false_positive" and feedback.reason is None:
+        raise ValueError("reason: a false positive needs one, for rules are tuned by it")
+    return feedback
