@@ -73,6 +73,8 @@ class FactEvaluation:
                 return
             if not rule.compare(left * rule.limit[1], rule.limit[0]):
                 return
+            if rule.most is not None and left * rule.most[1] > rule.most[0]:
+                return
             observed, limit = shown((left, 1)), shown(rule.limit)
         settle(rule, entry, Fire(observed, limit, None, entry.t_ms, 1, (entry.evidence_id(),)))
 
@@ -163,8 +165,10 @@ class AggregateEvaluation:
         measured = self._main.measure(entry)
         if measured is None or rule.compare is None:
             return None
-        limit = rule.limit
+        limit, most = rule.limit, rule.most
         if limit is not None:
+            if most is not None and measured[0] * most[1] > most[0] * measured[1]:
+                return None
             if not rule.compare(measured[0] * limit[1], limit[0] * measured[1]):
                 return None
             return self._fire(entry, measured, limit, None)
@@ -184,6 +188,8 @@ class AggregateEvaluation:
             observed, normal = self._alike((left, 1), False), measured
         limit = factor[0] * normal[0], factor[1] * normal[1]
         if not rule.compare(observed[0] * limit[1], limit[0] * observed[1]):
+            return None
+        if most is not None and observed[0] * most[1] * normal[1] > most[0] * normal[0] * observed[1]:
             return None
         return self._fire(entry, observed, limit, normal)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Final
 
 from agents.fraud.alerts import Alert
 from agents.fraud.entries import Exact
-from schemas.fraud_rules import Aggregate, Rule
+from schemas.fraud_rules import Aggregate, Condition, Rule
 
 _COMPARED: Final = {
     "gt": "above",
@@ -52,23 +53,32 @@ def _finding(rule: Rule, alert: Alert) -> str:
         )
     condition = rule.condition
     if condition is None:
-        return "a transaction is as the rule describes"
-    compared = f"is {_COMPARED[condition.op]}"
+        return _as_described(rule.description)
+    limit = f"is {_COMPARED[condition.op]} {_number(alert.limit)}"
+    most = _most(condition, alert)
     if rule.aggregate is None:
         money = condition.left == "amount_minor"
-        return f"{_name(condition.left or '')} {_value(alert, alert.observed, money)} {compared} {_number(alert.limit)}"
+        return f"{_name(condition.left or '')} {_value(alert, alert.observed, money)} {limit}{most}"
     seen = _money(rule.aggregate)
     if condition.left is not None:
         return (
-            f"{_name(condition.left)} {_value(alert, alert.observed, seen)} {compared} {_number(alert.limit)}, which "
-            f"is {condition.factor} times the {_described(rule.aggregate)}, {_number(alert.normal)}"
+            f"{_name(condition.left)} {_value(alert, alert.observed, seen)} {limit}, which "
+            f"is {condition.factor} times the {_described(rule.aggregate)}, {_number(alert.normal)}{most}"
         )
-    finding = f"{_described(rule.aggregate)} {_value(alert, alert.observed, seen)} {compared} {_number(alert.limit)}"
+    finding = f"{_described(rule.aggregate)} {_value(alert, alert.observed, seen)} {limit}"
     if condition.against is not None:
         finding += (
             f", which is {condition.factor} times the usual: {_described(condition.against)} {_number(alert.normal)}"
         )
-    return finding
+    return finding + most
+
+
+def _most(condition: Condition, alert: Alert) -> str:
+    """The end on the other side, where there is one."""
+    if condition.at_most is None:
+        return ""
+    most = Fraction(condition.at_most)
+    return f", and at most {_number(most if condition.value is not None else most * (alert.normal or 0))}"
 
 
 def _described(aggregate: Aggregate) -> str:
@@ -88,6 +98,13 @@ def _described(aggregate: Aggregate) -> str:
             return f"ratio {f'of {name} ' if name else ''}{within}"
     exchanged = f" in {aggregate.in_asset}" if aggregate.in_asset else ""
     return f"{_OF_FIELD[aggregate.function].format(name)}{exchanged} {within}"
+
+
+def _as_described(description: str | None) -> str:
+    """What a rule is about, as a part of a sentence: one that computes nothing has only that to say."""
+    if description is None:
+        return "a transaction is as the rule describes"
+    return f"{description[:1].lower()}{description[1:].rstrip('.')}"
 
 
 def _money(aggregate: Aggregate) -> bool:
@@ -114,4 +131,4 @@ def _number(value: Exact | None) -> str:
     """An int as it is, what is none with three digits after the point at most."""
     if value is None:
         return "none"
-    return str(value) if isinstance(value, int) else f"{float(value):.3f}".rstrip("0").rstrip(".")
+    return str(value.numerator) if value.denominator == 1 else f"{float(value):.3f}".rstrip("0").rstrip(".")
