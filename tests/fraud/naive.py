@@ -6,12 +6,11 @@ Shares nothing with what it tests but the rules' model. Slow and plain.
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from schemas.fraud_filters import All, Any_, Filter, Not
 from schemas.fraud_rules import Aggregate, Rule
+from tests.fraud.naive_filters import compare, field_of, number, passes, same
 
 Order = tuple[int, int, int, int]
 
@@ -29,59 +28,13 @@ class Said(NamedTuple):
     observed: Fraction | None
     limit: Fraction | None
     normal: Fraction | None
-    contributions: tuple[tuple[str, int], ...]
+    contributions: tuple[tuple[str, int], ...] = ()
+    #: How many facts it rests on: those in the window, the steps, the last fires of the rules that are added up.
+    events: int = 1
 
 
 #: (rule id, key, order) -> what is said.
 Fires = dict[tuple[str, tuple[Any, ...], Order], Said]
-
-
-def number(value: Any) -> Fraction | None:
-    """A number, a float as it is written; None for anything else."""
-    if isinstance(value, int | float | Decimal):
-        return Fraction(str(value))
-    return None
-
-
-def passes(part: Filter, fact: dict[str, Any]) -> bool:
-    """Whether a fact passes a filter."""
-    if isinstance(part, All):
-        return all(passes(each, fact) for each in part.all)
-    if isinstance(part, Any_):
-        return any(passes(each, fact) for each in part.any)
-    if isinstance(part, Not):
-        return not passes(part.not_, fact)
-    found = fact.get(part.field)
-    if part.op == "present":
-        return found is not None
-    if part.op == "absent":
-        return found is None
-    if part.op in ("in", "not_in"):
-        assert isinstance(part.value, tuple)
-        return any(same(found, each) for each in part.value) == (part.op == "in")
-    if part.op in ("eq", "ne"):
-        return same(found, part.value) == (part.op == "eq")
-    left, right = number(found), number(part.value)
-    return left is not None and right is not None and compare(part.op, left, right)
-
-
-def same(found: Any, value: Any) -> bool:
-    """Text equals text, and a number a number."""
-    if found is None or isinstance(found, str) != isinstance(value, str):
-        return False
-    return bool(found == value) if isinstance(found, str) else number(found) == number(value)
-
-
-def compare(op: str, left: Fraction, right: Fraction) -> bool:
-    """By the name of the comparison."""
-    return {
-        "gt": left > right,
-        "ge": left >= right,
-        "lt": left < right,
-        "le": left <= right,
-        "eq": left == right,
-        "ne": left != right,
-    }[op]
 
 
 def keyed(rule: Rule, facts: list[tuple[tuple[int, int, int], dict[str, Any]]]) -> dict[tuple[Any, ...], list[Seen]]:
@@ -122,9 +75,7 @@ def window(rule: Rule, aggregate: Aggregate, entries: list[Seen], now: Seen) -> 
 def value_of(aggregate: Aggregate, seen: Seen) -> Any:
     """The field's value: a number, or of a count of values whatever is there."""
     assert aggregate.field is not None
-    found = seen.fact.get(aggregate.field)
-    if aggregate.in_asset is not None:
-        found = found if seen.fact.get("asset") == aggregate.in_asset else seen.fact.get(f"amount_minor>{aggregate.in_asset}")
+    found = field_of(aggregate.field, aggregate.in_asset, seen.fact)
     return found if aggregate.function in ("count_distinct", "share") else number(found)
 
 
@@ -201,11 +152,13 @@ def judge(rule: Rule, entries: list[Seen], now: Seen) -> Said | None:
     if not passes(rule.filter, now.fact):
         return None
     if rule.sequence is not None:
-        return Said(None, None, None, ()) if in_sequence(rule, entries, now) else None
+        steps = len(rule.sequence.steps)
+        return Said(None, None, None, events=steps) if in_sequence(rule, entries, now) else None
     condition, aggregate = rule.condition, rule.aggregate
     if condition is None:
-        return Said(None, None, None, ())
-    left = None if condition.left is None else number(now.fact.get(condition.left))
+        return Said(None, None, None)
+    in_asset = None if aggregate is None else aggregate.in_asset
+    left = None if condition.left is None else number(field_of(condition.left, in_asset, now.fact))
     if condition.left is not None and left is None:
         return None
     normal = None
@@ -229,7 +182,9 @@ def judge(rule: Rule, entries: list[Seen], now: Seen) -> Said | None:
     limit = square(limit) if True in squares else limit
     limit = limit if normal is None else limit * normal
     assert observed is not None
-    return Said(observed, limit, normal, ()) if compare(condition.op, observed, limit) else None
+    if not compare(condition.op, observed, limit):
+        return None
+    return Said(observed, limit, normal, events=1 if aggregate is None else len(window(rule, aggregate, entries, now)))
 
 
 def square(value: Fraction) -> Fraction:
@@ -266,6 +221,7 @@ def combined(rule: Rule, rules: list[Rule], fires: Fires, key: tuple[Any, ...], 
     if not passes(rule.filter, now.fact):
         return None
     found: dict[str, int] = {}
+    rests_on: set[Order] = set()
     here = False
     for rule_id in combination.rules:
         member = next((each for each in rules if each.rule_id == rule_id and each.key == rule.key), None)
@@ -281,11 +237,12 @@ def combined(rule: Rule, rules: list[Rule], fires: Fires, key: tuple[Any, ...], 
         ]
         if at:
             found[rule_id] = member.score
+            rests_on.add(max(at))
             here = here or now.order in at
     total = sum(found.values())
     if not here or total < combination.threshold:
         return None
-    return Said(Fraction(total), Fraction(combination.threshold), None, tuple(found.items()))
+    return Said(Fraction(total), Fraction(combination.threshold), None, tuple(found.items()), len(rests_on))
 
 
 def all_fires(rules: list[Rule], facts: list[tuple[tuple[int, int, int], dict[str, Any]]]) -> Fires:
@@ -294,10 +251,8 @@ def all_fires(rules: list[Rule], facts: list[tuple[tuple[int, int, int], dict[st
     for rule in [each for each in rules if each.combination is None] + [each for each in rules if each.combination]:
         for key, entries in keyed(rule, facts).items():
             for now in entries:
-                if rule.combination is None:
-                    said = judge(rule, entries, now)
-                else:
-                    said = combined(rule, rules, fires, key, now)
+                plain = rule.combination is None
+                said = judge(rule, entries, now) if plain else combined(rule, rules, fires, key, now)
                 if said is not None:
                     fires[rule.rule_id, key, now.order] = said
     return fires
