@@ -32,7 +32,9 @@ def sentence(rule: Rule, alert: Alert) -> str:
     """Who, what was seen, against which limit, and how often: without the jargon of the rule where that can be."""
     subject = ", ".join(f"{_name(field)} {value}" for field, value in zip(alert.kind, alert.key, strict=True))
     times = "" if alert.occurrences == 1 else f" Seen {alert.occurrences} times."
-    return f"{subject[:1].upper()}{subject[1:]}: {_finding(rule, alert)}.{times}"
+    finding, about = _finding(rule, alert), _about(rule)
+    said = about if finding is None else finding if about is None else f"{about} ({finding})"
+    return f"{subject[:1].upper()}{subject[1:]}: {said or 'a transaction is as the rule describes'}.{times}"
 
 
 def duration(seconds: int) -> str:
@@ -42,7 +44,14 @@ def duration(seconds: int) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
-def _finding(rule: Rule, alert: Alert) -> str:
+def _about(rule: Rule) -> str | None:
+    """What the rule is against, as a part of a sentence."""
+    description = rule.description
+    return None if description is None else f"{description[:1].lower()}{description[1:].rstrip('.')}"
+
+
+def _finding(rule: Rule, alert: Alert) -> str | None:
+    """What was seen; None of a rule that only looks which facts there are."""
     if rule.sequence is not None:
         return f"{len(rule.sequence.steps)} steps, one after the other, within {duration(rule.sequence.within_s)}"
     if rule.combination is not None:
@@ -53,7 +62,7 @@ def _finding(rule: Rule, alert: Alert) -> str:
         )
     condition = rule.condition
     if condition is None:
-        return _as_described(rule.description)
+        return None
     limit = f"is {_COMPARED[condition.op]} {_number(alert.limit)}"
     most = _most(condition, alert)
     if rule.aggregate is None:
@@ -98,13 +107,6 @@ def _described(aggregate: Aggregate) -> str:
             return f"ratio {f'of {name} ' if name else ''}{within}"
     exchanged = f" in {aggregate.in_asset}" if aggregate.in_asset else ""
     return f"{_OF_FIELD[aggregate.function].format(name)}{exchanged} {within}"
-
-
-def _as_described(description: str | None) -> str:
-    """What a rule is about, as a part of a sentence: one that computes nothing has only that to say."""
-    if description is None:
-        return "a transaction is as the rule describes"
-    return f"{description[:1].lower()}{description[1:].rstrip('.')}"
 
 
 def _money(aggregate: Aggregate) -> bool:

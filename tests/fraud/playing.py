@@ -75,6 +75,14 @@ class Play:
         """Whether it shows what must not fire."""
         return "near miss" in self.name
 
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def fires(self) -> bool:
+        """Whether the rule that it is about is to fire."""
+        return any(self.about in shown.fires for shown in self.facts)
+
     @property
     def about(self) -> str:
         """The rule that it is about: the last that is taken in, a combination after its parts."""

@@ -109,6 +109,8 @@ def test_sentences_name_both_ends() -> None:
 
 def test_a_rule_that_computes_nothing_says_its_description() -> None:
     assert said(rule(description="The payee is on the list.")) == "Wallet alice: the payee is on the list."
+    counted = rule(description="Too many.", aggregate=COUNT, condition={"op": "ge", "value": 2})
+    assert said(counted) == ("Wallet alice: too many (number of transactions within 1 minute 2 is at or above 2).")
     assert said(rule()) == "Wallet alice: a transaction is as the rule describes."
 
 
