@@ -5,11 +5,13 @@ from __future__ import annotations
 import click
 
 from ops.cli.fraud_backtest import backtest
+from ops.cli.fraud_library import fraud_library
 
 
 @click.group()
 def fraud() -> None:
-    """Try fraud rules on history before they see the stream."""
+    """Find fraud rules in the library, and try them on history before they see the stream."""
 
 
 fraud.add_command(backtest)
+fraud.add_command(fraud_library)

@@ -167,7 +167,7 @@ def _uses_of(where: str, aggregate: Aggregate) -> Iterator[Use]:
 
 
 def _kind_of(check: Check) -> FieldKind | None:
-    if check.op in ("gt", "ge", "lt", "le"):
+    if check.op in ("gt", "ge", "lt", "le", "multiple_of"):
         return "number"
     if check.op in ("eq", "ne"):
         return _kind_of_value(check.value)
