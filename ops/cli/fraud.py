@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ops.cli.fraud_attacks import fraud_attacks
 from ops.cli.fraud_backtest import backtest
 from ops.cli.fraud_library import fraud_library
 
@@ -15,3 +16,4 @@ def fraud() -> None:
 
 fraud.add_command(backtest)
 fraud.add_command(fraud_library)
+fraud.add_command(fraud_attacks)

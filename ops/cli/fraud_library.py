@@ -8,7 +8,7 @@ import click
 
 from ops.cli.running import print_json
 from ops.errors import OperationError
-from ops.fraud.library.shipped import COMMON, Shipped, fields_of, library, shipped
+from ops.fraud.library.shipped import COMMON, Shipped, fields_of, library, shipped, wire
 from schemas.fraud_rules import Rule
 
 
@@ -67,12 +67,6 @@ def show_command(rules: tuple[str, ...], take_all: bool, settings: tuple[str, ..
     for number, (each, rule) in enumerate(zip(chosen, made, strict=True)):
         click.echo("\n" if number else "", nl=False)
         _explain(each, rule)
-
-
-def wire(rule: Rule) -> dict[str, Any]:
-    """A rule as it is published: what is left out stays out."""
-    found: dict[str, Any] = rule.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    return found
 
 
 def _explain(each: Shipped, rule: Rule) -> None:

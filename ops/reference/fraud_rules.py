@@ -6,8 +6,7 @@ import json
 from itertools import groupby
 from typing import Final
 
-from ops.cli.fraud_library import wire
-from ops.fraud.library.shipped import COMMON, Shipped, fields_of, library
+from ops.fraud.library.shipped import COMMON, Shipped, fields_of, library, wire
 from ops.reference.markdown import fenced, listed, page, table
 
 _INTRODUCTION: Final = """

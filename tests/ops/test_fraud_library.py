@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents.fraud.compile import cost_of
-from ops.cli.fraud_library import fraud_library, wire
+from ops.cli.fraud_library import fraud_library
 from ops.errors import OperationError
-from ops.fraud.library.shipped import FOLDER, Shipped, Source, fields_of, library, shipped
+from ops.fraud.library.shipped import FOLDER, Shipped, Source, fields_of, library, shipped, wire
 from schemas.facts import FACT_FIELDS
 from schemas.fraud_rules import Rule
 

@@ -186,6 +186,12 @@ def shipped(rule_id: str) -> Shipped:
     return found
 
 
+def wire(rule: Rule) -> dict[str, Any]:
+    """A rule as it is published: what is left out stays out."""
+    found: dict[str, Any] = rule.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    return found
+
+
 def fields_of(rule: Rule) -> list[str]:
     """The fields that a fact must have for the rule to say anything of it, or that its filters ask for."""
     names = {*rule.key, *(check.field for _, part in rule.filters() for _, check in checks_of(part))}
