@@ -93,6 +93,16 @@ def test_ties_are_ordered_by_source_partition_and_offset() -> None:
     assert observed == {(0, 7): 0, (0, 8): 1, (1, 0): 2}
 
 
+def test_late_facts_that_no_rule_looked_at_count_for_the_next_that_one_looks_at() -> None:
+    """The window's beginning has moved past them when they come: it has to come back."""
+    small = {"field": "amount_minor", "op": "ge", "value": 2}
+    count = {"function": "count", "window_s": 1, "filter": {"all": []}}
+    engine = Engine(compile_rules([aggregate_rule("r", count, {"op": "ge", "value": 0}, filter=small)]))
+    for at, (t_ms, amount_minor) in enumerate([(500, 1), (499, 1), (0, 1), (1_000, 2)]):
+        engine.insert_fact((t_ms, 0, at), {"wallet_id": "w", "amount_minor": amount_minor})
+    assert [fire.observed for *_, fire in engine.standing()] == [2]
+
+
 def calls(action: Callable[[], object]) -> int:
     """How many functions are called, ours and Python's own: the same in every run, as time is not."""
     count = 0
