@@ -62,11 +62,10 @@ class Window:
         self.entries.insert(at, entry)
         if self._new is not None:
             self.values.insert(at, value)
-        if at < self.lo:
+        if at <= self.lo:
             self.lo += 1
             self.hi += 1
-        elif at == self.lo or at < self.hi:
-            # At lo it may be within the next window, and lo only goes back for entries that are looked at.
+        elif at < self.hi:
             self.hi += 1
             if self._new is not None:
                 self._add(at)
