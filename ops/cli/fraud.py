@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ops.cli.fraud_amlsim import fraud_amlsim
 from ops.cli.fraud_attacks import fraud_attacks
 from ops.cli.fraud_backtest import backtest
 from ops.cli.fraud_library import fraud_library
@@ -17,3 +18,4 @@ def fraud() -> None:
 fraud.add_command(backtest)
 fraud.add_command(fraud_library)
 fraud.add_command(fraud_attacks)
+fraud.add_command(fraud_amlsim)
