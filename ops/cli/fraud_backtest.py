@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ops.cli.running import print_json
 from ops.errors import OperationError
 from ops.fraud.against import (
     Difference,
@@ -24,7 +24,7 @@ from ops.fraud.against import (
     read_against,
 )
 from ops.fraud.alert_files import alert_lines, check_writable, write_csv, write_json
-from ops.fraud.backtest import OnRows, Outcome, Plan, scan
+from ops.fraud.backtest import OnRows, Outcome, Plan, scan, without_collector
 from ops.fraud.mapping import read_mapping
 from ops.fraud.printed import heading, tables
 from ops.fraud.report import MOST_BAD, Report, report_of
@@ -137,7 +137,8 @@ def backtest(**given: Any) -> None:
     table cannot be used, with a message that says what to do.
     """
     try:
-        _backtest(Options(**given))
+        with without_collector():
+            _backtest(Options(**given))
     except OperationError as error:
         problem = click.ClickException(str(error))
         problem.exit_code = CANNOT_RUN
@@ -279,12 +280,22 @@ def _warn(result: _Result) -> None:
         )
 
 
+def _print_json(found: dict[str, Any]) -> None:
+    """One JSON document with a line for each rule: indented, the rows of its alerts would take one each."""
+    parts = []
+    for name, value in found.items():
+        lines = [json.dumps(each) for each in value] if isinstance(value, list) else []
+        shown = "[\n    " + ",\n    ".join(lines) + "\n  ]" if lines else json.dumps(value)
+        parts.append(f"  {json.dumps(name)}: {shown}")
+    click.echo("{\n" + ",\n".join(parts) + "\n}")
+
+
 def _show(result: _Result, options: Options) -> None:
     if options.as_json:
         found = result.report.as_json()
         if result.differences is not None:
             found["against"] = [each.as_json() for each in result.differences]
-        print_json(found)
+        _print_json(found)
         return
     console = Console()
     if not console.is_terminal:

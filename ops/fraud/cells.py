@@ -85,6 +85,12 @@ def major_units(text: str, decimals: int) -> int:
     Raises:
         ValueError: it is no number, too large, or has more decimals than its asset.
     """
+    whole, _, rest = text.partition(".")
+    digits = whole + rest
+    # The usual form: 103.55. A point alone, a sign or an exponent goes the long way.
+    if len(rest) <= decimals and whole and digits.isdecimal() and digits.isascii() and len(digits) + decimals < 19:
+        missing: int = 10 ** (decimals - len(rest))
+        return int(digits) * missing
     value = exact(text) * 10**decimals
     if isinstance(value, Fraction):
         if value.denominator != 1:
