@@ -181,29 +181,5 @@ def _parts_of(part: Filter) -> tuple[Filter, ...]:
     return ()
 
 
-def contradiction(part: Filter) -> str | None:
-    """Why nothing passes a filter, as far as that can be seen from the bounds of one field; None where it cannot."""
-    match part:
-        case Any_():
-            found = [contradiction(each) for each in part.any]
-            return found[0] if None not in found else None
-        case All():
-            checks = [each for each in part.all if isinstance(each, Check) and isinstance(each.value, Decimal)]
-            least = [each for each in checks if each.op in ("gt", "ge", "eq")]
-            most = [each for each in checks if each.op in ("lt", "le", "eq")]
-            for low in least:
-                for high in most:
-                    if low.field == high.field and _is_empty(low, high):
-                        return f"{low.field} is never {low.op} {low.value} and {high.op} {high.value}"
-            return next((why for each in part.all if (why := contradiction(each)) is not None), None)
-    return None
-
-
-def _is_empty(low: Check, high: Check) -> bool:
-    assert isinstance(low.value, Decimal)
-    assert isinstance(high.value, Decimal)
-    return low.value > high.value or (low.value == high.value and (low.op == "gt" or high.op == "lt"))
-
-
 for _model in (All, Any_, Not):
     _model.model_rebuild()

@@ -15,10 +15,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from agents.fraud.published import LIVE_FIELDS
+from agents.fraud.rule_checks import of_contradictions, of_fields, of_windows
+from agents.fraud.uses import uses
 from ops.errors import OperationError
 from schemas.contract import Contract, Text
-from schemas.fraud_filters import checks_of, contradiction
-from schemas.fraud_rules import Rule
+from schemas.fraud_rules import MAX_WINDOW_S, Rule
 
 FOLDER: Final = Path(__file__).parent
 #: Fields of any rule that can be set beside its own parameters.
@@ -105,7 +107,8 @@ class Shipped:
         """The rule with some of its parameters, or of the fields that all rules have, set.
 
         Raises:
-            OperationError: there is no such parameter, or the rule that comes of it is refused; says why.
+            OperationError: there is no such parameter, or the rule that comes of it is refused, as it would be
+                when it is published; says why.
         """
         wire = copy.deepcopy(self._wire)
         for name, value in values.items():
@@ -122,9 +125,9 @@ class Shipped:
             rule = Rule.model_validate_json(json.dumps(wire))
         except ValidationError as error:
             raise OperationError(f"{self._wire['rule_id']}: {_first(error)}") from None
-        for name, part in rule.filters():
-            if (why := contradiction(part)) is not None:
-                raise OperationError(f"{self._wire['rule_id']}: {name}: {why}, so it sees nothing")
+        refusals = [*of_fields(rule, LIVE_FIELDS), *of_windows(rule, MAX_WINDOW_S), *of_contradictions(rule)]
+        if refusals:
+            raise OperationError(f"{self._wire['rule_id']}: {' | '.join(map(str, refusals))}")
         return rule
 
     def with_settings(self, settings: Iterable[str]) -> Rule:
@@ -193,20 +196,11 @@ def wire(rule: Rule) -> dict[str, Any]:
 
 
 def fields_of(rule: Rule) -> list[str]:
-    """The fields that a fact must have for the rule to say anything of it, or that its filters ask for."""
-    names = {*rule.key, *(check.field for _, part in rule.filters() for _, check in checks_of(part))}
-    condition = rule.condition
-    for aggregate in (rule.aggregate, condition.against if condition else None):
-        if aggregate is not None:
-            if aggregate.field is not None:
-                names.add(aggregate.field)
-            if aggregate.field == "amount_minor":
-                names.add("asset")
-            if aggregate.function == "speed_kmh":
-                names |= {"latitude", "longitude"}
-    if condition is not None and condition.left is not None:
-        names.add(condition.left)
-    return sorted(names)
+    """The fields that a rule looks at; of what is counted by asset that too."""
+    names = {use.field for use in uses(rule)}
+    aggregates = [rule.aggregate, rule.condition.against if rule.condition else None]
+    by_asset = any(each is not None and each.field == "amount_minor" for each in aggregates)
+    return sorted(names | ({"asset"} if by_asset else set()))
 
 
 def _place(wire: Any, pointer: str) -> tuple[Any, Any]:
