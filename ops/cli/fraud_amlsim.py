@@ -35,7 +35,7 @@ def fraud_amlsim(
     """Measure the published rules on AMLSim: IBM's simulator of bank accounts with laundering among them.
 
     PATHS is the folder of its sample, or its two files nodes.csv and transactions.csv; without it the folder that
-    WALLETSTREAM_AMLSIM_DIR names, or ../shared/data/amlsim. Rules see payer, payee, amount and day. A payment is
+    WALLETSTREAM_AMLSIM_DIR names, or the one beside the checkout. Rules see payer, payee, amount and day. A payment is
     labelled where both its accounts belong to laundering patterns and it is made on the day on which the payer's
     pattern pays.
 

@@ -36,7 +36,7 @@ def fraud_attacks(out: Path, seed: int, people: int, days: int, attacks: int, as
     walletstream fraud attacks --seed 7 --out attacks
     cd attacks
     walletstream fraud backtest --rules burst.rules.json --transactions burst.csv --mapping mapping.json \\
-        --lists lists.json --labels label
+        --lists lists.json --labels label --unique transaction_id
     """
     try:
         written = write_attacks(out, seed, Size(people, days, attacks))

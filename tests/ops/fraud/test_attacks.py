@@ -162,7 +162,7 @@ def test_files_are_what_a_backtest_takes(tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.output
     for kind in KINDS:
         assert f"{kind}.late.csv" in shown.output
-        for name in (kind, f"{kind}.late"):
+        for name in (kind, f"{kind}.late", f"{kind}.doubled"):
             report = tried(tmp_path / "a", f"{kind}.rules.json", f"{name}.csv")
             rule = report["rules"][-1]
             assert (rule["rule_id"], rule["recall"], report["bad_rows"]) == (KINDS[kind].rule_id, 1.0, 0)
@@ -182,7 +182,7 @@ def tried(folder: Path, rules: str, table: str) -> dict[str, Any]:
     """What a backtest says."""
     arguments = ["--rules", rules, "--transactions", table, "--mapping", "mapping.json", "--lists", "lists.json"]
     named = [str(folder / each) if each.endswith((".json", ".csv")) else each for each in arguments]
-    shown = CliRunner().invoke(backtest, [*named, "--labels", "label", "--json"])
+    shown = CliRunner().invoke(backtest, [*named, "--labels", "label", "--unique", "transaction_id", "--json"])
     assert shown.exit_code == 0, shown.output
     found: dict[str, Any] = json.loads(shown.stdout)
     return found
