@@ -29,12 +29,14 @@ from ops.fraud.mapping import read_mapping
 from ops.fraud.printed import heading, tables
 from ops.fraud.report import MOST_BAD, Report, report_of
 from ops.fraud.row_facts import read_surroundings
-from ops.fraud.rules_file import misread, read_rules, unmapped
+from ops.fraud.rules_file import misread, read_rules, refused_when_published, unmapped
 from ops.fraud.shares import run_plan
 from schemas.fraud_rules import Rule
 
 #: Exit code where rules, mapping, labels or the table cannot be used.
 CANNOT_RUN = 2
+#: Most rules and mistakes of one kind that are told.
+_MOST_TOLD = 20
 _1980_MS = 315_532_800_000
 _FILE = click.Path(path_type=Path)
 
@@ -76,7 +78,7 @@ class Options(NamedTuple):
     "--labels",
     metavar="COLUMN",
     help="The column that says which rows are fraud: 1, true, yes, t or y, in any case. 0, false, no, f, n and nothing "
-    "say no; anything else is refused.",
+    "(also null, none, nan) say no; anything else is refused.",
 )
 @click.option(
     "--against", type=_FILE, metavar="OLD.json", help="Older rules, or what --json once printed: tell what changes."
@@ -237,7 +239,7 @@ def _fitted(plan: Plan, options: Options) -> tuple[Plan, dict[str, list[str]]]:
             raise OperationError(f"{options.mapping} maps not all fields of any rule: nothing is left to try")
         wrong = misread(kept, mapping.kinds)
         if wrong:
-            raise OperationError("\n".join(wrong[:20]))
+            raise OperationError("\n".join(wrong[:_MOST_TOLD]))
         sets.append(kept)
         skipped.update(missing if number == 0 else {})
     every = [rule for rules in sets for rule in rules]
@@ -271,7 +273,7 @@ def _warn(result: _Result) -> None:
     for rule_id, fields in result.report.skipped.items():
         click.echo(f"left out: rule {rule_id}, for it looks at {', '.join(fields)}", err=True)
     if seen.bad:
-        click.echo(f"{seen.bad:,} bad rows were passed over:", err=True)
+        click.echo(f"bad rows that were passed over: {seen.bad:,}", err=True)
         for line, reason in seen.reasons[:MOST_BAD]:
             click.echo(f"  line {line}: {reason}", err=True)
         if seen.bad > MOST_BAD:
@@ -279,9 +281,11 @@ def _warn(result: _Result) -> None:
     if seen.repeated:
         click.echo(f"{seen.repeated:,} rows name a transaction again and were passed over", err=True)
     if seen.too_late:
-        click.echo(f"{seen.too_late:,} rows came later than allowed and were left out", err=True)
+        click.echo(f"rows that came later than allowed and were left out: {seen.too_late:,}", err=True)
     table, mapping = plan.open()
     table.close()
+    for refused in refused_when_published(plan.rules[0], mapping.kinds)[:_MOST_TOLD]:
+        click.echo(f"the stream would not take {refused}", err=True)
     if seen.to_ms is not None and seen.to_ms < _1980_MS and not mapping.has_time_unit:
         click.echo(
             "all times are before 1980: numbers were taken for seconds since 1970; if they are others, say so: "

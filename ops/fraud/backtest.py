@@ -23,9 +23,9 @@ from ops.fraud.table import Table
 from ops.fraud.watching import Found, RowBits, Watched
 from schemas.fraud_rules import Rule
 
-#: Labels that say yes, and those that say no; an empty one says no.
+#: Labels that say yes, and those that say no, as nothing does too, however tables write it.
 TRUE: Final = frozenset({"1", "1.0", "true", "t", "yes", "y"})
-FALSE: Final = frozenset({"", "0", "0.0", "false", "f", "no", "n"})
+FALSE: Final = frozenset({"", "0", "0.0", "f", "false", "n", "nan", "no", "none", "null"})
 #: Bad rows of which the reason is kept.
 MOST_REASONS: Final = 1_000
 #: Rows that are shown to the rules at a time: some 100 MB.

@@ -16,8 +16,8 @@ from schemas.fraud_rules import Rule
 
 #: Histories between two words on how far it is.
 _TELL_EVERY: Final = 500
-#: Histories that are looked at each time for what can be forgotten.
-_TRIMMED: Final = 25_000
+#: Fewest histories that are looked through for what can be forgotten.
+_FEW: Final = 50_000
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Watched:
         self._rules = compile_rules([rule.model_copy(update={"state": "active"}) for rule in rules])
         self._engine = Engine(self._rules, lateness_ms)
         self._share, self._shares = share, shares
-        self._latest_ms, self._in_order = -(2**63), True
+        self._latest_ms, self._in_order, self._kept = -(2**63), True, 0
         self._kinds: list[_Waiting] = [(kind, keyed_by(kind), {}) for kind in self._engine.kinds]
         #: Rule and key -> its fires by where they stand.
         self._fires: dict[tuple[str, Key], dict[Order, Change]] = {}
@@ -113,8 +113,21 @@ class Watched:
         self._in_order = True
 
     def forget(self) -> None:
-        """Forget what no row can see that is yet to come. Of idle histories a part is looked at each time."""
-        self._engine.trim(self._latest_ms, histories=_TRIMMED)
+        """Forget what no row can see that is yet to come.
+
+        Busy histories do so by themselves; all are looked through once they are twice as many as the last time.
+        """
+        engine = self._engine
+        engine.trim(self._latest_ms, histories=0)
+        held = self._held()
+        if held > 2 * max(self._kept, _FEW):
+            # The first call ends the engine's round, the second makes a whole one.
+            engine.trim(self._latest_ms, histories=held + 1)
+            engine.trim(self._latest_ms, histories=held + 1)
+            self._kept = self._held()
+
+    def _held(self) -> int:
+        return sum(len(self._engine.keys(kind)) for kind in self._engine.kinds)
 
     def _note(self, changes: Sequence[Change]) -> None:
         for change in changes:
