@@ -11,8 +11,7 @@ from click.testing import CliRunner, Result
 
 from ops.amlsim import Account, Dataset, Payment, generate
 from ops.amlsim_files import read_dataset, sample_folder
-from ops.cli.fraud_amlsim import fraud_amlsim
-from ops.cli.fraud_backtest import backtest
+from ops.cli import main
 from ops.fraud.amlsim import ANY, MAPPING, RULES, Finding, Share, labels, measure, write_table
 from ops.fraud.rules_file import fields_of, read_rules
 
@@ -39,7 +38,7 @@ SMALL = Dataset(ACCOUNTS, PAYMENTS)
 
 
 def command(*arguments: str) -> Result:
-    return CliRunner().invoke(fraud_amlsim, arguments)
+    return CliRunner().invoke(main, ["fraud", "amlsim", *arguments])
 
 
 def measured(data: Dataset, folder: Path, processes: int = 1) -> dict[str, Finding]:
@@ -77,7 +76,7 @@ def test_the_figures_are_those_of_the_backtest(tmp_path: Path) -> None:
     found = measured(data, tmp_path)
     assert found == measured(data, tmp_path, processes=2)
     arguments = ["--rules", str(RULES), "--transactions", str(tmp_path / "t.csv"), "--mapping", str(MAPPING)]
-    shown = CliRunner().invoke(backtest, [*arguments, "--labels", "label", "--json"])
+    shown = CliRunner().invoke(main, ["fraud", "backtest", *arguments, "--labels", "label", "--json"])
     assert shown.exit_code == 0, shown.output
     for rule in json.loads(shown.output)["rules"]:
         mine = found[rule["rule_id"]]

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from agents.fraud.compile import cost_of
 from agents.fraud.published import RuleBook
-from ops.cli.fraud_library import fraud_library
+from ops.cli import main
 from ops.errors import OperationError
 from ops.fraud.library.shipped import FOLDER, Shipped, Source, fields_of, library, shipped, wire
 from schemas.facts import FACT_FIELDS
@@ -22,7 +22,7 @@ RULES = sorted(library())
 
 
 def command(*arguments: str) -> Result:
-    return CliRunner().invoke(fraud_library, arguments)
+    return CliRunner().invoke(main, ["fraud", "library", *arguments])
 
 
 def test_there_are_rules_for_all_that_is_promised() -> None:

@@ -17,8 +17,7 @@ from agents.fraud.compile import compile_rules
 from agents.fraud.engine import Engine
 from agents.fraud.facts import add_calendar, direction_of
 from agents.fraud.lists import Lists, list_checks
-from ops.cli.fraud_attacks import fraud_attacks
-from ops.cli.fraud_backtest import backtest
+from ops.cli import main
 from ops.fraud.attacks.files import MAPPING, lists, rules_for, unseen
 from ops.fraud.attacks.generated import ARRIVALS, LATENESS_MS, Arrival, Size, arriving, attacked, background
 from ops.fraud.attacks.honest import Row
@@ -158,7 +157,7 @@ def test_too_few_days_are_refused() -> None:
 
 def test_files_are_what_a_backtest_takes(tmp_path: Path) -> None:
     arguments = ["--out", str(tmp_path / "a"), "--people", "100", "--days", "36", "--attacks", "2", "--seed", "9"]
-    shown = CliRunner().invoke(fraud_attacks, arguments)
+    shown = CliRunner().invoke(main, ["fraud", "attacks", *arguments])
     assert shown.exit_code == 0, shown.output
     for kind in KINDS:
         assert f"{kind}.late.csv" in shown.output
@@ -168,7 +167,9 @@ def test_files_are_what_a_backtest_takes(tmp_path: Path) -> None:
             assert (rule["rule_id"], rule["recall"], report["bad_rows"]) == (KINDS[kind].rule_id, 1.0, 0)
     report = tried(tmp_path / "a", "all.rules.json", "honest.csv")
     assert report["labelled"] == 0
-    again = CliRunner().invoke(fraud_attacks, [*arguments[:1], str(tmp_path / "b"), *arguments[2:], "--json"])
+    again = CliRunner().invoke(
+        main, ["fraud", "attacks", *arguments[:1], str(tmp_path / "b"), *arguments[2:], "--json"]
+    )
     written = json.loads(again.output)
     assert len(written) == 1 + len(KINDS) * len(ARRIVALS)
     for path in (tmp_path / "a").iterdir():
@@ -182,7 +183,9 @@ def tried(folder: Path, rules: str, table: str) -> dict[str, Any]:
     """What a backtest says."""
     arguments = ["--rules", rules, "--transactions", table, "--mapping", "mapping.json", "--lists", "lists.json"]
     named = [str(folder / each) if each.endswith((".json", ".csv")) else each for each in arguments]
-    shown = CliRunner().invoke(backtest, [*named, "--labels", "label", "--unique", "transaction_id", "--json"])
+    shown = CliRunner().invoke(
+        main, ["fraud", "backtest", *named, "--labels", "label", "--unique", "transaction_id", "--json"]
+    )
     assert shown.exit_code == 0, shown.output
     found: dict[str, Any] = json.loads(shown.stdout)
     return found
@@ -190,6 +193,6 @@ def tried(folder: Path, rules: str, table: str) -> dict[str, Any]:
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    shown = CliRunner().invoke(fraud_attacks, ["--out", str(tmp_path / "file" / "x")])
+    shown = CliRunner().invoke(main, ["fraud", "attacks", "--out", str(tmp_path / "file" / "x")])
     assert shown.exit_code == 1
     assert "cannot be written" in shown.output
