@@ -127,14 +127,14 @@ class Condition(Part):
     """
 
     left: FieldName | None = None
-    op: Comparison
-    value: Number | None = None
-    factor: Number | None = None
+    op: Annotated[Comparison, Field(description="How the two are compared.")]
+    value: Annotated[Number | None, Field(description="The number that it is compared with.")] = None
+    factor: Annotated[Number | None, Field(description="Of a history: how many times of it.")] = None
+    against: Annotated[Aggregate | None, Field(description="The key's own history over another window.")] = None
     at_most: Annotated[
         Number | None,
         Field(description="With gt or ge: the `value` or `factor` up to which it holds, no end if left out."),
     ] = None
-    against: Annotated[Aggregate | None, Field(description="The key's own history over another window.")] = None
 
     @model_validator(mode="after")
     def _has_two_ends(self) -> Self:
