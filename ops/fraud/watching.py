@@ -16,8 +16,9 @@ from schemas.fraud_rules import Rule
 
 #: Histories between two words on how far it is.
 _TELL_EVERY: Final = 500
-#: Fewest histories that are looked through for what can be forgotten.
-_FEW: Final = 50_000
+#: Fewest entries of histories that are looked through for what can be forgotten, and as many histories as there are.
+_FEW: Final = 250_000
+_ALL: Final = 2**62
 
 
 @dataclass
@@ -71,6 +72,7 @@ class Watched:
         # What they would say if all were in effect: the file is tried, not what is live of it.
         self._rules = compile_rules([rule.model_copy(update={"state": "active"}) for rule in rules])
         self._engine = Engine(self._rules, lateness_ms)
+        self._lateness_ms = lateness_ms
         self._share, self._shares = share, shares
         self._latest_ms, self._in_order, self._kept = -(2**63), True, 0
         self._kinds: list[_Waiting] = [(kind, keyed_by(kind), {}) for kind in self._engine.kinds]
@@ -90,10 +92,11 @@ class Watched:
                 if is_split and share_of(kind, key, self._shares) != self._share:
                     continue
                 entry = shared if seen is fact else Entry((*order, leg), seen)
-                if key in waiting:
-                    waiting[key].append(entry)
-                else:
+                held = waiting.get(key)
+                if held is None:
                     waiting[key] = [entry]
+                else:
+                    held.append(entry)
 
     def show(self, tell: Callable[[float], None]) -> None:
         """Show what was taken in to the rules; `tell` hears which share of it is done."""
@@ -115,19 +118,25 @@ class Watched:
     def forget(self) -> None:
         """Forget what no row can see that is yet to come.
 
-        Busy histories do so by themselves; all are looked through once they are twice as many as the last time.
+        What is idle goes at once, busy histories forget by themselves. What lies between is looked through once there
+        is twice as much of it as the last time.
         """
-        engine = self._engine
+        engine, before_ms = self._engine, self._latest_ms - self._lateness_ms
         engine.trim(self._latest_ms, histories=0)
-        held = self._held()
+        held = 0
+        for kind in engine.kinds:
+            oldest_ms = before_ms - engine.retained_ms(kind)
+            for key in engine.keys(kind):
+                entries = engine.entries(kind, key)
+                if not entries or entries[-1].t_ms < oldest_ms:
+                    engine.forget(kind, key)
+                else:
+                    held += len(entries)
         if held > 2 * max(self._kept, _FEW):
             # The first call ends the engine's round, the second makes a whole one.
-            engine.trim(self._latest_ms, histories=held + 1)
-            engine.trim(self._latest_ms, histories=held + 1)
-            self._kept = self._held()
-
-    def _held(self) -> int:
-        return sum(len(self._engine.keys(kind)) for kind in self._engine.kinds)
+            engine.trim(self._latest_ms, histories=_ALL)
+            engine.trim(self._latest_ms, histories=_ALL)
+            self._kept = sum(len(engine.entries(kind, key)) for kind in engine.kinds for key in engine.keys(kind))
 
     def _note(self, changes: Sequence[Change]) -> None:
         for change in changes:
