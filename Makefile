@@ -24,7 +24,7 @@ endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help setup demo test unit check coverage examples docs contracts bench crash mutated amlsim simulate mutation lock clean
-.PHONY: distclean
+.PHONY: distclean amlrules
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -88,6 +88,9 @@ mutated: $(STAMP) ## a hundred thousand mutated records among as many good ones,
 
 amlsim: $(STAMP) ## AMLSim to the cent, with workers killed by -9, on a real Kafka
 	$(BIN)/python -m tests.crash.amlsim
+
+amlrules: $(STAMP) ## precision and recall of the published fraud rules on AMLSim
+	$(BIN)/walletstream fraud amlsim
 
 simulate: $(STAMP) ## ten thousand seeds of the deterministic simulation
 	$(BIN)/python -m tests.simulation.campaign

@@ -30,11 +30,12 @@ _FAN_IN: Final = 20
 
 
 class Account(NamedTuple):
-    """One account; `flagged` if it belongs to a laundering pattern."""
+    """One account; `flagged` if it belongs to a laundering pattern, with the day on which it pays as part of it."""
 
     number: int
     opening_minor: int
     flagged: bool
+    pattern_day: int | None = None
 
 
 class Payment(NamedTuple):
@@ -78,16 +79,18 @@ def generate(transfers: int, seed: int = 1) -> Dataset:
     count = max(2, transfers // _TRANSFERS_PER_ACCOUNT)
     busy = max(1, count // 100)
     payments = [_any_payment(rng, count, busy) for _ in range(transfers)]
-    flagged = set()
+    flagged: dict[int, int | None] = {}
     for _ in range(transfers // _TRANSFERS_PER_PATTERN):
         payee, day = rng.randrange(count), rng.randint(1, _DAYS - 5)
-        flagged.add(payee)
+        flagged.setdefault(payee)
         for _ in range(_FAN_IN):
             payer = _other(rng, payee, count)
-            flagged.add(payer)
-            payments[rng.randrange(transfers)] = Payment(payer, payee, rng.randint(100, 60_000), day + rng.randrange(5))
+            amount_minor, pattern_day = rng.randint(100, 60_000), day + rng.randrange(5)
+            flagged[payer] = pattern_day
+            payments[rng.randrange(transfers)] = Payment(payer, payee, amount_minor, pattern_day)
     payments.sort(key=lambda payment: payment.day)
-    return Dataset([Account(n, rng.randint(10_000, 60_000), n in flagged) for n in range(count)], payments)
+    accounts = [Account(n, rng.randint(10_000, 60_000), n in flagged, flagged.get(n)) for n in range(count)]
+    return Dataset(accounts, payments)
 
 
 def funding_minor(data: Dataset, funding: Funding) -> dict[int, int]:
@@ -165,7 +168,9 @@ def _minor(text: str, asset: str) -> int:
 
 
 def _account(row: Mapping[str, str], asset: str) -> Account:
-    return Account(int(row["nodeid"]), _minor(row["init_balance"], asset), row["isFraud"].strip() == "1")
+    step = int(row.get("fraudStep") or -1)
+    flagged = row["isFraud"].strip() == "1"
+    return Account(int(row["nodeid"]), _minor(row["init_balance"], asset), flagged, step if step >= 0 else None)
 
 
 def _payment(row: Mapping[str, str], numbers: Set[int], asset: str) -> Payment:

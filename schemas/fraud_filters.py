@@ -66,8 +66,11 @@ class Check(Part):
 
     field: FieldName
     op: Annotated[
-        Comparison | Literal["in", "not_in", "present", "absent", "in_list", "not_in_list", "resembles"],
-        Field(description="`resembles` compares a name with those of a list, fuzzily."),
+        Comparison | Literal["in", "not_in", "multiple_of", "present", "absent", "in_list", "not_in_list", "resembles"],
+        Field(
+            description="`multiple_of` asks for a whole multiple, as in round amounts. `resembles` compares a name "
+            "with those of a list, fuzzily."
+        ),
     ]
     value: Annotated[
         Value | Annotated[tuple[Value, ...], Field(min_length=1, max_length=1_000)] | None,
@@ -89,6 +92,8 @@ class Check(Part):
             raise ValueError(f"value: {self.op} needs one value")
         elif self.op in ("gt", "ge", "lt", "le") and isinstance(self.value, str):
             raise ValueError(f"value: {self.op} needs a number")
+        elif self.op == "multiple_of" and (isinstance(self.value, str) or self.value < 1 or self.value % 1):
+            raise ValueError("value: multiple_of needs an integer of at least 1")
         elif self.op in ("in_list", "not_in_list", "resembles") and not isinstance(self.value, str):
             raise ValueError(f"value: {self.op} needs the name of a list")
         if self.at_least is not None and self.op != "resembles":

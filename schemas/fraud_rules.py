@@ -66,6 +66,12 @@ class Aggregate(Part):
     value: Annotated[Value | None, Field(description="Of share: the value; the fact's own if left out.")] = None
     numerator: Annotated[Filter | None, Field(description="Of ratio.")] = None
     denominator: Annotated[Filter | None, Field(description="Of ratio; all that counts if left out.")] = None
+    at_least_km: Annotated[
+        int | None,
+        Field(
+            ge=1, le=20_000, description="Of speed_kmh: what is nearer counts as the same place; any move if left out."
+        ),
+    ] = None
     in_asset: Annotated[
         ReferenceAssetCode | None,
         Field(description="Amounts are exchanged into this asset; without it each asset is counted apart."),
@@ -84,6 +90,8 @@ class Aggregate(Part):
             raise ValueError("numerator, denominator: only ratio has them")
         if self.value is not None and self.function != "share":
             raise ValueError("value: only share has one")
+        if self.at_least_km is not None and self.function != "speed_kmh":
+            raise ValueError("at_least_km: only speed_kmh has it")
         if self.in_asset is not None and self.field != "amount_minor":
             raise ValueError("in_asset: only what is computed of amount_minor has it")
         if self.include_current and self.function in ("time_since_last", "speed_kmh"):
@@ -114,13 +122,29 @@ class Condition(Part):
     | yes | no | aggregate with `value`, or with `factor` times the aggregate `against` |
     | yes | yes | `left` with `factor` times the aggregate |
     | no | yes | `left` with `value` |
+
+    With `at_most` it has an end on the other side as well.
     """
 
     left: FieldName | None = None
-    op: Comparison
-    value: Number | None = None
-    factor: Number | None = None
+    op: Annotated[Comparison, Field(description="How the two are compared.")]
+    value: Annotated[Number | None, Field(description="The number that it is compared with.")] = None
+    factor: Annotated[Number | None, Field(description="Of a history: how many times of it.")] = None
     against: Annotated[Aggregate | None, Field(description="The key's own history over another window.")] = None
+    at_most: Annotated[
+        Number | None,
+        Field(description="With gt or ge: the `value` or `factor` up to which it holds, no end if left out."),
+    ] = None
+
+    @model_validator(mode="after")
+    def _has_two_ends(self) -> Self:
+        least = self.factor if self.value is None else self.value
+        if self.at_most is not None:
+            if self.op not in ("gt", "ge"):
+                raise ValueError("at_most: only gt and ge have it")
+            if least is not None and self.at_most < least:
+                raise ValueError(f"at_most: {self.at_most} is below {least}, nothing lies between them")
+        return self
 
 
 class Rule(Part):

@@ -44,6 +44,7 @@ class Spec:
         accumulator, measure: how values are held and read; None where the window's entries are looked at.
         squared: what is measured is the square of what is meant.
         value: of `share`, the value that is asked for; None for the fact's own.
+        least_metres: of `speed_kmh`, the distance below which nothing has moved.
     """
 
     function: str
@@ -57,6 +58,7 @@ class Spec:
     measure: Callable[[Any], Ratio | None] | None
     squared: bool
     value: Any
+    least_metres: int
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -73,6 +75,7 @@ class CompiledRule:
         compare: how what it looks at is compared with the limit.
         limit: what it is compared with, where that is a number; squared where the aggregate is.
         factor: what the aggregate (or `against`) is multiplied with, where it is compared with that.
+        most: the limit or factor on the other side, where there is one; squared alike.
         squared: both sides are compared by their squares.
         steps, within_ms: of a sequence; `within_ms` also of a combination.
         retention_ms: how far back it looks.
@@ -89,6 +92,7 @@ class CompiledRule:
     compare: Callable[[Any, Any], bool] | None
     limit: Ratio | None
     factor: Ratio | None
+    most: Ratio | None
     squared: bool
     steps: tuple[Passes, ...]
     within_ms: int
@@ -133,12 +137,14 @@ def compile_rule(rule: Rule) -> CompiledRule:
     aggregate = None if rule.aggregate is None else _spec(rule.aggregate)
     against = None if condition is None or condition.against is None else _spec(condition.against)
     squared = any(spec is not None and spec.squared for spec in (aggregate, against))
-    limit = factor = left = None
+    limit = factor = most = left = None
     if condition is not None:
         if condition.value is not None:
             limit = _signed(_ratio(condition.value), squared)
         if condition.factor is not None:
             factor = _signed(_ratio(condition.factor), squared)
+        if condition.at_most is not None:
+            most = _signed(_ratio(condition.at_most), squared)
         if condition.left is not None:
             left = _number_of(condition.left, None if rule.aggregate is None else rule.aggregate.in_asset)
     within_s = rule.sequence.within_s if rule.sequence else rule.combination.within_s if rule.combination else 0
@@ -154,6 +160,7 @@ def compile_rule(rule: Rule) -> CompiledRule:
         compare=None if condition is None else _COMPARISONS[condition.op],
         limit=limit,
         factor=factor,
+        most=most,
         squared=squared,
         steps=tuple(compile_filter(step) for step in rule.sequence.steps) if rule.sequence else (),
         within_ms=within_s * 1000,
@@ -199,6 +206,7 @@ def _spec(aggregate: Aggregate) -> Spec:
         measure=measure,
         squared=function == "stddev",
         value=value,
+        least_metres=(aggregate.at_least_km or 0) * 1000,
     )
 
 

@@ -79,6 +79,8 @@ class FactEvaluation:
                 return
             if not rule.compare(left * rule.limit[1], rule.limit[0]):
                 return
+            if rule.most is not None and left * rule.most[1] > rule.most[0]:
+                return
             observed, limit = shown((left, 1)), shown(rule.limit)
         settle(rule, entry, Fire(observed, limit, None, entry.t_ms, 1, (entry.evidence_id(),)))
 
@@ -156,9 +158,11 @@ class AggregateEvaluation:
     def _compared(self, entry: Entry, measured: Ratio, normal: Ratio | None) -> Fire | None:
         """What the rule says of an entry at which its windows come to so much."""
         rule = self.rule
-        limit, compare = rule.limit, rule.compare
+        limit, most, compare = rule.limit, rule.most, rule.compare
         assert compare is not None
         if limit is not None:
+            if most is not None and measured[0] * most[1] > most[0] * measured[1]:
+                return None
             if not compare(measured[0] * limit[1], limit[0] * measured[1]):
                 return None
             return self._fire(entry, measured, limit, None)
@@ -177,6 +181,8 @@ class AggregateEvaluation:
             observed, normal = self._alike((left, 1), False), measured
         limit = factor[0] * normal[0], factor[1] * normal[1]
         if not compare(observed[0] * limit[1], limit[0] * observed[1]):
+            return None
+        if most is not None and observed[0] * most[1] * normal[1] > most[0] * normal[0] * observed[1]:
             return None
         return self._fire(entry, observed, limit, normal)
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from agents.ledger.accounts import available
 from schemas import events as ev
 from schemas.clock import unix_ms
 from schemas.facts import FactValue
@@ -76,6 +77,7 @@ class _Seen(msgspec.Struct):
     to_state: str | None = None
     amount_minor: int | None = None
     asset: str | None = None
+    balances: tuple[ev.AccountBalance, ...] = ()
     rail: str | None = None
     sub_wallet: str | None = None
     counterparty: ev.Counterparty | None = None
@@ -170,9 +172,17 @@ def _add_command(fact: dict[str, FactValue], seen: _Seen) -> None:
         ("amount_minor", request.amount_minor if seen.amount_minor is None else seen.amount_minor),
         ("asset", seen.asset or request.asset),
         ("rail", seen.rail or request.rail),
-        ("tier", seen.tier),
+        ("tier", None if seen.tier is None else seen.tier.partition("@")[0]),
+        ("available_minor", _available_minor(seen)),
         ("reward_code", request.code),
     )
+
+
+def _available_minor(seen: _Seen) -> int | None:
+    """What the sub-wallet can spend after the event; None where that has not changed."""
+    account = available(seen.wallet_id or "", seen.sub_wallet or "")
+    balances = seen.balances
+    return next((each.balance_minor for each in balances if each.account == account and each.asset == seen.asset), None)
 
 
 def _add_circumstances(fact: dict[str, FactValue], seen: _Seen) -> None:

@@ -104,13 +104,21 @@ def _check(check: Check) -> Passes:
     if op == "ne":
         return lambda fact: fact.get(field) != wanted
     assert not isinstance(wanted, str)
-    return _ordering(field, op, wanted)
+    return _multiple(field, wanted) if op == "multiple_of" else _ordering(field, op, wanted)
 
 
 def _membership(field: str, values: frozenset[FactValue], wanted: bool) -> Passes:
     if wanted:
         return lambda fact: fact.get(field) in values
     return lambda fact: fact.get(field) not in values
+
+
+def _multiple(field: str, wanted: int | float) -> Passes:
+    def passes(fact: Fact) -> bool:
+        found = fact.get(field)
+        return found is not None and found.__class__ is not str and found % wanted == 0
+
+    return passes
 
 
 def _ordering(field: str, op: str, wanted: int | float) -> Passes:

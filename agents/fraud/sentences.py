@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Final
 
 from agents.fraud.alerts import Alert
 from agents.fraud.entries import Exact
-from schemas.fraud_rules import Aggregate, Rule
+from schemas.fraud_rules import Aggregate, Condition, Rule
 
 _COMPARED: Final = {
     "gt": "above",
@@ -31,7 +32,9 @@ def sentence(rule: Rule, alert: Alert) -> str:
     """Who, what was seen, against which limit, and how often: without the jargon of the rule where that can be."""
     subject = ", ".join(f"{_name(field)} {value}" for field, value in zip(alert.kind, alert.key, strict=True))
     times = "" if alert.occurrences == 1 else f" Seen {alert.occurrences} times."
-    return f"{subject[:1].upper()}{subject[1:]}: {_finding(rule, alert)}.{times}"
+    finding, about = _finding(rule, alert), _about(rule)
+    said = about if finding is None else finding if about is None else f"{about} ({finding})"
+    return f"{subject[:1].upper()}{subject[1:]}: {said or 'a transaction is as the rule describes'}.{times}"
 
 
 def duration(seconds: int) -> str:
@@ -41,7 +44,14 @@ def duration(seconds: int) -> str:
     return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
 
 
-def _finding(rule: Rule, alert: Alert) -> str:
+def _about(rule: Rule) -> str | None:
+    """What the rule is against, as a part of a sentence."""
+    description = rule.description
+    return None if description is None else f"{description[:1].lower()}{description[1:].rstrip('.')}"
+
+
+def _finding(rule: Rule, alert: Alert) -> str | None:
+    """What was seen; None of a rule that only looks which facts there are."""
     if rule.sequence is not None:
         return f"{len(rule.sequence.steps)} steps, one after the other, within {duration(rule.sequence.within_s)}"
     if rule.combination is not None:
@@ -52,23 +62,32 @@ def _finding(rule: Rule, alert: Alert) -> str:
         )
     condition = rule.condition
     if condition is None:
-        return "a transaction is as the rule describes"
-    compared = f"is {_COMPARED[condition.op]}"
+        return None
+    limit = f"is {_COMPARED[condition.op]} {_number(alert.limit)}"
+    most = _most(condition, alert)
     if rule.aggregate is None:
         money = condition.left == "amount_minor"
-        return f"{_name(condition.left or '')} {_value(alert, alert.observed, money)} {compared} {_number(alert.limit)}"
+        return f"{_name(condition.left or '')} {_value(alert, alert.observed, money)} {limit}{most}"
     seen = _money(rule.aggregate)
     if condition.left is not None:
         return (
-            f"{_name(condition.left)} {_value(alert, alert.observed, seen)} {compared} {_number(alert.limit)}, which "
-            f"is {condition.factor} times the {_described(rule.aggregate)}, {_number(alert.normal)}"
+            f"{_name(condition.left)} {_value(alert, alert.observed, seen)} {limit}, which "
+            f"is {condition.factor} times the {_described(rule.aggregate)}, {_number(alert.normal)}{most}"
         )
-    finding = f"{_described(rule.aggregate)} {_value(alert, alert.observed, seen)} {compared} {_number(alert.limit)}"
+    finding = f"{_described(rule.aggregate)} {_value(alert, alert.observed, seen)} {limit}"
     if condition.against is not None:
         finding += (
             f", which is {condition.factor} times the usual: {_described(condition.against)} {_number(alert.normal)}"
         )
-    return finding
+    return finding + most
+
+
+def _most(condition: Condition, alert: Alert) -> str:
+    """The end on the other side, where there is one."""
+    if condition.at_most is None:
+        return ""
+    most = Fraction(condition.at_most)
+    return f", and at most {_number(most if condition.value is not None else most * (alert.normal or 0))}"
 
 
 def _described(aggregate: Aggregate) -> str:
@@ -114,4 +133,4 @@ def _number(value: Exact | None) -> str:
     """An int as it is, what is none with three digits after the point at most."""
     if value is None:
         return "none"
-    return str(value) if isinstance(value, int) else f"{float(value):.3f}".rstrip("0").rstrip(".")
+    return str(value.numerator) if value.denominator == 1 else f"{float(value):.3f}".rstrip("0").rstrip(".")

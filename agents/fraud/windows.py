@@ -137,7 +137,9 @@ class Window:
         if self.spec.function == "time_since_last":
             return passed_ms, 1000
         metres = metres_between(before.fact, entry.fact)
-        return None if metres is None else (metres * 3600, max(1, passed_ms))
+        if metres is None:
+            return None
+        return (metres * 3600, max(1, passed_ms)) if metres >= self.spec.least_metres else (0, 1)
 
     def _put(self, at: int, value: Any) -> None:
         """Keep the value of a late entry."""

@@ -55,6 +55,7 @@ class Options(NamedTuple):
     alerts_json: Path | None
     delimiter: str
     allowed_lateness_s: float | None
+    unique: str | None
     skip_unmapped: bool
     processes: int
     top: int
@@ -100,6 +101,12 @@ class Options(NamedTuple):
     type=click.FloatRange(min=0),
     metavar="S",
     help="Leave out rows that are more than S seconds older than one before them, and count them. Default: none.",
+)
+@click.option(
+    "--unique",
+    metavar="COLUMN",
+    help="The column that names a transaction: rows that name one again are passed over and counted. Default: each "
+    "row is a fact.",
 )
 @click.option(
     "--skip-unmapped", is_flag=True, help="Leave out rules that look at fields which are not mapped; they are named."
@@ -183,6 +190,7 @@ def _run(options: Options) -> _Result:
         labels=options.labels,
         delimiter=_delimiter(options.delimiter),
         lateness_ms=None if options.allowed_lateness_s is None else round(options.allowed_lateness_s * 1_000),
+        unique=options.unique,
     )
     plan, skipped = _fitted(plan, options)
     with _progress() as follow:
@@ -270,6 +278,8 @@ def _warn(result: _Result) -> None:
             click.echo(f"  line {line}: {reason}", err=True)
         if seen.bad > MOST_BAD:
             click.echo(f"  and {seen.bad - MOST_BAD:,} more", err=True)
+    if seen.repeated:
+        click.echo(f"{seen.repeated:,} rows name a transaction again and were passed over", err=True)
     if seen.too_late:
         click.echo(f"rows that came later than allowed and were left out: {seen.too_late:,}", err=True)
     table, mapping = plan.open()

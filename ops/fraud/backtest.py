@@ -44,6 +44,7 @@ class Plan:
     Attributes:
         rules: sets of rules, each looked at on its own: those to try, perhaps older ones beside them.
         labels: the column that says which rows are fraud.
+        unique: the column that names a transaction: a row that names one again is passed over, as the ledger does.
         lateness_ms: rows so much older than one before them are left out; None for none.
     """
 
@@ -54,6 +55,7 @@ class Plan:
     delimiter: str = ","
     surroundings: Surroundings = field(default_factory=Surroundings)
     lateness_ms: int | None = None
+    unique: str | None = None
 
     def open(self) -> tuple[Table, FactMapping]:
         """The table and what reads its rows.
@@ -65,10 +67,11 @@ class Plan:
         numeric = numeric_fields([rule for rules in self.rules for rule in rules])
         try:
             mapping = FactMapping(self.mapping, table.columns, numeric)
-            if self.labels is not None and self.labels not in table.columns:
-                raise OperationError(
-                    f"--labels: the table has no column {self.labels!r}; it has {', '.join(table.columns)}"
-                )
+            for option, column in (("--labels", self.labels), ("--unique", self.unique)):
+                if column is not None and column not in table.columns:
+                    raise OperationError(
+                        f"{option}: the table has no column {column!r}; it has {', '.join(table.columns)}"
+                    )
         except OperationError:
             table.close()
             raise
@@ -92,6 +95,8 @@ class Seen:
     #: Rows that are older than one before them; of those the ones that were left out.
     late: int = 0
     too_late: int = 0
+    #: Rows that name a transaction again.
+    repeated: int = 0
     bad: int = 0
     #: The first of the bad ones: line of the file, and what is wrong with it.
     reasons: list[tuple[int, str]] = field(default_factory=list)
@@ -102,7 +107,7 @@ class Seen:
     @property
     def rows(self) -> int:
         """All rows of the table, bad ones too."""
-        return self.events + self.bad + self.too_late
+        return self.events + self.bad + self.too_late + self.repeated
 
     def add_bad(self, line: int, reason: str) -> None:
         """Count a bad row."""
@@ -187,6 +192,8 @@ class _Reading:
         self._latest_ms, self._earliest_ms = -(2**63), 2**63
         self._labelled = RowBits()
         self._forgotten = 0
+        self._unique_at = None if plan.unique is None else self.table.columns.index(plan.unique)
+        self._named: set[str] = set()
 
     def read(self) -> None:
         """Read all rows and show them to the rules."""
@@ -204,7 +211,7 @@ class _Reading:
             except ValueError as error:
                 seen.add_bad(table.line, str(error))
                 continue
-            if self._is_too_late(t_ms):
+            if (self._unique_at is not None and self._is_repeated(cells[self._unique_at])) or self._is_too_late(t_ms):
                 continue
             seen.events += 1
             if label_at is not None and _is_labelled(cells[label_at], plan, table):
@@ -222,6 +229,15 @@ class _Reading:
         self._forgotten += 1
         if self._forgotten % _COLLECTED_EVERY == 0:
             gc.collect()
+
+    def _is_repeated(self, name: str) -> bool:
+        """Note which transaction a row names, and whether one before it did; one that names none is itself."""
+        if name in self._named:
+            self.seen.repeated += 1
+            return True
+        if name:
+            self._named.add(name)
+        return False
 
     def _is_too_late(self, t_ms: int) -> bool:
         """Note a row's time, and whether it is older than one before it, by more than is allowed."""

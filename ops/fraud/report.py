@@ -118,6 +118,7 @@ class Report:
             "first_bad_rows": [{"line": line, "reason": reason} for line, reason in seen.reasons[:MOST_BAD]],
             "out_of_order": seen.late,
             "too_late": seen.too_late,
+            "repeated": seen.repeated,
             "from": None if seen.from_ms is None else shown_time(seen.from_ms),
             "to": None if seen.to_ms is None else shown_time(seen.to_ms),
             "days": days_between(seen.from_ms, seen.to_ms),

@@ -37,6 +37,7 @@ FUNCTIONS = (
 CHECKS: tuple[dict[str, Any], ...] = (
     {"field": "amount_minor", "op": "ge", "value": 2},
     {"field": "amount_minor", "op": "lt", "value": 10},
+    {"field": "amount_minor", "op": "multiple_of", "value": 2},
     {"field": "anomaly_score", "op": "gt", "value": 0.2},
     {"field": "anomaly_score", "op": "le", "value": 0.2},
     {"field": "direction", "op": "eq", "value": "out"},
@@ -100,6 +101,8 @@ def aggregates(draw: st.DrawFn) -> dict[str, Any]:
         part["value"] = draw(st.sampled_from(("d1", 1, 3, "EUR")))
     if function not in ("time_since_last", "speed_kmh"):
         part["include_current"] = draw(st.booleans())
+    if function == "speed_kmh" and draw(st.booleans()):
+        part["at_least_km"] = draw(st.sampled_from((5_000, 8_000)))
     if part.get("field") == "amount_minor" and draw(st.integers(0, 3)) == 0:
         part["in_asset"] = "EUR"
     if draw(st.integers(0, 2)) == 0:
@@ -134,6 +137,9 @@ def rules(draw: st.DrawFn, rule_id: str, key: list[str], members: list[str]) -> 
         else:
             condition["factor"] = draw(st.sampled_from(FACTORS))
             condition[compared] = "amount_minor" if compared == "left" else draw(aggregates())
+        if op in ("gt", "ge") and draw(st.integers(0, 2)) == 0:
+            least: float = condition["value"] if compared == "value" else condition["factor"]
+            condition["at_most"] = least + draw(st.sampled_from((0, 0.5, 2)))
         part["condition"] = condition
     elif shape == "sequence":
         part["sequence"] = {

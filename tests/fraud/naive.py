@@ -114,6 +114,8 @@ def measure(rule: Rule, aggregate: Aggregate, entries: list[Seen], now: Seen) ->
             return Fraction(now.order[0] - found[-1].order[0], 1000) if found else None
         case "speed_kmh":
             far = metres(found[-1], now) if found else None
+            if far is not None and far < 1_000 * (aggregate.at_least_km or 0):
+                return Fraction(0)
             return None if far is None else Fraction(far * 3600, max(1, now.order[0] - found[-1].order[0]))
         case "ratio":
             return ratio(aggregate, found)
@@ -184,6 +186,11 @@ def judge(rule: Rule, entries: list[Seen], now: Seen) -> Said | None:
     assert observed is not None
     if not compare(condition.op, observed, limit):
         return None
+    if condition.at_most is not None:
+        most = Fraction(str(condition.at_most))
+        most = square(most) if True in squares else most
+        if observed > (most if normal is None else most * normal):
+            return None
     return Said(observed, limit, normal, events=1 if aggregate is None else len(window(rule, aggregate, entries, now)))
 
 

@@ -40,6 +40,9 @@ def passes(part: Filter, fact: dict[str, Any]) -> bool:
     if part.op in ("eq", "ne"):
         return same(found, part.value) == (part.op == "eq")
     left, right = number(found), number(part.value)
+    if part.op == "multiple_of":
+        assert right is not None
+        return left is not None and (left / right).denominator == 1
     return left is not None and right is not None and compare(part.op, left, right)
 
 

@@ -18,7 +18,7 @@ SAMPLE = sample_folder()
 NODES = ["nodeid,isFraud,init_balance,fraudStep", "0,0,184.44,-1", "1,1,0.29,5", "2,0,0.00,-1"]
 TRANSACTIONS = ["sourceNodeId,targetNodeId,value,time", "1,0,0.07,2", "0,1,103.55,1", "0,0,1.00,3"]
 SMALL = Dataset(
-    [Account(0, 18_444, False), Account(1, 29, True), Account(2, 0, False)],
+    [Account(0, 18_444, False), Account(1, 29, True, 5), Account(2, 0, False)],
     [Payment(0, 1, 10_355, 1), Payment(1, 0, 7, 2), Payment(0, 0, 100, 3)],
 )
 FUNDINGS: list[Funding] = ["opening-balance", "sum-of-outgoing"]

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from schemas.facts import FACT_FIELDS
+
 #: First column of a table -> the columns that such a table may have.
 COLUMNS = {
     "wallet": (
@@ -24,6 +26,7 @@ COLUMNS = {
         *("code", "field", "state", "replayed", "current", "balances", "event", "then"),
     ),
     "account": ("account", "asset", "balance"),
+    "at": ("at", *FACT_FIELDS, "amount_minor>EUR", "|", "fires"),
 }
 
 _HEADING = re.compile(r"[^ ]+(?: [^ ]+)*")

@@ -1,0 +1,1 @@
+"""Shipped fraud rules: data files, each with parameters that can be set, what it is against, and its sources."""

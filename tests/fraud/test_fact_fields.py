@@ -1,0 +1,48 @@
+"""What rules see of the ledger's own events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from agents.fraud.facts import Recorded, fact_of
+from schemas.facts import FACT_FIELDS
+
+EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "ledger-events.v1"
+
+
+def seen(name: str, **changed: Any) -> Recorded:
+    """The fact that a golden example is, some fields of it changed."""
+    event = json.loads((EXAMPLES / f"{name}.json").read_text()) | changed
+    found = fact_of(json.dumps(event).encode(), 0)
+    assert found is not None
+    return found
+
+
+def test_what_is_left_is_that_of_the_wallet_and_asset() -> None:
+    assert seen("debit.deferred").fact["available_minor"] == 27551
+    assert seen("debit.fee").fact["available_minor"] == 3970
+    assert "available_minor" not in seen("debit.deferred", asset="USD").fact
+    assert "available_minor" not in seen("dispute.debit").fact
+
+
+def test_a_tier_is_known_by_its_name() -> None:
+    assert seen("debit.deferred", tier="basic@7").fact["tier"] == "basic"
+
+
+def test_a_dispute_is_a_fact_of_its_own() -> None:
+    dispute = seen("dispute.debit")
+    assert dispute.is_first
+    assert dispute.fact["operation"] == "dispute"
+    assert "direction" not in dispute.fact
+    assert not seen("dispute.debit.2").is_first
+
+
+def test_every_field_of_a_fact_is_in_the_catalogue() -> None:
+    for path in sorted(EXAMPLES.glob("*.json")):
+        found = fact_of(path.read_bytes(), 0)
+        if found is not None:
+            assert found.fact.keys() <= FACT_FIELDS.keys(), path.name
+            for name, value in found.fact.items():
+                assert isinstance(value, str) == (FACT_FIELDS[name][0] == "text"), (path.name, name)
