@@ -328,5 +328,5 @@ def test_the_ledger_does_what_its_model_does(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("agents.ledger.operations.release_quarantine.PORTION", PORTIONS["release"])
     monkeypatch.setattr("agents.ledger.due.TICK_PORTION", PORTIONS["tick"])
     seeded(
-        lambda seed: run_state_machine_as_test(hypothesis.seed(seed)(LedgerAgainstModel), settings=runs(300, 5_000, 80))
+        lambda seed: run_state_machine_as_test(hypothesis.seed(seed)(LedgerAgainstModel), settings=runs(100, 3_000, 80))
     )
