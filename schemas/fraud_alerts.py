@@ -40,7 +40,7 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     severity: str
     score: int
     action: str
-    #: What became of the action: `sent`, or why it was not.
+    #: What became of the action: `sent`, or why it was not: `shadow`, `snoozed`, `budget`, `no wallet`.
     action_result: str | None = None
     #: Values of the rule's key, joined by `|`.
     subject: str
@@ -66,6 +66,8 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     sentence: str
     #: Name -> where to read on, such as a command.
     links: dict[str, str] = {}
+    #: What an analyst said of it last.
+    label: str | None = None
     #: Partition time at which this was written.
     recorded_at: str
 

@@ -112,6 +112,7 @@ def test_envelopes_take_any_input() -> None:
         "w.internal-commands.v1",
         "w.ledger-events.v1",
         "w.wallet-balances.v1",
+        "w.fraud-events.v1",
     ]
     assert all(f"below {(4 << 20) + (64 << 10)}" in problem for problem in larger)
     (smaller,) = problems_of(dead_letters={"max.message.bytes": 1 << 20})
