@@ -117,6 +117,10 @@ class Engine:
         """Drop a history from memory; `load` brings it back."""
         self._histories.get(kind, {}).pop(key, None)
 
+    def keys(self, kind: Kind) -> list[Key]:
+        """The keys of a kind whose histories are there."""
+        return list(self._histories.get(kind, ()))
+
     def entries(self, kind: Kind, key: Key) -> Sequence[Entry]:
         """The entries of a history in order; not to be changed."""
         history = self._histories.get(kind, {}).get(key)

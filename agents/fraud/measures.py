@@ -226,11 +226,11 @@ def signed_square(ratio: Ratio) -> Ratio:
 
 
 def shown(ratio: Ratio, squared: bool = False) -> Exact:
-    """The number itself; a root to 6 decimals, rounded down."""
+    """The number itself; of what is squared with its sign the root, to 6 decimals, rounded towards 0."""
     value = Fraction(ratio[0]) / Fraction(ratio[1])
     if squared:
-        scale = 10**12
-        value = Fraction(math.isqrt(int(value * scale)), 10**6)
+        root = math.isqrt(int(abs(value) * 10**12))
+        value = Fraction(-root if value < 0 else root, 10**6)
     return value.numerator if value.denominator == 1 else value
 
 

@@ -81,6 +81,11 @@ class Window:
                 self._add(self.hi)
                 self.hi += 1
         start_ms, lo = t_ms - self._window_ms, self.lo
+        # Late entries may have come in before what was the beginning.
+        while lo > 0 and entries[lo - 1].t_ms > start_ms:
+            lo -= 1
+            if self._new is not None:
+                self._add(lo)
         while lo < end and entries[lo].t_ms <= start_ms:
             if self._new is not None:
                 self._remove(lo)
