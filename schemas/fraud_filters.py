@@ -155,11 +155,25 @@ def check_size(name: str, part: Filter) -> None:
     Raises:
         ValueError: the filter has too many checks or nests too deeply.
     """
-    checks = checks_of(part)
-    if len(checks) > MAX_CONDITIONS:
-        raise ValueError(f"{name}: {len(checks)} conditions, at most {MAX_CONDITIONS} are taken")
-    if any(depth > MAX_DEPTH for depth, _ in checks):
+    level, conditions = [part], 0
+    for _ in range(MAX_DEPTH):
+        conditions += sum(not _parts_of(each) for each in level)
+        level = [each for parent in level for each in _parts_of(parent)]
+    if level:
         raise ValueError(f"{name}: nested deeper than {MAX_DEPTH}")
+    if conditions > MAX_CONDITIONS:
+        raise ValueError(f"{name}: {conditions} conditions, at most {MAX_CONDITIONS} are taken")
+
+
+def _parts_of(part: Filter) -> tuple[Filter, ...]:
+    match part:
+        case All():
+            return part.all
+        case Any_():
+            return part.any
+        case Not():
+            return (part.not_,)
+    return ()
 
 
 for _model in (All, Any_, Not):

@@ -138,7 +138,9 @@ class Engine:
         """
         if self.lateness_ms is None:
             return
-        self._before_ms = max(now_ms - self.lateness_ms, self._before_ms or 0)
+        before_ms = now_ms - self.lateness_ms
+        # It may lie before 1970: facts of a backtest have any time.
+        self._before_ms = before_ms if self._before_ms is None else max(before_ms, self._before_ms)
         looked_at = 0
         for kind, key in islice(self._sweep, histories):
             looked_at += 1

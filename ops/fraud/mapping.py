@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
-from fractions import Fraction
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from ops.errors import OperationError
+from ops.fraud.cells import MAX_TEXT, UNITS_MS, Read, major_units, minor_units, number, time_in, time_ms
+from schemas.assets import ISO_4217
 from schemas.contract import Contract
-from schemas.facts import DERIVED, FACT_FIELDS, FactValue, FieldKind
+from schemas.facts import FACT_FIELDS, FactValue, FieldKind
 from schemas.fraud_filters import FieldName
 
 _TIME: Final = "time"
-_UNITS_MS: Final = {"ms": 1, "s": 1_000, "minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
-
-#: A row's cells by column; reads one field of the fact, None where the cell is empty.
-Read = Callable[[Mapping[str, str]], Any]
+_AMOUNT: Final = "amount_minor"
+#: What no column can say: under this key a fact stands with both of its wallets.
+_PARTY: Final = "party_id"
 
 
 class Column(Contract):
@@ -28,25 +27,34 @@ class Column(Contract):
 
     column: Annotated[str, Field(min_length=1)]
     kind: Annotated[
-        Literal["text", "number"] | None, Field(description="What it holds; known of the ledger's own fields.")
+        Literal["text", "number"] | None,
+        Field(description="What it holds. Known of the ledger's own fields; of others as rules use it."),
     ] = None
     decimals: Annotated[
-        int | None, Field(ge=0, le=18, description="Of an amount in major units: 103.55 with 2 is 10355 minor units.")
+        Annotated[int, Field(ge=0, le=18)] | Literal["asset"] | None,
+        Field(
+            description="Of an amount in major units: 103.55 with 2 is 10355 minor units. `asset`: as many as the "
+            "row's asset has by ISO 4217."
+        ),
     ] = None
     unit: Annotated[
         Literal["ms", "s", "minute", "hour", "day"] | None,
-        Field(description="Of a time that is a number: its unit, since 1970. RFC 3339 if left out."),
+        Field(
+            description="Of a time that is a number: its unit, since 1970. Without it times are RFC 3339, or seconds, "
+            "or milliseconds from 10^11 on."
+        ),
     ] = None
 
 
 class Constant(Contract):
     """A field that is the same in every row."""
 
-    const: str | int
+    const: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)] | int
 
 
-_Mapping = dict[FieldName, str | Constant | Column]
-_ADAPTER: Final[TypeAdapter[_Mapping]] = TypeAdapter(_Mapping)
+Mapped = dict[FieldName, str | Constant | Column]
+_ADAPTER: Final[TypeAdapter[Mapped]] = TypeAdapter(Mapped)
+_HINT: Final = 'A field is mapped to a column\'s name, to {"const": "EUR"}, or to {"column": "value", "decimals": 2}'
 
 
 class FactMapping:
@@ -55,63 +63,155 @@ class FactMapping:
     Args:
         fields: field -> where it comes from; `time` must be among them.
         columns: the columns that the table has.
+        numeric: fields beyond the ledger's own that hold numbers, unless `fields` says otherwise.
 
     Raises:
         OperationError: a column is missing, or a field cannot be read so; the message says which.
     """
 
-    def __init__(self, fields: _Mapping, columns: tuple[str, ...]):
+    def __init__(self, fields: Mapped, columns: Sequence[str], numeric: frozenset[str] = frozenset()):
         if _TIME not in fields:
-            raise OperationError('the mapping names no "time": say which column says when a row happened')
-        for name in fields.keys() & set(DERIVED) - {"direction"}:
-            raise OperationError(f"the mapping names {name}, which is derived: leave it out")
-        #: Field -> what it holds.
-        self.kinds: dict[str, FieldKind] = dict.fromkeys(("hour", "weekday"), "number")
-        self._constants: dict[str, FactValue] = {}
-        self._readers: list[tuple[str, Read]] = []
-        self._time: Read = lambda _row: None
+            raise OperationError(
+                'the mapping names no "time": say which column says when a row happened, as in {"time": "at"}'
+            )
+        if _PARTY in fields:
+            raise OperationError("the mapping names party_id, which is both wallet_id and to_wallet_id: leave it out")
+        #: Field -> what it holds; `time` is a number too, of milliseconds since 1970.
+        self.kinds: dict[str, FieldKind] = {_TIME: "number"}
+        self.constants: dict[str, FactValue] = {}
+        self._columns = tuple(columns)
+        self._numeric = numeric
+        self._texts: list[tuple[str, int]] = []
+        self._numbers: list[tuple[str, int, Read]] = []
+        self._by_asset: tuple[int, int | None] | None = None
+        self._time_at = 0
+        self._time: Callable[[str], int] = time_ms
+        columned = {
+            name: Column(column=given) if isinstance(given, str) else given
+            for name, given in fields.items()
+            if not isinstance(given, Constant)
+        }
         for name, given in fields.items():
-            self._add(name, Column(column=given) if isinstance(given, str) else given, columns)
-        self.kinds |= {"direction": "text", "party_id": "text"}
+            if isinstance(given, Constant):
+                self._add_constant(name, given)
+        for name, column in columned.items():
+            self._add(name, column, columned)
 
-    def _add(self, name: str, given: Column | Constant, columns: tuple[str, ...]) -> None:
-        if isinstance(given, Constant):
-            if name == _TIME:
-                raise OperationError("the mapping gives every row the same time: name a column")
-            self._constants[name] = given.const
-            self.kinds[name] = "text" if isinstance(given.const, str) else "number"
-            return
-        if given.column not in columns:
-            raise OperationError(f"{name}: the table has no column {given.column!r}; it has {', '.join(columns)}")
+    def _add_constant(self, name: str, given: Constant) -> None:
         if name == _TIME:
-            self._time = _time_reader(given)
-            return
-        known = FACT_FIELDS.get(name)
-        kind: FieldKind = given.kind or (known[0] if known else "text")
-        self.kinds[name] = kind
-        self._readers.append((name, _text_reader(given) if kind == "text" else _number_reader(given)))
+            raise OperationError("the mapping gives every row the same time: name a column")
+        if name == _AMOUNT and isinstance(given.const, str):
+            raise OperationError('amount_minor: a constant amount is an integer of minor units, as in {"const": 100}')
+        self.constants[name] = given.const
+        self.kinds[name] = "text" if isinstance(given.const, str) else "number"
 
-    def read(self, row: Mapping[str, str]) -> tuple[int, dict[str, FactValue]]:
-        """Event time in milliseconds since 1970, and the fact without what is derived.
+    def _add(self, name: str, given: Column, others: Mapping[str, Column]) -> None:
+        at = self._at(name, given)
+        if given.unit is not None and name != _TIME:
+            raise OperationError(f"{name}: only time has a unit")
+        if name == _TIME:
+            if given.kind == "text" or given.decimals is not None:
+                raise OperationError('time: it has a "unit" and nothing else, as in {"column": "at", "unit": "s"}')
+            self._time_at = at
+            if given.unit is not None:
+                self._time = time_in(UNITS_MS[given.unit])
+            return
+        kind = self._kind(name, given)
+        self.kinds[name] = kind
+        if kind == "text":
+            self._texts.append((name, at))
+        elif given.decimals == "asset":
+            self._add_by_asset(name, at, others)
+        else:
+            self._numbers.append((name, at, _number_reader(name, given.decimals)))
+
+    def _at(self, name: str, given: Column) -> int:
+        if given.column not in self._columns:
+            there = ", ".join(map(repr, self._columns[:50]))
+            hint = ""
+            if len(self._columns) == 1 and re.search(r"[;\t|]", self._columns[0]):
+                hint = "; its cells are parted by something else than a comma: say --delimiter"
+            raise OperationError(f"{name}: the table has no column {given.column!r}; it has {there}{hint}")
+        return self._columns.index(given.column)
+
+    def _kind(self, name: str, given: Column) -> FieldKind:
+        if given.decimals is not None and given.kind == "text":
+            raise OperationError(f'{name}: text has no decimals; leave out "kind" or "decimals"')
+        if name == _AMOUNT and given.kind == "text":
+            raise OperationError("amount_minor: an amount is a number")
+        if given.kind is not None or given.decimals is not None:
+            return given.kind or "number"
+        known = FACT_FIELDS.get(name)
+        return known[0] if known else "number" if name in self._numeric else "text"
+
+    def _add_by_asset(self, name: str, at: int, others: Mapping[str, Column]) -> None:
+        if name != _AMOUNT:
+            raise OperationError(f'{name}: "decimals": "asset" is for amount_minor; say a number')
+        if "asset" not in others and "asset" not in self.constants:
+            raise OperationError('amount_minor: "decimals": "asset" needs "asset" in the mapping')
+        column = others.get("asset")
+        self._by_asset = at, None if column is None else self._at("asset", column)
+
+    @property
+    def has_time_unit(self) -> bool:
+        """Whether the mapping says what times are."""
+        return self._time is not time_ms
+
+    def read_time(self, cells: Sequence[str]) -> int:
+        """Event time of a row in milliseconds since 1970.
+
+        Raises:
+            ValueError: it has none.
+        """
+        text = cells[self._time_at]
+        if not text:
+            raise ValueError("time: the cell is empty")
+        try:
+            return self._time(text)
+        except ValueError as error:
+            raise ValueError(f"time: {error}") from None
+
+    def read(self, cells: Sequence[str]) -> dict[str, FactValue]:
+        """The fact that a row is, without what is derived and without its time.
 
         Raises:
             ValueError: a cell cannot be read; the message says which and why.
         """
-        t_ms = self._time(row)
-        if t_ms is None:
-            raise ValueError("time: the cell is empty")
-        fact = dict(self._constants)
-        for name, read in self._readers:
-            try:
-                value = read(row)
-            except (ValueError, InvalidOperation):
-                raise ValueError(f"{name}: a number was expected") from None
-            if value is not None:
-                fact[name] = value
-        return t_ms, fact
+        fact = self.constants.copy()
+        for name, at in self._texts:
+            text = cells[at]
+            if text:
+                if len(text) > MAX_TEXT:
+                    raise ValueError(f"{name}: {len(text):,} characters, at most {MAX_TEXT:,} are taken")
+                fact[name] = text
+        for name, at, read in self._numbers:
+            text = cells[at]
+            if text:
+                try:
+                    fact[name] = read(text)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from None
+        if self._by_asset is not None:
+            self._add_amount(fact, cells, *self._by_asset)
+        return fact
+
+    def _add_amount(self, fact: dict[str, FactValue], cells: Sequence[str], at: int, asset_at: int | None) -> None:
+        text = cells[at]
+        if not text:
+            return
+        code = str(self.constants["asset"]) if asset_at is None else cells[asset_at]
+        known = ISO_4217.get(code)
+        if known is None:
+            raise ValueError(
+                f"amount_minor: asset {code[:40]!r} is not in ISO 4217; say how many decimals the column has"
+            )
+        try:
+            fact[_AMOUNT] = major_units(text, known.exponent)
+        except ValueError as error:
+            raise ValueError(f"amount_minor: {error}") from None
 
 
-def read_mapping(path: Path) -> _Mapping:
+def read_mapping(path: Path) -> Mapped:
     """The mapping of a file.
 
     Raises:
@@ -124,78 +224,14 @@ def read_mapping(path: Path) -> _Mapping:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise OperationError(
-            f"{path} is no mapping: {where}: {first['msg']}. A field is mapped to a column's name, to "
-            '{"const": "EUR"}, or to {"column": "value", "decimals": 2}'
-        ) from None
+        raise OperationError(f"{path} is no mapping: {where + ': ' if where else ''}{first['msg']}. {_HINT}") from None
 
 
-def _text_reader(given: Column) -> Read:
-    column = given.column
-    return lambda row: row[column] or None
+def _number_reader(name: str, decimals: int | None) -> Read:
+    if decimals is None:
+        return minor_units if name == _AMOUNT else number
+    return _major_units_of(decimals)
 
 
-def _number_reader(given: Column) -> Read:
-    column, decimals = given.column, given.decimals
-    if decimals is not None:
-        factor = 10**decimals
-        return lambda row: _minor(text, factor) if (text := row[column]) else None
-    return lambda row: _number(text) if (text := row[column]) else None
-
-
-def _number(text: str) -> int | Fraction:
-    try:
-        return int(text)
-    except ValueError:
-        return _exact(text)
-
-
-def _exact(text: str) -> int | Fraction:
-    """
-    Raises:
-        ValueError: it is no number, or one of more digits than any amount has.
-    """
-    value = Decimal(text)
-    if not value.is_finite() or abs(value.adjusted()) > 40 or len(value.as_tuple().digits) > 40:
-        raise ValueError("no number of this size is read")
-    exact = Fraction(value)
-    return exact.numerator if exact.denominator == 1 else exact
-
-
-def _minor(text: str, factor: int) -> int:
-    """
-    Raises:
-        ValueError: it has more decimals than its asset.
-    """
-    minor = _exact(text) * factor
-    if isinstance(minor, Fraction):
-        if minor.denominator != 1:
-            raise ValueError("more decimals than the asset has")
-        return minor.numerator
-    return minor
-
-
-def _time_reader(given: Column) -> Read:
-    column = given.column
-    if given.unit is not None:
-        unit_ms = _UNITS_MS[given.unit]
-        return lambda row: _whole_ms(row[column], unit_ms)
-    return lambda row: _rfc3339_ms(row[column])
-
-
-def _whole_ms(text: str, unit_ms: int) -> int:
-    try:
-        return int(_exact(text) * unit_ms)
-    except (ValueError, InvalidOperation):
-        raise ValueError(f"time: {text!r} is no number") from None
-
-
-def _rfc3339_ms(text: str) -> int:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f'time: {text!r} is no time of RFC 3339; of one that is a number say "unit"') from None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    # `timestamp()` is a float of microseconds that are exact for thousands of years.
-    return round(at.timestamp() * 1_000)
+def _major_units_of(decimals: int) -> Callable[[str], int]:
+    return lambda text: major_units(text, decimals)
