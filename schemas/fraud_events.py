@@ -69,9 +69,11 @@ class FireChange(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class AlertChanged(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An alert as it is from now on, and at which fact it opened."""
+    """An alert as it is from now on: its key, and the fact at which it opened."""
 
     what: Literal["opened", "updated", "withdrawn"]
+    kind: tuple[str, ...]
+    key: tuple[FactValue, ...]
     order: tuple[int, int, int, int]
     alert: Alert
 

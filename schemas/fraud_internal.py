@@ -51,7 +51,13 @@ class PauseRule(msgspec.Struct, tag_field="kind", tag="pause_rule", kw_only=True
     partition: int
 
 
-FraudInternal = RoutedFact | PauseRule
+class ForwardedFeedback(msgspec.Struct, tag_field="kind", tag="feedback", kw_only=True):
+    """Feedback that arrived in another partition than its subject's: its value."""
+
+    value: str
+
+
+FraudInternal = RoutedFact | PauseRule | ForwardedFeedback
 
 encode_fraud_internal: Final = msgspec.json.Encoder().encode
 decode_fraud_internal: Final = msgspec.json.Decoder(FraudInternal).decode
