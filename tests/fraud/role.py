@@ -12,7 +12,7 @@ import orjson
 
 from agents.fraud.machine import FraudMachine
 from agents.fraud.turn import Limits
-from schemas.clock import rfc3339, unix_ms
+from schemas.clock import rfc3339
 from schemas.fraud_alerts import Alert, decode_alert
 from schemas.fraud_events import FraudEvent, decode_fraud_event
 from schemas.topics import (
@@ -21,7 +21,6 @@ from schemas.topics import (
     FRAUD_EVENTS,
     FRAUD_FEEDBACK,
     FRAUD_INPUTS,
-    FRAUD_INTERNAL,
     FRAUD_RULES,
     LEDGER_EVENTS,
 )
@@ -235,4 +234,11 @@ def counted(rule_id: str, key: list[str], least: int, window_s: int = 60, **part
     )
 
 
-__all__ = ["FRAUD_INTERNAL", "Json", "RoleWorld", "counted", "payment", "rule", "unix_ms"]
+#: Fires at each fact of 100 minor units and more.
+EACH = rule("each", ["wallet_id"], filter={"field": "amount_minor", "op": "ge", "value": 100})
+
+
+def one(world: RoleWorld) -> Alert:
+    """The only alert."""
+    (alert,) = world.alerts().values()
+    return alert

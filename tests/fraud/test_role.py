@@ -1,0 +1,250 @@
+"""What the role does with facts, rules, feedback and bad input, one thing at a time."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from agents.fraud.turn import Limits
+from schemas.clock import rfc3339
+from schemas.fraud_alerts import decode_alert
+from schemas.partitioning import partition_of
+from schemas.topics import FRAUD_INTERNAL
+from tests.fraud.role import EACH, START_MS, RoleWorld, counted, one, payment, rule
+
+# ---- what a rule sees -----------------------------------------------------------------------------------------------
+
+
+def test_an_alert_says_why() -> None:
+    world = RoleWorld([counted("burst", ["wallet_id"], 2, cooldown_s=60, action="review")], partitions=1)
+    for number in range(3):
+        payment(world, number, "w1", 0, device={"fingerprint": "d1"})
+        world.now_ms += 1_000
+    world.run()
+    alert = one(world)
+    assert (alert.rule_id, alert.version, alert.state, alert.shadow) == ("burst", 1, "open", False)
+    assert (alert.severity, alert.score, alert.action, alert.action_result) == ("high", 50, "review", None)
+    assert (alert.subject, alert.key, alert.wallet_id) == ("w1", {"wallet_id": "w1"}, "w1")
+    assert (alert.observed, alert.limit, alert.occurrences) == ("3", "2", 2)
+    assert alert.evidence == tuple(f"{number:032x}" for number in (2, 1, 0))
+    assert (alert.first_seen, alert.last_seen) == (rfc3339(START_MS + 1_000), rfc3339(START_MS + 2_000))
+    assert alert.sentence == "Wallet w1: number of transactions within 1 minute 3 is at or above 2. Seen 2 times."
+    assert alert.links == {"explain": f"walletstream fraud explain {alert.alert_id}"}
+    assert not world.commands()
+    # Once for each batch, however often it changed.
+    assert len(world.records("fraud-alerts")) == 1
+
+
+def test_a_rule_sees_the_first_fact_of_a_transaction_unless_it_names_a_type() -> None:
+    failed = rule("failed", ["wallet_id"], filter={"field": "type", "op": "eq", "value": "transaction.failed"})
+    world = RoleWorld([EACH, failed], partitions=1)
+    payment(world, 1, "w1", 0, type="transaction.processed", to_state="processed")
+    payment(world, 1, "w1", 0, type="transaction.failed", from_state="processed", to_state="failed")
+    world.run()
+    assert {alert.rule_id: alert.occurrences for alert in world.alerts().values()} == {"each": 1, "failed": 1}
+    world.refer("fraud-rules", "failed", None)
+    payment(world, 2, "w1", 0, type="transaction.failed", from_state="processed", to_state="failed")
+    world.run()
+    assert len(world.alerts()) == 2
+    assert len(world.events()) == 2, "what no rule asks for is not kept"
+
+
+def test_the_age_of_a_wallet_and_what_lists_and_rates_say_is_in_the_fact() -> None:
+    new = rule("new", ["wallet_id"], filter={"field": "wallet_age_s", "op": "lt", "value": 60})
+    listed = rule("listed", ["device"], filter={"field": "device", "op": "in_list", "value": "blocked"})
+    named = rule("named", ["user"], filter={"field": "user", "op": "resembles", "value": "sanctions"})
+    dollars = rule(
+        "dollars",
+        ["wallet_id"],
+        aggregate={
+            "function": "sum",
+            "field": "amount_minor",
+            "window_s": 60,
+            "include_current": True,
+            "in_asset": "USD",
+        },
+        condition={"op": "eq", "value": 108},
+    )
+    world = RoleWorld([new, listed, named, dollars], partitions=1)
+    world.refer("lists", "blocked", {"name": "blocked", "version": 3, "purpose": "block", "entries": ["d1"]})
+    world.refer(
+        "lists", "sanctions", {"name": "sanctions", "version": 7, "purpose": "watch", "entries": ["Smith John"]}
+    )
+    rate = {"rate_id": "r", "base": "EUR", "quote": "USD", "bid": "1.08", "ask": "1.09", "source": "s"}
+    rate |= {"valid_from": "2026-01-01T00:00:00.000Z", "valid_until": "2027-01-01T00:00:00.000Z"}
+    world.refer("fx-rates", "r", rate)
+    world.ledger_event(0, type="wallet.opened", wallet_id="w1", operation="open_wallet")
+    world.now_ms += 59_999
+    payment(world, 1, "w1", 0, device={"fingerprint": "d1"}, references={"user": "john  SMITH"})
+    world.run()
+    found = {alert.rule_id: alert for alert in world.alerts().values()}
+    assert found.keys() == {"new", "listed", "named", "dollars"}
+    (match,) = found["listed"].matches
+    assert (match.field, match.name, match.version, match.entry, match.likeness) == ("device", "blocked", 3, "d1", 100)
+    (match,) = found["named"].matches
+    assert (match.name, match.version, match.entry, match.likeness) == ("sanctions", 7, "smith john", 100)
+    world.refer("lists", "blocked", None)
+    world.now_ms += 60_000
+    payment(world, 2, "w1", 0, device={"fingerprint": "d1"})
+    world.run()
+    assert [alert.rule_id for alert in world.alerts().values()].count("listed") == 1
+
+
+def test_keys_live_where_their_subject_does() -> None:
+    world = RoleWorld([counted("device", ["device"], 1), counted("both", ["party_id"], 1)], partitions=8)
+    payment(world, 1, "w1", 3, device={"fingerprint": "d1"}, counterparty={"wallet_id": "w2", "sub_wallet": "main"})
+    world.run()
+    at = {
+        decode_alert(record.value or b"").subject: partition
+        for partition in range(8)
+        for record in world.topics["fraud-alerts", partition]
+    }
+    assert at == {subject: partition_of(subject, 8) for subject in ("d1", "w1", "w2")}
+    keys = [record.key for partition in range(8) for record in world.topics[FRAUD_INTERNAL, partition]]
+    assert set(keys) <= {b"d1", b"w1", b"w2"}
+
+
+def test_what_comes_too_late_is_counted_apart() -> None:
+    limits = Limits(lateness_ms=1_000, partition_lag_ms=60_000)
+    world = RoleWorld([counted("device", ["device"], 2, window_s=1_000)], partitions=2, limits=limits)
+    home = partition_of("d1", 2)
+    payment(world, 1, "w1", 1 - home, device={"fingerprint": "d1"})
+    world.now_ms += 61_001 + 1_000
+    payment(world, 2, "w2", home, device={"fingerprint": "d1"})
+    world.all[home].run(10)
+    assert not world.events("fact.late")
+    world.run()
+    (late,) = world.events("fact.late")
+    assert late.fact is not None
+    assert late.fact["wallet_id"] == "w1"
+    assert not world.alerts()
+    world.all[home].restart()
+
+
+# ---- rules ----------------------------------------------------------------------------------------------------------
+
+
+def test_rules_are_followed_while_facts_come() -> None:
+    world = RoleWorld(partitions=1)
+    payment(world, 1, "w1", 0)
+    world.run()
+    # A history is there before the rule: three transactions in all.
+    world.publish(counted("burst", ["wallet_id"], 3, state="draft", action="lock"))
+    payment(world, 2, "w1", 0)
+    world.run()
+    assert not world.alerts()
+    world.publish(counted("burst", ["wallet_id"], 3, state="shadow", action="lock"))
+    payment(world, 3, "w1", 0)
+    world.run()
+    assert (one(world).shadow, one(world).action_result) == (True, "shadow")
+    world.publish(counted("burst", ["wallet_id"], 3, state="paused", action="lock", version=2))
+    payment(world, 4, "w1", 0)
+    world.run()
+    assert len(world.alerts()) == 1
+    world.publish(counted("burst", ["wallet_id"], 3, state="active", action="lock", version=2))
+    payment(world, 5, "w1", 0)
+    world.run()
+    assert [alert.version for alert in world.alerts().values()] == [1, 2]
+    world.refer("fraud-rules", "burst", None)
+    payment(world, 6, "w1", 0)
+    world.run()
+    assert len(world.alerts()) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (b"{", "JSON"),
+        (orjson.dumps(EACH | {"key": []}), "key"),
+        (orjson.dumps(EACH | {"version": 2, "filter": {"field": "nothing", "op": "present"}}), "nothing"),
+        (orjson.dumps(EACH | {"version": 2, "filter": {"field": "hour", "op": "gt", "value": 99}}), "hour"),
+        (orjson.dumps(counted("each", ["wallet_id"], 1, window_s=181 * 86_400, version=2)), "window"),
+        (orjson.dumps(EACH | {"severity": "low"}), "version"),
+    ],
+)
+def test_a_bad_rule_is_refused_with_the_reason_and_harms_nothing(value: bytes, message: str) -> None:
+    world = RoleWorld([EACH], partitions=1)
+    with pytest.raises(ValueError, match=message):
+        world.all[0].machine.refer("fraud-rules", "each", value)
+    payment(world, 1, "w1", 0)
+    world.run()
+    assert one(world).rule_id == "each"
+
+
+def test_a_combination_may_come_before_its_rules() -> None:
+    """As on a compacted topic, where a rule of it was published again."""
+    both = rule("both", ["wallet_id"], combination={"rules": ["each"], "within_s": 60, "threshold": 50})
+    world = RoleWorld([both, EACH], partitions=1)
+    payment(world, 1, "w1", 0)
+    world.run()
+    assert {alert.rule_id for alert in world.alerts().values()} == {"each", "both"}
+    alert = next(alert for alert in world.alerts().values() if alert.rule_id == "both")
+    assert [(part.rule_id, part.version, part.score) for part in alert.contributions] == [("each", 1, 50)]
+
+
+# ---- actions and the breaker ----------------------------------------------------------------------------------------
+
+
+def test_an_action_is_sent_once_and_within_its_budget() -> None:
+    world = RoleWorld([EACH | {"action": "lock", "actions_per_hour": 2}], partitions=4)
+    for number in range(4):
+        wallet_id = f"w{number}"
+        payment(world, number, wallet_id, 0)
+    world.run()
+    by_wallet = {str(alert.wallet_id): alert for alert in world.alerts().values()}
+    # Each in the partition of its subject: a budget is of one.
+    allowed: dict[int, int] = {}
+    for wallet_id, alert in sorted(by_wallet.items()):
+        home = partition_of(wallet_id, 4)
+        allowed[home] = allowed.get(home, 0) + 1
+        assert alert.action_result == ("sent" if allowed[home] <= 2 else "budget")
+    sent = {alert.alert_id: wallet_id for wallet_id, alert in by_wallet.items() if alert.action_result == "sent"}
+    commands = world.commands()
+    assert {command["idempotency_key"]: command["wallet_id"] for command in commands} == sent
+    assert len(commands) == len(sent)
+    assert {(command["operation"], tuple(command["rule_ids"])) for command in commands} == {("lock", ("each",))}
+    for partition in range(4):
+        for record in world.topics["fraud-commands", partition]:
+            assert record.key is not None
+            assert partition_of(record.key.decode(), 4) == partition
+
+
+def test_the_budget_is_of_an_hour() -> None:
+    world = RoleWorld([EACH | {"action": "step_up", "actions_per_hour": 1}], partitions=1)
+    for number in range(3):
+        payment(world, number, "w1", 0)
+        world.run()
+        world.now_ms += 3_600_000 if number else 0
+    assert sorted(str(alert.action_result) for alert in world.alerts().values()) == ["budget", "sent", "sent"]
+    assert {command["operation"] for command in world.commands()} == {"require_step_up"}
+
+
+def test_a_rule_that_says_too_much_is_paused_everywhere() -> None:
+    world = RoleWorld([EACH | {"alerts_per_hour": 2}], partitions=3)
+    for number in range(5):
+        payment(world, number, "w1", partition_of("w1", 3))
+    world.run()
+    assert len(world.alerts()) == 3, "the one too many is told too"
+    paused = world.events("rule.paused")
+    assert len(paused) == 3, "one in each partition"
+    assert all("alerts in an hour" in (event.reason or "") for event in paused)
+    other = next(f"w{n}" for n in range(9) if partition_of(f"w{n}", 3) != partition_of("w1", 3))
+    payment(world, 9, other, partition_of(other, 3))
+    for partition in world.all:
+        partition.restart()
+    world.run()
+    assert len(world.alerts()) == 3
+    # Whoever mends it publishes another version.
+    world.publish(EACH | {"version": 2})
+    payment(world, 10, other, partition_of(other, 3))
+    world.run()
+    assert len(world.alerts()) == 4
+
+
+def test_a_rule_in_shadow_that_fires_too_often_is_paused() -> None:
+    world = RoleWorld([EACH | {"state": "shadow", "shadow_max_bps": 5_000, "alerts_per_hour": 9_999}], partitions=1)
+    for number in range(1_100):
+        payment(world, number, "w1", 0, amount_minor=100 if number % 3 else 99)
+    world.run()
+    (event,) = world.events("rule.paused")
+    assert "667 of 1,000 facts" in (event.reason or "")
