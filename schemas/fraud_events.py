@@ -81,7 +81,8 @@ class AlertChanged(msgspec.Struct, frozen=True, omit_defaults=True):
 class FraudEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
     """One event."""
 
-    sequence: int = 0
+    #: Gapless in its partition; set when it is written.
+    sequence: int = -1
     type: str
     cause: FraudCause
     #: Of a fact: where it comes from, when it occurred, when the ledger recorded it.

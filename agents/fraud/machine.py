@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
@@ -25,19 +26,25 @@ from streams.tables import Table
 _FITS_BYTES: Final = 1 << 20
 
 
+@dataclass(slots=True)
+class Tally:
+    """What machines of a worker have done, for its metrics; batches that are decided again count again."""
+
+    #: Entries that were shown to rules.
+    shown: int = 0
+    #: Partition -> when the ledger recorded the oldest fact of the batch, in ms.
+    oldest_ms: dict[int, int] = field(default_factory=dict)
+
+
 class FraudMachine:
-    """Decides the fraud role's inputs.
+    """Decides the fraud role's inputs."""
 
-    Attributes:
-        shown: how many entries were shown to rules since the machine was made, for metrics.
-    """
-
-    def __init__(self, limits: Limits | None = None):
+    def __init__(self, limits: Limits | None = None, tally: Tally | None = None):
         self.limits = limits or Limits()
+        self._tally = tally or Tally()
         self._followed = Followed(self.limits.retention_ms // 1000)
         self._alerts = alerts_table(self.limits.retention_ms)
         self.tables: tuple[Table[Any], ...] = (*PLAIN_TABLES, self._alerts)
-        self.shown = 0
 
     def refer(self, topic: str, key: str, value: bytes | None) -> None:
         """Take one record of rules, lists, assets or rates into what is decided by from now on.
@@ -58,7 +65,10 @@ class FraudMachine:
             take_feedback(turn, record, record.value)
         else:
             take_ledger_event(turn, record)
-        self.shown += max(0, turn.judge.shown - shown)
+        self._tally.shown += turn.judge.shown - shown
+        if turn.ledger_ms is not None:
+            oldest_ms = self._tally.oldest_ms.get(context.partition, turn.ledger_ms)
+            self._tally.oldest_ms[context.partition] = min(oldest_ms, turn.ledger_ms)
         turn.end()
 
     def _internal(self, turn: Turn, record: InputRecord) -> None:

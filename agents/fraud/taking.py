@@ -44,6 +44,7 @@ def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> None:
 
     A fact that is later than is allowed is counted apart, and nobody sees it.
     """
+    turn.ledger_ms = arrived.ledger_ms
     closed_before_ms = _closed_before_ms(turn, arrived)
     event = FraudEvent(
         type=FACT_LATE if arrived.t_ms < closed_before_ms else FACT_EVALUATED,

@@ -44,6 +44,8 @@ class Turn:
         self.out: Any = None
         #: `rule_text` -> actions that the record being decided has taken.
         self.acted: dict[str, int] = {}
+        #: When the ledger recorded the fact that is being counted here, if one is.
+        self.ledger_ms: int | None = None
         self._stands_at: int | None = None
         self._generation = -1
 
@@ -51,6 +53,7 @@ class Turn:
         """A record is decided from here on."""
         self.context, self.out = context, out
         self.acted.clear()
+        self.ledger_ms = None
         stood_at, self._stands_at = self._stands_at, None
         if stood_at != out.sequence or self._generation != self.followed.generation:
             self.begin_anew()
@@ -84,7 +87,7 @@ class Turn:
         """Apply the next event and write it."""
         event.sequence = self.out.sequence + 1
         apply(self.state, event)
-        self.out.event(key, encode_fraud_event(event), (event.type, event.rule_id))
+        self.out.event(key, encode_fraud_event(event), (event.type, event.verdict or event.rule_id))
 
     def dead_letter(self, record: InputRecord, reason: str, stage: str, value: bytes | None) -> None:
         """Keep a record that could not be handled."""

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
-import orjson
 import pytest
 
 from agents.fraud import followed as followed_module
 from agents.fraud import stored
-from agents.fraud.alerts import Alerts
-from agents.fraud.engine import Engine
-from agents.fraud.facts import fact_of
-from agents.fraud.followed import Followed
-from agents.fraud.told import exact_text
 from agents.fraud.turn import Limits
-from schemas.clock import rfc3339, unix_ms
+from schemas.clock import rfc3339
 from schemas.partitioning import partition_of
-from schemas.topics import FRAUD_RULES, LEDGER_EVENTS
+from schemas.topics import LEDGER_EVENTS
+from tests.fraud.expected import expected_alerts, what_is_told
 from tests.fraud.role import Json, RoleWorld, counted, payment, rule
 
 LATENESS_MS = 20_000
@@ -71,44 +65,10 @@ def random_ledger(world: RoleWorld, rng: random.Random, count: int) -> None:
         payment(world, number, wallet_id, partition_of(wallet_id, world.partitions), **fields)
 
 
-def expected(world: RoleWorld, rules: list[Json], lateness_ms: int) -> dict[str, Any]:
-    """The alerts of the pure engine over the same facts, in the order of partitions: id -> what it says."""
-    followed = Followed(1 << 30)
-    for each in rules:
-        followed.take(FRAUD_RULES, each["rule_id"], orjson.dumps(each))
-    followed.prepare()
-    engine, alerts = Engine(followed.rules), Alerts()
-    for partition in range(world.partitions):
-        for record in world.topics[LEDGER_EVENTS, partition]:
-            recorded = fact_of(record.value or b"", lateness_ms)
-            assert recorded is not None
-            alerts.apply(engine.insert_fact((recorded.t_ms, partition, record.offset), recorded.fact))
+def logs_of(world: RoleWorld) -> dict[int, list[tuple[int, bytes]]]:
     return {
-        alert.alert_id: (
-            alert.rule_id,
-            alert.occurrences,
-            alert.first_seen_ms,
-            alert.last_seen_ms,
-            exact_text(alert.observed),
-            tuple(reversed(alert.evidence)),
-        )
-        for _, alert in alerts.standing()
-    }
-
-
-def told(world: RoleWorld) -> dict[str, Any]:
-    """The same, as the topic says it."""
-    return {
-        alert.alert_id: (
-            alert.rule_id,
-            alert.occurrences,
-            unix_ms(alert.first_seen),
-            unix_ms(alert.last_seen),
-            alert.observed,
-            alert.evidence,
-        )
-        for alert in world.alerts().values()
-        if alert.state != "withdrawn"
+        partition: [(record.offset, record.value or b"") for record in world.topics[LEDGER_EVENTS, partition]]
+        for partition in range(world.partitions)
     }
 
 
@@ -126,8 +86,8 @@ def test_the_alerts_are_those_of_the_engine(seed: int, monkeypatch: pytest.Monke
     world.run(rng)
     assert world.bugs == []
     assert not world.events("fact.late")
-    wanted = expected(world, RULES, LATENESS_MS)
+    wanted = expected_alerts(RULES, logs_of(world), LATENESS_MS)
     assert wanted
-    assert told(world) == wanted
+    assert what_is_told(world.alerts().values()) == wanted
     for partition in world.all:
         partition.restart()
