@@ -259,18 +259,20 @@ def _grown(alert: Alert, fired: _Fired) -> Alert:
     fire, evidence = fired.fire, alert.evidence
     if len(evidence) < MAX_EVIDENCE and fire.evidence[-1] not in evidence:
         evidence = (*evidence, fire.evidence[-1])
-    return alert._replace(
-        last_seen_ms=fired.order[0],
-        occurrences=alert.occurrences + 1,
-        window_start_ms=fire.window_start_ms,
-        window_end_ms=fired.order[0],
-        observed=fire.observed,
-        limit=fire.limit,
-        normal=fire.normal,
-        events=fire.events,
-        asset=fired.asset,
-        evidence=evidence,
-        contributions=fire.contributions,
+    # By position: twice as fast, and this is what a burst costs.
+    return Alert(
+        *alert[:7],
+        fired.order[0],
+        alert.occurrences + 1,
+        fire.window_start_ms,
+        fired.order[0],
+        fire.observed,
+        fire.limit,
+        fire.normal,
+        fire.events,
+        fired.asset,
+        evidence,
+        fire.contributions,
     )
 
 

@@ -46,21 +46,24 @@ class Entry:
         t_ms: event time, the first of `order`.
         fact: what rules see of it; not to be changed.
         asset: the fact's asset; None where it has none.
+        transaction_id: the fact's transaction; None where it has none.
         fires: what rules said of it; None where none said anything.
     """
 
-    __slots__ = ("asset", "fact", "fires", "order", "t_ms")
+    __slots__ = ("asset", "fact", "fires", "order", "t_ms", "transaction_id")
 
     def __init__(self, order: Order, fact: Fact, fires: dict[RuleRef, Fire] | None = None):
         self.order = order
         self.t_ms = order[0]
         self.fact = fact
+        # Noted here, where the fact is at hand: it is asked of many entries at once, long after.
         self.asset = fact.get("asset")
+        self.transaction_id = fact.get("transaction_id")
         self.fires = fires
 
     def evidence_id(self) -> str:
         """Id of its transaction; where it has none, source partition and offset."""
-        found = self.fact.get("transaction_id")
+        found = self.transaction_id
         return f"{self.order[1]}:{self.order[2]}" if found is None else str(found)
 
     def __repr__(self) -> str:

@@ -6,13 +6,14 @@ One object for each rule and key. It is a cache: what it holds is a function of 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from agents.fraud.compile import CompiledRule, Spec
+from agents.fraud.compile import CompiledRule
 from agents.fraud.entries import Entry, Fire
 from agents.fraud.measures import Ratio, shown, signed_square
-from agents.fraud.windows import Window, order_of
+from agents.fraud.windows import Window, order_of, window_of
+from schemas.fraud_filters import Filter
 
 #: Ids of transactions that a fire names.
 MAX_EVIDENCE: Final = 20
@@ -25,7 +26,7 @@ class Settle(Protocol):
 
 
 class Evaluation(Protocol):
-    """A rule on the history of one key."""
+    """A rule on the history of one key. What concerns it not at all (`concern`) it is not shown."""
 
     rule: CompiledRule
 
@@ -45,13 +46,20 @@ class Evaluation(Protocol):
         """Forget what no entry at or after `before_ms` plus the rule's retention can see."""
 
 
-def evaluation_of(rule: CompiledRule) -> Evaluation:
-    """A new one, of a key without entries. Combinations are seen to by the history itself."""
+def maker_of(rule: CompiledRule) -> Callable[[CompiledRule], Evaluation]:
+    """What makes its evaluations, of keys without entries. Combinations are seen to by the history itself."""
     if rule.aggregate is not None:
-        return AggregateEvaluation(rule, rule.aggregate)
-    if rule.steps:
-        return SequenceEvaluation(rule)
-    return FactEvaluation(rule)
+        return ComparedEvaluation if concern(rule) is None else AggregateEvaluation
+    return SequenceEvaluation if rule.steps else FactEvaluation
+
+
+def concern(rule: CompiledRule) -> Filter | None:
+    """The filter without which a fact changes nothing for a rule; None where each has to be looked at.
+
+    Windows with filters of their own count facts that the rule does not look at.
+    """
+    specs = (rule.aggregate, rule.against)
+    return rule.rule.filter if all(spec is None or spec.passes is None for spec in specs) else None
 
 
 class FactEvaluation:
@@ -64,8 +72,6 @@ class FactEvaluation:
 
     def newest(self, entry: Entry, settle: Settle) -> None:
         rule = self.rule
-        if not rule.passes(entry.fact):
-            return
         observed = limit = None
         if rule.left is not None:
             left = rule.left(entry.fact)
@@ -87,68 +93,45 @@ class FactEvaluation:
 
 
 class AggregateEvaluation:
-    """A rule that compares what it computes of a window."""
+    """A rule that compares what it computes of the facts that it looks at: of a window, or of one and another."""
 
     __slots__ = ("_against", "_main", "rule")
 
-    def __init__(self, rule: CompiledRule, spec: Spec):
+    def __init__(self, rule: CompiledRule):
         self.rule = rule
-        self._main = Window(spec)
-        self._against = None if rule.against is None else Window(rule.against)
+        assert rule.aggregate is not None
+        self._main = window_of(rule.aggregate)
+        self._against = None if rule.against is None else window_of(rule.against)
 
     def newest(self, entry: Entry, settle: Settle) -> None:
-        rule, fact, main, against = self.rule, entry.fact, self._main, self._against
-        looked = rule.passes(fact)
-        self._take_newest(main, entry, looked)
-        if against is not None:
-            self._take_newest(against, entry, looked)
-        if looked:
-            fire = self._judge(entry)
+        main, against = self._main, self._against
+        measured = main.newest(entry)
+        normal = None if against is None else against.newest(entry)
+        if measured is not None:
+            fire = self._compared(entry, measured, normal)
             if fire is not None:
-                settle(rule, entry, fire)
+                settle(self.rule, entry, fire)
         if not main.spec.include_current:
-            self._take_newest_after(main, entry, looked)
+            main.append(entry)
         if against is not None and not against.spec.include_current:
-            self._take_newest_after(against, entry, looked)
-
-    def _take_newest(self, window: Window, entry: Entry, looked: bool) -> None:
-        spec = window.spec
-        if spec.include_current and (looked if spec.passes is None else spec.passes(entry.fact)):
-            window.append(entry)
-        if looked:
-            window.to_end(entry.t_ms)
-
-    def _take_newest_after(self, window: Window, entry: Entry, looked: bool) -> None:
-        passes = window.spec.passes
-        if looked if passes is None else passes(entry.fact):
-            window.append(entry)
+            against.append(entry)
 
     def late(self, entry: Entry, entries: Sequence[Entry], after: int, settle: Settle) -> None:
-        rule = self.rule
-        looked = rule.passes(entry.fact)
         until_ms = entry.t_ms
         for window in self._windows():
-            passes = window.spec.passes
-            if (looked if passes is None else passes(entry.fact)) and window.insert(entry):
+            if self._counts(window, entry) and window.insert(entry):
                 until_ms = max(until_ms, entry.t_ms + window.spec.window_ms)
-        if looked:
-            self._look(entry, settle)
+        self._look(entry, settle)
         for at in range(after, len(entries)):
             each = entries[at]
             if each.t_ms >= until_ms:
                 break
-            if rule.passes(each.fact):
-                self._look(each, settle)
-
-    def _look(self, entry: Entry, settle: Settle) -> None:
-        for window in self._windows():
-            window.to(entry)
-        settle(self.rule, entry, self._judge(entry))
+            self._look(each, settle)
 
     def load(self, entry: Entry) -> None:
-        looked = self.rule.passes(entry.fact)
         for window in self._windows():
-            self._take_newest_after(window, entry, looked)
+            if self._counts(window, entry):
+                window.append(entry)
 
     def trim(self, before_ms: int) -> None:
         for window in self._windows():
@@ -157,21 +140,31 @@ class AggregateEvaluation:
     def _windows(self) -> tuple[Window, ...]:
         return (self._main,) if self._against is None else (self._main, self._against)
 
-    def _judge(self, entry: Entry) -> Fire | None:
-        """What it says of an entry that its windows stand at."""
-        rule = self.rule
+    def _counts(self, window: Window, entry: Entry) -> bool:
+        return (window.spec.passes or self.rule.passes)(entry.fact)
+
+    def _look(self, entry: Entry, settle: Settle) -> None:
+        """Say again what the rule says of an entry that comes before others."""
+        if not self.rule.passes(entry.fact):
+            return
+        for window in self._windows():
+            window.to(entry)
         measured = self._main.measure(entry)
-        if measured is None or rule.compare is None:
-            return None
-        limit = rule.limit
+        normal = None if self._against is None else self._against.measure(entry)
+        settle(self.rule, entry, None if measured is None else self._compared(entry, measured, normal))
+
+    def _compared(self, entry: Entry, measured: Ratio, normal: Ratio | None) -> Fire | None:
+        """What the rule says of an entry at which its windows come to so much."""
+        rule = self.rule
+        limit, compare = rule.limit, rule.compare
+        assert compare is not None
         if limit is not None:
-            if not rule.compare(measured[0] * limit[1], limit[0] * measured[1]):
+            if not compare(measured[0] * limit[1], limit[0] * measured[1]):
                 return None
             return self._fire(entry, measured, limit, None)
         factor = rule.factor
         assert factor is not None
         if self._against is not None:
-            normal = self._against.measure(entry)
             if normal is None:
                 return None
             observed = self._alike(measured, self._main.spec.squared)
@@ -183,7 +176,7 @@ class AggregateEvaluation:
                 return None
             observed, normal = self._alike((left, 1), False), measured
         limit = factor[0] * normal[0], factor[1] * normal[1]
-        if not rule.compare(observed[0] * limit[1], limit[0] * observed[1]):
+        if not compare(observed[0] * limit[1], limit[0] * observed[1]):
             return None
         return self._fire(entry, observed, limit, normal)
 
@@ -204,6 +197,29 @@ class AggregateEvaluation:
         )
 
 
+class ComparedEvaluation(AggregateEvaluation):
+    """One with a window that counts other facts than those that the rule looks at."""
+
+    __slots__ = ()
+
+    def newest(self, entry: Entry, settle: Settle) -> None:
+        looked = self.rule.passes(entry.fact)
+        measures: list[Ratio | None] = []
+        after: list[Window] = []
+        for window in self._windows():
+            counts = self._counts(window, entry)
+            if looked:
+                measures.append(window.newest(entry, counts))
+            if counts and not (looked and window.spec.include_current):
+                after.append(window)
+        if looked and measures[0] is not None:
+            fire = self._compared(entry, measures[0], measures[-1])
+            if fire is not None:
+                settle(self.rule, entry, fire)
+        for window in after:
+            window.append(entry)
+
+
 #: Of each number of steps, the entries that passed them, with the latest start there is; None where there are none.
 _Chains = tuple[tuple[Entry, ...] | None, ...]
 
@@ -215,7 +231,7 @@ class SequenceEvaluation:
     window, so have all others'. So one chain is held for each n, at each entry that passes a step.
     """
 
-    __slots__ = ("_after", "_entries", "_masks", "rule")
+    __slots__ = ("_after", "_entries", "_first_steps", "_masks", "rule")
 
     def __init__(self, rule: CompiledRule):
         self.rule = rule
@@ -223,6 +239,8 @@ class SequenceEvaluation:
         #: Which steps each entry passes, as bits.
         self._masks: list[int] = []
         self._after: list[_Chains] = []
+        #: All steps but the last, as bits.
+        self._first_steps = (1 << len(rule.steps) - 1) - 1
 
     def newest(self, entry: Entry, settle: Settle) -> None:
         mask = self._mask(entry)
@@ -264,27 +282,36 @@ class SequenceEvaluation:
         del self._entries[:gone], self._masks[:gone], self._after[:gone]
 
     def _mask(self, entry: Entry) -> int:
-        fact = entry.fact
-        if not self.rule.passes(fact):
-            return 0
-        return sum(1 << index for index, step in enumerate(self.rule.steps) if step(fact))
+        fact, mask, bit = entry.fact, 0, 1
+        for step in self.rule.steps:
+            if step(fact):
+                mask |= bit
+            bit <<= 1
+        return mask
 
     def _judge(self, at: int) -> Fire | None:
         """Go on to an entry by what is held of the one before; what the rule says of it."""
         steps, entry, mask = len(self.rule.steps), self._entries[at], self._masks[at]
         before: _Chains = self._after[at - 1] if at else (None,) * (steps - 1)
+        # The last step alone begins no chain and takes none further.
+        self._after.append(self._chains(before, entry, mask) if mask & self._first_steps else before)
+        way = before[steps - 2]
+        if way is None or not mask >> (steps - 1) & 1:
+            return None
+        start_ms = entry.t_ms - self.rule.within_ms
+        if way[0].t_ms <= start_ms:
+            return None
+        evidence = tuple(each.evidence_id() for each in (*way, entry))
+        return Fire(None, None, None, start_ms, steps, evidence)
+
+    def _chains(self, before: _Chains, entry: Entry, mask: int) -> _Chains:
+        """The chains after an entry that passes these steps."""
         chains = list(before)
         if mask & 1:
             chains[0] = (entry,)
-        for index in range(1, steps - 1):
+        for index in range(1, len(chains)):
             way = before[index - 1]
             held = before[index]
             if mask >> index & 1 and way is not None and (held is None or way[0].order >= held[0].order):
                 chains[index] = (*way, entry)
-        self._after.append(tuple(chains))
-        way = before[steps - 2]
-        start_ms = entry.t_ms - self.rule.within_ms
-        if not mask >> (steps - 1) & 1 or way is None or way[0].t_ms <= start_ms:
-            return None
-        evidence = tuple(each.evidence_id() for each in (*way, entry))
-        return Fire(None, None, None, start_ms, steps, evidence)
+        return tuple(chains)

@@ -11,8 +11,10 @@ from typing import NamedTuple
 
 from agents.fraud.compile import CompiledRule
 from agents.fraud.entries import Entry, Fire, Key
-from agents.fraud.evaluating import MAX_EVIDENCE, Evaluation, evaluation_of
+from agents.fraud.evaluating import MAX_EVIDENCE, Evaluation, concern, maker_of
+from agents.fraud.filters import Passes, compile_filter
 from agents.fraud.windows import order_of
+from schemas.fraud_filters import Filter
 
 
 class Change(NamedTuple):
@@ -40,15 +42,25 @@ class RuleSet:
 
     Attributes:
         plain: those that look at facts.
+        concerned: a filter (None for each fact), and the indexes in `plain` of the rules that facts which pass it
+            concern: what rules have in common is asked once.
+        makers: of each rule of `plain`, what makes its evaluations.
         combinations: those that look at other rules, each after those that it looks at.
         members: ids of the rules that combinations look at.
         retention_ms: how far back one of them looks.
     """
 
-    __slots__ = ("combinations", "members", "plain", "retention_ms")
+    __slots__ = ("combinations", "concerned", "makers", "members", "plain", "retention_ms")
 
     def __init__(self, rules: Sequence[CompiledRule], retention_ms: int = 0):
         self.plain = [each for each in rules if each.rule.combination is None]
+        self.makers = [maker_of(each) for each in self.plain]
+        by_filter: dict[Filter | None, list[int]] = {}
+        for index, each in enumerate(self.plain):
+            by_filter.setdefault(concern(each), []).append(index)
+        self.concerned: list[tuple[Passes | None, list[int]]] = [
+            (None if part is None else compile_filter(part), indexes) for part, indexes in by_filter.items()
+        ]
         self.combinations = _combinations(rules)
         self.members = {rule_id for each in self.combinations for rule_id in each.scores}
         self.retention_ms = max([retention_ms, *(each.retention_ms for each in rules)])
@@ -90,7 +102,8 @@ class History:
         self.key = key
         self.rules = rules
         self.entries: list[Entry] = []
-        self._evaluations: list[Evaluation] = [evaluation_of(rule) for rule in rules.plain]
+        #: Of each rule of `plain`; None before the first fact that concerns it.
+        self._evaluations: list[Evaluation | None] = [None] * len(rules.plain)
         #: Rule that a combination looks at -> entries at which it fired, in order.
         self._fired: dict[str, list[Entry]] = {}
         self._changes: list[Change] = []
@@ -99,22 +112,26 @@ class History:
 
     def insert(self, entry: Entry) -> list[Change]:
         """Show an entry to the rules, and again those that it changes; one that is there already changes nothing."""
-        entries = self.entries
+        entries, rules, held = self.entries, self.rules, self._evaluations
+        fact, settle = entry.fact, self._settle
         changes: list[Change] = []
         self._changes = changes
-        if not entries or entry.order > entries[-1].order:
+        at = len(entries)
+        if not at or entry.order > entries[-1].order:
             entries.append(entry)
-            for evaluation in self._evaluations:
-                evaluation.newest(entry, self._settle)
+            for passes, indexes in rules.concerned:
+                if passes is None or passes(fact):
+                    for index in indexes:
+                        (held[index] or self._evaluation(index)).newest(entry, settle)
         else:
             at = bisect_left(entries, entry.order, key=order_of)
             if entries[at].order == entry.order:
                 return []
             entries.insert(at, entry)
-            for evaluation in self._evaluations:
-                evaluation.late(entry, entries, at + 1, self._settle)
-        if changes and self.rules.combinations:
-            for combined in self.rules.combinations:
+            for index in self._concerned(entry):
+                (held[index] or self._evaluation(index)).late(entry, entries, at + 1, settle)
+        if changes and rules.combinations:
+            for combined in rules.combinations:
                 self._combine(combined)
         return changes
 
@@ -122,23 +139,22 @@ class History:
         """Take in entries that were evaluated before, in order, with the fires that they have."""
         for entry in entries:
             self.entries.append(entry)
-            for evaluation in self._evaluations:
-                evaluation.load(entry)
+            for index in self._concerned(entry):
+                (self._evaluations[index] or self._evaluation(index)).load(entry)
         self._index_fires()
 
     def replace(self, rules: RuleSet) -> None:
         """Go on with other rules. What the ones before said stands; new ones look back and say nothing of it."""
-        held = {each.rule.ref: each for each in self._evaluations}
+        known = dict(zip((rule.ref for rule in self.rules.plain), self._evaluations, strict=True))
         self.rules = rules
-        self._evaluations = []
-        for rule in rules.plain:
-            evaluation = held.get(rule.ref)
-            if evaluation is None:
-                evaluation = evaluation_of(rule)
-                for entry in self.entries:
-                    evaluation.load(entry)
-            evaluation.rule = rule
-            self._evaluations.append(evaluation)
+        self._evaluations = [known.get(rule.ref) for rule in rules.plain]
+        for rule, evaluation in zip(rules.plain, self._evaluations, strict=True):
+            if evaluation is not None:
+                evaluation.rule = rule
+        new = {index for index, rule in enumerate(rules.plain) if rule.ref not in known}
+        for entry in self.entries if new else ():
+            for index in new.intersection(self._concerned(entry)):
+                (self._evaluations[index] or self._evaluation(index)).load(entry)
         self._index_fires()
 
     def trim(self, before_ms: int) -> None:
@@ -148,12 +164,27 @@ class History:
         for fired in self._fired.values():
             del fired[: bisect_left(fired, retained_ms, key=lambda each: each.t_ms)]
         for evaluation in self._evaluations:
-            evaluation.trim(before_ms)
+            if evaluation is not None:
+                evaluation.trim(before_ms)
         self._trim_at = max(64, 2 * len(self.entries))
 
     def is_full(self) -> bool:
         """Whether it has twice the entries that it was left with: time to trim it, at a cost of O(1) for each."""
         return len(self.entries) >= self._trim_at
+
+    def _concerned(self, entry: Entry) -> list[int]:
+        """Which rules an entry concerns."""
+        return [
+            index
+            for passes, indexes in self.rules.concerned
+            if passes is None or passes(entry.fact)
+            for index in indexes
+        ]
+
+    def _evaluation(self, index: int) -> Evaluation:
+        """One for the rule at `index` of `plain`, which had none."""
+        made = self._evaluations[index] = self.rules.makers[index](self.rules.plain[index])
+        return made
 
     def settle(self, rule: CompiledRule, entry: Entry, fire: Fire | None) -> None:
         """Note what a rule says of an entry, as a change if it is one."""

@@ -227,7 +227,10 @@ def signed_square(ratio: Ratio) -> Ratio:
 
 def shown(ratio: Ratio, squared: bool = False) -> Exact:
     """The number itself; of what is squared with its sign the root, to 6 decimals, rounded towards 0."""
-    value = Fraction(ratio[0]) / Fraction(ratio[1])
+    above, below = ratio
+    if below == 1 and not squared and above.__class__ is int:
+        return above
+    value = Fraction(above) / Fraction(below)
     if squared:
         root = math.isqrt(int(abs(value) * 10**12))
         value = Fraction(-root if value < 0 else root, 10**6)

@@ -9,7 +9,6 @@ however many are in the window, and one that is late costs what the cursor passe
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
 from typing import Any
 
 from agents.fraud.compile import Spec
@@ -22,143 +21,111 @@ def order_of(entry: Entry) -> Order:
     return entry.order
 
 
-class Window:
-    """Cursor of one aggregate over the entries of one key that count for it."""
+def window_of(spec: Spec) -> Window:
+    """An empty one."""
+    return Window(spec) if spec.accumulator is None else Accumulated(spec)
 
-    __slots__ = ("_by_asset", "_extract", "_held", "_new", "_window_ms", "entries", "hi", "lo", "spec", "values")
+
+class Window:
+    """Cursor of one aggregate over the entries of one key that count for it, where it needs no more than them.
+
+    Attributes:
+        spec: the aggregate.
+        entries: those that count, in order.
+        lo, hi: the window is those at [lo, hi).
+    """
+
+    __slots__ = ("entries", "hi", "lo", "spec")
 
     def __init__(self, spec: Spec):
         self.spec = spec
-        self._window_ms = spec.window_ms
-        self._by_asset = spec.by_asset
-        self._extract = spec.extract
-        self._new: Callable[[], Any] | None = spec.accumulator
-        #: Asset (None where assets are not told apart) -> accumulator.
-        self._held: dict[Any, Any] = {}
         self.entries: list[Entry] = []
-        #: What each adds; empty where there is no accumulator.
-        self.values: list[Any] = []
         self.lo = self.hi = 0
 
-    def append(self, entry: Entry) -> bool:
-        """Take in an entry that comes after all others. False where it has not what counts."""
-        if self._extract is not None:
-            value = self._extract(entry.fact)
-            if value is None:
-                return False
-            if self._new is not None:
-                self.values.append(value)
-        self.entries.append(entry)
-        return True
+    def append(self, entry: Entry) -> None:
+        """Take in an entry that comes after all others, if it has what counts."""
+        extract = self.spec.extract
+        if extract is None or extract(entry.fact) is not None:
+            self.entries.append(entry)
 
     def insert(self, entry: Entry) -> bool:
         """Take in a late entry. False where it has not what counts."""
+        extract = self.spec.extract
         value = None
-        if self._extract is not None:
-            value = self._extract(entry.fact)
+        if extract is not None:
+            value = extract(entry.fact)
             if value is None:
                 return False
         at = bisect_left(self.entries, entry.order, key=order_of)
         self.entries.insert(at, entry)
-        if self._new is not None:
-            self.values.insert(at, value)
+        self._put(at, value)
         if at <= self.lo:
             self.lo += 1
             self.hi += 1
         elif at < self.hi:
             self.hi += 1
-            if self._new is not None:
-                self._add(at)
+            self._add(at)
         return True
 
-    def to_end(self, t_ms: int) -> None:
-        """Move to an entry at `t_ms` that comes after all entries here, or is the last of them and included."""
-        entries, end = self.entries, len(self.entries)
-        if self._new is None:
-            self.hi = end
-        else:
-            while self.hi < end:
-                self._add(self.hi)
-                self.hi += 1
-        start_ms, lo = t_ms - self._window_ms, self.lo
+    def newest(self, entry: Entry, counts: bool = True) -> Ratio | None:
+        """Move to an entry that comes after all here, taken in if it counts and is included; what that comes to."""
+        entries = self.entries
+        if counts and self.spec.include_current:
+            self.append(entry)
+        end = self.hi = len(entries)
+        start_ms, lo = entry.t_ms - self.spec.window_ms, self.lo
         # Late entries may have come in before what was the beginning.
-        while lo > 0 and entries[lo - 1].t_ms > start_ms:
+        while lo and entries[lo - 1].t_ms > start_ms:
             lo -= 1
-            if self._new is not None:
-                self._add(lo)
         while lo < end and entries[lo].t_ms <= start_ms:
-            if self._new is not None:
-                self._remove(lo)
             lo += 1
         self.lo = lo
+        return self.measure(entry)
 
     def to(self, entry: Entry) -> None:
         """Move to an entry, wherever it stands."""
         entries, order, include = self.entries, entry.order, self.spec.include_current
-        start_ms, end, held = entry.t_ms - self._window_ms, len(self.entries), self._new is not None
-        lo, hi = self.lo, self.hi
+        start_ms, end, lo, hi = entry.t_ms - self.spec.window_ms, len(self.entries), self.lo, self.hi
         # What comes in first, so that lo never passes hi.
         while hi < end and (entries[hi].order < order or (include and entries[hi].order == order)):
-            if held:
-                self._add(hi)
+            self._add(hi)
             hi += 1
         while lo > 0 and entries[lo - 1].t_ms > start_ms:
             lo -= 1
-            if held:
-                self._add(lo)
+            self._add(lo)
         while hi > lo and (entries[hi - 1].order > order or (not include and entries[hi - 1].order == order)):
             hi -= 1
-            if held:
-                self._remove(hi)
+            self._remove(hi)
         while lo < hi and entries[lo].t_ms <= start_ms:
-            if held:
-                self._remove(lo)
+            self._remove(lo)
             lo += 1
         self.lo, self.hi = lo, hi
 
     def measure(self, entry: Entry) -> Ratio | None:
         """What the window at `entry` comes to, once the cursor is there; None where that is nothing, or too few."""
-        spec = self.spec
-        if self._new is None:
-            events = self.hi - self.lo
-            if events < spec.min_events:
-                return None
-            return (events, 1) if spec.function == "count" else self._since_last(entry)
-        held = self._held.get(entry.asset if self._by_asset else None)
-        if held is None:
-            if spec.min_events:
-                return None
-            held = self._new()
-        elif held.n < spec.min_events:
+        spec, events = self.spec, self.hi - self.lo
+        if events < spec.min_events:
             return None
-        if spec.function == "share":
-            return self._share(entry, held)
-        measure = spec.measure
-        assert measure is not None
-        return measure(held)
+        return (events, 1) if spec.function == "count" else self._since_last(entry)
 
-    def events(self, entry: Entry) -> int:
-        """How many entries the window holds."""
-        if self._new is None:
-            return self.hi - self.lo
-        held = self._held.get(entry.asset if self._by_asset else None)
-        return 0 if held is None else held.n
+    def events(self, entry: Entry) -> int:  # noqa: ARG002 - those in whatever asset
+        """How many entries the window holds; where assets are counted apart, in the asset of `entry`."""
+        return self.hi - self.lo
 
     def latest(self, entry: Entry, most: int) -> list[Entry]:
         """The last entries of the window, at most so many are looked at; those in other assets left out."""
         found = self.entries[max(self.lo, self.hi - most) : self.hi]
-        return [each for each in found if each.asset == entry.asset] if self._by_asset else found
+        return [each for each in found if each.asset == entry.asset] if self.spec.by_asset else found
 
     def trim(self, before_ms: int) -> None:
         """Forget the entries before `before_ms`."""
-        gone = bisect_left(self.entries, before_ms, key=lambda each: each.t_ms)
-        if not gone:
+        entries = self.entries
+        if not entries or entries[0].t_ms >= before_ms:
             return
-        if self._new is not None:
-            for at in range(self.lo, min(gone, self.hi)):
-                self._remove(at)
-            del self.values[:gone]
-        del self.entries[:gone]
+        gone = bisect_left(entries, before_ms, key=lambda each: each.t_ms)
+        for at in range(self.lo, min(gone, self.hi)):
+            self._remove(at)
+        self._cut(gone)
         self.lo, self.hi = max(0, self.lo - gone), max(0, self.hi - gone)
 
     def _since_last(self, entry: Entry) -> Ratio | None:
@@ -172,25 +139,111 @@ class Window:
         metres = metres_between(before.fact, entry.fact)
         return None if metres is None else (metres * 3600, max(1, passed_ms))
 
+    def _put(self, at: int, value: Any) -> None:
+        """Keep the value of a late entry."""
+
+    def _cut(self, gone: int) -> None:
+        """Drop so many entries."""
+        del self.entries[:gone]
+
+    def _add(self, at: int) -> None:
+        """An entry comes into the window."""
+
+    def _remove(self, at: int) -> None:
+        """An entry goes out of the window."""
+
+
+class Accumulated(Window):
+    """One whose entries add up to something."""
+
+    __slots__ = ("_held", "_values")
+
+    def __init__(self, spec: Spec):
+        self.spec = spec
+        self.entries = []
+        self.lo = self.hi = 0
+        #: What each entry adds.
+        self._values: list[Any] = []
+        #: Asset (None where assets are not told apart) -> accumulator of what is in the window.
+        self._held: dict[Any, Any] = {}
+
+    def append(self, entry: Entry) -> None:
+        value = self.spec.extract(entry.fact)  # type: ignore[misc]
+        if value is not None:
+            self.entries.append(entry)
+            self._values.append(value)
+
+    def newest(self, entry: Entry, counts: bool = True) -> Ratio | None:
+        # All in one: this is where the time goes.
+        spec, entries, lo, held = self.spec, self.entries, self.lo, self._held
+        for at in range(self.hi, len(entries)):
+            self._add(at)
+        group = entry.asset if spec.by_asset else None
+        added = held.get(group)
+        if counts and spec.include_current:
+            value = spec.extract(entry.fact)  # type: ignore[misc]
+            if value is not None:
+                entries.append(entry)
+                self._values.append(value)
+                if added is None:
+                    added = held[group] = spec.accumulator()  # type: ignore[misc]
+                added.add(value)
+        end = self.hi = len(entries)
+        start_ms = entry.t_ms - spec.window_ms
+        while lo and entries[lo - 1].t_ms > start_ms:
+            lo -= 1
+            self._add(lo)
+        while lo < end and entries[lo].t_ms <= start_ms:
+            self._remove(lo)
+            lo += 1
+        self.lo = lo
+        if added is not None and added.n >= spec.min_events and spec.function != "share":
+            return spec.measure(added)  # type: ignore[misc]
+        return self.measure(entry)
+
+    def measure(self, entry: Entry) -> Ratio | None:
+        spec = self.spec
+        held = self._held.get(entry.asset if spec.by_asset else None)
+        if held is None:
+            if spec.min_events:
+                return None
+            assert spec.accumulator is not None
+            held = spec.accumulator()
+        elif held.n < spec.min_events:
+            return None
+        if spec.function == "share":
+            return self._share(entry, held)
+        assert spec.measure is not None
+        return spec.measure(held)
+
+    def events(self, entry: Entry) -> int:
+        held = self._held.get(entry.asset if self.spec.by_asset else None)
+        return 0 if held is None else held.n
+
     def _share(self, entry: Entry, held: Any) -> Ratio | None:
         value = self.spec.value
         if value is None:
-            extract = self._extract
-            assert extract is not None
-            value = extract(entry.fact)
+            assert self.spec.extract is not None
+            value = self.spec.extract(entry.fact)
         return None if value is None or not held.n else (held.counts.get(value, 0), held.n)
 
+    def _put(self, at: int, value: Any) -> None:
+        self._values.insert(at, value)
+
+    def _cut(self, gone: int) -> None:
+        del self.entries[:gone], self._values[:gone]
+
     def _add(self, at: int) -> None:
-        group = self.entries[at].asset if self._by_asset else None
+        group = self.entries[at].asset if self.spec.by_asset else None
         held = self._held.get(group)
         if held is None:
-            assert self._new is not None
-            held = self._held[group] = self._new()
-        held.add(self.values[at])
+            assert self.spec.accumulator is not None
+            held = self._held[group] = self.spec.accumulator()
+        held.add(self._values[at])
 
     def _remove(self, at: int) -> None:
-        group = self.entries[at].asset if self._by_asset else None
+        group = self.entries[at].asset if self.spec.by_asset else None
         held = self._held[group]
-        held.remove(self.values[at])
+        held.remove(self._values[at])
         if not held.n:
             del self._held[group]
