@@ -39,6 +39,7 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     shadow: bool = False
     severity: str
     score: int
+    #: What the rule asks for; `pause` of an alert on a rule that the circuit breaker has paused.
     action: str
     #: What became of the action: `sent`, or why it was not: `shadow`, `snoozed`, `budget`, `no wallet`.
     action_result: str | None = None
@@ -48,6 +49,9 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     key: dict[str, str]
     #: Wallet of the fact that opened it.
     wallet_id: str | None = None
+    #: Its amount, in minor units of its asset.
+    amount_minor: int | None = None
+    asset: str | None = None
     #: Of the last occurrence: what was compared, as exact text; units are the field's own.
     observed: str | None = None
     limit: str | None = None

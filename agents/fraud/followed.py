@@ -6,25 +6,26 @@ A rule sees the first fact of each transaction only, unless one of its filters n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from agents.fraud.compile import CompiledRule, compile_rule, exchange_assets, exchanged_field
 from agents.fraud.entries import Kind, RuleRef
-from agents.fraud.filters import Passes
 from agents.fraud.lists import ListCheck, Lists, list_checks
 from agents.fraud.published import Bounds, RuleBook, read_rule
 from agents.fraud.uses import uses
 from agents.ledger.exchange import minor_for_minor
 from schemas.assets import Asset
 from schemas.facts import FactValue
-from schemas.fraud_rules import Rule
+from schemas.fraud_filters import All, Check, Filter
+from schemas.fraud_rules import Aggregate, Rule
 from schemas.reference import Reference
 from schemas.topics import FRAUD_RULES, LISTS
 
 #: Marks facts of a transaction that come after its first; no field has such a name.
 LATER: Final = "@later"
+#: Made without its model: a rule of somebody's cannot name such a field.
+_IS_FIRST: Final = Check.model_construct(field=LATER, op="absent", value=None, at_least=None)
 #: The key under which each fact is kept, so that rules to come have a history to look at.
 BY_WALLET: Final[Kind] = ("wallet_id",)
 #: How far back histories reach at least, in seconds.
@@ -130,9 +131,7 @@ class Followed:
         name = ref, rule.state, is_mixed
         compiled = held.get(name)
         if compiled is None:
-            compiled = compile_rule(rule)
-            if is_mixed and not sees_all(rule):
-                compiled = only_first(compiled)
+            compiled = compile_rule(only_first(rule) if is_mixed and not sees_all(rule) else rule)
         self._compiled[name] = compiled
         return compiled
 
@@ -177,18 +176,26 @@ def sees_all(rule: Rule) -> bool:
     return any(use.field == "type" for use in uses(rule))
 
 
-def only_first(rule: CompiledRule) -> CompiledRule:
+def only_first(rule: Rule) -> Rule:
     """The rule, which passes over all but the first fact of each transaction."""
-    parts = {}
-    for name in ("aggregate", "against"):
-        spec = getattr(rule, name)
-        if spec is not None and spec.passes is not None:
-            parts[name] = replace(spec, passes=_first(spec.passes))
-    return replace(rule, passes=_first(rule.passes), **parts)
+    against = None if rule.condition is None else rule.condition.against
+    changes: dict[str, Any] = {"filter": _first(rule.filter)}
+    if rule.aggregate is not None:
+        changes["aggregate"] = _first_of(rule.aggregate)
+    if rule.condition is not None and against is not None:
+        changes["condition"] = rule.condition.model_copy(update={"against": _first_of(against)})
+    return rule.model_copy(update=changes)
 
 
-def _first(passes: Passes) -> Passes:
-    return lambda fact: LATER not in fact and passes(fact)
+def _first_of(aggregate: Aggregate) -> Aggregate:
+    """Without a filter it goes by the rule's."""
+    if aggregate.filter is None:
+        return aggregate
+    return aggregate.model_copy(update={"filter": _first(aggregate.filter)})
+
+
+def _first(part: Filter) -> Filter:
+    return All.model_construct(all=(part, _IS_FIRST))
 
 
 def in_effect_but(rules: Iterable[CompiledRule], paused: set[RuleRef]) -> list[CompiledRule]:

@@ -13,9 +13,10 @@ from agents.fraud.engine import Change
 from agents.fraud.entries import Entry, seen_from
 from agents.fraud.judge import write_fire
 from agents.fraud.state import RuleCounts, rule_text, subject_of
-from agents.fraud.told import Surroundings, told
+from agents.fraud.told import Surroundings, told, told_pause
 from agents.fraud.turn import Turn
 from schemas.facts import FactValue
+from schemas.fraud_alerts import encode_alert
 from schemas.fraud_events import (
     FACT_EVALUATED,
     FACT_LATE,
@@ -25,7 +26,7 @@ from schemas.fraud_events import (
     FraudEvent,
 )
 from schemas.fraud_internal import FactKey, FactSource, PauseRule, encode_fraud_internal
-from schemas.topics import FRAUD_INTERNAL
+from schemas.topics import FRAUD_ALERTS, FRAUD_INTERNAL
 from streams.machine import InputRecord
 
 
@@ -133,6 +134,8 @@ def _watch(turn: Turn, record: InputRecord, rule: CompiledRule) -> None:
     context = turn.context
     pause = PauseRule(rule_id=rule.ref[0], version=rule.ref[1], reason=tripped.reason, partition=context.partition)
     take_pause(turn, record, pause)
+    alert = told_pause(rule, tripped.reason, context.partition, now_ms)
+    turn.out.send(FRAUD_ALERTS, context.partition, alert.subject.encode(), encode_alert(alert))
     for partition in range(context.partitions):
         if partition != context.partition:
             turn.out.send(FRAUD_INTERNAL, partition, None, encode_fraud_internal(pause))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -41,7 +42,13 @@ def told(change: AlertChange, around: Surroundings) -> Told:
         state = "withdrawn"
     elif around.is_snoozed:
         state = "snoozed"
-    wallet_id = None if opened_by is None else opened_by.get("wallet_id")
+    wallet_id = before.wallet_id if before is not None else None
+    amount_minor, asset = (before.amount_minor, before.asset) if before is not None else (None, None)
+    if opened_by is not None:
+        wallet_id = str(opened_by["wallet_id"])
+        amount, of = opened_by.get("amount_minor"), opened_by.get("asset")
+        amount_minor = amount if isinstance(amount, int) else None
+        asset = None if of is None else str(of)
     return Told(
         alert_id=alert.alert_id,
         rule_id=alert.rule_id,
@@ -54,7 +61,9 @@ def told(change: AlertChange, around: Surroundings) -> Told:
         action_result=None if before is None else before.action_result,
         subject=subject_of(alert.key),
         key={name: str(value) for name, value in zip(alert.kind, alert.key, strict=True)},
-        wallet_id=str(wallet_id) if wallet_id is not None else None if before is None else before.wallet_id,
+        wallet_id=wallet_id,
+        amount_minor=amount_minor,
+        asset=asset,
         observed=exact_text(alert.observed),
         limit=exact_text(alert.limit),
         normal=exact_text(alert.normal),
@@ -112,3 +121,27 @@ def _match(check: ListCheck, fact: Fact) -> ListMatch | None:
     if likeness is None or version is None:
         return None
     return ListMatch(field, name, int(version), str(fact.get(nearest_field(field, name))), int(likeness))
+
+
+def told_pause(rule: CompiledRule, reason: str, partition: int, now_ms: int) -> Told:
+    """An alert on a rule itself: the circuit breaker of a partition has paused it."""
+    rule_id, version = rule.ref
+    name = f"paused {rule_id} {version} {partition}"
+    return Told(
+        alert_id=hashlib.sha256(name.encode()).hexdigest()[:32],
+        rule_id=rule_id,
+        version=version,
+        state="open",
+        shadow=rule.rule.state == "shadow",
+        severity="critical",
+        score=0,
+        action="pause",
+        action_result="sent",
+        subject=f"rule:{rule_id}",
+        key={"rule_id": rule_id},
+        first_seen=rfc3339(now_ms),
+        last_seen=rfc3339(now_ms),
+        sentence=f"Rule {rule_id} version {version} is paused in all partitions: {reason}.",
+        links={"rules": "walletstream fraud rules"},
+        recorded_at=rfc3339(now_ms),
+    )

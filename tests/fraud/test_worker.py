@@ -205,7 +205,7 @@ def test_alerts_are_those_of_the_engine_however_often_the_worker_is_killed(clust
 
 def _traffic(cluster: Cluster, part: int) -> list[tuple[str, Json]]:
     found = []
-    for number in range(150):
+    for number in range(100):
         fields: Json = {"references": {"merchant": "killed"}, "device": {"fingerprint": f"d{(number + part) % 3}"}}
         if number % 3 == 0:
             fields |= {"operation": "transfer", "to_wallet_id": f"w{(number + part) % 5}"}
