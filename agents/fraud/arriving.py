@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from agents.fraud.entries import keyed_by
 from agents.fraud.facts import Recorded, fact_of
 from agents.fraud.followed import LATER
 from agents.fraud.state import subject_of
@@ -60,7 +59,7 @@ def _keys_by_partition(turn: Turn, fact: dict[str, str | int | float], is_first:
     for kind, use in turn.followed.kinds.items():
         if not is_first and not use.sees_all:
             continue
-        for key, _, leg in keyed_by(kind)(fact):
+        for key, _, leg in use.keys_of(fact):
             home = partition_of(subject_of(key), partitions)
             found.setdefault(home, []).append(FactKey(kind, key, use.kept_s, leg))
     return found

@@ -5,18 +5,18 @@ A rule sees the first fact of each transaction only, unless one of its filters n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 from agents.fraud.compile import CompiledRule, compile_rule, exchange_assets, exchanged_field
-from agents.fraud.entries import Kind, RuleRef
+from agents.fraud.entries import Key, Kind, RuleRef, keyed_by
 from agents.fraud.lists import ListCheck, Lists, list_checks
 from agents.fraud.published import Bounds, RuleBook, read_rule
 from agents.fraud.uses import uses
 from agents.ledger.exchange import minor_for_minor
 from schemas.assets import Asset
-from schemas.facts import FactValue
+from schemas.facts import Fact, FactValue
 from schemas.fraud_filters import All, Check, Filter
 from schemas.fraud_rules import Aggregate, Rule
 from schemas.reference import Reference
@@ -34,10 +34,11 @@ LEAST_KEPT_S: Final = 86_400
 
 
 class KindInUse(NamedTuple):
-    """A kind of key that some rule in effect has: how far back it is kept, and whether all facts count."""
+    """A kind of key that some rule in effect has: how far back it is kept, whether all facts count, its keys."""
 
     kept_s: int
     sees_all: bool
+    keys_of: Callable[[Fact], list[tuple[Key, Fact, int]]]
 
 
 class Followed:
@@ -119,7 +120,7 @@ class Followed:
             kept_s[rule.key] = max(kept_s.get(rule.key, 0), wanted_s)
         kept_s[BY_WALLET] = max(kept_s.get(BY_WALLET, 0), BY_WALLET_KEPT_S)
         kinds = dict.fromkeys([BY_WALLET, *(rule.key for rule in effective)])
-        self.kinds = {kind: KindInUse(kept_s[kind], kind in typed) for kind in kinds}
+        self.kinds = {kind: KindInUse(kept_s[kind], kind in typed, keyed_by(kind)) for kind in kinds}
         self._list_checks = list_checks(effective)
         self._assets = exchange_assets(effective)
 

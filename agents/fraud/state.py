@@ -82,6 +82,8 @@ _decode_chunk: Final = msgspec.msgpack.Decoder(tuple[tuple[Order, ...], tuple[by
 encode_entry: Final = msgspec.msgpack.Encoder().encode
 decode_entry: Final = msgspec.msgpack.Decoder(StoredEntry).decode
 
+_encode_name: Final = msgspec.json.Encoder().encode
+
 #: Wallet id -> when it was opened, in ms.
 WALLETS: Final[Table[int]] = _table("wallets-opened", int)
 #: Name of a history -> its head.
@@ -135,7 +137,8 @@ PLAIN_TABLES: Final = (WALLETS, HEADS, CHUNKS, EXPIRY, SOURCES, CLOCK, RULES, KI
 @lru_cache(maxsize=65_536)
 def history_name(kind: Kind, key: Key) -> str:
     """How a history is called in the tables: ASCII, so that their order is that of any store."""
-    return json.dumps([kind, key], separators=(",", ":"))
+    name = _encode_name((kind, key)).decode()
+    return name if name.isascii() else json.dumps([kind, key], separators=(",", ":"))
 
 
 @lru_cache(maxsize=1_024)
