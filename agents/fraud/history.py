@@ -96,7 +96,7 @@ def _combinations(rules: Sequence[CompiledRule]) -> list[Combined]:
 class History:
     """Entries of one key in order, and what rules hold of them."""
 
-    __slots__ = ("_changes", "_evaluations", "_fired", "_settle", "_trim_at", "entries", "key", "rules")
+    __slots__ = ("_changes", "_evaluations", "_fired", "_trim_at", "entries", "key", "rules")
 
     def __init__(self, key: Key, rules: RuleSet):
         self.key = key
@@ -107,13 +107,13 @@ class History:
         #: Rule that a combination looks at -> entries at which it fired, in order.
         self._fired: dict[str, list[Entry]] = {}
         self._changes: list[Change] = []
-        self._settle = self.settle
         self._trim_at = 64
 
     def insert(self, entry: Entry) -> list[Change]:
         """Show an entry to the rules, and again those that it changes; one that is there already changes nothing."""
         entries, rules, held = self.entries, self.rules, self._evaluations
-        fact, settle = entry.fact, self._settle
+        # Not held: a history that refers to itself would wait for the garbage collector once it is forgotten.
+        fact, settle = entry.fact, self.settle
         changes: list[Change] = []
         self._changes = changes
         at = len(entries)

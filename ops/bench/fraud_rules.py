@@ -148,6 +148,8 @@ def every_function(window_s: int) -> list[Rule]:
             "sequence", "wallet_id", sequence={"steps": [_check("amount_minor", "lt", 0), _OUT], "within_s": window_s}
         ),
     ]
-    for function in ("sum", "avg", "min", "max", "stddev"):
-        found.append(_window(function, "wallet_id", {"all": []}, function, "amount_minor", window_s, 2**60))
+    found += [
+        _window(function, "wallet_id", {"all": []}, function, "amount_minor", window_s, 2**60)
+        for function in ("sum", "avg", "min", "max", "stddev")
+    ]
     return found

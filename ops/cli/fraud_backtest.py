@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,7 +13,6 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ops.cli.running import print_json
 from ops.errors import OperationError
 from ops.fraud.against import (
     Difference,
@@ -24,17 +24,19 @@ from ops.fraud.against import (
     read_against,
 )
 from ops.fraud.alert_files import alert_lines, check_writable, write_csv, write_json
-from ops.fraud.backtest import OnRows, Outcome, Plan, scan
+from ops.fraud.backtest import OnRows, Outcome, Plan, scan, without_collector
 from ops.fraud.mapping import read_mapping
 from ops.fraud.printed import heading, tables
 from ops.fraud.report import MOST_BAD, Report, report_of
 from ops.fraud.row_facts import read_surroundings
-from ops.fraud.rules_file import misread, read_rules, unmapped
+from ops.fraud.rules_file import misread, read_rules, refused_when_published, unmapped
 from ops.fraud.shares import run_plan
 from schemas.fraud_rules import Rule
 
 #: Exit code where rules, mapping, labels or the table cannot be used.
 CANNOT_RUN = 2
+#: Most rules and mistakes of one kind that are told.
+_MOST_TOLD = 20
 _1980_MS = 315_532_800_000
 _FILE = click.Path(path_type=Path)
 
@@ -75,7 +77,7 @@ class Options(NamedTuple):
     "--labels",
     metavar="COLUMN",
     help="The column that says which rows are fraud: 1, true, yes, t or y, in any case. 0, false, no, f, n and nothing "
-    "say no; anything else is refused.",
+    "(also null, none, nan) say no; anything else is refused.",
 )
 @click.option(
     "--against", type=_FILE, metavar="OLD.json", help="Older rules, or what --json once printed: tell what changes."
@@ -137,7 +139,8 @@ def backtest(**given: Any) -> None:
     table cannot be used, with a message that says what to do.
     """
     try:
-        _backtest(Options(**given))
+        with without_collector():
+            _backtest(Options(**given))
     except OperationError as error:
         problem = click.ClickException(str(error))
         problem.exit_code = CANNOT_RUN
@@ -228,7 +231,7 @@ def _fitted(plan: Plan, options: Options) -> tuple[Plan, dict[str, list[str]]]:
             raise OperationError(f"{options.mapping} maps not all fields of any rule: nothing is left to try")
         wrong = misread(kept, mapping.kinds)
         if wrong:
-            raise OperationError("\n".join(wrong[:20]))
+            raise OperationError("\n".join(wrong[:_MOST_TOLD]))
         sets.append(kept)
         skipped.update(missing if number == 0 else {})
     every = [rule for rules in sets for rule in rules]
@@ -262,15 +265,17 @@ def _warn(result: _Result) -> None:
     for rule_id, fields in result.report.skipped.items():
         click.echo(f"left out: rule {rule_id}, for it looks at {', '.join(fields)}", err=True)
     if seen.bad:
-        click.echo(f"{seen.bad:,} bad rows were passed over:", err=True)
+        click.echo(f"bad rows that were passed over: {seen.bad:,}", err=True)
         for line, reason in seen.reasons[:MOST_BAD]:
             click.echo(f"  line {line}: {reason}", err=True)
         if seen.bad > MOST_BAD:
             click.echo(f"  and {seen.bad - MOST_BAD:,} more", err=True)
     if seen.too_late:
-        click.echo(f"{seen.too_late:,} rows came later than allowed and were left out", err=True)
+        click.echo(f"rows that came later than allowed and were left out: {seen.too_late:,}", err=True)
     table, mapping = plan.open()
     table.close()
+    for refused in refused_when_published(plan.rules[0], mapping.kinds)[:_MOST_TOLD]:
+        click.echo(f"the stream would not take {refused}", err=True)
     if seen.to_ms is not None and seen.to_ms < _1980_MS and not mapping.has_time_unit:
         click.echo(
             "all times are before 1980: numbers were taken for seconds since 1970; if they are others, say so: "
@@ -279,12 +284,22 @@ def _warn(result: _Result) -> None:
         )
 
 
+def _print_json(found: dict[str, Any]) -> None:
+    """One JSON document with a line for each rule: indented, the rows of its alerts would take one each."""
+    parts = []
+    for name, value in found.items():
+        lines = [json.dumps(each) for each in value] if isinstance(value, list) else []
+        shown = "[\n    " + ",\n    ".join(lines) + "\n  ]" if lines else json.dumps(value)
+        parts.append(f"  {json.dumps(name)}: {shown}")
+    click.echo("{\n" + ",\n".join(parts) + "\n}")
+
+
 def _show(result: _Result, options: Options) -> None:
     if options.as_json:
         found = result.report.as_json()
         if result.differences is not None:
             found["against"] = [each.as_json() for each in result.differences]
-        print_json(found)
+        _print_json(found)
         return
     console = Console()
     if not console.is_terminal:

@@ -22,8 +22,12 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASC
 _INTEGER: Final = re.compile(r"[+-]?\d{1,40}", re.ASCII)
 #: A time without a unit is in seconds below this, else in milliseconds: 5138 in the one, 1973 in the other.
 _MILLISECONDS_FROM: Final = 10**11
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - both sides of the difference are without zone
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: For times without a zone, which are taken for UTC.
+_EPOCH_LOCAL: Final = _EPOCH.replace(tzinfo=None)
 _DAY_MS: Final = 86_400_000
+_YEAR_1_MS: Final = -62_135_596_800_000
+_YEAR_10000_MS: Final = 253_402_300_800_000
 
 
 def exact(text: str) -> int | Fraction:
@@ -85,6 +89,12 @@ def major_units(text: str, decimals: int) -> int:
     Raises:
         ValueError: it is no number, too large, or has more decimals than its asset.
     """
+    whole, _, rest = text.partition(".")
+    digits = whole + rest
+    # The usual form: 103.55. A point alone, a sign or an exponent goes the long way.
+    if len(rest) <= decimals and whole and digits.isdecimal() and digits.isascii() and len(digits) + decimals < 19:
+        missing: int = 10 ** (decimals - len(rest))
+        return int(digits) * missing
     value = exact(text) * 10**decimals
     if isinstance(value, Fraction):
         if value.denominator != 1:
@@ -112,33 +122,30 @@ def time_ms(text: str) -> int:
         if text[4:5] != "-" and _NUMBER.fullmatch(text):
             return _number_ms(text)
         at = datetime.fromisoformat(text)
-        if at.tzinfo is not None:
-            at = (at if at.tzinfo is UTC else at.astimezone(UTC)).replace(tzinfo=None)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise ValueError(f"{_shown(text)} is no time: 2026-11-23T04:50:00Z, or a number since 1970 is") from None
-    passed = at - _EPOCH
+    passed = at - (_EPOCH_LOCAL if at.tzinfo is None else _EPOCH)
     return passed.days * _DAY_MS + passed.seconds * 1_000 + passed.microseconds // 1_000
 
 
 def _number_ms(text: str) -> int:
     value = exact(text)
-    return value if isinstance(value, int) and abs(value) >= _MILLISECONDS_FROM else _floor(value * 1_000)
+    is_ms = isinstance(value, int) and abs(value) >= _MILLISECONDS_FROM
+    return _floor(value if is_ms else value * 1_000)
 
 
 def time_in(unit_ms: int) -> Callable[[str], int]:
     """Reads times that are numbers of such units since 1970."""
 
     def read(text: str) -> int:
-        if text.isdecimal() and text.isascii() and len(text) < 19:
-            return int(text) * unit_ms
-        return _floor(exact(text) * unit_ms)
+        return _floor((int(text) if text.isdecimal() and text.isascii() and len(text) < 19 else exact(text)) * unit_ms)
 
     return read
 
 
 def _floor(value: int | Fraction) -> int:
-    if not -INT64_MAX <= value <= INT64_MAX:
-        raise ValueError("it is too far away from 1970")
+    if not _YEAR_1_MS <= value < _YEAR_10000_MS:
+        raise ValueError("it is in none of the years 1 to 9999")
     return math.floor(value)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
@@ -10,6 +11,9 @@ from rich.table import Table
 
 from ops.fraud.against import Difference
 from ops.fraud.report import Report, shown_time
+
+#: Most pairs of rules that are shown with their overlap.
+_MOST_PAIRS: Final = 20
 
 
 def heading(report: Report) -> str:
@@ -72,12 +76,19 @@ def _subjects(report: Report, most: int) -> Table:
 
 
 def _overlap(report: Report) -> Table:
-    table = _table("rule", "and", "both fired at", "of its rows", title="Overlap", text=2)
-    for number, each in enumerate(report.rules):
-        later = {other.rule.rule_id for other in report.rules[number + 1 :]}
-        for rule_id, rows in each.overlap.items():
-            if rule_id in later:
-                table.add_row(each.rule.rule_id, rule_id, f"{rows:,}", f"{rows / each.rows_fired:.1%}")
+    """Pairs of rules that fired at the same rows, those with most of them."""
+    order = {each.rule.rule_id: number for number, each in enumerate(report.rules)}
+    pairs = [
+        (rows, each, rule_id)
+        for each in report.rules
+        for rule_id, rows in each.overlap.items()
+        if order[rule_id] > order[each.rule.rule_id]
+    ]
+    pairs.sort(key=lambda pair: -pair[0])
+    more = f", {_MOST_PAIRS} of {len(pairs):,} pairs" if len(pairs) > _MOST_PAIRS else ""
+    table = _table("rule", "and", "both fired at", "of its rows", title=f"Overlap{more}", text=2)
+    for rows, each, rule_id in pairs[:_MOST_PAIRS]:
+        table.add_row(each.rule.rule_id, rule_id, f"{rows:,}", f"{rows / each.rows_fired:.1%}")
     return table
 
 

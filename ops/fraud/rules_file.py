@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
+from agents.fraud.published import Bounds, RuleBook
+from agents.fraud.uses import uses
 from ops.errors import OperationError
 from ops.fraud.documents import Documents, read_as, read_documents, told_of
 from schemas.facts import FieldKind
-from schemas.fraud_filters import Check, checks_of
-from schemas.fraud_rules import Aggregate, Rule
+from schemas.fraud_rules import Rule
 
 #: Most rules in one file: beyond it a backtest would take days.
 MAX_RULES: Final = 1_000
 #: Derived fields that every fact has.
 _ALWAYS: Final[Mapping[str, FieldKind]] = {"direction": "text", "hour": "number", "weekday": "number"}
 _PARTIES: Final = ("wallet_id", "to_wallet_id")
-_NUMERIC: Final = ("sum", "avg", "min", "max", "stddev", "ratio")
-
-
-class Use(NamedTuple):
-    """A field that a rule looks at: where, and as what; None where either will do."""
-
-    field: str
-    where: str
-    kind: FieldKind | None
 
 
 def read_rules(path: Path) -> list[Rule]:
@@ -138,44 +129,7 @@ def misread(rules: Iterable[Rule], kinds: Mapping[str, FieldKind]) -> list[str]:
     ]
 
 
-def uses(rule: Rule) -> Iterator[Use]:
-    """All fields that a rule looks at."""
-    yield from (Use(field, "key", None) for field in rule.key)
-    for where, part in rule.filters():
-        yield from (Use(check.field, where, _kind_of(check)) for _, check in checks_of(part))
-    condition = rule.condition
-    if rule.aggregate is not None:
-        yield from _uses_of("aggregate", rule.aggregate)
-    if condition is not None:
-        if condition.left is not None:
-            yield Use(condition.left, "condition.left", "number")
-        if condition.against is not None:
-            yield from _uses_of("condition.against", condition.against)
-
-
-def _uses_of(where: str, aggregate: Aggregate) -> Iterator[Use]:
-    function = aggregate.function
-    if function == "speed_kmh":
-        yield from (Use(field, where, "number") for field in ("latitude", "longitude"))
-    if aggregate.in_asset is not None:
-        yield Use("asset", f"{where}.in_asset", "text")
-    if aggregate.field is not None:
-        kind: FieldKind | None = "number" if function in _NUMERIC else None
-        if function == "share" and aggregate.value is not None:
-            kind = _kind_of_value(aggregate.value)
-        yield Use(aggregate.field, f"{where}.field", kind)
-
-
-def _kind_of(check: Check) -> FieldKind | None:
-    if check.op in ("gt", "ge", "lt", "le"):
-        return "number"
-    if check.op in ("eq", "ne"):
-        return _kind_of_value(check.value)
-    if check.op in ("in", "not_in") and isinstance(check.value, tuple):
-        kinds = {_kind_of_value(each) for each in check.value}
-        return kinds.pop() if len(kinds) == 1 else None
-    return None
-
-
-def _kind_of_value(value: Any) -> FieldKind:
-    return "number" if isinstance(value, Decimal) else "text"
+def refused_when_published(rules: Sequence[Rule], kinds: Mapping[str, FieldKind]) -> list[str]:
+    """Rules that a backtest shows but the stream would not take: that can never fire, or cost too much."""
+    book = RuleBook(Bounds(rules=MAX_RULES), {**_ALWAYS, "party_id": "text", **kinds})
+    return [f"rule {rule_id}: {refused}" for rule_id, refused in book.publish_all(rules).items()]

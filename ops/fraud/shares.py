@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ops.errors import OperationError
-from ops.fraud.backtest import OnRows, Outcome, Plan, Scanned, run_share
+from ops.fraud.backtest import OnRows, Outcome, Plan, Scanned, run_share, without_collector
 
 
 def run_plan(plan: Plan, scanned: Scanned, processes: int, on_rows: OnRows) -> Outcome:
@@ -83,7 +83,8 @@ def _run(plan: Plan, scanned: Scanned, share: int, shares: int, connection: Conn
     # Who started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        outcome = run_share(plan, scanned, share, shares, connection.send)
+        with without_collector():
+            outcome = run_share(plan, scanned, share, shares, connection.send)
     except OperationError as error:
         connection.send(str(error))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from zlib import crc32
 
 from agents.fraud.alerts import Alert, Alerts
@@ -14,7 +15,10 @@ from schemas.facts import Fact
 from schemas.fraud_rules import Rule
 
 #: Histories between two words on how far it is.
-_TELL_EVERY = 500
+_TELL_EVERY: Final = 500
+#: Fewest entries of histories that are looked through for what can be forgotten, and as many histories as there are.
+_FEW: Final = 250_000
+_ALL: Final = 2**62
 
 
 @dataclass
@@ -60,7 +64,7 @@ class Watched:
     end, and takes half the time: one history after the other stays in the processor's caches.
 
     Args:
-        lateness_ms: how much earlier than what `show` was told a row may be.
+        lateness_ms: how much earlier a row may be than the latest of those before it.
         share, shares: only keys of this share are looked at.
     """
 
@@ -68,13 +72,19 @@ class Watched:
         # What they would say if all were in effect: the file is tried, not what is live of it.
         self._rules = compile_rules([rule.model_copy(update={"state": "active"}) for rule in rules])
         self._engine = Engine(self._rules, lateness_ms)
+        self._lateness_ms = lateness_ms
         self._share, self._shares = share, shares
+        self._latest_ms, self._in_order, self._kept = -(2**63), True, 0
         self._kinds: list[_Waiting] = [(kind, keyed_by(kind), {}) for kind in self._engine.kinds]
         #: Rule and key -> its fires by where they stand.
         self._fires: dict[tuple[str, Key], dict[Order, Change]] = {}
 
     def take(self, order: tuple[int, int, int], fact: Fact) -> None:
         """Take in a fact: (event time in ms, 0, row)."""
+        if order[0] < self._latest_ms:
+            self._in_order = False
+        else:
+            self._latest_ms = order[0]
         shared = Entry((*order, 0), fact)
         is_split = self._shares > 1
         for kind, keys_of, waiting in self._kinds:
@@ -87,15 +97,13 @@ class Watched:
                 else:
                     waiting[key] = [entry]
 
-    def show(self, now_ms: int, tell: Callable[[float], None]) -> None:
-        """Show what was taken in to the rules; later ones are at most the lateness earlier than `now_ms`.
-
-        `tell` hears which share of it is done.
-        """
+    def show(self, tell: Callable[[float], None]) -> None:
+        """Show what was taken in to the rules; `tell` hears which share of it is done."""
         insert, total, done = self._engine.insert, sum(len(waiting) for _, _, waiting in self._kinds), 0
         for kind, _, waiting in self._kinds:
             for key, entries in waiting.items():
-                entries.sort(key=_order_of)
+                if not self._in_order:
+                    entries.sort(key=_order_of)
                 for entry in entries:
                     changes = insert(kind, key, entry)
                     if changes:
@@ -104,7 +112,30 @@ class Watched:
                 if done % _TELL_EVERY == 0:
                     tell(done / total)
             waiting.clear()
-        self._engine.trim(now_ms, histories=total + 1_000)
+        self._in_order = True
+
+    def forget(self) -> None:
+        """Forget what no row can see that is yet to come.
+
+        What is idle goes at once, busy histories forget by themselves. What lies between is looked through once there
+        is twice as much of it as the last time.
+        """
+        engine, before_ms = self._engine, self._latest_ms - self._lateness_ms
+        engine.trim(self._latest_ms, histories=0)
+        held = 0
+        for kind in engine.kinds:
+            oldest_ms = before_ms - engine.retained_ms(kind)
+            for key in engine.keys(kind):
+                entries = engine.entries(kind, key)
+                if not entries or entries[-1].t_ms < oldest_ms:
+                    engine.forget(kind, key)
+                else:
+                    held += len(entries)
+        if held > 2 * max(self._kept, _FEW):
+            # The first call ends the engine's round, the second makes a whole one.
+            engine.trim(self._latest_ms, histories=_ALL)
+            engine.trim(self._latest_ms, histories=_ALL)
+            self._kept = sum(len(engine.entries(kind, key)) for kind in engine.kinds for key in engine.keys(kind))
 
     def _note(self, changes: Sequence[Change]) -> None:
         for change in changes:

@@ -314,3 +314,12 @@ def test_a_semicolon_between_cells(trial: Trial) -> None:
     assert "not one character" in trial.refused("--delimiter", "ab")
     trial.table = trial.table.replace(";", "\t")
     assert trial.report("--delimiter", "tab")["events"] == 1
+
+
+def test_the_pairs_with_most_in_common_are_shown(trial: Trial) -> None:
+    trial.rows(HEADER, [(at(n), "a", "s", n) for n in range(9)])
+    trial.rules = [rule(f"from-{n}", condition={"left": "amount_minor", "op": "ge", "value": n}) for n in range(8)]
+    shown = trial.invoke().stdout.splitlines()
+    start = next(number for number, line in enumerate(shown) if line.startswith("Overlap, 20 of 28 pairs"))
+    assert shown[start + 4].split() == ["from-0", "from-1", "8", "88.9%"]
+    assert len([line for line in shown[start:] if "from-" in line]) == 20

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ops.fraud import backtest
+from ops.fraud import backtest, watching
 from tests.ops.fraud.trying import OWN_MEAN, Trial, of, rule
 
 HEADER = "at,customer,shop,cents,cur,device"
@@ -175,6 +175,7 @@ def test_each_rule_fires_where_a_naive_reading_of_it_does(
     trial: Trial, monkeypatch: pytest.MonkeyPatch, seed: int, at_a_time: int
 ) -> None:
     monkeypatch.setattr(backtest, "_ROWS_AT_A_TIME", at_a_time)
+    monkeypatch.setattr(watching, "_FEW", at_a_time)
     rows = drawn(seed)
     trial.rows(HEADER, [((START + timedelta(seconds=row[0])).isoformat(), *row[1:]) for row in rows])
     trial.mapping = MAPPING
