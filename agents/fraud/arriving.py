@@ -59,7 +59,9 @@ def _keys_by_partition(turn: Turn, fact: dict[str, str | int | float], is_first:
     for kind, use in turn.followed.kinds.items():
         if not is_first and not use.sees_all:
             continue
-        for key, _, leg in use.keys_of(fact):
+        for key, seen, leg in use.keys_of(fact):
+            if not use.counts(seen):
+                continue
             home = partition_of(subject_of(key), partitions)
             found.setdefault(home, []).append(FactKey(kind, key, use.kept_s, leg))
     return found

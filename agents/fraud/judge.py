@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from typing import Final
 
 from agents.fraud import stored
 from agents.fraud.alerts import AlertChange, Alerts
@@ -20,7 +21,9 @@ from agents.fraud.state import FraudState, StoredEntry, history_name, rule_ref
 from schemas.fraud_events import Fired
 
 #: Histories that are looked at for what is too old after each batch.
-_TRIMMED: int = 200
+_TRIMMED: Final = 200
+#: How often the entries of a history are counted anew.
+_COUNTED_EVERY: Final = 16
 
 
 class Judge:
@@ -106,8 +109,10 @@ class Judge:
     def _use(self, kind: Kind, key: Key) -> None:
         """Note that a history was used, and forget those that were not for longest where there is no room."""
         name = kind, key
-        size = len(self._engine.entries(kind, key)) + 1
-        self._entries += size - self._held.pop(name, 0)
+        before = self._held.pop(name, 0)
+        # One more each time; those that were trimmed are seen now and then.
+        size = before + 1 if before % _COUNTED_EVERY else len(self._engine.entries(kind, key)) + 1
+        self._entries += size - before
         self._held[name] = size
         while self._entries > self._cached_entries and len(self._held) > 1:
             (other_kind, other_key), other_size = self._held.popitem(last=False)

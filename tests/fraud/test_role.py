@@ -50,6 +50,27 @@ def test_a_rule_sees_the_first_fact_of_a_transaction_unless_it_names_a_type() ->
     assert len(world.events()) == 2, "what no rule asks for is not kept"
 
 
+def test_windows_of_rules_that_name_no_type_hold_first_facts_only() -> None:
+    """Beside a rule of the same key for which all facts are kept."""
+    debits = {"field": "operation", "op": "eq", "value": "debit"}
+    usual = {"function": "count", "window_s": 600, "filter": debits}
+    ratio = rule(
+        "ratio",
+        ["wallet_id"],
+        aggregate={"function": "count", "window_s": 600, "include_current": True, "filter": debits},
+        condition={"op": "eq", "factor": 2, "against": usual},
+    )
+    failed = rule("failed", ["wallet_id"], filter={"field": "type", "op": "eq", "value": "transaction.failed"})
+    world = RoleWorld([ratio, failed], partitions=1)
+    payment(world, 1, "w1", 0, type="transaction.processed", to_state="processed")
+    payment(world, 1, "w1", 0, type="transaction.failed", from_state="processed", to_state="failed")
+    payment(world, 2, "w1", 0)
+    world.run()
+    found = {alert.rule_id: alert for alert in world.alerts().values()}
+    assert (found["ratio"].observed, found["ratio"].normal) == ("2", "1")
+    assert found["ratio"].evidence[0] == f"{2:032x}"
+
+
 def test_the_age_of_a_wallet_and_what_lists_and_rates_say_is_in_the_fact() -> None:
     new = rule("new", ["wallet_id"], filter={"field": "wallet_age_s", "op": "lt", "value": 60})
     listed = rule("listed", ["device"], filter={"field": "device", "op": "in_list", "value": "blocked"})
@@ -103,6 +124,17 @@ def test_keys_live_where_their_subject_does() -> None:
     assert at == {subject: partition_of(subject, 8) for subject in ("d1", "w1", "w2")}
     keys = [record.key for partition in range(8) for record in world.topics[FRAUD_INTERNAL, partition]]
     assert set(keys) <= {b"d1", b"w1", b"w2"}
+
+
+def test_a_fact_that_concerns_no_rule_is_kept_under_its_wallet_only() -> None:
+    rejected = {"field": "status", "op": "eq", "value": "rejected"}
+    world = RoleWorld([counted("device", ["device"], 1, filter=rejected)], partitions=1)
+    payment(world, 1, "w1", 0, device={"fingerprint": "d1"})
+    payment(world, 2, "w1", 0, device={"fingerprint": "d1"}, type="request.rejected", code="insufficient_funds")
+    world.run()
+    kinds = [[key.kind for key in event.keys] for event in world.events()]
+    assert kinds == [[("wallet_id",)], [("wallet_id",), ("device",)]]
+    assert one(world).observed == "1"
 
 
 def test_what_comes_too_late_is_counted_apart() -> None:
