@@ -6,6 +6,7 @@ room. So a worker that takes a partition over says what the one before it would 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
@@ -15,9 +16,10 @@ from agents.fraud import stored
 from agents.fraud.alerts import AlertChange, Alerts
 from agents.fraud.compile import CompiledRule
 from agents.fraud.engine import Change, Engine
-from agents.fraud.entries import Entry, Exact, Fire, Key, Kind, RuleRef, seen_from
+from agents.fraud.entries import Entry, Exact, Fire, Key, Kind, Order, RuleRef, seen_from
 from agents.fraud.followed import LATER, KindInUse
 from agents.fraud.state import FraudState, StoredEntry, history_name, rule_ref
+from agents.fraud.windows import order_of
 from schemas.fraud_events import Fired
 
 #: Histories that are looked at for what is too old after each batch.
@@ -62,9 +64,11 @@ class Judge:
         self._use(kind, key)
         return changes, self._alerts.apply(changes) if changes else []
 
-    def entry(self, kind: Kind, key: Key, order: tuple[int, int, int, int]) -> Entry | None:
-        """An entry of a history that is in memory; None where it is forgotten."""
-        return next((each for each in self._engine.entries(kind, key) if each.order == order), None)
+    def entry(self, kind: Kind, key: Key, order: Order) -> Entry | None:
+        """An entry of the history that was shown something last; None where it is forgotten."""
+        entries = self._engine.entries(kind, key)
+        at = bisect_left(entries, order, key=order_of)
+        return entries[at] if at < len(entries) and entries[at].order == order else None
 
     def rule(self, rule_id: str) -> CompiledRule | None:
         """The version of a rule that sees facts."""

@@ -15,7 +15,7 @@ from agents.fraud.judge import write_fire
 from agents.fraud.state import RuleCounts, rule_text, subject_of
 from agents.fraud.told import Surroundings, told, told_pause
 from agents.fraud.turn import Turn
-from schemas.facts import FactValue
+from schemas.facts import Fact, FactValue
 from schemas.fraud_alerts import encode_alert
 from schemas.fraud_events import (
     FACT_EVALUATED,
@@ -64,7 +64,7 @@ def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> None:
         changes, alerts = _shown(turn, arrived)
         if changes:
             event.fires = tuple(_fire_change(change) for change in changes)
-            event.alerts = tuple(_told(turn, change) for change in alerts)
+            event.alerts = tuple(_told(turn, *opened) for opened in alerts)
             touched = {rule_text(change.rule.ref): change.rule for change in changes}
     turn.write(event, wallet)
     for rule in touched.values():
@@ -84,16 +84,19 @@ def _closed_before_ms(turn: Turn, arrived: ArrivedFact) -> int:
     return max(state.closed_before_ms, watermark_ms - limits.lateness_ms)
 
 
-def _shown(turn: Turn, arrived: ArrivedFact) -> tuple[list[Change], list[AlertChange]]:
+def _shown(turn: Turn, arrived: ArrivedFact) -> tuple[list[Change], list[tuple[AlertChange, Fact | None]]]:
+    """What changes, and the facts that opened the alerts, looked up while their histories are in memory."""
     changes: list[Change] = []
-    alerts: list[AlertChange] = []
+    alerts: list[tuple[AlertChange, Fact | None]] = []
     source = arrived.source
     for key in arrived.keys:
         order = (arrived.t_ms, source.partition, source.offset, key.leg)
         entry = Entry(order, seen_from(key.kind, key.leg, arrived.fact))
         found, told_of = turn.judge.show(turn.state, key.kind, key.key, entry)
         changes += found
-        alerts += told_of
+        for change in told_of:
+            opened_by = turn.judge.entry(key.kind, key.key, change.alert.order)
+            alerts.append((change, None if opened_by is None else opened_by.fact))
     return changes, alerts
 
 
@@ -103,14 +106,13 @@ def _fire_change(change: Change) -> FireChange:
     return FireChange(rule_id, version, change.rule.kind, change.key, change.entry.order, fired)
 
 
-def _told(turn: Turn, change: AlertChange) -> AlertChanged:
+def _told(turn: Turn, change: AlertChange, opened_by: Fact | None) -> AlertChanged:
     alert, state = change.alert, turn.state
     subject = subject_of(alert.key)
     until_ms = state.snoozes.get(f"{alert.rule_id} {subject}")
-    opened_by = turn.judge.entry(alert.kind, alert.key, alert.order)
     members = {rule_id: rule for rule_id, _ in alert.contributions if (rule := turn.judge.rule(rule_id)) is not None}
     around = Surroundings(
-        opened_by=None if opened_by is None else opened_by.fact,
+        opened_by=opened_by,
         before=state.alerts.get(alert.alert_id, turn.context.recorded_at_ms),
         members=members,
         is_snoozed=until_ms is not None and alert.last_seen_ms < until_ms,

@@ -89,5 +89,6 @@ def test_the_alerts_are_those_of_the_engine(seed: int, monkeypatch: pytest.Monke
     wanted = expected_alerts(RULES, logs_of(world), LATENESS_MS)
     assert wanted
     assert what_is_told(world.alerts().values()) == wanted
+    assert all(alert.wallet_id for alert in world.alerts().values())
     for partition in world.all:
         partition.restart()
