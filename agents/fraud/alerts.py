@@ -12,6 +12,7 @@ import hashlib
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from agents.fraud.compile import CompiledRule
@@ -104,6 +105,7 @@ class Alerts:
 
     def __init__(self) -> None:
         self._lines: dict[tuple[RuleRef, Key], _Line] = {}
+        self._sweep: Iterator[tuple[RuleRef, Key]] = iter(())
 
     def apply(self, changes: Iterable[Change]) -> list[AlertChange]:
         """Take in what the engine says, in its order. What comes of one entry is given in one call."""
@@ -144,15 +146,26 @@ class Alerts:
         """Drop the alerts of a rule and key from memory; `load` brings them back."""
         self._lines.pop((ref, key), None)
 
-    def trim(self, before_ms: int) -> None:
+    def trim(self, before_ms: int, lines: int | None = None) -> None:
         """Be told that no fire before `before_ms` comes or goes any more.
 
         Alerts that none can join are forgotten; of the others only the sum of such fires is held.
+
+        Args:
+            lines: of how many rules and keys; each call goes on where the one before ended. All where None.
         """
-        for name, line in list(self._lines.items()):
-            _trim(line, before_ms)
-            if not line.groups:
-                del self._lines[name]
+        if lines is None:
+            self._sweep = iter(list(self._lines))
+        looked_at = 0
+        for name in islice(self._sweep, lines):
+            looked_at += 1
+            line = self._lines.get(name)
+            if line is not None:
+                _trim(line, before_ms)
+                if not line.groups:
+                    del self._lines[name]
+        if lines is None or looked_at < lines:
+            self._sweep = iter(list(self._lines))
 
 
 def _is_next(line: _Line, changes: list[Change]) -> bool:

@@ -6,7 +6,6 @@ import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 from typing import Any, Final
 
 from agents.fraud.entries import Exact, Kind, RuleRef
@@ -255,8 +254,3 @@ def _ratio_parts(aggregate: Aggregate) -> Extract:
         return value if above(fact) else 0, value if below is None or below(fact) else 0
 
     return parts
-
-
-def fraction(ratio: Ratio) -> Fraction:
-    """A ratio as one number."""
-    return Fraction(ratio[0]) / Fraction(ratio[1])

@@ -112,7 +112,6 @@ class History:
     def insert(self, entry: Entry) -> list[Change]:
         """Show an entry to the rules, and again those that it changes; one that is there already changes nothing."""
         entries, rules, held = self.entries, self.rules, self._evaluations
-        # Not held: a history that refers to itself would wait for the garbage collector once it is forgotten.
         fact, settle = entry.fact, self.settle
         changes: list[Change] = []
         self._changes = changes

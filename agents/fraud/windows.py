@@ -154,9 +154,9 @@ class Window:
 
 
 class Accumulated(Window):
-    """One whose entries add up to something."""
+    """One whose entries add up to something; where assets are counted apart, to something of each."""
 
-    __slots__ = ("_held", "_values")
+    __slots__ = ("_by_asset", "_sum", "_values")
 
     def __init__(self, spec: Spec):
         self.spec = spec
@@ -164,8 +164,9 @@ class Accumulated(Window):
         self.lo = self.hi = 0
         #: What each entry adds.
         self._values: list[Any] = []
-        #: Asset (None where assets are not told apart) -> accumulator of what is in the window.
-        self._held: dict[Any, Any] = {}
+        #: What those in the window come to, None where there are none. With assets apart: by asset.
+        self._sum: Any = None
+        self._by_asset: dict[Any, Any] | None = {} if spec.by_asset else None
 
     def append(self, entry: Entry) -> None:
         value = self.spec.extract(entry.fact)  # type: ignore[misc]
@@ -174,21 +175,13 @@ class Accumulated(Window):
             self._values.append(value)
 
     def newest(self, entry: Entry, counts: bool = True) -> Ratio | None:
-        # All in one: this is where the time goes.
-        spec, entries, lo, held = self.spec, self.entries, self.lo, self._held
-        for at in range(self.hi, len(entries)):
-            self._add(at)
-        group = entry.asset if spec.by_asset else None
-        added = held.get(group)
+        spec, entries, lo = self.spec, self.entries, self.lo
         if counts and spec.include_current:
-            value = spec.extract(entry.fact)  # type: ignore[misc]
-            if value is not None:
-                entries.append(entry)
-                self._values.append(value)
-                if added is None:
-                    added = held[group] = spec.accumulator()  # type: ignore[misc]
-                added.add(value)
-        end = self.hi = len(entries)
+            self.append(entry)
+        end = len(entries)
+        for at in range(self.hi, end):
+            self._add(at)
+        self.hi = end
         start_ms = entry.t_ms - spec.window_ms
         while lo and entries[lo - 1].t_ms > start_ms:
             lo -= 1
@@ -197,34 +190,28 @@ class Accumulated(Window):
             self._remove(lo)
             lo += 1
         self.lo = lo
-        if added is not None and added.n >= spec.min_events and spec.function != "share":
-            return spec.measure(added)  # type: ignore[misc]
         return self.measure(entry)
 
     def measure(self, entry: Entry) -> Ratio | None:
-        spec = self.spec
-        held = self._held.get(entry.asset if spec.by_asset else None)
+        spec, held = self.spec, self._sum if self._by_asset is None else self._by_asset.get(entry.asset)
         if held is None:
             if spec.min_events:
                 return None
-            assert spec.accumulator is not None
-            held = spec.accumulator()
+            held = spec.accumulator()  # type: ignore[misc]
         elif held.n < spec.min_events:
             return None
         if spec.function == "share":
             return self._share(entry, held)
-        assert spec.measure is not None
-        return spec.measure(held)
+        return spec.measure(held)  # type: ignore[misc]
 
     def events(self, entry: Entry) -> int:
-        held = self._held.get(entry.asset if self.spec.by_asset else None)
+        held = self._sum if self._by_asset is None else self._by_asset.get(entry.asset)
         return 0 if held is None else held.n
 
     def _share(self, entry: Entry, held: Any) -> Ratio | None:
         value = self.spec.value
         if value is None:
-            assert self.spec.extract is not None
-            value = self.spec.extract(entry.fact)
+            value = self.spec.extract(entry.fact)  # type: ignore[misc]
         return None if value is None or not held.n else (held.counts.get(value, 0), held.n)
 
     def _put(self, at: int, value: Any) -> None:
@@ -234,16 +221,26 @@ class Accumulated(Window):
         del self.entries[:gone], self._values[:gone]
 
     def _add(self, at: int) -> None:
-        group = self.entries[at].asset if self.spec.by_asset else None
-        held = self._held.get(group)
-        if held is None:
-            assert self.spec.accumulator is not None
-            held = self._held[group] = self.spec.accumulator()
+        by_asset = self._by_asset
+        if by_asset is None:
+            held = self._sum
+            if held is None:
+                held = self._sum = self.spec.accumulator()  # type: ignore[misc]
+        else:
+            asset = self.entries[at].asset
+            held = by_asset.get(asset)
+            if held is None:
+                held = by_asset[asset] = self.spec.accumulator()  # type: ignore[misc]
         held.add(self._values[at])
 
     def _remove(self, at: int) -> None:
-        group = self.entries[at].asset if self.spec.by_asset else None
-        held = self._held[group]
+        by_asset = self._by_asset
+        if by_asset is None:
+            self._sum.remove(self._values[at])
+            return
+        asset = self.entries[at].asset
+        held = by_asset[asset]
         held.remove(self._values[at])
         if not held.n:
-            del self._held[group]
+            # Of all assets that ever were only those in the window are kept.
+            del by_asset[asset]

@@ -148,8 +148,6 @@ def every_function(window_s: int) -> list[Rule]:
             "sequence", "wallet_id", sequence={"steps": [_check("amount_minor", "lt", 0), _OUT], "within_s": window_s}
         ),
     ]
-    found += [
-        _window(function, "wallet_id", {"all": []}, function, "amount_minor", window_s, 2**60)
-        for function in ("sum", "avg", "min", "max", "stddev")
-    ]
+    of_amounts = ("sum", "avg", "min", "max", "stddev")
+    found += [_window(each, "wallet_id", {"all": []}, each, "amount_minor", window_s, 2**60) for each in of_amounts]
     return found

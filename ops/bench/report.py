@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from rich.table import Table
 
+from ops.bench.fraud_engine import EngineCost
 from ops.bench.holds import Holds
 from ops.bench.latency import Hot, Latency
 from ops.bench.recovery import Recovery
@@ -30,6 +31,10 @@ MOST_TICK_S: Final = 2.0
 MOST_ROWS: Final = 1.05
 #: Memory after a restore may differ by so much between a log and one twice as long.
 MOST_GROWTH: Final = 1.10
+#: Number of fraud rules -> facts a second that one process shows to them.
+LEAST_FACTS_PER_S: Final = {10: 35_000.0, 25: 10_000.0}
+#: A fact may cost so many times more with ten thousand others in its windows than with ten.
+MOST_TIMES_WINDOW: Final = 2.0
 
 
 class Bar(NamedTuple):
@@ -72,6 +77,7 @@ class Report:
     recovery: Sequence[Recovery] = ()
     #: With few open holds, then with many.
     holds: list[Holds] = field(default_factory=list)
+    fraud_engine: EngineCost | None = None
     #: What could not be measured, and why.
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -108,7 +114,7 @@ class Report:
             bars.append(
                 Bar("times the memory for a log twice as long", second.rss_mb / first.rss_mb, MOST_GROWTH, False)
             )
-        return bars + self._holds_bars()
+        return bars + self._holds_bars() + self._fraud_bars()
 
     def _holds_bars(self) -> list[Bar]:
         bars = []
@@ -123,6 +129,16 @@ class Report:
                 Bar(f"times the rows with {times} times the holds", many.rows_read / few.rows_read, MOST_ROWS, False)
             )
         return bars
+
+    def _fraud_bars(self) -> list[Bar]:
+        found = self.fraud_engine
+        if found is None:
+            return []
+        bars = [
+            Bar(f"facts/s shown to {rules} fraud rules", found.facts_per_s[rules], least, True)
+            for rules, least in LEAST_FACTS_PER_S.items()
+        ]
+        return [*bars, Bar("times the cost with a full window", found.times_many, MOST_TIMES_WINDOW, False)]
 
     @property
     def ok(self) -> bool:
@@ -148,6 +164,7 @@ class Report:
             "hot_wallet": None if self.hot is None else self.hot.as_json(),
             "recovery": [recovery.as_json() for recovery in self.recovery],
             "holds": [found.as_json() for found in self.holds],
+            "fraud_engine": None if self.fraud_engine is None else self.fraud_engine.as_json(),
             "missing": self.missing,
             "bars": [bar.as_json() for bar in bars],
             "judged": self.is_judged,
@@ -156,7 +173,7 @@ class Report:
 
     def tables(self) -> list[Table]:
         """What people read."""
-        tables = (self._throughput(), self._latency(), self._recovery(), self._holds(), self._bars())
+        tables = (self._throughput(), self._latency(), self._recovery(), self._holds(), self._fraud(), self._bars())
         return [table for table in tables if table]
 
     def _throughput(self) -> Table | None:
@@ -220,6 +237,17 @@ class Report:
                 f"{found.rss_mb:,.0f}",
                 f"{found.disk_mb:,.0f}",
             )
+        return table
+
+    def _fraud(self) -> Table | None:
+        found = self.fraud_engine
+        if found is None:
+            return None
+        table = Table("facts", "facts/s", "us a fact", "alerts", title="Fraud rules without Kafka, one process")
+        for rules, per_s in found.facts_per_s.items():
+            table.add_row(f"{rules} rules", f"{per_s:,.0f}", f"{1e6 / per_s:.1f}", f"{found.alerts[rules]:,}")
+        for facts, us in found.us_by_window.items():
+            table.add_row(f"{facts:,} in the window", f"{1e6 / us:,.0f}", f"{us:.1f}", "")
         return table
 
     def _bars(self) -> Table | None:

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from ops.bench.apart import apart
 from ops.bench.core import measure
+from ops.bench.fraud_engine import EngineCost
 from ops.bench.holds_apart import holds_apart
 from ops.bench.latency import hot_wallet, latency_at
 from ops.bench.machine import machine_facts, versions
@@ -23,7 +25,19 @@ from ops.errors import OperationError
 from ops.load import Shape
 
 #: What can be measured, in order.
-PARTS: Final = ("ours", "ceiling", "output-ceiling", "quix", "faust", "mixed", "latency", "hot", "recovery", "holds")
+PARTS: Final = (
+    "ours",
+    "ceiling",
+    "output-ceiling",
+    "quix",
+    "faust",
+    "mixed",
+    "latency",
+    "hot",
+    "recovery",
+    "holds",
+    "fraud",
+)
 _PIPELINES: Final = PARTS[:5]
 #: What is measured in each throughput run.
 _THROUGHPUTS: Final = PARTS[:6]
@@ -50,6 +64,8 @@ class Sizes:
     many_holds: int = 1_000_000
     expiring: int = 10_000
     times_fewer_holds: int = 10
+    #: Facts that are shown to fraud rules.
+    facts: int = 100_000
 
     def quick(self) -> Sizes:
         """Enough to see that everything works; nothing to judge by."""
@@ -64,6 +80,7 @@ class Sizes:
             many_wallets=10_000,
             many_holds=30_000,
             expiring=1_000,
+            facts=10_000,
         )
 
 
@@ -76,7 +93,7 @@ def quix_python(folder: Path = Path("var/bench-venv")) -> Path | None:
 def count_steps(sizes: Sizes, only: Collection[str]) -> int:
     """How many measurements that are, for a progress bar."""
     throughputs = sum(1 for part in _THROUGHPUTS if part in only)
-    others = ("hot" in only) + ("recovery" in only) + 2 * ("holds" in only)
+    others = ("hot" in only) + ("recovery" in only) + 2 * ("holds" in only) + ("fraud" in only)
     return throughputs * sizes.runs + len(_RATES) * ("latency" in only) + others
 
 
@@ -126,6 +143,10 @@ async def run_bench(
         for holds in (sizes.many_holds // sizes.times_fewer_holds, sizes.many_holds):
             report.holds.append(await holds_apart(stage, holds, sizes.expiring))
             on_step()
+    if "fraud" in only:
+        stage.tell("fraud rules", 0.0)
+        report.fraud_engine = await apart("ops.bench.fraud_engine", ["--facts", sizes.facts], EngineCost)
+        on_step()
     return report
 
 

@@ -1,4 +1,4 @@
-"""`walletstream bench`: throughput, latency, restore and holds, beside other pipelines."""
+"""`walletstream bench`: throughput, latency, restore, holds and fraud rules, beside other pipelines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ from ops.cli.running import print_json, run
 def bench(as_json: bool, quick: bool, requests: int | None, runs: int | None, only: tuple[str, ...]) -> None:
     """Measure this pipeline and others on the same requests, on an embedded broker of its own.
 
-    The mixed load has all operations; the part holds opens a million and measures ticks that end 10,000 of them.
+    The mixed load has all operations; the part holds opens a million and measures ticks that end 10,000 of them;
+    the part fraud shows facts to rules, in one process and without Kafka.
     Takes half an hour on an otherwise idle machine; whatever else runs falsifies it. Quix Streams needs an
     environment of its own, which `make bench` makes. Exit code 1 where a bar is missed.
     """

@@ -187,6 +187,6 @@ def days_between(from_ms: int | None, to_ms: int | None) -> int:
 def shown_time(t_ms: int) -> str:
     """As RFC 3339; a time that no calendar has as milliseconds since 1970."""
     try:
-        return rfc3339(t_ms)
+        return rfc3339(t_ms).rjust(24, "0")
     except OverflowError:
         return f"{t_ms} ms"

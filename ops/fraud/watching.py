@@ -92,10 +92,11 @@ class Watched:
                 if is_split and share_of(kind, key, self._shares) != self._share:
                     continue
                 entry = shared if seen is fact else Entry((*order, leg), seen)
-                if key in waiting:
-                    waiting[key].append(entry)
-                else:
+                held = waiting.get(key)
+                if held is None:
                     waiting[key] = [entry]
+                else:
+                    held.append(entry)
 
     def show(self, tell: Callable[[float], None]) -> None:
         """Show what was taken in to the rules; `tell` hears which share of it is done."""

@@ -180,3 +180,19 @@ def test_what_is_held_is_bounded() -> None:
     alerts.trim(8_000_000 + 60_000)
     assert not list(alerts.standing())
     assert objects() - before < held[0] / 50
+
+
+def test_alerts_are_trimmed_in_portions_too() -> None:
+    """So many rules and keys with each call, in turn: in the end all that none can join are gone."""
+    each_fact = rule("each", cooldown_s=10)
+    engine, alerts = Engine(compile_rules([each_fact])), Alerts()
+    for at in range(10):
+        alerts.apply(engine.insert_fact((at * 1000, 0, at), {"wallet_id": f"w{at}"}))
+    alerts.trim(15_000, lines=4)
+    assert len(list(alerts.standing())) == 10, "it has only looked how many there are"
+    alerts.trim(15_000, lines=4)
+    assert {alert.key[0] for _, alert in alerts.standing()} == {f"w{at}" for at in range(4, 10)}
+    alerts.trim(15_000, lines=4)
+    assert {alert.key[0] for _, alert in alerts.standing()} == {f"w{at}" for at in range(5, 10)}
+    alerts.trim(100_000)
+    assert not list(alerts.standing())

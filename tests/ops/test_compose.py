@@ -100,7 +100,7 @@ def test_named_volumes_are_declared(compose: dict[str, Any]) -> None:
 
 def test_every_port_is_published_on_loopback_only(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 

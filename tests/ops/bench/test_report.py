@@ -9,6 +9,7 @@ import math
 import pytest
 from rich.console import Console
 
+from ops.bench.fraud_engine import EngineCost
 from ops.bench.holds import Holds
 from ops.bench.latency import Hot, Latency
 from ops.bench.recovery import Recovery
@@ -41,6 +42,9 @@ def report(**figures: float) -> Report:
         "restore": 60_000,
         "rss": 700,
         "rss_longer": 700,
+        "facts": 35_000,
+        "facts_of_many": 10_000,
+        "window_us": 20,
     }
     at.update(figures)
     made = Report({"cores": 2}, {"python": "3.11"}, {})
@@ -53,6 +57,9 @@ def report(**figures: float) -> Report:
         Recovery(MILLION, int(at["restore"] * 10), 10.0, at["rss_longer"], 800.0),
     )
     made.holds = [holds(100_000, 0.1, 4.0), holds(MILLION, at["tick"], at["rows"])]
+    made.fraud_engine = EngineCost(
+        100_000, {10: at["facts"], 25: at["facts_of_many"]}, {10: 90, 25: 110}, {10: 10.0, 10_000: at["window_us"]}
+    )
     return made
 
 
@@ -75,6 +82,9 @@ def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
         "times the memory for a log twice as long",
         "s to end 10,000 of 1,000,000 holds",
         "times the rows with 10 times the holds",
+        "facts/s shown to 10 fraud rules",
+        "facts/s shown to 25 fraud rules",
+        "times the cost with a full window",
     ]
     assert all(bar.holds for bar in bars)
     assert report().ok
@@ -93,6 +103,9 @@ def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
         ("p99_fast", 60.1, "p99 ms at 5,000/s"),
         ("restore", 59_999, "events/s restored from the log"),
         ("rss_longer", 700.1, "MB resident with 1,000,000 wallets"),
+        ("facts", 34_999, "facts/s shown to 10 fraud rules"),
+        ("facts_of_many", 9_999, "facts/s shown to 25 fraud rules"),
+        ("window_us", 20.1, "times the cost with a full window"),
         ("rss", 600, "times the memory for a log twice as long"),
     ],
 )
@@ -105,7 +118,7 @@ def test_a_promise_that_is_missed_is_named(figure: str, value: float, name: str)
 def test_what_was_not_measured_is_not_judged_but_what_failed_is() -> None:
     part = report()
     del part.throughput["faust"], part.throughput["mixed"]
-    part.recovery, part.latency, part.hot, part.holds = (), [], None, []
+    part.recovery, part.latency, part.hot, part.holds, part.fraud_engine = (), [], None, [], None
     assert [bar.name for bar in part.bars()] == ["times Quix Streams, exactly-once", "of the raw ceiling"]
     assert part.ok
     part.missing["faust"] = "it ended with exit code 1"

@@ -323,3 +323,52 @@ def test_the_pairs_with_most_in_common_are_shown(trial: Trial) -> None:
     start = next(number for number, line in enumerate(shown) if line.startswith("Overlap, 20 of 28 pairs"))
     assert shown[start + 4].split() == ["from-0", "from-1", "8", "88.9%"]
     assert len([line for line in shown[start:] if "from-" in line]) == 20
+
+
+def test_the_direction_is_that_of_the_operation(trial: Trial) -> None:
+    """A credit and a refund over a rail come in, a transfer goes out, `settle` is neither; one without goes out."""
+    trial.mapping = {**MAPPING, "to_wallet_id": "to", "operation": "operation"}
+    operations = ["credit", "refund", "transfer", "settle", ""]
+    trial.rows(HEADER + ",to,operation", [(at(n), "a", "s", 1, "", each) for n, each in enumerate(operations)])
+    trial.rules = [rule(each, filter={"field": "direction", "op": "eq", "value": each}) for each in ("in", "out")]
+    assert [each["alert_rows"] for each in trial.report()["rules"]] == [[1, 2], [3, 5]]
+    trial.mapping = {**MAPPING, "direction": "operation"}
+    assert [each["alerts"] for each in trial.report()["rules"]] == [0, 0]
+
+
+def test_what_is_derived_may_be_mapped(trial: Trial) -> None:
+    """The hour of the customer's own clock instead of that in UTC; the weekday is still derived: a Sunday."""
+    trial.mapping = {**MAPPING, "hour": "local"}
+    trial.rows(HEADER + ",local", [(at(0), "a", "s", 1, 23), (at(1), "a", "s", 1, 0)])
+    late = {"all": [{"field": "hour", "op": "ge", "value": 22}, {"field": "weekday", "op": "eq", "value": 6}]}
+    trial.rules = [rule("late", filter=late)]
+    assert of(trial.report(), "late")["alert_rows"] == [1]
+
+
+def test_a_window_that_begins_before_all_calendars(trial: Trial) -> None:
+    trial.rows(HEADER, [("0001-01-02", "a", "s", 1), ("9999-12-31T23:59:59Z", "a", "s", 1)])
+    trial.rules = [counting("each", 1, 86_400 * 30)]
+    path = trial.folder / "alerts.json"
+    report = trial.report("--alerts-json", path)
+    assert (report["from"], report["days"]) == ("0001-01-02T00:00:00.000Z", 3_652_058)
+    assert json.loads(path.read_text())[0]["window_from"] == "-62138102400000 ms"
+    assert trial.invoke().exit_code == 0
+
+
+def test_rates_of_other_times_or_assets_change_nothing(trial: Trial) -> None:
+    trial.mapping = {**MAPPING, "asset": "cur"}
+    rows = [
+        (at(0), "a", "s", 100, "USD"),
+        (at(1), "a", "s", 100, "POINTS"),
+        (at(2), "a", "s", 1, ""),
+        (at(3), "a", "s", 7, "EUR"),
+    ]
+    trial.rows(HEADER + ",cur", rows)
+    total = {"function": "sum", "field": "amount_minor", "window_s": 60, "include_current": True, "in_asset": "EUR"}
+    trial.rules = [rule("sum", aggregate=total, condition={"op": "ge", "value": 7})]
+    rate = {"rate_id": "r", "base": "EUR", "quote": "USD", "bid": "1.1", "ask": "1.25", "source": "ecb"}
+    past = {**rate, "valid_from": "2025-01-01T00:00:00Z", "valid_until": "2026-01-01T00:00:00Z"}
+    assert of(trial.report("--rates", trial.write("r", [past])), "sum")["alert_rows"] == [4]
+    now = {**past, "valid_until": "2027-01-01T00:00:00Z"}
+    # 1.00 USD are 0.80 EUR at what euros cost.
+    assert of(trial.report("--rates", trial.write("r", [now])), "sum")["alert_rows"] == [1, 2, 3, 4]
