@@ -8,7 +8,7 @@ import msgspec
 
 from agents.fraud.apply import HOUR_MS, counts_in
 from agents.fraud.compile import CompiledRule
-from agents.fraud.state import RuleCounts, rule_text
+from agents.fraud.state import ALL_RULES, RuleCounts, rule_text
 from agents.fraud.told import with_result
 from agents.fraud.turn import Turn
 from schemas.fraud_alerts import Alert
@@ -23,7 +23,8 @@ _encode: Final = msgspec.json.Encoder().encode
 def act(turn: Turn, rule: CompiledRule, alert: Alert) -> Alert:
     """Send the command that a new alert asks for, once; the alert, saying what became of it.
 
-    Its idempotency key is the alert's id. Beyond the budget nothing is sent, so that a bad rule cannot lock everybody.
+    Its idempotency key is the alert's id. Beyond the rule's budget, and that of all rules, nothing is sent: no mistake
+    can lock everybody.
     """
     operation = OPERATIONS.get(alert.action)
     if operation is None:
@@ -53,6 +54,12 @@ def _why_not(turn: Turn, rule: CompiledRule, alert: Alert) -> str | None:
     if alert.wallet_id is None:
         return "no wallet"
     name = rule_text(rule.ref)
+    within = _used(turn, name, turn.acted.get(name, 0)) < rule.rule.actions_per_hour
+    within_all = _used(turn, ALL_RULES, sum(turn.acted.values())) < turn.limits.actions_per_hour
+    return None if within and within_all else "budget"
+
+
+def _used(turn: Turn, name: str, now: int) -> int:
+    """Actions of this hour, those that the record being decided has taken among them."""
     counts = counts_in(turn.state.rules.get(name) or RuleCounts(), turn.context.recorded_at_ms // HOUR_MS)
-    used = counts.actions + turn.acted.get(name, 0)
-    return None if used < rule.rule.actions_per_hour else "budget"
+    return counts.actions + now

@@ -54,6 +54,7 @@ def limits_of(settings: Settings) -> Limits:
         partition_lag_ms=settings.fraud_partition_lag_s * 1000,
         retention_ms=settings.fraud_retention_s * 1000,
         cached_entries=settings.fraud_cached_entries,
+        actions_per_hour=settings.fraud_actions_per_hour,
     )
 
 

@@ -10,6 +10,7 @@ from agents.fraud import stored
 from agents.fraud.breaker import MOST_FACTS
 from agents.fraud.entries import Order
 from agents.fraud.state import (
+    ALL_RULES,
     DAY_MS,
     FraudState,
     RuleCounts,
@@ -124,9 +125,10 @@ def _mark(state: FraudState, name: str, order: Order, rule: str, opens: bool) ->
 
 
 def _count(state: FraudState, rule: str, changed: AlertChanged, hour: int) -> None:
-    counts = counts_in(state.rules.get(rule) or RuleCounts(), hour)
     acted = changed.alert.action_result == "sent"
-    state.rules.put(rule, _changed(counts, alerts=counts.alerts + 1, actions=counts.actions + acted))
+    for name in (rule, ALL_RULES) if acted else (rule,):
+        counts = counts_in(state.rules.get(name) or RuleCounts(), hour)
+        state.rules.put(name, _changed(counts, alerts=counts.alerts + 1, actions=counts.actions + acted))
 
 
 def counts_in(counts: RuleCounts, hour: int) -> RuleCounts:

@@ -96,12 +96,16 @@ EXPIRY: Final[Table[int]] = _table(f"expiry{IN_ORDER}", int)
 SOURCES: Final[Table[int]] = _table("sources", int)
 #: `closed_before` (ms) and `swept` (day).
 CLOCK: Final[Table[int]] = _table("clock", int)
-#: `rule_text` -> what it has done.
+#: `rule_text` -> what it has done; `ALL_RULES` -> the actions of all together.
 RULES: Final[Table[RuleCounts]] = _table("rules", RuleCounts)
 #: `kind_text` -> how many entries were inserted under keys of this kind.
 KINDS: Final[Table[int]] = _table("kinds", int)
 #: Id of a rule, space, subject -> until when it is snoozed, in ms.
 SNOOZES: Final[Table[int]] = _table("snoozes", int)
+
+
+#: No rule has this name.
+ALL_RULES: Final = "*"
 
 
 def alerts_table(retained_ms: int) -> Table[Alert]:

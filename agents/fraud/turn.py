@@ -20,12 +20,14 @@ APP_VERSION: Final = "0.1.0"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What settings say, in ms; see `streams.settings`."""
+    """What settings say, times in ms; see `streams.settings`."""
 
     lateness_ms: int = 3_600_000
     partition_lag_ms: int = 86_400_000
     retention_ms: int = 180 * 86_400_000
     cached_entries: int = 200_000
+    #: Of all rules, in an hour of partition time and a partition.
+    actions_per_hour: int = 500
 
 
 class Turn:
