@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from agents.fraud.compile import CompiledRule, compile_rule, exchange_assets, exchanged_field
@@ -106,7 +107,7 @@ class Followed:
             self._waiting.pop(key, None)
             self._book.remove(key)
         else:
-            rule = read_rule(value, key)
+            rule = _read_rule(value, key)
             if rule.combination is not None and not self._book.rules.keys() >= set(rule.combination.rules):
                 self._waiting[key] = rule
                 return
@@ -186,6 +187,12 @@ class Followed:
         if given is None or wanted is None or rate is None:
             return None
         return minor_for_minor(rate, given, wanted)
+
+
+@lru_cache(maxsize=4_096)
+def _read_rule(value: bytes, key: str) -> Rule:
+    """The machines of a worker read the same records one after the other, and share them."""
+    return read_rule(value, key)
 
 
 def _looks_back_s(rule: Rule) -> int:

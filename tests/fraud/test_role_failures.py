@@ -85,3 +85,19 @@ def test_old_histories_are_forgotten() -> None:
     world.run()
     assert len(world.all[0].rows()["histories"]) == 1
     world.all[0].restart()
+
+
+def test_ten_thousand_rules_harm_nothing() -> None:
+    """They are refused with the reason once all together cost too much, and facts are judged by those before."""
+    world = RoleWorld(partitions=1)
+    refused = []
+    for number in range(10_000):
+        try:
+            world.publish(counted(f"r{number}", ["wallet_id"], number + 1))
+        except ValueError as error:
+            refused.append(str(error))
+    assert 9_000 < len(refused) < 10_000
+    assert all("pause another first" in message for message in refused)
+    payment(world, 1, "w1", 0)
+    world.run()
+    assert one(world).rule_id == "r0"
