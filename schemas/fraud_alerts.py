@@ -39,8 +39,9 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     shadow: bool = False
     severity: str
     score: int
+    #: What the rule asks for; `pause` of an alert on a rule that the circuit breaker has paused.
     action: str
-    #: What became of the action: `sent`, or why it was not.
+    #: What became of the action: `sent`, or why it was not: `shadow`, `snoozed`, `budget`, `no wallet`.
     action_result: str | None = None
     #: Values of the rule's key, joined by `|`.
     subject: str
@@ -48,6 +49,9 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     key: dict[str, str]
     #: Wallet of the fact that opened it.
     wallet_id: str | None = None
+    #: Its amount, in minor units of its asset.
+    amount_minor: int | None = None
+    asset: str | None = None
     #: Of the last occurrence: what was compared, as exact text; units are the field's own.
     observed: str | None = None
     limit: str | None = None
@@ -66,6 +70,8 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     sentence: str
     #: Name -> where to read on, such as a command.
     links: dict[str, str] = {}
+    #: What an analyst said of it last.
+    label: str | None = None
     #: Partition time at which this was written.
     recorded_at: str
 

@@ -16,7 +16,7 @@ _Subject = Annotated[str, Field(min_length=1, max_length=400, description="Subje
 class Label(Contract):
     """What came of an alert. The last one said counts."""
 
-    kind: Literal["label"]
+    kind: Annotated[Literal["label"], Field(description="What is said.")]
     subject: _Subject
     alert_id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", description="The alert.")]
     verdict: Annotated[
@@ -31,11 +31,11 @@ class Label(Contract):
 class Snooze(Contract):
     """No alerts of a rule for a subject until some time; what it says meanwhile is counted on the alert."""
 
-    kind: Literal["snooze"]
+    kind: Annotated[Literal["snooze"], Field(description="What is said.")]
     subject: _Subject
     rule_id: RuleId
     expires_in_s: Annotated[int, Field(ge=0, le=MAX_WINDOW_S, description="From now on; 0 ends it.")]
-    reason: Text
+    reason: Annotated[Text, Field(description="Why.")]
     by: _Analyst
 
 

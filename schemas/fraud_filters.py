@@ -104,19 +104,19 @@ class Check(Part):
 class All(Part):
     """Passes where each of its parts does; without any it passes."""
 
-    all: Annotated[tuple[Filter, ...], Field(max_length=MAX_CONDITIONS)]
+    all: Annotated[tuple[Filter, ...], Field(max_length=MAX_CONDITIONS, description="Filters.")]
 
 
 class Any_(Part):  # noqa: N801 - `Any` is taken
     """Passes where one of its parts does."""
 
-    any: Annotated[tuple[Filter, ...], Field(min_length=1, max_length=MAX_CONDITIONS)]
+    any: Annotated[tuple[Filter, ...], Field(min_length=1, max_length=MAX_CONDITIONS, description="Filters.")]
 
 
 class Not(Part):
     """Passes where its part does not."""
 
-    not_: Annotated[Filter, Field(alias="not")]
+    not_: Annotated[Filter, Field(alias="not", description="A filter.")]
 
 
 def _kind(value: Any) -> str | None:

@@ -19,7 +19,9 @@ from schemas.money import INT64_MAX
 MAX_WINDOW_S: Final = 400 * 86_400
 
 RuleId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", description="Id of the rule; the record's key.")]
-Severity = Literal["low", "medium", "high", "critical"]
+Severity = Annotated[
+    Literal["low", "medium", "high", "critical"], Field(description="How much it matters, for those who read alerts.")
+]
 RuleState = Literal["draft", "shadow", "active", "paused"]
 Action = Literal["alert", "review", "step_up", "lock"]
 Function = Literal[
@@ -102,16 +104,16 @@ class Aggregate(Part):
 class Sequence(Part):
     """Facts of the key in this order, each passing its step; the last is the fact itself."""
 
-    steps: Annotated[tuple[Filter, ...], Field(min_length=2, max_length=5)]
+    steps: Annotated[tuple[Filter, ...], Field(min_length=2, max_length=5, description="What each passes, in order.")]
     within_s: WindowSeconds
 
 
 class Combination(Part):
     """Other rules of the same key that have fired: the sum of their scores, each once, must reach `threshold`."""
 
-    rules: Annotated[tuple[RuleId, ...], Field(min_length=1, max_length=50)]
+    rules: Annotated[tuple[RuleId, ...], Field(min_length=1, max_length=50, description="Ids of those rules.")]
     within_s: WindowSeconds
-    threshold: Annotated[int, Field(ge=1, le=10_000)]
+    threshold: Annotated[int, Field(ge=1, le=10_000, description="The least sum of scores at which it fires.")]
 
 
 class Condition(Part):
@@ -165,10 +167,12 @@ class Rule(Part):
         tuple[FieldName, ...],
         Field(min_length=1, max_length=4, description="Whose history: facts that agree in these fields."),
     ]
-    aggregate: Aggregate | None = None
-    sequence: Sequence | None = None
-    combination: Combination | None = None
-    condition: Condition | None = None
+    aggregate: Annotated[Aggregate | None, Field(description="What of the history it computes.")] = None
+    sequence: Annotated[Sequence | None, Field(description="Or: facts in an order that it asks for.")] = None
+    combination: Annotated[Combination | None, Field(description="Or: rules whose scores it adds up.")] = None
+    condition: Annotated[
+        Condition | None, Field(description="When it fires; without one at each fact that its filter passes.")
+    ] = None
     cooldown_s: Annotated[
         int, Field(ge=0, le=MAX_WINDOW_S, description="Seconds in which what it says again is counted on one alert.")
     ] = 0

@@ -17,6 +17,7 @@ from schemas import topics
 from schemas.assets import Asset, AssetRegistry
 from schemas.contract import Contract
 from schemas.fee_schedules import FeeKey, FeeSchedule, by_what_is_charged
+from schemas.fraud_lists import FraudList
 from schemas.fx_rates import FxRate, Rates
 from schemas.rails import INSTANT, Rail
 from schemas.tiers import Tier
@@ -28,6 +29,7 @@ REFERENCE_CONTRACTS: Final[Mapping[str, type[Contract]]] = {
     topics.TIERS: Tier,
     topics.FEE_SCHEDULES: FeeSchedule,
     topics.FX_RATES: FxRate,
+    topics.LISTS: FraudList,
 }
 #: Topic -> the field that is the record's key.
 KEY_FIELDS: Final[Mapping[str, str]] = {
@@ -36,9 +38,11 @@ KEY_FIELDS: Final[Mapping[str, str]] = {
     topics.TIERS: "name",
     topics.FEE_SCHEDULES: "name",
     topics.FX_RATES: "rate_id",
+    topics.LISTS: "name",
 }
 
 _V = TypeVar("_V")
+_Versioned = Tier | FeeSchedule | FraudList
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,8 @@ class Reference:
     #: The schedule that counts, by operation, kind of wallet and asset; free where there is none.
     fees: Mapping[FeeKey, FeeSchedule] = field(default_factory=lambda: MappingProxyType({}))
     rates: Rates = field(default_factory=Rates)
+    #: By name.
+    lists: Mapping[str, FraudList] = field(default_factory=lambda: MappingProxyType({}))
 
     def with_record(self, topic: str, key: str, value: bytes | None) -> Reference:
         """What it says after one more record of a topic (its short name); None is a tombstone, which removes.
@@ -83,6 +89,9 @@ class Reference:
                 return self._charging(_with(self.fee_schedules, key, record))
             case FxRate():
                 return replace(self, rates=self.rates.with_rate(record))
+            case FraudList():
+                _check_version(self.lists.get(key), record)
+                return replace(self, lists=_with(self.lists, key, record))
         raise TypeError(f"nothing is done with a {type(record).__name__}")
 
     def _without(self, topic: str, key: str) -> Reference:
@@ -99,6 +108,8 @@ class Reference:
                 return self._charging(_without(self.fee_schedules, key))
             case topics.FX_RATES:
                 return replace(self, rates=self.rates.without(key))
+            case topics.LISTS:
+                return replace(self, lists=_without(self.lists, key))
         raise _no_such_topic(topic)
 
     def _charging(self, schedules: Mapping[str, FeeSchedule]) -> Reference:
@@ -135,7 +146,7 @@ def _no_such_topic(topic: str) -> ValueError:
     return ValueError(f"{topic!r} is no topic of reference data; there are {', '.join(REFERENCE_CONTRACTS)}")
 
 
-def _check_version(known: Tier | FeeSchedule | None, record: Tier | FeeSchedule) -> None:
+def _check_version(known: _Versioned | None, record: _Versioned) -> None:
     """Events name the version that was used: two that differ must not have the same.
 
     Raises:

@@ -61,12 +61,24 @@ RAILS: Final = "rails"
 TIERS: Final = "tiers"
 FEE_SCHEDULES: Final = "fee-schedules"
 FX_RATES: Final = "fx-rates"
+LISTS: Final = "lists"
+FRAUD_RULES: Final = "fraud-rules"
+FRAUD_INTERNAL: Final = "fraud-internal"
+FRAUD_EVENTS: Final = "fraud-events"
+FRAUD_ALERTS: Final = "fraud-alerts"
+FRAUD_FEEDBACK: Final = "fraud-feedback"
 
-#: Topics of reference data: what decisions ask beside the state, the latest record of each key.
-REFERENCE_DATA: Final = (ASSETS, RAILS, TIERS, FEE_SCHEDULES, FX_RATES)
+#: Reference data of the ledger: what its decisions ask beside the state, the latest record of each key.
+LEDGER_REFERENCE: Final = (ASSETS, RAILS, TIERS, FEE_SCHEDULES, FX_RATES)
+#: All topics of reference data that operators' tools write record by record; rules are published.
+REFERENCE_DATA: Final = (*LEDGER_REFERENCE, LISTS)
+#: Reference data of the fraud role.
+FRAUD_REFERENCE: Final = (ASSETS, FX_RATES, LISTS, FRAUD_RULES)
 
 #: The ledger's input topics, in the order in which it takes from them.
 INPUTS: Final = (INTERNAL_COMMANDS, SETTLEMENT_UPDATES, OPERATOR_COMMANDS, FRAUD_COMMANDS, TRANSACTION_REQUESTS)
+#: The fraud role's.
+FRAUD_INPUTS: Final = (FRAUD_INTERNAL, FRAUD_FEEDBACK, LEDGER_EVENTS)
 
 
 def _reference_data(
@@ -156,7 +168,7 @@ TOPICS: Final = (
         name=LEDGER_EVENTS,
         description="The truth: every decision with its journal, sealed batch by batch in a hash chain.",
         owner="ledger",
-        readers=("ledger", "views", "verify", "every projection"),
+        readers=("ledger", "fraud", "views", "verify", "every projection"),
         key="wallet id; none for seals and ticks",
         value="LedgerEvent or Seal",
         retention_ms=None,
@@ -202,7 +214,7 @@ TOPICS: Final = (
     _reference_data(
         ASSETS,
         "Registered assets beyond ISO 4217: loyalty points, vouchers, other currencies.",
-        readers=("ledger", "views (to come)"),
+        readers=("ledger", "fraud", "views (to come)"),
         key="asset code",
         value="Asset",
         example="assets.v1/points.json",
@@ -234,10 +246,72 @@ TOPICS: Final = (
     _reference_data(
         FX_RATES,
         "Exchange rates, each with the time in which it is valid.",
-        readers=("ledger",),
+        readers=("ledger", "fraud"),
         key="rate id",
         value="FxRate",
         example="fx-rates.v1/eur_usd.json",
+    ),
+    _reference_data(
+        LISTS,
+        "Lists that fraud rules ask: of wallets, devices, addresses or names, each whole in one record.",
+        readers=("fraud",),
+        key="name of the list",
+        value="FraudList",
+        example="lists.v1/watched_devices.json",
+    ),
+    _reference_data(
+        FRAUD_RULES,
+        "Fraud rules, the latest version of each: `walletstream fraud publish` writes them.",
+        readers=("fraud",),
+        key="rule id",
+        value="Rule",
+        example="fraud-rules.v1/own_mean.json",
+    ),
+    Topic(
+        name=FRAUD_INTERNAL,
+        description="What one partition of the fraud role tells another: facts whose keys live there, rules that are "
+        "paused.",
+        owner="fraud",
+        readers=("fraud",),
+        key="the first of the keys, its values joined by `|`; none for what is said to a partition",
+        value="FraudInternal",
+        retention_ms=7 * DAY_MS,
+        append_time=True,
+        example="fraud-internal.v1/fact.json",
+    ),
+    Topic(
+        name=FRAUD_EVENTS,
+        description="The fraud role's state log: each fact with the keys it was counted under and what rules said of "
+        "it, labels, snoozes, rules that were paused; sealed as the ledger's.",
+        owner="fraud",
+        readers=("fraud", "operators' tools"),
+        key="wallet id of the fact, or subject; none for seals",
+        value="FraudEvent or Seal",
+        retention_ms=None,
+        max_message_bytes=ENVELOPE_MAX_BYTES,
+        example="fraud-events.v1/fact_evaluated.json",
+    ),
+    Topic(
+        name=FRAUD_ALERTS,
+        description="Alerts; the last record of an alert's id is what counts, and repeats what was said before.",
+        owner="fraud",
+        readers=("analysts", "operators' tools"),
+        key="subject of the alert",
+        value="Alert",
+        retention_ms=400 * DAY_MS,
+        example="fraud-alerts.v1/open.json",
+    ),
+    Topic(
+        name=FRAUD_FEEDBACK,
+        description="What analysts say of alerts: labels, and rules that leave a subject alone for some time.",
+        owner="analysts' tools",
+        readers=("fraud",),
+        key="subject of the alert",
+        value="Feedback",
+        strict=True,
+        retention_ms=30 * DAY_MS,
+        append_time=True,
+        example="fraud-feedback.v1/label.json",
     ),
 )
 

@@ -116,7 +116,9 @@ def create_app(
     transport.options = TransportOptions(settings, short_names.__getitem__)
     app.transport = transport
     stores = RocksStores(
-        settings.data_dir, settings.worker_id, StoreMemory(settings.store_cache_mb, settings.store_write_buffer_mb)
+        settings.data_dir,
+        f"{settings.worker_id}/{role.folder}",
+        StoreMemory(settings.store_cache_mb, settings.store_write_buffer_mb),
     )
     reference = reference or ReferenceData(lambda: role.machine(settings))
     app.processors = Supervisor(
@@ -154,6 +156,7 @@ def _processor_factory(
             limits,
             observer,
             at_step=StepTimer(),
+            logs=role.logs,
         )
 
     return make

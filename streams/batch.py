@@ -57,6 +57,8 @@ class BatchDecider:
     partition: int
     partitions: int
     rfc3339: Callable[[int], str]
+    #: Inputs whose records are stamped by the workers of another role, not by the broker.
+    logs: frozenset[str] = frozenset()
     #: Records whose result the broker does not take: (topic, offset).
     oversized: set[tuple[str, int]] = field(default_factory=set)
     #: Called with each exception that a machine raised, for the log.
@@ -88,7 +90,7 @@ class BatchDecider:
         for topic, records in taken.records:
             context.topic = topic
             for record in records:
-                if record.timestamp_type != LOG_APPEND_TIME:
+                if record.timestamp_type != LOG_APPEND_TIME and topic not in self.logs:
                     raise Refused(f"{topic} is not stamped by the broker: set message.timestamp.type=LogAppendTime")
                 if (timestamp := record.timestamp) > now_ms:
                     now_ms = timestamp

@@ -168,6 +168,55 @@ VIEW_AGE_SECONDS: Final = Gauge(
     registry=REGISTRY,
 )
 
+FRAUD_FACTS: Final = Counter(
+    "walletstream_fraud_facts_total",
+    "Facts of the fraud role: `evaluated` where their keys live, `late` beyond the allowed lateness, `failed`.",
+    ["partition", "result"],
+    registry=REGISTRY,
+)
+FRAUD_EVALUATIONS: Final = Counter(
+    "walletstream_fraud_evaluations_total",
+    "Facts that were shown to the rules of one key; with those of batches that were decided again.",
+    registry=REGISTRY,
+)
+FRAUD_ALERTS: Final = Counter(
+    "walletstream_fraud_alerts_total",
+    "Alerts told by rule, severity and state; an alert that is told again counts again.",
+    ["rule", "severity", "state"],
+    registry=REGISTRY,
+)
+FRAUD_COMMANDS: Final = Counter(
+    "walletstream_fraud_commands_total",
+    "Commands on `fraud-commands`, by rule and operation.",
+    ["rule", "operation"],
+    registry=REGISTRY,
+)
+FRAUD_OVER_BUDGET: Final = Counter(
+    "walletstream_fraud_over_budget_total",
+    "Alerts told whose action was not taken because the rule's budget of the hour was used up: somebody has to look.",
+    ["rule"],
+    registry=REGISTRY,
+)
+FRAUD_PAUSED: Final = Counter(
+    "walletstream_fraud_rules_paused_total",
+    "Rules that the circuit breaker paused, counted in each partition.",
+    ["rule"],
+    registry=REGISTRY,
+)
+FRAUD_FEEDBACK: Final = Counter(
+    "walletstream_fraud_feedback_total",
+    "What analysts said: `confirmed`, `false_positive`, `duplicate`, `snooze`, `refused`.",
+    ["what"],
+    registry=REGISTRY,
+)
+FRAUD_LAG_SECONDS: Final = Histogram(
+    "walletstream_fraud_lag_seconds",
+    "From the ledger's record of a transaction until what rules say of it is committed, by partition of the key; one "
+    "measurement for each batch, of its oldest fact.",
+    buckets=(*_SECONDS, 30.0, 60.0, 600.0, 3_600.0),
+    registry=REGISTRY,
+)
+
 #: Gauges that tell of a partition only while this worker owns it.
 OF_OWNED_PARTITIONS: Final = (TIME_LAG_SECONDS, SEQUENCE, WAITING_RECORDS, INCARNATION, RESTORE_REMAINING)
 VIEWS_OF_OWNED_PARTITIONS: Final = (VIEW_LAG_RECORDS, VIEW_AGE_SECONDS)

@@ -63,6 +63,8 @@ class PartitionOwner:
     jitter: Callable[[], float] = random.random
     #: Told before each step: to measure it, in tests to crash there.
     at_step: Callable[[CommitStep], Awaitable[None]] | None = None
+    #: Inputs that are logs of other roles, see `streams.role`.
+    logs: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         self.phase = Phase.RECOVERING
@@ -76,7 +78,13 @@ class PartitionOwner:
         self._acknowledged: dict[str, int] = {}
         self._acknowledged_at = 0.0
         self._decider = BatchDecider(
-            self.machine, self.event_log, self.partition, self.partitions, rfc3339, on_bug=self.observer.bug
+            self.machine,
+            self.event_log,
+            self.partition,
+            self.partitions,
+            rfc3339,
+            self.logs,
+            on_bug=self.observer.bug,
         )
         self._before_commit = partial(self._step_hook, CommitStep.COMMIT)
 

@@ -26,6 +26,10 @@ class Role:
     topics: tuple[Topic, ...]
     #: Short names of the topics of reference data: what decisions ask beside the state.
     reference: tuple[str, ...] = ()
+    #: Inputs that are event logs of other roles: kept for ever, and stamped by the workers that write them.
+    logs: frozenset[str] = frozenset()
+    #: Folder of the local state below the worker's, so that workers of several roles may have one id.
+    folder: str = ""
     #: Makes the machine of one partition.
     machine: Callable[[Settings], Machine]
 
@@ -40,6 +44,8 @@ class Role:
             raise ValueError(f"role {self.name}: {', '.join(sorted(unknown))} not among its topics")
         if self.owner_input not in self.inputs:
             raise ValueError(f"role {self.name}: {self.owner_input} is not an input")
+        if not self.logs <= self.inputs.keys():
+            raise ValueError(f"role {self.name}: {', '.join(sorted(self.logs - self.inputs.keys()))} not an input")
         if sum(self.inputs.values()) > 1:
             raise ValueError(f"role {self.name}: the shares of the inputs add up to more than 1")
         shared = [topic.name for topic in self.topics if topic.name in self.reference and topic.co_partitioned]

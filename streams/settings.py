@@ -59,6 +59,30 @@ class Settings(BaseSettings):
         description="How long transactions can be named after their last change; open ones can be however long they "
         "take. Not shorter than idempotency keys are kept.",
     )
+    fraud_lateness_s: int = Field(
+        3_600,
+        ge=0,
+        le=30 * 86_400,
+        description="How much earlier than it was recorded a transaction may say it occurred, for fraud rules.",
+    )
+    fraud_partition_lag_s: int = Field(
+        86_400,
+        ge=60,
+        le=30 * 86_400,
+        description="How far one partition may be behind another before its facts come too late for fraud rules.",
+    )
+    fraud_retention_s: int = Field(
+        180 * 86_400,
+        ge=3_600,
+        le=400 * 86_400,
+        description="How far back a fraud rule may look, and how long alerts can be labelled.",
+    )
+    fraud_actions_per_hour: int = Field(
+        500, ge=0, description="Most actions that all fraud rules together take in an hour and partition."
+    )
+    fraud_cached_entries: int = Field(
+        200_000, ge=1_000, description="Facts that the histories which one partition keeps in memory may hold."
+    )
     store_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of one worker, in MiB.")
     store_write_buffer_mb: int = Field(32, ge=4, description="RocksDB memtable of one partition, in MiB.")
     state_cache_entries: int = Field(20_000, ge=100, description="Decoded wallets one partition keeps in memory.")

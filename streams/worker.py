@@ -43,7 +43,8 @@ class Worker(Foreground):
     def __init__(self, role: Role, settings: Settings, observers: Sequence[Observer] = ()):
         progress = RestoreProgress()
         self.status = WorkerStatus(progress)
-        super().__init__(role.name, settings, Needs(role.topics, list(role.inputs), role.event_log), self.status)
+        own = [name for name in role.inputs if name not in role.logs]
+        super().__init__(role.name, settings, Needs(role.topics, own, role.event_log), self.status)
         self._role = role
         self._observer = Observers([progress, PrometheusObserver(), LogObserver(), *observers])
 

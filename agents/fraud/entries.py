@@ -122,3 +122,10 @@ def _parties(fact: Fact) -> list[tuple[Fact, int]]:
         seen.append(({**fact, "party_id": payer, "direction": "out"}, 0))
     seen.append(({**fact, "party_id": payee, "direction": "in"}, 1))
     return seen
+
+
+def seen_from(kind: Kind, leg: int, fact: Fact) -> Fact:
+    """A fact as it is seen from the key under which it has this leg; as `keyed_by` gave it."""
+    if "party_id" not in kind:
+        return fact
+    return next(seen for seen, each in _parties(fact) if each == leg)

@@ -2,7 +2,8 @@
 
 A fact is enriched once, when it is made. What a list says stands in it under names that no field can have:
 `FIELD@LIST` the version of the list that holds the field's value, `FIELD~LIST` how much the field's value is like the
-nearest name of it, in per cent, `FIELD~LIST~` that version. So an alert says by which version it was raised.
+nearest name of it, in per cent, `FIELD~LIST~` that version, `FIELD~LIST=` that name. So an alert says by which version
+it was raised.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ def likeness_field(field: str, list_name: str) -> str:
     return f"{field}~{list_name}"
 
 
+def nearest_field(field: str, list_name: str) -> str:
+    """Where a fact holds the name of the list that its field's value is most like."""
+    return f"{field}~{list_name}="
+
+
 def list_checks(rules: Iterable[Rule]) -> frozenset[ListCheck]:
     """All that these rules compare with lists."""
     return frozenset(
@@ -80,7 +86,7 @@ class Lists:
 
     def __init__(self) -> None:
         self._lists: dict[str, NamedList] = {}
-        self._remembered: dict[tuple[str, int, str], int] = {}
+        self._remembered: dict[tuple[str, int, str], tuple[int, str]] = {}
 
     def put(self, name: str, version: int, values: Iterable[str]) -> None:
         """A new version of a list, whole."""
@@ -101,20 +107,23 @@ class Lists:
             if not fuzzy:
                 if str(value) in held.values:
                     found[listed_field(field, list_name)] = held.version
-            elif likeness := self._likeness(list_name, held, str(value)):
+                continue
+            likeness, name = self._likeness(list_name, held, str(value))
+            if likeness:
                 found[likeness_field(field, list_name)] = likeness
                 found[likeness_field(field, list_name) + "~"] = held.version
+                found[nearest_field(field, list_name)] = name
         return {**fact, **found} if found else fact
 
-    def _likeness(self, list_name: str, held: NamedList, value: str) -> int:
-        """Of the nearest name, in per cent; 0 below the least that a rule can ask for."""
+    def _likeness(self, list_name: str, held: NamedList, value: str) -> tuple[int, str]:
+        """Of the nearest name, in per cent, and that name; 0 below the least that a rule can ask for."""
         asked = list_name, held.version, value[:MAX_NAME]
         known = self._remembered.get(asked)
         if known is None:
             nearest = process.extractOne(
                 plain(value), held.names, scorer=fuzz.token_sort_ratio, score_cutoff=LEAST_LIKENESS, processor=None
             )
-            known = 0 if nearest is None else int(nearest[1])
+            known = (0, "") if nearest is None else (int(nearest[1]), str(nearest[0]))
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[asked] = known

@@ -39,9 +39,9 @@ LEDGER: Final = Role(
             topics.TRANSACTION_OUTCOMES,
             topics.WALLET_BALANCES,
             topics.DEAD_LETTERS,
-            *topics.REFERENCE_DATA,
+            *topics.LEDGER_REFERENCE,
         )
     ),
-    reference=topics.REFERENCE_DATA,
+    reference=topics.LEDGER_REFERENCE,
     machine=_machine,
 )

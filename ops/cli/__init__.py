@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "verify": ("ops.cli.verify", "verify", "Prove the ledger from its event log."),
     "reference": ("ops.cli.reference", "reference", "List, put and remove assets, rails, tiers, fees, rates."),
     "dlq": ("ops.cli.dlq", "dlq", "List, show, replay and discard dead letters."),
-    "fraud": ("ops.cli.fraud", "fraud", "Try fraud rules on history."),
+    "fraud": ("ops.cli.fraud", "fraud", "Publish fraud rules, try them on history, look at alerts, label them."),
     "bench": ("ops.cli.bench", "bench", "Measure throughput, latency and restore beside other pipelines."),
     "doctor": ("ops.cli.doctor", "doctor", "Say what is wrong with the set-up and how to mend it."),
 }

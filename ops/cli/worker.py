@@ -25,8 +25,14 @@ def _views(settings: Settings) -> int:
     return run_views(settings)
 
 
+def _fraud(settings: Settings) -> int:
+    from agents.fraud.agent import run_fraud
+
+    return run_fraud(settings)
+
+
 #: Role -> what runs it and returns its exit code.
-ROLES: Final[dict[str, Callable[[Settings], int]]] = {"ledger": _ledger, "views": _views}
+ROLES: Final[dict[str, Callable[[Settings], int]]] = {"ledger": _ledger, "views": _views, "fraud": _fraud}
 
 
 @click.command()
@@ -34,7 +40,8 @@ ROLES: Final[dict[str, Callable[[Settings], int]]] = {"ledger": _ledger, "views"
 def worker(role: str) -> None:
     """Run one worker of ROLE until SIGTERM or Ctrl-C; it stops in order and loses nothing.
 
-    `ledger` decides requests; `views` keeps the SQL tables that statements and balances are asked from.
+    `ledger` decides requests; `views` keeps the SQL tables that statements and balances are asked from; `fraud`
+    shows transactions to the rules on `fraud-rules` and tells alerts.
 
     Exit codes: 0 after a signal; 1 where the worker had to end and may be started again; 2 where somebody has to act
     first: the cluster or the settings are not as they must be, or going on would risk money, such as on a topic that

@@ -16,7 +16,7 @@ _SCHEMA_LISTS: Final = frozenset({"anyOf", "allOf", "prefixItems"})
 
 
 class RecursiveSchema(ValueError):
-    """A schema refers to itself; contracts here do not."""
+    """A schema refers to itself within a `not`; contracts here do not."""
 
 
 def normalise(schema: JsonSchema) -> JsonSchema:
@@ -25,8 +25,12 @@ def normalise(schema: JsonSchema) -> JsonSchema:
     Titles stay on the variants of a union, where they say which variant is which. `oneOf` may become `anyOf`
     because the variants of our unions differ in a constant.
 
+    Where a definition refers to itself, as filters that nest do, a constant with its name stands instead. Comparing
+    two schemas so is induction over the depth of a value: if each level is within the other's, given that the levels
+    below are, all of it is.
+
     Raises:
-        RecursiveSchema: the schema refers to itself.
+        RecursiveSchema: the schema refers to itself within a `not`, where that would prove nothing.
         ValueError: a reference leads nowhere.
     """
     plain = _plain(schema, schema.get("$defs", {}), ())
@@ -34,18 +38,20 @@ def normalise(schema: JsonSchema) -> JsonSchema:
     return plain
 
 
-def _plain(schema: Any, definitions: JsonSchema, above: tuple[str, ...]) -> Any:
+def _plain(schema: Any, definitions: JsonSchema, above: tuple[str, ...], negated: bool = False) -> Any:
     if isinstance(schema, bool):
         return {} if schema else False
     if "$ref" in schema:
         name = schema["$ref"].removeprefix("#/$defs/")
         if name in above:
-            raise RecursiveSchema(f"{name} refers to itself")
+            if negated:
+                raise RecursiveSchema(f"{name} refers to itself within a `not`")
+            return {"enum": [f"{name}, a level below"]}
         if name not in definitions:
             raise ValueError(f"reference {schema['$ref']!r} leads nowhere")
         if schema.keys() - _ANNOTATIONS - {"$ref", "title"}:
             raise ValueError(f"reference {schema['$ref']!r} has constraints beside it, which would be lost")
-        return _plain(definitions[name], definitions, (*above, name))
+        return _plain(definitions[name], definitions, (*above, name), negated)
     plain: JsonSchema = {}
     for keyword, value in schema.items():
         if keyword in _ANNOTATIONS:
@@ -53,13 +59,13 @@ def _plain(schema: Any, definitions: JsonSchema, above: tuple[str, ...]) -> Any:
         if keyword == "const":
             plain["enum"] = [value]
         elif keyword == "oneOf":
-            plain["anyOf"] = [_plain(one, definitions, above) for one in value]
+            plain["anyOf"] = [_plain(one, definitions, above, negated) for one in value]
         elif keyword in _NAMED_SCHEMAS:
-            plain[keyword] = {name: _plain(one, definitions, above) for name, one in value.items()}
+            plain[keyword] = {name: _plain(one, definitions, above, negated) for name, one in value.items()}
         elif keyword in _SCHEMA:
-            plain[keyword] = _plain(value, definitions, above)
+            plain[keyword] = _plain(value, definitions, above, negated or keyword == "not")
         elif keyword in _SCHEMA_LISTS:
-            plain[keyword] = [_plain(one, definitions, above) for one in value]
+            plain[keyword] = [_plain(one, definitions, above, negated) for one in value]
         else:
             plain[keyword] = value
     if "properties" not in plain:

@@ -11,6 +11,11 @@ from pydantic import TypeAdapter
 from schemas.commands import CONTRACTS
 from schemas.dead_letters import DeadLetterHeaders
 from schemas.events import LedgerEvent
+from schemas.fraud_alerts import Alert
+from schemas.fraud_events import FraudEvent
+from schemas.fraud_feedback import Feedback
+from schemas.fraud_internal import FraudInternal
+from schemas.fraud_rules import Rule
 from schemas.internal import InternalCommand
 from schemas.outcomes import Outcome, WalletBalances
 from schemas.reference import REFERENCE_CONTRACTS
@@ -39,11 +44,11 @@ def _of_structs(*kinds: Any) -> JsonSchema:
     return {**root, "$defs": dict(sorted(definitions.items()))}
 
 
-def _ledger_events() -> JsonSchema:
+def _event_log(event: type[msgspec.Struct]) -> JsonSchema:
     """Events and seals share a topic; `type` tells them apart, which the structs alone cannot say."""
-    schema = _of_structs(Seal, LedgerEvent)
+    schema = _of_structs(Seal, event)
     schema["$defs"]["Seal"]["properties"]["type"] = {"enum": [SEAL_TYPE]}
-    schema["$defs"]["LedgerEvent"]["properties"]["type"] = {"type": "string", "not": {"enum": [SEAL_TYPE]}}
+    schema["$defs"][event.__name__]["properties"]["type"] = {"type": "string", "not": {"enum": [SEAL_TYPE]}}
     return schema
 
 
@@ -60,11 +65,16 @@ def _dead_letters() -> JsonSchema:
 SOURCES: Final[dict[str, Callable[[], JsonSchema]]] = {
     **{name: _of_pydantic(adapter) for name, adapter in CONTRACTS.items()},
     "internal-commands": lambda: _of_structs(InternalCommand),
-    "ledger-events": _ledger_events,
+    "ledger-events": lambda: _event_log(LedgerEvent),
     "transaction-outcomes": lambda: _of_structs(Outcome),
     "wallet-balances": lambda: _of_structs(WalletBalances),
     "dead-letters": _dead_letters,
     **{name: _of_pydantic(TypeAdapter(contract)) for name, contract in REFERENCE_CONTRACTS.items()},
+    "fraud-rules": _of_pydantic(TypeAdapter(Rule)),
+    "fraud-internal": lambda: _of_structs(FraudInternal),
+    "fraud-events": lambda: _event_log(FraudEvent),
+    "fraud-alerts": lambda: _of_structs(Alert),
+    "fraud-feedback": _of_pydantic(TypeAdapter(Feedback)),
 }
 
 

@@ -12,6 +12,7 @@ from ops.reference.codes import codes_page
 from ops.reference.commands import commands_page
 from ops.reference.events import events_page
 from ops.reference.findings import findings_page
+from ops.reference.fraud import fraud_page
 from ops.reference.fraud_rules import fraud_rules_page
 from ops.reference.lifecycle import lifecycle_page
 from ops.reference.metrics import metrics_page
@@ -31,6 +32,7 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "events.md": events_page,
     "findings.md": findings_page,
     "fraud-rules.md": fraud_rules_page,
+    "fraud.md": fraud_page,
     "lifecycle.md": lifecycle_page,
     "metrics.md": metrics_page,
     "outcomes.md": outcomes_page,

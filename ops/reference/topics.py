@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ops.reference.markdown import days, fenced, listed, page, size, table
 from schemas.topic_config import idempotency_floor_ms, topic_config
-from schemas.topics import INPUTS, REFERENCE_DATA, TOPICS, Topic, full_name
+from schemas.topics import FRAUD_RULES, INPUTS, REFERENCE_DATA, TOPICS, Topic, full_name
 
 _INTRODUCTION = """
 Every topic that Walletstream uses. On the broker a topic is called namespace + name + `.v1`; with the default
@@ -71,7 +71,7 @@ def _section(topic: Topic) -> str:
 
 
 def _unknown_fields(topic: Topic) -> str:
-    if topic.name in REFERENCE_DATA:
+    if topic.name in (*REFERENCE_DATA, FRAUD_RULES):
         return "refused: the record is passed over"
     return "refused: `malformed`" if topic.strict else "ignored by readers"
 

@@ -15,6 +15,11 @@ from ops.contracts.sources import schemas
 from schemas.commands import CONTRACTS
 from schemas.dead_letters import DeadLetterHeaders, read_dead_letter_headers
 from schemas.events import decode_event
+from schemas.fraud_alerts import decode_alert, encode_alert
+from schemas.fraud_events import decode_fraud_event, encode_fraud_event
+from schemas.fraud_feedback import Feedback
+from schemas.fraud_internal import decode_fraud_internal, encode_fraud_internal
+from schemas.fraud_rules import Rule
 from schemas.internal import decode_internal, encode_internal
 from schemas.outcomes import decode_balances, decode_outcome, encode_balances, encode_outcome
 from schemas.reference import REFERENCE_CONTRACTS
@@ -53,6 +58,16 @@ CODECS: dict[str, Codec] = {
     "wallet-balances": Codec(decode_balances, encode_balances),
     "dead-letters": Codec(_decode_headers, _encode_headers),
     **{topic: _adapted(TypeAdapter(contract)) for topic, contract in REFERENCE_CONTRACTS.items()},
+    "fraud-rules": Codec(
+        TypeAdapter(Rule).validate_json, lambda rule: rule.model_dump_json(exclude_unset=True, by_alias=True).encode()
+    ),
+    "fraud-internal": Codec(decode_fraud_internal, encode_fraud_internal),
+    "fraud-events": Codec(
+        lambda value: decode_seal(value) if is_seal(value) else decode_fraud_event(value),
+        lambda event: encode_fraud_event(event),
+    ),
+    "fraud-alerts": Codec(decode_alert, encode_alert),
+    "fraud-feedback": _adapted(TypeAdapter(Feedback)),
 }
 
 #: Topic -> what checks a value against its generated schema.

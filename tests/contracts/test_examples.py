@@ -16,6 +16,8 @@ from schemas.clock import rfc3339, unix_ms
 from schemas.codes import Code
 from schemas.commands import CONTRACTS
 from schemas.events import EVENT_TYPES
+from schemas.fraud_events import FRAUD_EVENT_TYPES
+from schemas.fraud_internal import FraudInternal
 from schemas.internal import InternalCommand
 from schemas.lifecycle import is_legal_path
 from schemas.partitioning import partition_of
@@ -69,6 +71,14 @@ def test_every_internal_command_has_an_example() -> None:
 
 def test_every_event_type_has_an_example() -> None:
     assert {example["type"] for example in EVENTS.values()} == set(EVENT_TYPES)
+
+
+def test_every_event_and_internal_record_of_the_fraud_role_has_an_example() -> None:
+    assert {example["type"] for example in examples_of("fraud-events").values()} == set(FRAUD_EVENT_TYPES)
+    tags = {kind.__struct_config__.tag for kind in get_args(FraudInternal)}
+    assert {example["kind"] for example in examples_of("fraud-internal").values()} == tags
+    kinds = {variant["properties"]["kind"]["const"] for variant in schemas()["fraud-feedback"]["$defs"].values()}
+    assert {example["kind"] for example in examples_of("fraud-feedback").values()} == kinds
 
 
 @pytest.mark.parametrize(

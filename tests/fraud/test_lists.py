@@ -56,6 +56,7 @@ def test_a_new_version_replaces_the_list_and_what_was_remembered(lists: Lists) -
         "user": "John Smith",
         "user~sanctions": 90,
         "user~sanctions~": 4,
+        "user~sanctions=": "joan smith",
     }
     lists.remove("sanctions")
     lists.remove("sanctions")

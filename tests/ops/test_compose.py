@@ -22,6 +22,7 @@ from streams.settings import Settings
 ROOT = Path(__file__).parents[2]
 SCHEMA = Path(__file__).with_name("compose-spec.json")
 WORKERS = ("ledger-1", "ledger-2")
+FRAUD = "fraud-1"
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def test_every_variable_is_a_setting_with_a_value_that_it_takes(
     compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fields = {f"WALLETSTREAM_{field.upper()}" for field in Settings.model_fields}
-    for name in ("topics", *WORKERS):
+    for name in ("topics", *WORKERS, FRAUD):
         environment = compose["services"][name]["environment"]
         assert set(environment) <= fields, name
         for variable, value in environment.items():
@@ -70,6 +71,16 @@ def test_workers_differ_in_name_and_data_and_share_the_rest(compose: dict[str, A
         assert not set(first[key]) & set(second[key])
     ids = [worker["environment"]["WALLETSTREAM_WORKER_ID"] for worker in (first, second)]
     assert ids == list(WORKERS)
+
+
+def test_the_fraud_role_runs_beside_them(compose: dict[str, Any]) -> None:
+    fraud, ledger = compose["services"][FRAUD], compose["services"][WORKERS[0]]
+    assert fraud["command"] == ["worker", "fraud"]
+    assert fraud["environment"]["WALLETSTREAM_WORKER_ID"] == FRAUD
+    for key in ("image", "depends_on", "healthcheck", "restart"):
+        assert fraud[key] == ledger[key]
+    for name in WORKERS:
+        assert not set(fraud["ports"]) & set(compose["services"][name]["ports"])
 
 
 def test_what_is_depended_on_can_become_what_is_waited_for(compose: dict[str, Any]) -> None:
@@ -89,7 +100,7 @@ def test_named_volumes_are_declared(compose: dict[str, Any]) -> None:
 
 def test_every_port_is_published_on_loopback_only(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert len(ports) == 3
+    assert len(ports) == 4
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 

@@ -35,6 +35,7 @@ def test_the_lines_of_a_file_are_keyed_by_their_own_field(topic: str) -> None:
     record = orjson.dumps(OF_TOPIC[topic])
     first, second = read_lines([record + b"\n", b"\n", b"  " + record + b"\r\n", b"   "], topic)
     key = {"assets": "MILES", "rails": "sepa", "tiers": "standard", "fee-schedules": "debit-eur", "fx-rates": "EURUSD"}
+    key["lists"] = "watched"
     assert (first.number, second.number) == (1, 3)
     assert first.key == second.key == key[topic]
     assert orjson.loads(first.value) == OF_TOPIC[topic], "nothing is added"

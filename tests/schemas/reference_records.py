@@ -31,9 +31,17 @@ RATE: Json = {
     "valid_from": "2026-01-01T00:00:00.000Z",
     "valid_until": "2026-01-02T00:00:00.000Z",
 }
+LIST: Json = {"name": "watched", "version": 1, "purpose": "watch", "entries": ["device-1", "device-2"]}
 
 #: Topic -> a record of it.
-OF_TOPIC: dict[str, Json] = {"assets": MILES, "rails": SEPA, "tiers": TIER, "fee-schedules": FEE, "fx-rates": RATE}
+OF_TOPIC: dict[str, Json] = {
+    "assets": MILES,
+    "rails": SEPA,
+    "tiers": TIER,
+    "fee-schedules": FEE,
+    "fx-rates": RATE,
+    "lists": LIST,
+}
 
 
 def put(reference: Reference, topic: str, record: Json, **changes: Any) -> Reference:

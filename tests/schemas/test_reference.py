@@ -22,6 +22,7 @@ def held(reference: Reference, topic: str, key: str) -> object:
         "tiers": reference.tiers.get,
         "fee-schedules": reference.fee_schedules.get,
         "fx-rates": reference.rates.get,
+        "lists": reference.lists.get,
     }
     return found[topic](key)
 

@@ -6,7 +6,19 @@ import pytest
 
 from schemas.commands import CONTRACTS
 from schemas.topic_config import idempotency_floor_ms, replication_factor, topic_config
-from schemas.topics import DAY_MS, INPUTS, REFERENCE_DATA, TOPICS, Topic, full_name, short_name, topic_named
+from schemas.topics import (
+    DAY_MS,
+    FRAUD_INPUTS,
+    FRAUD_RULES,
+    INPUTS,
+    LEDGER_EVENTS,
+    REFERENCE_DATA,
+    TOPICS,
+    Topic,
+    full_name,
+    short_name,
+    topic_named,
+)
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
 
@@ -30,6 +42,12 @@ def test_the_catalogue() -> None:
         "tiers",
         "fee-schedules",
         "fx-rates",
+        "lists",
+        "fraud-rules",
+        "fraud-internal",
+        "fraud-events",
+        "fraud-alerts",
+        "fraud-feedback",
     ]
 
 
@@ -95,20 +113,29 @@ def test_nothing_is_lost_by_configuration(topic: Topic) -> None:
     assert (replication_factor("replicated"), replication_factor("embedded")) == (3, 1)
 
 
-def test_the_ledger_is_kept_for_ever() -> None:
-    config = topic_config(topic_named("ledger-events"), "replicated")
+def test_the_inputs_of_the_fraud_role_are_its_own_or_the_ledgers_log() -> None:
+    for name in FRAUD_INPUTS:
+        topic = topic_named(name)
+        assert "fraud" in topic.readers
+        assert topic.partition_count(8) == 8
+        assert topic.append_time is (name != LEDGER_EVENTS)
+
+
+@pytest.mark.parametrize("name", ["ledger-events", "fraud-events"])
+def test_event_logs_are_kept_for_ever(name: str) -> None:
+    config = topic_config(topic_named(name), "replicated")
     assert (config["cleanup.policy"], config["retention.ms"]) == ("delete", "-1")
     assert "segment.ms" not in config
 
 
-@pytest.mark.parametrize("name", ["wallet-balances", *REFERENCE_DATA])
+@pytest.mark.parametrize("name", ["wallet-balances", *REFERENCE_DATA, FRAUD_RULES])
 def test_latest_values_are_compacted(name: str) -> None:
     config = topic_config(topic_named(name), "replicated")
     assert (config["cleanup.policy"], config["retention.ms"]) == ("compact", "-1")
 
 
 def test_reference_data_needs_one_partition_only() -> None:
-    assert [topic.name for topic in TOPICS if topic.partition_count(8) == 1] == list(REFERENCE_DATA)
+    assert [topic.name for topic in TOPICS if topic.partition_count(8) == 1] == [*REFERENCE_DATA, FRAUD_RULES]
 
 
 def test_dead_letters_outlive_the_inputs() -> None:

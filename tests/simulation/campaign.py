@@ -16,6 +16,7 @@ from functools import partial
 
 from tests.simulation.domain import Domain
 from tests.simulation.faults import ERRORS, RESTORE, STEPS, Kind, Point
+from tests.simulation.fraud_domain import FraudDomain
 from tests.simulation.ledger_domain import LedgerDomain
 from tests.simulation.toy_domain import ToyDomain
 from tests.simulation.world import Result, simulate
@@ -28,8 +29,8 @@ ERRORS_OF_10_000 = 36
 
 def domain_named(name: str) -> Domain:
     """The machine to simulate."""
-    domain: Domain = ToyDomain() if name == "toy" else LedgerDomain()
-    return domain
+    domains: dict[str, type[Domain]] = {"toy": ToyDomain, "fraud": FraudDomain, "ledger": LedgerDomain}
+    return domains[name]()
 
 
 def run_seed(name: str, seed: int) -> Result:
@@ -138,7 +139,7 @@ def _replay(name: str, seed: int, trace: bool) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.campaign", description=__doc__)
-    parser.add_argument("--machine", choices=("toy", "ledger"), default="ledger", help="what is simulated")
+    parser.add_argument("--machine", choices=("toy", "ledger", "fraud"), default="ledger", help="what is simulated")
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds to run (10,000)")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes to use (all cores)")

@@ -138,6 +138,13 @@ def test_a_record_that_the_broker_did_not_stamp_is_refused() -> None:
         decide(Machine(), taken(("second", [record(0, timestamp_type=CREATE_TIME)])))
 
 
+def test_records_of_another_roles_log_are_stamped_by_its_workers() -> None:
+    machine = Machine()
+    records = taken(("first", [record(0, timestamp=500, timestamp_type=CREATE_TIME)]))
+    batch, _ = decide(machine, records, logs=frozenset({"first"}))
+    assert batch.after.time_ms == 500
+
+
 def test_a_bug_is_rolled_back_and_answered_by_itself() -> None:
     def raises(record: InputRecord) -> None:
         if record.offset == 1:

@@ -22,6 +22,7 @@ def test_names_follow_the_namespace() -> None:
         ({"topics": (*TOPICS[:2], *TOPICS[3:])}, "toy-events not among its topics"),
         ({"topics": TOPICS[:-1]}, "toy-settings not among its topics"),
         ({"reference": (OUTCOMES,)}, "toy-outcomes has not one partition"),
+        ({"logs": frozenset({EVENTS})}, "toy-events not an input"),
         ({"inputs": {REQUESTS: 0.7, COMMANDS: 0.4}}, "more than 1"),
     ],
 )

@@ -109,6 +109,7 @@ def test_envelopes_take_any_input() -> None:
     larger = problems_of(transaction_requests={"max.message.bytes": 2 << 20})
     assert [problem.split(":")[0] for problem in larger] == [
         "w.dead-letters.v1",
+        "w.fraud-events.v1",
         "w.internal-commands.v1",
         "w.ledger-events.v1",
         "w.wallet-balances.v1",

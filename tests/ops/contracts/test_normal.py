@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from ops.contracts.normal import RecursiveSchema, as_written, normalise
+from ops.contracts.within import within
 
 
 def test_references_are_inlined_and_annotations_dropped() -> None:
@@ -26,9 +27,24 @@ def test_one_of_becomes_any_of_and_true_becomes_no_constraint() -> None:
     assert normalise(schema) == {"anyOf": [{"type": "string"}, {}, False]}
 
 
-def test_a_schema_that_refers_to_itself_is_refused() -> None:
+def nested(leaf: str) -> dict[str, object]:
+    return {
+        "$ref": "#/$defs/A",
+        "$defs": {"A": {"anyOf": [{"type": leaf}, {"type": "array", "items": {"$ref": "#/$defs/A"}}]}},
+    }
+
+
+def test_a_schema_that_refers_to_itself_is_compared_level_by_level() -> None:
+    assert normalise(nested("string")) == {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"enum": ["A, a level below"]}}]
+    }
+    assert within(normalise(nested("integer")), normalise(nested("number"))).holds
+    assert not within(normalise(nested("number")), normalise(nested("integer"))).holds
+
+
+def test_a_schema_that_refers_to_itself_within_a_not_is_refused() -> None:
     with pytest.raises(RecursiveSchema):
-        normalise({"$ref": "#/$defs/A", "$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}})
+        normalise({"$ref": "#/$defs/A", "$defs": {"A": {"not": {"items": {"$ref": "#/$defs/A"}}}}})
 
 
 @pytest.mark.parametrize(

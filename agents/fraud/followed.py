@@ -1,0 +1,239 @@
+"""What rules and reference data say now, as the topics have told; made ready for deciding. Pure.
+
+A rule sees the first fact of each transaction only, unless one of its filters names a `type`: then it sees them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from agents.fraud.compile import CompiledRule, compile_rule, exchange_assets, exchanged_field
+from agents.fraud.entries import Key, Kind, RuleRef, keyed_by
+from agents.fraud.evaluating import concern
+from agents.fraud.filters import Passes, compile_filter
+from agents.fraud.lists import ListCheck, Lists, list_checks
+from agents.fraud.published import Bounds, RuleBook, read_rule
+from agents.fraud.uses import uses
+from agents.ledger.exchange import minor_for_minor
+from schemas.assets import Asset
+from schemas.facts import Fact, FactValue
+from schemas.fraud_filters import All, Check, Filter
+from schemas.fraud_rules import Aggregate, Rule
+from schemas.reference import Reference
+from schemas.topics import FRAUD_RULES, LISTS
+
+#: Marks facts of a transaction that come after its first; no field has such a name.
+LATER: Final = "@later"
+#: Made without its model: a rule of somebody's cannot name such a field.
+_IS_FIRST: Final = Check.model_construct(field=LATER, op="absent", value=None, at_least=None)
+#: The key under which each fact is kept, so that rules to come have a history to look at.
+BY_WALLET: Final[Kind] = ("wallet_id",)
+#: How far back histories reach at least, in seconds.
+BY_WALLET_KEPT_S: Final = 30 * 86_400
+LEAST_KEPT_S: Final = 86_400
+
+
+class KindInUse(NamedTuple):
+    """A kind of key that some rule in effect has.
+
+    Attributes:
+        kept_s: how far back its histories are kept.
+        sees_all: whether all facts count, not only the first of each transaction.
+        keys_of: the keys of a fact.
+        concerns: what a fact must pass one of to be counted; None where each is.
+    """
+
+    kept_s: int
+    sees_all: bool
+    keys_of: Callable[[Fact], list[tuple[Key, Fact, int]]]
+    concerns: tuple[Passes, ...] | None
+
+    def counts(self, seen: Fact) -> bool:
+        """Whether a fact is counted under a key of this kind: some rule looks at it."""
+        if self.concerns is None:
+            return True
+        for passes in self.concerns:  # noqa: SIM110 - `any` with a generator takes twice as long
+            if passes(seen):
+                return True
+        return False
+
+
+class Followed:
+    """Rules, lists, rates.
+
+    Attributes:
+        generation: higher with every change of the rules; `prepare` brings the others up to it.
+        rules: compiled, those in effect.
+        kinds: the kinds of keys that facts are counted under.
+    """
+
+    def __init__(self, retention_s: int):
+        self.generation = 0
+        self.rules: tuple[CompiledRule, ...] = ()
+        self.kinds: Mapping[Kind, KindInUse] = {}
+        self._book = RuleBook(Bounds(retention_s=retention_s))
+        #: Combinations whose rules are not there yet: a compacted topic gives them in any order.
+        self._waiting: dict[str, Rule] = {}
+        self._compiled: dict[tuple[RuleRef, str, bool], CompiledRule] = {}
+        self._prepared = -1
+        self._reference = Reference()
+        self._lists = Lists()
+        self._list_checks: frozenset[ListCheck] = frozenset()
+        self._assets: frozenset[str] = frozenset()
+        self.prepare()
+
+    def take(self, topic: str, key: str, value: bytes | None) -> None:
+        """Take one record of reference data; None is a tombstone.
+
+        Raises:
+            ValueError: the record is bad; the message says why. What was known before stays.
+        """
+        if topic == FRAUD_RULES:
+            self._take_rule(key, value)
+            return
+        self._reference = self._reference.with_record(topic, key, value)
+        if topic == LISTS:
+            held = self._reference.lists.get(key)
+            if held is None:
+                self._lists.remove(key)
+            else:
+                self._lists.put(key, held.version, held.entries)
+
+    def _take_rule(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._waiting.pop(key, None)
+            self._book.remove(key)
+        else:
+            rule = _read_rule(value, key)
+            if rule.combination is not None and not self._book.rules.keys() >= set(rule.combination.rules):
+                self._waiting[key] = rule
+                return
+            self._book.publish(rule)
+            self._waiting.pop(key, None)
+            self._publish_waiting()
+        self.generation += 1
+
+    def _publish_waiting(self) -> None:
+        for rule_id, rule in list(self._waiting.items()):
+            assert rule.combination is not None
+            if self._book.rules.keys() >= set(rule.combination.rules):
+                del self._waiting[rule_id]
+                if not self._book.refusals(rule):
+                    self._book.publish(rule)
+
+    def prepare(self) -> None:
+        """Work out what follows of the rules, where they have changed."""
+        if self._prepared == self.generation:
+            return
+        self._prepared = self.generation
+        effective = self._book.in_effect()
+        held, self._compiled = self._compiled, {}
+        typed = {rule.key for rule in effective if sees_all(rule)}
+        self.rules = tuple(self._compile(held, rule, rule.key in typed) for rule in effective)
+        kept_s: dict[Kind, int] = {}
+        # Paused ones and drafts too: whoever goes on with one finds its history.
+        for rule in self._book.rules.values():
+            wanted_s = max(_looks_back_s(rule), rule.cooldown_s, LEAST_KEPT_S)
+            kept_s[rule.key] = max(kept_s.get(rule.key, 0), wanted_s)
+        kept_s[BY_WALLET] = max(kept_s.get(BY_WALLET, 0), BY_WALLET_KEPT_S)
+        kinds = dict.fromkeys([BY_WALLET, *(rule.key for rule in effective)])
+        self.kinds = {
+            kind: KindInUse(kept_s[kind], kind in typed, keyed_by(kind), self._concerns(kind)) for kind in kinds
+        }
+        self._list_checks = list_checks(effective)
+        self._assets = exchange_assets(effective)
+
+    def _concerns(self, kind: Kind) -> tuple[Passes, ...] | None:
+        """A fact that concerns no rule need not be counted; under its wallet it is, for rules to come."""
+        if kind == BY_WALLET:
+            return None
+        parts = dict.fromkeys(concern(rule) for rule in self.rules if rule.kind == kind and not rule.rule.combination)
+        return None if None in parts else tuple(compile_filter(part) for part in parts if part is not None)
+
+    def _compile(
+        self, held: Mapping[tuple[RuleRef, str, bool], CompiledRule], rule: Rule, is_mixed: bool
+    ) -> CompiledRule:
+        """`is_mixed`: rules of its key see all facts, so that it must see to it itself that it does not."""
+        ref: RuleRef = rule.rule_id, rule.version
+        name = ref, rule.state, is_mixed
+        compiled = held.get(name)
+        if compiled is None:
+            compiled = compile_rule(only_first(rule) if is_mixed and not sees_all(rule) else rule)
+        self._compiled[name] = compiled
+        return compiled
+
+    def enrich(self, fact: dict[str, FactValue], t_ms: int) -> dict[str, FactValue]:
+        """The fact with what lists and rates say of it, as far as rules ask."""
+        found = self._lists.enrich(fact, self._list_checks) if self._list_checks else fact
+        amount, asset = fact.get("amount_minor"), fact.get("asset")
+        if self._assets and isinstance(amount, int) and isinstance(asset, str):
+            exchanged = {
+                exchanged_field(to_asset): amount * rate.numerator // rate.denominator
+                for to_asset in sorted(self._assets - {asset})
+                if (rate := self._rate(asset, to_asset, t_ms)) is not None
+            }
+            found = {**found, **exchanged}
+        return dict(found)
+
+    def _rate(self, from_asset: str, to_asset: str, t_ms: int) -> Fraction | None:
+        """Minor units for minor units at `t_ms`, exactly; None where there is no rate."""
+        reference = self._reference
+        given: Asset | None = reference.assets.get(from_asset)
+        wanted: Asset | None = reference.assets.get(to_asset)
+        rate = reference.rates.between(from_asset, to_asset, t_ms)
+        if given is None or wanted is None or rate is None:
+            return None
+        return minor_for_minor(rate, given, wanted)
+
+
+@lru_cache(maxsize=4_096)
+def _read_rule(value: bytes, key: str) -> Rule:
+    """The machines of a worker read the same records one after the other, and share them."""
+    return read_rule(value, key)
+
+
+def _looks_back_s(rule: Rule) -> int:
+    """How far back a rule looks at most."""
+    against = None if rule.condition is None else rule.condition.against
+    windows_s = [aggregate.window_s for aggregate in (rule.aggregate, against) if aggregate is not None]
+    return max(
+        0,
+        *windows_s,
+        0 if rule.sequence is None else rule.sequence.within_s,
+        0 if rule.combination is None else rule.combination.within_s,
+    )
+
+
+def sees_all(rule: Rule) -> bool:
+    """Whether a filter of the rule names a `type`."""
+    return any(use.field == "type" for use in uses(rule))
+
+
+def only_first(rule: Rule) -> Rule:
+    """The rule, which passes over all but the first fact of each transaction."""
+    against = None if rule.condition is None else rule.condition.against
+    changes: dict[str, Any] = {"filter": _first(rule.filter)}
+    if rule.aggregate is not None:
+        changes["aggregate"] = _first_of(rule.aggregate)
+    if rule.condition is not None and against is not None:
+        changes["condition"] = rule.condition.model_copy(update={"against": _first_of(against)})
+    return rule.model_copy(update=changes)
+
+
+def _first_of(aggregate: Aggregate) -> Aggregate:
+    """Without a filter it goes by the rule's."""
+    if aggregate.filter is None:
+        return aggregate
+    return aggregate.model_copy(update={"filter": _first(aggregate.filter)})
+
+
+def _first(part: Filter) -> Filter:
+    return All.model_construct(all=(part, _IS_FIRST))
+
+
+def in_effect_but(rules: Iterable[CompiledRule], paused: set[RuleRef]) -> list[CompiledRule]:
+    """The rules but those that are paused."""
+    return [rule for rule in rules if rule.ref not in paused]

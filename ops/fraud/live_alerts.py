@@ -1,0 +1,90 @@
+"""The topic of alerts: the last word on each, and what analysts say back on `fraud-feedback`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from ops.errors import OperationError
+from ops.reading import TopicReader
+from schemas.fraud_alerts import Alert, decode_alert
+from schemas.fraud_events import FEEDBACK_REFUSED, decode_fraud_event
+from schemas.fraud_feedback import read_feedback
+from schemas.partitioning import partition_of
+from schemas.topics import FRAUD_ALERTS, FRAUD_EVENTS, FRAUD_FEEDBACK, full_name
+from streams.seal import is_seal
+
+_LOOKS: Final = 100
+_PAUSE_S: Final = 0.1
+
+
+async def read_alerts(reader: TopicReader, partitions: Iterable[int] | None = None) -> dict[str, Alert]:
+    """Id -> alert as it was told last, oldest first.
+
+    Raises:
+        OperationError: the topic is missing or cannot be read.
+    """
+    found: dict[str, Alert] = {}
+    async for records in reader.read(FRAUD_ALERTS, None if partitions is None else list(partitions)):
+        for record in records:
+            alert = decode_alert(record.value or b"")
+            found[alert.alert_id] = alert
+    return dict(sorted(found.items(), key=lambda named: (named[1].first_seen, named[0])))
+
+
+def alert_of(alerts: dict[str, Alert], given: str) -> Alert:
+    """The alert of an id, or of its beginning.
+
+    Raises:
+        OperationError: there is none, or several begin so.
+    """
+    found = [alert for alert_id, alert in alerts.items() if alert_id.startswith(given)]
+    if len(found) == 1:
+        return found[0]
+    why = "no alert" if not found else f"{len(found)} alerts"
+    raise OperationError(f"{why} whose id begins with {given!r}; `walletstream fraud alerts` lists them")
+
+
+async def say(reader: TopicReader, subject: str, value: bytes) -> None:
+    """Write a record of `fraud-feedback` on a subject, and wait until the role has taken it.
+
+    Raises:
+        OperationError: it does not fit its contract, was refused, or was not taken in time.
+    """
+    try:
+        read_feedback(value)
+    except ValueError as error:
+        raise OperationError(f"this is no feedback: {error}") from error
+    home = partition_of(subject, await reader.partition_count(FRAUD_FEEDBACK))
+    begin = (await reader.bounds(FRAUD_EVENTS, [home]))[home].end
+    offset = await _write(reader, subject, value, home)
+    for _ in range(_LOOKS):
+        async for records in reader.read(FRAUD_EVENTS, [home], {home: begin}):
+            for record in records:
+                begin = record.offset + 1
+                if is_seal(record.value or b""):
+                    continue
+                event = decode_fraud_event(record.value or b"")
+                if (event.cause.topic, event.cause.offset) == (FRAUD_FEEDBACK, offset):
+                    if event.type == FEEDBACK_REFUSED:
+                        raise OperationError(f"it was refused: {event.message}")
+                    return
+        await asyncio.sleep(_PAUSE_S)
+    raise OperationError("it is written, but no worker of the fraud role has taken it yet: is `worker fraud` running?")
+
+
+async def _write(reader: TopicReader, subject: str, value: bytes, partition: int) -> int:
+    producer = AIOKafkaProducer(bootstrap_servers=reader.bootstrap_servers, acks="all")
+    try:
+        await producer.start()
+        name = full_name(reader.namespace, FRAUD_FEEDBACK)
+        sent = await producer.send_and_wait(name, value, key=subject.encode(), partition=partition)
+    except (KafkaError, OSError) as error:
+        raise OperationError(f"the broker did not take it: {error!r}") from error
+    finally:
+        await producer.stop()
+    return int(sent.offset)

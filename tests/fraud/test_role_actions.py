@@ -1,0 +1,90 @@
+"""What alerts lead to, within budgets; and rules that say too much."""
+
+from __future__ import annotations
+
+from agents.fraud.turn import Limits
+from schemas.partitioning import partition_of
+from tests.fraud.role import EACH, RoleWorld, payment
+
+
+def test_an_action_is_sent_once_and_within_its_budget() -> None:
+    world = RoleWorld([EACH | {"action": "lock", "actions_per_hour": 2}], partitions=4)
+    for number in range(4):
+        wallet_id = f"w{number}"
+        payment(world, number, wallet_id, 0)
+    world.run()
+    by_wallet = {str(alert.wallet_id): alert for alert in world.alerts().values()}
+    # Each in the partition of its subject: a budget is of one.
+    allowed: dict[int, int] = {}
+    for wallet_id, alert in sorted(by_wallet.items()):
+        home = partition_of(wallet_id, 4)
+        allowed[home] = allowed.get(home, 0) + 1
+        assert alert.action_result == ("sent" if allowed[home] <= 2 else "budget")
+    sent = {alert.alert_id: wallet_id for wallet_id, alert in by_wallet.items() if alert.action_result == "sent"}
+    commands = world.commands()
+    assert {command["idempotency_key"]: command["wallet_id"] for command in commands} == sent
+    assert len(commands) == len(sent)
+    assert {(command["operation"], tuple(command["rule_ids"])) for command in commands} == {("lock", ("each",))}
+    for partition in range(4):
+        for record in world.topics["fraud-commands", partition]:
+            assert record.key is not None
+            assert partition_of(record.key.decode(), 4) == partition
+
+
+def test_all_rules_share_a_budget_too() -> None:
+    rules = [EACH | {"action": "lock"}, EACH | {"rule_id": "other", "action": "step_up"}]
+    world = RoleWorld(rules, partitions=1, limits=Limits(actions_per_hour=3))
+    for number in range(4):
+        payment(world, number, "w1", 0)
+    world.run()
+    assert len(world.commands()) == 3
+    assert [alert.action_result for alert in world.alerts().values()].count("budget") == 5
+    world.all[0].restart()
+    world.now_ms += 3_600_000
+    payment(world, 9, "w1", 0)
+    world.run()
+    assert len(world.commands()) == 5
+
+
+def test_the_budget_is_of_an_hour() -> None:
+    world = RoleWorld([EACH | {"action": "step_up", "actions_per_hour": 1}], partitions=1)
+    for number in range(3):
+        payment(world, number, "w1", 0)
+        world.run()
+        world.now_ms += 3_600_000 if number else 0
+    assert sorted(str(alert.action_result) for alert in world.alerts().values()) == ["budget", "sent", "sent"]
+    assert {command["operation"] for command in world.commands()} == {"require_step_up"}
+
+
+def test_a_rule_that_says_too_much_is_paused_everywhere() -> None:
+    world = RoleWorld([EACH | {"alerts_per_hour": 2}], partitions=3)
+    for number in range(5):
+        payment(world, number, "w1", partition_of("w1", 3))
+    world.run()
+    told = list(world.alerts().values())
+    assert [alert.action for alert in told].count("pause") == 1
+    assert next(alert for alert in told if alert.action == "pause").sentence.startswith("Rule each version 1 is paused")
+    assert len(told) == 4, "the one too many is told too"
+    paused = world.events("rule.paused")
+    assert len(paused) == 3, "one in each partition"
+    assert all("alerts in an hour" in (event.reason or "") for event in paused)
+    other = next(f"w{n}" for n in range(9) if partition_of(f"w{n}", 3) != partition_of("w1", 3))
+    payment(world, 9, other, partition_of(other, 3))
+    for partition in world.all:
+        partition.restart()
+    world.run()
+    assert len(world.alerts()) == 4
+    # Whoever mends it publishes another version.
+    world.publish(EACH | {"version": 2})
+    payment(world, 10, other, partition_of(other, 3))
+    world.run()
+    assert len(world.alerts()) == 5
+
+
+def test_a_rule_in_shadow_that_fires_too_often_is_paused() -> None:
+    world = RoleWorld([EACH | {"state": "shadow", "shadow_max_bps": 5_000, "alerts_per_hour": 9_999}], partitions=1)
+    for number in range(1_100):
+        payment(world, number, "w1", 0, amount_minor=100 if number % 3 else 99)
+    world.run()
+    (event,) = world.events("rule.paused")
+    assert "667 of 1,000 facts" in (event.reason or "")

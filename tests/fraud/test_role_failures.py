@@ -1,0 +1,103 @@
+"""What the role cannot handle, and what it forgets."""
+
+from __future__ import annotations
+
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from agents.fraud import arriving
+from agents.fraud import machine as machine_module
+from schemas.clock import rfc3339
+from schemas.dead_letters import read_dead_letter_headers
+from schemas.topics import FRAUD_FEEDBACK, FRAUD_INTERNAL, LEDGER_EVENTS
+from streams.machine import Context, Output
+from tests.fraud.role import EACH, RoleWorld, counted, one, payment
+
+
+@pytest.mark.parametrize("topic", [LEDGER_EVENTS, FRAUD_INTERNAL, FRAUD_FEEDBACK])
+@pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[]", b'{"kind":"fact"}', b"null"])
+def test_what_is_no_record_of_ours_is_dead_lettered_and_the_others_go_on(topic: str, value: bytes) -> None:
+    world = RoleWorld([counted("burst", ["wallet_id"], 2)], partitions=1)
+    payment(world, 1, "w1", 0)
+    world.send(topic, 0, b"k", value)
+    payment(world, 2, "w1", 0)
+    world.run()
+    assert one(world).occurrences == 1
+    (event,) = world.events("fact.failed", "feedback.refused")
+    assert event.message
+    (letter,) = world.topics["dead-letters", 0]
+    assert letter.value == value
+    headers = read_dead_letter_headers(letter.headers)
+    assert headers.original_topic == topic
+    world.all[0].restart()
+
+
+def test_a_bug_takes_one_record_and_leaves_no_trace_of_it() -> None:
+    """What the judge has in memory of the batch that failed is forgotten with it."""
+    world = RoleWorld([counted("burst", ["wallet_id"], 3)], partitions=1)
+    real = arriving.take_ledger_event
+
+    def broken(turn: Any, record: Any) -> None:
+        real(turn, record)
+        if record.offset == 1:
+            raise ZeroDivisionError
+
+    for number in range(4):
+        payment(world, number, "w1", 0)
+    with patch.object(machine_module, "take_ledger_event", broken):
+        world.run()
+    assert [type(bug) for bug in world.bugs] == [ZeroDivisionError]
+    # Without the second one there are three.
+    (alert,) = world.alerts().values()
+    assert (alert.observed, alert.occurrences) == ("3", 1)
+    world.all[0].restart()
+
+
+def test_what_is_too_large_for_the_broker_is_kept_as_a_reference() -> None:
+    world = RoleWorld([EACH], partitions=1)
+    payment(world, 1, "w1", 0)
+    partition = world.all[0]
+    (record,) = world.topics[LEDGER_EVENTS, 0]
+    out = Output("fraud-events", 0, -1)
+    context = Context(LEDGER_EVENTS, 0, 1, world.now_ms, rfc3339(world.now_ms))
+    partition.machine.oversized(partition.overlay, record, context, out)
+    assert out.dead_letters == [("oversized", "write")]
+    assert [label for label, _ in out.labels] == ["fact.failed"]
+
+
+def test_old_histories_are_forgotten() -> None:
+    world = RoleWorld([counted("device", ["device"], 5)], partitions=1)
+    for number in range(40):
+        payment(world, number, f"w{number}", 0, device={"fingerprint": f"d{number}"})
+    world.run()
+    assert len(world.all[0].rows()["histories"]) == 80
+    world.now_ms += 3 * 86_400_000
+    for number in range(8):
+        payment(world, 100 + number, "w0", 0)
+    world.run()
+    # The devices are gone after their day, the wallets stay for their thirty.
+    assert len(world.all[0].rows()["histories"]) == 40
+    world.now_ms += 40 * 86_400_000
+    for number in range(8):
+        payment(world, 200 + number, "w0", 0)
+    world.run()
+    assert len(world.all[0].rows()["histories"]) == 1
+    world.all[0].restart()
+
+
+def test_ten_thousand_rules_harm_nothing() -> None:
+    """They are refused with the reason once all together cost too much, and facts are judged by those before."""
+    world = RoleWorld(partitions=1)
+    refused = []
+    for number in range(10_000):
+        try:
+            world.publish(counted(f"r{number}", ["wallet_id"], number + 1))
+        except ValueError as error:
+            refused.append(str(error))
+    assert 9_000 < len(refused) < 10_000
+    assert all("pause another first" in message for message in refused)
+    payment(world, 1, "w1", 0)
+    world.run()
+    assert one(world).rule_id == "r0"

@@ -1,0 +1,83 @@
+"""Labels and snoozes: what analysts say of alerts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.clock import rfc3339
+from schemas.partitioning import partition_of
+from tests.fraud.role import EACH, START_MS, Json, RoleWorld, one, payment
+
+
+def say(world: RoleWorld, kind: str, **fields: Any) -> None:
+    subject = fields.setdefault("subject", "w1")
+    world.feedback(partition_of(subject, world.partitions), kind=kind, by="a", **fields)
+    world.run()
+
+
+def with_alert(partitions: int = 2) -> RoleWorld:
+    world = RoleWorld([EACH | {"cooldown_s": 600, "action": "lock"}], partitions=partitions)
+    payment(world, 1, "w1", partition_of("w1", partitions))
+    world.run()
+    return world
+
+
+def test_a_label_is_on_the_alert_and_the_last_one_counts() -> None:
+    world = with_alert()
+    alert_id = one(world).alert_id
+    say(world, "label", alert_id=alert_id, verdict="false_positive", reason="salary")
+    assert one(world).label == "false_positive"
+    say(world, "label", alert_id=alert_id, verdict="confirmed")
+    payment(world, 2, "w1", partition_of("w1", 2))
+    world.run()
+    assert (one(world).label, one(world).occurrences) == ("confirmed", 2)
+    assert [event.verdict for event in world.events("alert.labelled")] == ["false_positive", "confirmed"]
+    for partition in world.all:
+        partition.restart()
+
+
+def test_a_snooze_silences_a_rule_for_a_subject_until_it_ends() -> None:
+    world = with_alert()
+    say(world, "snooze", rule_id="each", expires_in_s=3_600, reason="moves house")
+    world.now_ms += 700_000
+    payment(world, 2, "w1", partition_of("w1", 2))
+    payment(world, 3, "w2", partition_of("w2", 2))
+    world.run()
+    later = [alert for alert in world.alerts().values() if alert.first_seen > rfc3339(START_MS)]
+    states = {alert.subject: (alert.state, alert.action_result) for alert in later}
+    assert states == {"w1": ("snoozed", "snoozed"), "w2": ("open", "sent")}
+    say(world, "snooze", rule_id="each", expires_in_s=0, reason="has moved")
+    world.now_ms += 700_000
+    payment(world, 4, "w1", partition_of("w1", 2))
+    world.run()
+    assert [alert.state for alert in world.alerts().values()].count("open") == 3
+
+
+@pytest.mark.parametrize(
+    ("feedback", "message"),
+    [
+        ({"kind": "label", "alert_id": "0" * 32, "verdict": "confirmed"}, "there is no alert 0000"),
+        ({"kind": "label", "alert_id": "0" * 32, "verdict": "false_positive"}, "reason: a false positive needs one"),
+        ({"kind": "label", "alert_id": "0" * 32, "verdict": "perhaps"}, "verdict"),
+        ({"kind": "snooze", "rule_id": "each", "expires_in_s": -1, "reason": "r"}, "expires_in_s"),
+        ({"kind": "shrug"}, "shrug"),
+    ],
+)
+def test_bad_feedback_is_refused_with_the_reason(feedback: Json, message: str) -> None:
+    world = with_alert(partitions=1)
+    world.feedback(0, subject="w1", by="a", **feedback)
+    world.run()
+    (refused,) = world.events("feedback.refused")
+    assert message in (refused.message or "")
+    assert one(world).label is None
+    assert bool(world.records("dead-letters")) == ("no alert" not in message)
+
+
+def test_feedback_that_came_to_a_wrong_partition_is_sent_on() -> None:
+    world = with_alert()
+    wrong = 1 - partition_of("w1", 2)
+    world.feedback(wrong, kind="label", subject="w1", alert_id=one(world).alert_id, verdict="confirmed", by="a")
+    world.run()
+    assert one(world).label == "confirmed"
