@@ -116,7 +116,9 @@ def test_up_brings_everything_up_answers_and_stops_everything(tmp_path: Path) ->
     with up(tmp_path, "--workers", "2") as process:
         address = read_until_ready(process)
         children = psutil.Process(process.pid).children()
-        assert len(children) == 3
+        # The broker, two of the ledger, one of the fraud role.
+        assert len(children) == 4
+        assert ["fraud"] == [child.cmdline()[-1] for child in children if child.cmdline()[-1] == "fraud"]
         todo = phases(generate(60, seed=1), "sum-of-outgoing")
         done = asyncio.run(submit(address, "wallet.", todo, wait=True))
         assert done.tracker is not None
@@ -125,14 +127,16 @@ def test_up_brings_everything_up_answers_and_stops_everything(tmp_path: Path) ->
         _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (0, "")
         assert psutil.wait_procs(children, timeout=5)[1] == []
-    assert {"broker", "state", "ledger-1.log", "ledger-2.log"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"broker", "state", "ledger-1.log", "ledger-2.log", "fraud-1.log"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
 
 
 @pytest.mark.kafka
 def test_up_ends_with_an_error_where_a_worker_ends(tmp_path: Path) -> None:
     with up(tmp_path, "--workers", "1") as process:
         read_until_ready(process)
-        (worker,) = [c for c in psutil.Process(process.pid).children() if "worker" in c.cmdline()]
+        (worker,) = [c for c in psutil.Process(process.pid).children() if c.cmdline()[-1] == "ledger"]
         children = psutil.Process(process.pid).children()
         worker.kill()
         _, err = process.communicate(timeout=60)
