@@ -118,7 +118,7 @@ def test_up_brings_everything_up_answers_and_stops_everything(tmp_path: Path) ->
         children = psutil.Process(process.pid).children()
         # The broker, two of the ledger, one of the fraud role.
         assert len(children) == 4
-        assert ["fraud"] == [child.cmdline()[-1] for child in children if child.cmdline()[-1] == "fraud"]
+        assert [child.cmdline()[-1] for child in children if child.cmdline()[-1] == "fraud"] == ["fraud"]
         todo = phases(generate(60, seed=1), "sum-of-outgoing")
         done = asyncio.run(submit(address, "wallet.", todo, wait=True))
         assert done.tracker is not None

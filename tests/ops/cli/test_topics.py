@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from ops import admin
 from ops.cli import main
 from ops.topics import Alter, Create
-from schemas.topics import full_name
+from schemas.topics import TOPICS, full_name
 from tests.broker import Kafka
 
 
@@ -36,12 +36,12 @@ def test_from_nothing_to_all_as_it_must_be(kafka: Kafka, namespace: str) -> None
     planned = run(kafka, namespace, "plan")
     assert planned.exit_code == 0
     assert f"+ {namespace}ledger-events.v1  8 partitions, 1 replica\n" in planned.output
-    assert "14 to create, 0 to alter, 0 refused" in planned.output
+    assert f"{len(TOPICS)} to create, 0 to alter, 0 refused" in planned.output
     assert run(kafka, namespace, "check").exit_code == 1, "a plan changes nothing"
     applied = run(kafka, namespace, "apply", "--json")
     assert applied.exit_code == 0
-    assert len(loaded(applied)["create"]) == 14
-    assert run(kafka, namespace, "check").output == "all 14 topics are as they must be\n"
+    assert len(loaded(applied)["create"]) == len(TOPICS)
+    assert run(kafka, namespace, "check").output == f"all {len(TOPICS)} topics are as they must be\n"
     again = run(kafka, namespace, "apply")
     assert (again.exit_code, again.output) == (0, "nothing to do: every topic is as it must be\n")
     assert loaded(run(kafka, namespace, "check", "--json")) == {"ok": True, "problems": []}
@@ -87,9 +87,9 @@ def test_another_partition_count_is_refused_and_nothing_is_done(kafka: Kafka, na
     assert f"! {topic}: has 3 partitions instead of 2: refused" in applied.output
     assert "nothing was done" in applied.output
     assert run(kafka, namespace, "plan", partitions="2").exit_code == 1
-    assert "13 to create, 1 to alter, 0 refused" in run(kafka, namespace, "plan", partitions="3").output
+    assert f"{len(TOPICS) - 1} to create, 1 to alter, 0 refused" in run(kafka, namespace, "plan", partitions="3").output
     value = loaded(run(kafka, namespace, "apply", "--json", partitions="3"))
-    assert (len(value["create"]), len(value["alter"]), value["applied"]) == (13, 1, True)
+    assert (len(value["create"]), len(value["alter"]), value["applied"]) == (len(TOPICS) - 1, 1, True)
     assert run(kafka, namespace, "check", partitions="3").exit_code == 0
 
 
