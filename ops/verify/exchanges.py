@@ -6,6 +6,7 @@ from math import gcd
 
 from msgspec import UNSET
 
+from ops.verify.accounts import FX
 from ops.verify.findings import Check
 from ops.verify.journals import Case
 from ops.verify.known import Known
@@ -14,12 +15,16 @@ from schemas.events import Exchange, LedgerEvent
 
 #: Operations that take back of another one, and with it of its exchange and its fee.
 _TAKES_BACK = ("refund", "reverse")
+#: Entries of `system/fx` in a journal that exchanges.
+_SIDES = 2
 
 
 def wrongs_within(case: Case) -> list[Wrong]:
     """What is wrong with the exchange, the fee and the returned fee of an event that opens a transaction or a leg."""
     event = case.event
     wrongs = [] if event.fee is None else _wrongs_of_fee(event)
+    if sum(entry.account == FX for entry in event.entries) > _SIDES:
+        wrongs.append((Check.EXCHANGE_WRONG, "its journal exchanges more than once"))
     if event.leg is not None:
         return wrongs + _wrongs_of_leg(event)
     if event.operation in _TAKES_BACK and case.original is not None:
@@ -37,6 +42,13 @@ def wrongs_within(case: Case) -> list[Wrong]:
     elif event.operation == "convert" and event.to_state == "settled":
         wrongs.append((Check.EXCHANGE_WRONG, "it exchanges nothing"))
     return wrongs
+
+
+def wrongs_of_moving(event: LedgerEvent) -> list[Wrong]:
+    """What moves a transaction on exchanges nothing: that was done when it was opened."""
+    if event.exchange is None:
+        return []
+    return [(Check.EXCHANGE_WRONG, f"{event.type} from {event.from_state} says that it exchanges {event.exchange}")]
 
 
 def _wrongs_of_fee(event: LedgerEvent) -> list[Wrong]:

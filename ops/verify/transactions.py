@@ -9,7 +9,7 @@ from ops.verify.agreements import Agreements
 from ops.verify.batches import Items, items_of
 from ops.verify.books import Books
 from ops.verify.dues import Dues, wrongs_of_executing
-from ops.verify.exchanges import wrongs_within
+from ops.verify.exchanges import wrongs_of_moving, wrongs_within
 from ops.verify.findings import Check, Here
 from ops.verify.journals import Case
 from ops.verify.kept import Kept
@@ -192,7 +192,7 @@ class Transactions:
     def _end_transfer(self, event: LedgerEvent) -> bool:
         """The payee's partition has taken the money, as nearly always; False where there is more to look at."""
         known = self.open.get(event.transaction_id or "")
-        if known is None or not is_end_of_transfer(event, known):
+        if known is None or event.exchange is not None or not is_end_of_transfer(event, known):
             return False
         del self.open[known.transaction_id]
         return True
@@ -214,6 +214,7 @@ class Transactions:
         if event.command in _OWN and known.hold is None:
             self._do_due(event, known, verdict)
             return
+        self._report_all(wrongs_of_moving(event))
         self._check_posting(verdict.rule, event, known, known.original)
         verb = verb_of(event)
         self._refer(event, known, verb)
