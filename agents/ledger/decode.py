@@ -84,20 +84,22 @@ def _wrong_wallet(command: ReadCommand) -> tuple[str, str] | None:
     check = _CHECKS.get(operation)
     if check is not None:
         return check(command)
-    return None if operation in _OF_A_SUB_WALLET else _wrong_part(command)
+    return None if operation in _OF_A_SUB_WALLET else _wrong_part(command.operation, command.sub_wallet)
 
 
-def _wrong_part(command: ReadCommand) -> tuple[str, str] | None:
-    if command.sub_wallet == "main":
+def _wrong_part(operation: str, sub_wallet: str) -> tuple[str, str] | None:
+    if sub_wallet == "main":
         return None
-    if command.operation == "open_wallet":
+    if operation == "open_wallet":
         return "a wallet is opened with `main`; use open_sub_wallet for others", "sub_wallet"
     # Accepting it would do to the whole wallet what was asked for a part of it.
-    return f"{command.operation} is of the whole wallet; sub_wallet is `main` or left out", "sub_wallet"
+    return f"{operation} is of the whole wallet; sub_wallet is `main` or left out", "sub_wallet"
 
 
 def _wrong_accounts(command: Adjust) -> tuple[str, str] | None:
-    return ("both accounts are the same", "to_account") if command.from_account == command.to_account else None
+    if command.from_account == command.to_account:
+        return "both accounts are the same", "to_account"
+    return _wrong_part(command.operation, command.sub_wallet)
 
 
 def _wrong_payee(command: Transfer) -> tuple[str, str] | None:
@@ -131,7 +133,7 @@ def _wrong_items(command: Batch) -> tuple[str, str] | None:
             wrong = _wrong_exchange(item)
         if wrong is not None:
             return wrong[0], f"items.{number}.{wrong[1]}"
-    return _wrong_part(command)  # type: ignore[arg-type]
+    return _wrong_part(command.operation, command.sub_wallet)
 
 
 def _wrong_capture(command: Capture) -> tuple[str, str] | None:

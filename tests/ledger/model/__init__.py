@@ -6,7 +6,7 @@ what it does.
 
 from __future__ import annotations
 
-from tests.ledger.model.books import Json, Known
+from tests.ledger.model.books import Json
 from tests.ledger.model.model import Model
 
-__all__ = ["Json", "Known", "Model"]
+__all__ = ["Json", "Model"]

@@ -19,10 +19,6 @@ MAX = 2**63 - 1
 TRANSIT = "system/transit"
 
 
-class Known(Exception):
-    """The ledger is known to do something else here; a test that has to fail says what, and the run ends."""
-
-
 class Books:
     """What all partitions hold. `owner` is the partition of a wallet."""
 

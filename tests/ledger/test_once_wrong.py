@@ -1,7 +1,4 @@
-"""Where the ledger is known to be wrong. Each test fails as long as it is; the model ends a run where it comes to one.
-
-When one is mended: take away its mark, move it to where it belongs, and take away its `Known` in the model.
-"""
+"""What the ledger has once done wrong, and must never do again."""
 
 from __future__ import annotations
 
@@ -124,7 +121,6 @@ def test_the_fee_of_a_settlement_that_contradicts_the_ledger_is_booked() -> None
     assert stage.world.balance("system/fees", "EUR") == -2
 
 
-@pytest.mark.xfail(strict=True, reason="an adjustment takes whatever sub-wallet it names, and keeps it")
 def test_an_adjustment_names_no_sub_wallet_but_main() -> None:
     stage = Stage()
     assert stage.world.submit({**adjusted(stage, 1), "sub_wallet": "gone"})["code"] == "malformed"
