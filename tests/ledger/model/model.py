@@ -131,12 +131,14 @@ class Model(Books):
         if t["operation"] != "reward":
             return self.execute(p, t)
         # Forced postings may have taken what is left of it.
-        has, left = self.balances[p, t["account"], t["asset"]], rewards.drop(self, t)
+        has, left = self.balances[p, t["account"], t["asset"]], rewards.left(self, t)
         expired = max(0, min(left, has))
         moves = [(t["account"], t["asset"], -expired), ("system/rewards", t["asset"], expired)]
         t["returned"] += expired
         t["code"] = "ok"
-        after = self.post(p, moves, room=False)
+        # Taken of itself, and not of another one too.
+        after = self.post(p, moves, room=False, first=t["id"])
+        rewards.drop(self, t)
         return update(t, after or [])
 
     def execute(self, p: int, t: Json) -> Json:

@@ -62,10 +62,14 @@ def add(m: Any, reward: Json) -> None:
     lots.sort()
 
 
-def drop(m: Any, reward: Json) -> int:
-    """A reward is none any more; returns what was left of it."""
+def left(m: Any, reward: Json) -> int:
+    """What is left of a reward."""
+    lots = m.lots.get((reward["account"], reward["asset"]), [])
+    return sum(lot[2] for lot in lots if lot[1] == reward["id"])
+
+
+def drop(m: Any, reward: Json) -> None:
+    """A reward is none any more."""
     reward["due"] = None
     key = reward["account"], reward["asset"]
-    left = sum(lot[2] for lot in m.lots.get(key, []) if lot[1] == reward["id"])
     m.lots[key] = [lot for lot in m.lots.get(key, []) if lot[1] != reward["id"]]
-    return int(left)
