@@ -57,11 +57,14 @@ def count_on_parent(
     *,
     children: int = 0,
     charged_back_minor: int = 0,
+    lots_back_minor: int = 0,
 ) -> None:
     """A capture, refund, dispute or reversal, or one less: its original counts it.
 
-    `children` is 1 where something under way begins to act on it, -1 where that is over. The original is put in any
-    case, so that it is remembered as long as what acts on it.
+    `children` is 1 where something under way begins to act on it, -1 where that is over. `lots_back_minor` is what has
+    come back of what the original has spent, in its asset, and its rewards with it: not before, for what a rail refuses
+    or is on its way may never come. The original is put in any case, so that it is remembered as long as what acts on
+    it.
     """
     assert event.parent_transaction_id is not None
     now_ms = unix_ms(event.recorded_at)
@@ -70,6 +73,8 @@ def count_on_parent(
     if event.operation == "capture":
         parent = _captured(state, event, parent, by_minor)
     else:
+        if lots_back_minor > 0 and parent.lots and parent.operation not in ("credit", "reward"):
+            parent = return_lots(state, event, parent, lots_back_minor)
         field = f"{_COUNTED_AS[event.operation or '']}_minor"
         counter = parent.counted
         counter = msgspec.structs.replace(
@@ -86,34 +91,27 @@ def count_on_parent(
 
 def end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) -> None:
     """What acted on another transaction is over: one that failed or was canceled never was."""
-    by_minor, fee_minor, exchange_minor, charged_back_minor = 0, 0, 0, 0
+    by_minor, fee_minor, exchange_minor, charged_back_minor, lots_back_minor = 0, 0, 0, 0, 0
     if event.to_state in ("failed", "canceled"):
         exchange_minor = 0 if before.exchange is None else -before.exchange.to_minor
         by_minor, fee_minor = -before.amount_minor, -before.fee_minor
     elif before.operation == "refund":
         settled_minor = None if event.rail_facts is None else event.rail_facts.settled_minor
         by_minor = 0 if settled_minor is None else settled_minor - before.amount_minor
-        return_lots_of_parent(state, event, before.amount_minor + by_minor)
+        lots_back_minor = before.amount_minor + by_minor
     elif before.operation == "dispute":
         by_minor = -before.amount_minor
         charged_back_minor = before.amount_minor if event.to_state == "reversed" else 0
     count_on_parent(
-        state, event, by_minor, fee_minor, exchange_minor, children=-1, charged_back_minor=charged_back_minor
+        state,
+        event,
+        by_minor,
+        fee_minor,
+        exchange_minor,
+        children=-1,
+        charged_back_minor=charged_back_minor,
+        lots_back_minor=lots_back_minor,
     )
-
-
-def return_lots_of_parent(state: LedgerState, event: LedgerEvent, back_minor: int) -> None:
-    """So much has come back of what the original has spent, in its asset: its rewards with it.
-
-    Not before: what a rail refuses or is on its way may never come.
-    """
-    if event.operation not in ("refund", "reverse"):
-        return
-    assert event.parent_transaction_id is not None
-    now_ms = unix_ms(event.recorded_at)
-    key, parent = found(state, event.parent_transaction_id, now_ms)
-    if parent.lots and back_minor > 0 and parent.operation not in ("credit", "reward"):
-        state.keep(key, parent, return_lots(state, event, parent, back_minor), now_ms)
 
 
 def _captured(state: LedgerState, event: LedgerEvent, parent: Transaction, captured_minor: int) -> Transaction:

@@ -9,7 +9,7 @@ import msgspec.structs
 from agents.ledger.accounts import available
 from agents.ledger.apply_lots import add_lot, drop_lot, return_lots
 from agents.ledger.apply_open import add_due, add_under_way, count_open, count_under_way, remove_due, wallet_of
-from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found, return_lots_of_parent
+from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found
 from agents.ledger.apply_spending import count_forced, count_spent, counted_minor, sum_minor, uncount_spent
 from agents.ledger.keys import leg_key
 from agents.ledger.state import LedgerState
@@ -102,11 +102,18 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
             add_lot(state, event, available(event.wallet_id or "", event.sub_wallet or ""))
     if event.operation in ACTS_ON_PARENT and event.to_state != "failed":
         exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
-        returned_minor = event.fee_returned_minor or 0
-        count_on_parent(state, event, event.amount_minor or 0, returned_minor, exchange_minor, children=int(is_open))
-        if event.to_state == "settled":
-            back_minor = (event.amount_minor or 0) if event.exchange is None else exchange_minor
-            return_lots_of_parent(state, event, back_minor)
+        amount_minor, returned_minor = event.amount_minor or 0, event.fee_returned_minor or 0
+        is_back = event.to_state == "settled" and event.operation in ("refund", "reverse")
+        back_minor = amount_minor if event.exchange is None else exchange_minor
+        count_on_parent(
+            state,
+            event,
+            amount_minor,
+            returned_minor,
+            exchange_minor,
+            children=int(is_open),
+            lots_back_minor=back_minor if is_back else 0,
+        )
     if is_open:
         wallet_id, sub_wallet = event.wallet_id or "", event.sub_wallet or ""
         if hold is not None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from agents.ledger.accounts import available, held
-from agents.ledger.apply_spending import sum_minor
 from agents.ledger.draft import Named, move_of
 from agents.ledger.journals import Journal, inverse, post, renamed
-from agents.ledger.limits import credit_limit_minor
-from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.state import LedgerState
 from agents.ledger.transaction import Transaction
 from agents.ledger.turn import Turn
 from schemas.codes import Code
@@ -52,12 +50,3 @@ def taken_back(state: LedgerState, transaction: Transaction, now_ms: int) -> Jou
             wallet_id, sub_wallet = transaction.wallet_id, transaction.sub_wallet
             journal = renamed(journal, held(wallet_id, sub_wallet), available(wallet_id, sub_wallet))
     return inverse(state, journal)
-
-
-def takes_below(wallet: Wallet, transaction: Transaction, journal: Journal) -> bool:
-    """True where what is taken back leaves the wallet with less than its credit: a fee that a refund gave is spent."""
-    own, asset = available(transaction.wallet_id, transaction.sub_wallet), transaction.asset
-    if sum_minor(journal.entries, own, asset) >= 0:
-        return False
-    lowest_minor = -credit_limit_minor(wallet, asset)
-    return any(after.account == own and after.balance_minor < lowest_minor for after in journal.balances)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from agents.ledger.apply_spending import sum_minor
 from agents.ledger.draft import Draft
+from agents.ledger.journals import Journal
 from agents.ledger.spending import end_of, spent_in
 from agents.ledger.state import LedgerState, Terms, Wallet
 from schemas.codes import Code
@@ -82,6 +84,18 @@ def credit_limit_minor(wallet: Wallet, asset: str) -> int:
     """How far below zero what is available may go."""
     own = None if wallet.terms is None else wallet.terms.limits.get(asset)
     return 0 if own is None else own.credit_limit_minor or 0
+
+
+def takes_below_credit(wallet: Wallet, journal: Journal, account: str, asset: str) -> bool:
+    """True where a journal takes from the wallet's account and leaves it less than its credit: such a one is forced."""
+    if sum_minor(journal.entries, account, asset) >= 0:
+        return False
+    lowest_minor = -credit_limit_minor(wallet, asset)
+    return any(
+        after.balance_minor < lowest_minor
+        for after in journal.balances
+        if after.account == account and after.asset == asset
+    )
 
 
 def spendable_minor(state: LedgerState, wallet: Wallet, account: str, asset: str) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from agents.ledger.accounts import available
 from agents.ledger.draft import Draft
 from agents.ledger.guards import find_named
-from agents.ledger.holds import close_hold, taken_back, takes_below
+from agents.ledger.holds import close_hold, taken_back
+from agents.ledger.limits import takes_below_credit
 from agents.ledger.state import LedgerState, Wallet
 from agents.ledger.transaction import Transaction
 from schemas.codes import Code
@@ -21,15 +23,17 @@ def decide_cancel(
     named = find_named(draft, state, wallet, command, Verb.CANCEL)
     if isinstance(named, LedgerEvent):
         return named
-    why_not = _why_too_late(named.transaction)
+    of = named.transaction
+    why_not = _why_too_late(of)
     if why_not is not None:
         return draft.reject(Code.ILLEGAL_TRANSITION, f"cancel is not possible: {why_not}", "transaction_id")
-    if named.transaction.hold is not None:
-        _, journal = close_hold(state, named.transaction)
+    if of.hold is not None:
+        _, journal = close_hold(state, of)
     else:
-        journal = taken_back(state, named.transaction, draft.context.recorded_at_ms)
+        journal = taken_back(state, of, draft.context.recorded_at_ms)
     event = draft.move(named, State.CANCELED.value, journal)
-    event.forced = journal is not None and takes_below(wallet, named.transaction, journal)
+    if journal is not None:
+        event.forced = takes_below_credit(wallet, journal, available(of.wallet_id, of.sub_wallet), of.asset)
     event.remaining_minor = 0
     return event
 

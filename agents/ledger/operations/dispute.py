@@ -12,7 +12,7 @@ from agents.ledger.accounts import CHARGEBACKS, DISPUTED, available, bucket
 from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow
 from agents.ledger.journals import has_room, post
-from agents.ledger.limits import credit_limit_minor
+from agents.ledger.limits import takes_below_credit
 from agents.ledger.originals import find_original, move_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Dispute
@@ -41,8 +41,6 @@ def decide_dispute(
         return balance_overflow(draft)
     event = draft.child(TRANSACTION_DISPUTED, original.named, amount_minor, path=DISPUTED_AT_ONCE, journal=journal)
     event.remaining_minor = amount_minor
-    event.forced = original.is_inflow and journal.balances[0].balance_minor < -credit_limit_minor(
-        wallet, transaction.asset
-    )
+    event.forced = takes_below_credit(wallet, journal, own, transaction.asset)
     draft.then += (partial(move_original, original_id=command.transaction_id, cause=draft.cause, verb=Verb.DISPUTE),)
     return event

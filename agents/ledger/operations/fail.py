@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from agents.ledger.accounts import available
 from agents.ledger.draft import Draft, Named
 from agents.ledger.guards import find_named
-from agents.ledger.holds import taken_back, takes_below
+from agents.ledger.holds import taken_back
+from agents.ledger.limits import takes_below_credit
 from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code
 from schemas.events import TRANSACTION_CONFIRMED, LedgerEvent, RailFacts
@@ -18,9 +20,10 @@ def decide_fail(state: LedgerState, wallet: Wallet, command: Fail, draft: Draft,
     named = find_named(draft, state, wallet, command, Verb.FAIL)
     if isinstance(named, LedgerEvent):
         return _failed_before(state, command, draft, named)
-    journal = taken_back(state, named.transaction, draft.context.recorded_at_ms)
+    of = named.transaction
+    journal = taken_back(state, of, draft.context.recorded_at_ms)
     event = draft.move(named, State.FAILED.value, journal)
-    event.forced = takes_below(wallet, named.transaction, journal)
+    event.forced = takes_below_credit(wallet, journal, available(of.wallet_id, of.sub_wallet), of.asset)
     event.rail_facts = RailFacts(code=command.code)
     return event
 

@@ -14,7 +14,7 @@ from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchanged, exchanged_back, fee_returned_minor
 from agents.ledger.guards import balance_overflow, over_rail, refuse_funds
 from agents.ledger.journals import Journal, Move, has_room, has_room_after, post_moves
-from agents.ledger.limits import credit_limit_minor, spendable_minor
+from agents.ledger.limits import spendable_minor, takes_below_credit
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.originals import Original, find_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet
@@ -173,7 +173,7 @@ def _child(
     event.fee_returned_minor = back.fee_returned_minor or None
     wallet = state.wallets.get(event.wallet_id or "")
     assert wallet is not None
-    event.forced = journal.balances[0].balance_minor < -credit_limit_minor(wallet, back.asset)
+    event.forced = takes_below_credit(wallet, journal, back.account, back.asset)
     return event
 
 

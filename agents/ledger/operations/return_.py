@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from agents.ledger.accounts import SUSPENSE, available, is_system, rail
+from agents.ledger.accounts import SUSPENSE, available, rail
 from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow, find_named
 from agents.ledger.journals import Journal, post_all, room_minor
-from agents.ledger.limits import credit_limit_minor
+from agents.ledger.limits import takes_below_credit
 from agents.ledger.operations.settle import is_inflow
 from agents.ledger.originals import state_of
 from agents.ledger.state import LedgerState, Wallet
@@ -34,8 +34,8 @@ def decide_return(
     if transaction.has_reference(Verb.RETURN, command.rail_reference):
         return draft.note(TRANSACTION_CONFIRMED, named, "the rail has returned it under this reference before")
     returned_minor = min(command.amount_minor, max(0, transaction.counted.remaining_minor))
+    own = available(transaction.wallet_id, transaction.sub_wallet)
     if not is_inflow(transaction):
-        own = available(transaction.wallet_id, transaction.sub_wallet)
         returned_minor = min(returned_minor, room_minor(state, own, transaction.asset))
     journal = _journal(state, transaction, returned_minor, command.amount_minor - returned_minor)
     if journal is None:
@@ -49,9 +49,7 @@ def decide_return(
         rail_reference=command.rail_reference, returned_minor=returned_minor, code=command.code
     )
     event.remaining_minor = after.counted.remaining_minor
-    first = journal.balances[0]
-    lowest_minor = -credit_limit_minor(wallet, transaction.asset)
-    event.forced = is_inflow(transaction) and first.balance_minor < lowest_minor and not is_system(first.account)
+    event.forced = takes_below_credit(wallet, journal, own, transaction.asset)
     return event
 
 

@@ -13,9 +13,8 @@ from agents.ledger.accounts import ADJUSTMENTS, FEES, REWARDS, available, rail
 from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchanged, exchanged_back, fee_returned_minor
 from agents.ledger.guards import balance_overflow, refuse_four_eyes
-from agents.ledger.holds import takes_below
 from agents.ledger.journals import Move, has_room_after, post_moves
-from agents.ledger.limits import credit_limit_minor
+from agents.ledger.limits import takes_below_credit
 from agents.ledger.operations.refund import pay_back, payback_of
 from agents.ledger.originals import Original, find_original, move_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet
@@ -74,8 +73,7 @@ def _within(state: LedgerState, wallet: Wallet, draft: Draft, original: Original
         TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal, exchange=back
     )
     event.fee_returned_minor = returned_minor or None
-    lowest_minor = -credit_limit_minor(wallet, of.received_asset)
-    event.forced = journal.entries[0].account == own and journal.balances[0].balance_minor < lowest_minor
+    event.forced = takes_below_credit(wallet, journal, own, of.received_asset)
     return event
 
 
@@ -94,5 +92,5 @@ def _over_rail(
         return balance_overflow(draft)
     event = draft.child(TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal)
     event.fee_returned_minor = returned_minor or None
-    event.forced = original.is_inflow and takes_below(wallet, of, journal)
+    event.forced = takes_below_credit(wallet, journal, own, of.asset)
     return event
