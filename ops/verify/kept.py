@@ -16,6 +16,8 @@ class Kept:
 
     def __init__(self, retained_ms: int):
         self.open: dict[str, Known] = {}
+        #: Those of them that act on another, which is kept as long as they are open, however long that takes.
+        self._acting: dict[str, Known] = {}
         self.past = Remembered(retained_ms)
         #: Rewards that expire some day, until they do.
         self._rewards: dict[str, Known] = {}
@@ -40,13 +42,20 @@ class Kept:
         """Keep a transaction as the event leaves it."""
         if known.is_open:
             self.open[known.transaction_id] = known
+            if known.original is not None:
+                self._acting[known.transaction_id] = known
             return
         if known.leg is None:
-            self.open.pop(known.transaction_id, None)
+            self.end(known.transaction_id)
         if known.operation != "refund":
             known.original = None
         if known.may_be_named:
             self.past.keep(known, event.recorded_at)
+
+    def end(self, transaction_id: str) -> None:
+        """It is open no more."""
+        self.open.pop(transaction_id, None)
+        self._acting.pop(transaction_id, None)
 
     def keep_reward(self, known: Known) -> None:
         """A reward that expires is known until then."""
@@ -58,9 +67,9 @@ class Kept:
 
     def unfinished(self) -> set[str]:
         """The ids of transactions that are open, and of those that they act on."""
-        return self.open.keys() | {o.transaction_id for known in self.open.values() if (o := known.original)}
+        return self.open.keys() | {o.transaction_id for known in self._acting.values() if (o := known.original)}
 
     def _acted_on(self, transaction_id: str, leg: str | None = None) -> Known | None:
-        """One that is kept only because what acts on it is open, however long that takes."""
-        originals_of_open = (known.original for known in self.open.values() if known.original is not None)
-        return next((o for o in originals_of_open if o.transaction_id == transaction_id and leg in (None, o.leg)), None)
+        """One that is kept only because what acts on it is open."""
+        originals = (known.original for known in self._acting.values() if known.original is not None)
+        return next((o for o in originals if o.transaction_id == transaction_id and leg in (None, o.leg)), None)

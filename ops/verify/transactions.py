@@ -194,7 +194,7 @@ class Transactions:
         known = self.open.get(event.transaction_id or "")
         if known is None or event.exchange is not None or not is_end_of_transfer(event, known):
             return False
-        del self.open[known.transaction_id]
+        self._kept.end(known.transaction_id)
         return True
 
     # ---- what moves one on, or is about one -------------------------------------------------------
