@@ -10,9 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agents.fraud.state import subject_of
 from ops.errors import OperationError
 from ops.fraud.documents import read_documents
-from ops.fraud.report import Report, shown_time, subject_of
+from ops.fraud.report import Report, shown_time
 from ops.fraud.rules_file import rules_of
 from ops.fraud.watching import Found
 from schemas.fraud_rules import Rule

@@ -6,7 +6,6 @@ import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -14,9 +13,11 @@ import msgspec
 
 from agents.fraud import alerts as pure
 from agents.fraud.sentences import sentence
+from agents.fraud.state import subject_of
+from agents.fraud.told import exact_text
 from ops.errors import OperationError
 from ops.fraud.backtest import Outcome
-from ops.fraud.report import shown_time, subject_of
+from ops.fraud.report import shown_time
 from ops.fraud.watching import Found
 from schemas.fraud_alerts import Alert, Contribution
 from schemas.fraud_rules import Rule
@@ -147,23 +148,6 @@ def _as_published(rule: Rule, alert: pure.Alert, by_id: Mapping[str, Rule]) -> A
         sentence=sentence(rule, alert),
         recorded_at=last_seen,
     )
-
-
-def exact_text(value: int | Fraction | None) -> str | None:
-    """A number as text: decimal where that is exact, else numerator and denominator."""
-    if value is None or isinstance(value, int):
-        return None if value is None else str(value)
-    denominator, twos, fives = value.denominator, 0, 0
-    while denominator % 2 == 0:
-        denominator, twos = denominator // 2, twos + 1
-    while denominator % 5 == 0:
-        denominator, fives = denominator // 5, fives + 1
-    if denominator != 1:
-        return str(value)
-    places = max(twos, fives)
-    digits = str(abs(value.numerator) * 10**places // value.denominator).rjust(places + 1, "0")
-    whole, rest = (digits[:-places], "." + digits[-places:]) if places else (digits, "")
-    return f"{'-' if value < 0 else ''}{whole}{rest}"
 
 
 def _transaction(evidence_id: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agents.fraud.state import subject_of
 from ops.fraud.backtest import Outcome, Seen
 from ops.fraud.watching import Found
 from schemas.clock import rfc3339
@@ -173,11 +174,6 @@ def _of_rule(rule: Rule, found: Found, seen: Seen, fired: Mapping[str, int], has
         by_day={shown_time(day * _DAY_MS)[:10]: days[day] for day in sorted(days)},
         alert_rows=sorted(alert.order[2] for alert in found.alerts),
     )
-
-
-def subject_of(key: Sequence[Any]) -> str:
-    """Whom an alert is about: the values of its key, as its record on the stream has them."""
-    return "|".join(map(str, key))
 
 
 def days_between(from_ms: int | None, to_ms: int | None) -> int:

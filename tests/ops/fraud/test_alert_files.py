@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import pytest
 
-from ops.fraud.alert_files import exact_text
+from agents.fraud.told import exact_text
 from schemas.fraud_alerts import decode_alert
 from tests.ops.fraud.trying import OWN_MEAN, Trial, rule
 
