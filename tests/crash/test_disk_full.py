@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.broker import Kafka
 from tests.crash.cluster import Cluster
 from tests.crash.proof import assert_proven
 from tests.crash.stream import Stream
@@ -19,23 +18,12 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 #: Small memtables, so that the disk is written to soon.
 SMALL = {"store_write_buffer_mb": "4"}
-#: One partition, whose memtable is full four times as soon as one of four.
-PARTITIONS = 1
 
 
 @pytest.fixture
-def cluster(kafka: Kafka, namespace: str, tmp_path: Path) -> Iterator[Cluster]:
-    """Topics of one partition applied, no worker started."""
-    with Cluster(tmp_path, kafka.bootstrap_servers, namespace, PARTITIONS) as made:
-        made.apply_topics()
-        yield made
-        print(made.tails())
-
-
-@pytest.fixture
-def stream() -> Stream:
-    """A small stream, the same every time."""
-    return Stream(seed=3, wallets=100, partitions=PARTITIONS)
+def partitions() -> int:
+    """One, whose memtable is full four times as soon as one of four."""
+    return 1
 
 
 @pytest.fixture

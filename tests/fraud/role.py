@@ -6,12 +6,13 @@ Each partition takes what it is told to, so that any interleaving can be tried; 
 from __future__ import annotations
 
 import random
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from agents.fraud.machine import FraudMachine
 from agents.fraud.turn import Limits
+from ops.in_memory import FetchedRecord
 from schemas.clock import rfc3339
 from schemas.fraud_alerts import Alert, decode_alert
 from schemas.fraud_events import FraudEvent, decode_fraud_event
@@ -35,17 +36,6 @@ from tests.ledger.store import DictStore
 
 Json = dict[str, Any]
 START_MS = 1_795_409_400_000
-
-
-class Record(NamedTuple):
-    """A record of a topic."""
-
-    offset: int
-    timestamp: int
-    timestamp_type: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers = ()
 
 
 class Partition:
@@ -127,7 +117,7 @@ class RoleWorld:
         self.partitions = partitions
         self.limits = limits or Limits()
         self.reference: list[tuple[str, str, bytes | None]] = []
-        self.topics: dict[tuple[str, int], list[Record]] = {
+        self.topics: dict[tuple[str, int], list[FetchedRecord]] = {
             (topic, partition): []
             for topic in (*FRAUD_INPUTS, FRAUD_ALERTS, FRAUD_COMMANDS, "dead-letters")
             for partition in range(partitions)
@@ -160,7 +150,9 @@ class RoleWorld:
     def send(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         records = self.topics[topic, partition]
         # Of the ledger's log the workers stamp the records, of all else the broker.
-        records.append(Record(len(records), self.now_ms, 0 if topic == LEDGER_EVENTS else 1, key, value, headers))
+        records.append(
+            FetchedRecord(len(records), self.now_ms, 0 if topic == LEDGER_EVENTS else 1, key, value, headers)
+        )
 
     def ledger_event(self, partition: int, **fields: Any) -> None:
         """One event of the ledger, recorded now."""

@@ -37,6 +37,13 @@ OWN_MEAN: dict[str, Any] = {
     "condition": {"left": "amount_minor", "op": "gt", "factor": 3},
     "cooldown_s": 0,
 }
+#: Columns of `MAPPING`.
+HEADER = "at,customer,shop,cents"
+
+
+def at(second: int) -> str:
+    """A time of one day, by its second."""
+    return f"2026-03-01T00:{second // 60:02}:{second % 60:02}Z"
 
 
 def rule(rule_id: str, **given: Any) -> dict[str, Any]:
