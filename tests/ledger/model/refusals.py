@@ -194,11 +194,11 @@ def _of_refund(m: Any, p: int, w: Json, c: Json, found: Json, asked: int) -> lis
 
 def of_capture(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     """What refuses a capture."""
-    causes = of_transaction(m, p, w, c)
-    causes += causes_of(("rail_unknown", "rail", c.get("rail", "instant") not in m.rails))
     t = (named(m, p, c) or {}).get("t")
     to = c.get("to_wallet_id", ""), c.get("to_sub_wallet", "main")
-    causes += causes_of(("malformed", "to_sub_wallet", t and to == (t["wallet"], t["sub"])))
+    causes = causes_of(("malformed", "to_sub_wallet", t and to == (t["wallet"], t["sub"])))
+    causes += of_transaction(m, p, w, c)
+    causes += causes_of(("rail_unknown", "rail", c.get("rail", "instant") not in m.rails))
     if not t or not t["hold"]:
         return causes
     left = t["hold"]["left"]
