@@ -23,7 +23,7 @@ from schemas.facts import FactValue
 
 
 class Alert(NamedTuple):
-    """What an analyst looks at. Numbers are ints, or Fractions where they are none (`plain_number` for JSON).
+    """What an analyst looks at. Numbers are ints, or Fractions where they are none.
 
     `alert_id` is the same for whoever computes it; `order` that of the first fire; the subject is `kind` (names) and
     `key` (values). Window, `observed`, `limit`, `normal`, `events`, `contributions` and `asset` are those of the last
@@ -93,11 +93,6 @@ def alert_id(ref: RuleRef, kind: Kind, key: Key, order: Order) -> str:
     """Id of the alert that opens at the fire of this order: 128 bits of SHA-256, in hex."""
     name = json.dumps([*ref, kind, key, order], separators=(",", ":"))
     return hashlib.sha256(name.encode()).hexdigest()[:32]
-
-
-def plain_number(value: Exact | None) -> int | float | None:
-    """A number for JSON: what is no int as the float next to it."""
-    return value if value is None or isinstance(value, int) else float(value)
 
 
 class Alerts:
@@ -299,26 +294,3 @@ def _trim(line: _Line, before_ms: int) -> None:
         for fired in group.fires[:settled]:
             group.settled = _opened(line, fired) if group.settled is None else _grown(group.settled, fired)
         del group.fires[:settled]
-
-
-class Snoozes:
-    """Rules and subjects that nobody wants to hear of for a while. Their alerts are made and counted all the same."""
-
-    def __init__(self) -> None:
-        self._until_ms: dict[tuple[str, Kind, Key], int] = {}
-
-    def put(self, rule_id: str, kind: Kind, key: Key, until_ms: int) -> None:
-        """Of all versions of the rule; the last word counts, `until_ms` 0 takes it back."""
-        if until_ms > 0:
-            self._until_ms[rule_id, kind, key] = until_ms
-        else:
-            self._until_ms.pop((rule_id, kind, key), None)
-
-    def silences(self, alert: Alert) -> bool:
-        """Whether the alert is snoozed: nothing of it is later than the snooze lasts, in event time."""
-        until_ms = self._until_ms.get((alert.rule_id, alert.kind, alert.key))
-        return until_ms is not None and alert.last_seen_ms < until_ms
-
-    def expire(self, before_ms: int) -> None:
-        """Forget those that ended at or before `before_ms`."""
-        self._until_ms = {name: until_ms for name, until_ms in self._until_ms.items() if until_ms > before_ms}

@@ -10,7 +10,7 @@ import heapq
 import math
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any, Protocol
+from typing import Any
 
 from agents.fraud.entries import Exact
 from schemas.facts import Fact, FactValue
@@ -30,15 +30,6 @@ def exact_number(value: FactValue | None) -> Exact | None:
     if isinstance(value, float) and math.isfinite(value):
         return Fraction(repr(value))
     return None
-
-
-class Accumulator(Protocol):
-    """Holds values of a window; `n` is how many."""
-
-    n: int
-
-    def add(self, value: Any) -> None: ...
-    def remove(self, value: Any) -> None: ...
 
 
 class Total:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from agents.fraud.alerts import Alerts, Snoozes, plain_number
+from agents.fraud.alerts import Alerts
 from agents.fraud.compile import compile_rule, compile_rules, exchange_assets, in_effect
 from agents.fraud.engine import Engine
 from agents.fraud.entries import Entry
@@ -97,26 +96,6 @@ def test_alerts_come_back_from_the_fires_that_stand() -> None:
     assert alerts.of(compiled.ref, ("w",)) == before
     alerts.load(compiled, ("nobody",), [])
     assert alerts.of(compiled.ref, ("nobody",)) == []
-    assert plain_number(Fraction(1, 4)) == 0.25
-    assert plain_number(3) == 3
-    assert plain_number(None) is None
-
-
-def test_a_snoozed_subject_is_left_alone_for_a_while() -> None:
-    _, alerts, _ = run(0, 1_000)
-    (alert,) = [alert for _, alert in alerts.standing()]
-    snoozes = Snoozes()
-    assert not snoozes.silences(alert)
-    snoozes.put("twice", KIND, ("w",), 1_000)
-    assert not snoozes.silences(alert), "it has ended when this was seen"
-    snoozes.put("twice", KIND, ("w",), 1_001)
-    assert snoozes.silences(alert)
-    snoozes.put("twice", KIND, ("other",), 5_000)
-    snoozes.expire(1_001)
-    assert not snoozes.silences(alert)
-    snoozes.put("twice", KIND, ("w",), 9_000)
-    snoozes.put("twice", KIND, ("w",), 0)
-    assert not snoozes.silences(alert)
 
 
 def check(value: int) -> dict[str, Any]:
