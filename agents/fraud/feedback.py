@@ -13,6 +13,7 @@ from schemas.fraud_feedback import Label, Snooze, read_feedback
 from schemas.fraud_internal import ForwardedFeedback, encode_fraud_internal
 from schemas.partitioning import partition_of
 from schemas.topics import FRAUD_INTERNAL
+from streams.dead_letters import keep_dead_letter
 from streams.machine import InputRecord
 
 
@@ -78,7 +79,7 @@ def _snooze(turn: Turn, record: InputRecord, snooze: Snooze) -> None:
 
 def _malformed(turn: Turn, record: InputRecord, message: str) -> None:
     _refuse(turn, record, None, message)
-    turn.dead_letter(record, "malformed", "decode", record.value)
+    keep_dead_letter(turn.context, turn.out, record, "malformed", "decode")
 
 
 def _refuse(turn: Turn, record: InputRecord, feedback: Label | None, message: str) -> None:

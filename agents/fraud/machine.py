@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 
 from agents.fraud.apply import apply
 from agents.fraud.arriving import take_ledger_event
@@ -13,17 +12,14 @@ from agents.fraud.followed import Followed
 from agents.fraud.state import PLAIN_TABLES, FraudState, alerts_table
 from agents.fraud.taking import ArrivedFact, take_fact, take_pause
 from agents.fraud.turn import Limits, Turn
-from schemas.dead_letters import OVERSIZED, REFERENCE_HEAD_BYTES, OversizedReference, encode_reference
 from schemas.fraud_alerts import decode_alert
 from schemas.fraud_events import FACT_FAILED, FraudEvent, decode_fraud_event
 from schemas.fraud_internal import ForwardedFeedback, PauseRule, decode_fraud_internal
 from schemas.topics import FRAUD_ALERTS, FRAUD_FEEDBACK, FRAUD_INTERNAL
+from streams.dead_letters import keep_dead_letter, keep_reference
 from streams.machine import Context, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
-
-#: What a dead letter holds of a record as it is.
-_FITS_BYTES: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -86,8 +82,7 @@ class FraudMachine:
         turn = self._turn(state)
         turn.begin(context, out)
         self._fail(turn, record, f"the fraud role failed on this record ({type(error).__name__})")
-        small = len(record.value or b"") <= _FITS_BYTES
-        turn.dead_letter(record, "internal_error", "decide", record.value if small else _reference(turn, record))
+        keep_dead_letter(context, out, record, "internal_error", "decide")
         turn.end()
 
     def oversized(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
@@ -95,7 +90,7 @@ class FraudMachine:
         turn = self._turn(state)
         turn.begin(context, out)
         self._fail(turn, record, "what the record leads to is too large for the broker")
-        turn.dead_letter(record, OVERSIZED, "write", _reference(turn, record))
+        keep_reference(context, out, record, "write")
         turn.end()
 
     def _fail(self, turn: Turn, record: InputRecord, message: str) -> None:
@@ -130,16 +125,3 @@ class FraudMachine:
         if turn is None:
             turn = state.typed = Turn(FraudState(state, self._alerts), self.limits, self._followed)
         return turn
-
-
-def _reference(turn: Turn, record: InputRecord) -> bytes:
-    value = record.value or b""
-    reference = OversizedReference(
-        topic=turn.context.topic,
-        partition=turn.context.partition,
-        offset=record.offset,
-        size_bytes=len(value),
-        sha256=sha256(value).hexdigest(),
-        head=value[:REFERENCE_HEAD_BYTES],
-    )
-    return encode_reference(reference)

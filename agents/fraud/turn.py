@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from agents.fraud.apply import apply
 from agents.fraud.followed import Followed, in_effect_but
 from agents.fraud.judge import Judge
 from agents.fraud.state import FraudState, rule_text
-from schemas.dead_letters import DeadLetterHeaders
 from schemas.fraud_events import FraudCause, FraudEvent, encode_fraud_event
-from schemas.topics import DEAD_LETTERS
 from streams.machine import Context, InputRecord, Output
-
-#: Version in the headers of dead letters; raised when their meaning changes.
-APP_VERSION: Final = "0.1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +85,3 @@ class Turn:
         event.sequence = self.out.sequence + 1
         apply(self.state, event)
         self.out.event(key, encode_fraud_event(event), (event.type, event.verdict or event.rule_id))
-
-    def dead_letter(self, record: InputRecord, reason: str, stage: str, value: bytes | None) -> None:
-        """Keep a record that could not be handled."""
-        headers = DeadLetterHeaders(
-            reason=reason,
-            stage=stage,
-            original_topic=self.context.topic,
-            original_partition=self.context.partition,
-            original_offset=record.offset,
-            original_timestamp=record.timestamp,
-            app_version=APP_VERSION,
-        )
-        every = (*record.headers, *headers.encode()) if value is record.value else tuple(headers.encode())
-        self.out.dead_letter(DEAD_LETTERS, record.key, value, every, (reason, stage))

@@ -18,7 +18,7 @@ from agents.ledger.operations.settle import refuse_settled_amounts
 from agents.ledger.quarantine import RELEASES, execute_parked, park_update, parked_records
 from agents.ledger.scheduled import decide_schedule, is_scheduled
 from agents.ledger.turn import Turn
-from agents.ledger.unread import FITS_BYTES, refuse_malformed, refuse_unfit, short_key
+from agents.ledger.unread import refuse_malformed, refuse_unfit
 from schemas.canonical import fingerprint
 from schemas.codes import Code
 from schemas.events import (
@@ -35,6 +35,7 @@ from schemas.money import is_amount
 from schemas.partitioning import partition_of
 from schemas.reading import ReadCommand
 from schemas.topics import INTERNAL_COMMANDS, SETTLEMENT_UPDATES, TRANSACTION_OUTCOMES
+from streams.dead_letters import FITS_BYTES, short_key
 from streams.machine import Headers, InputRecord
 
 _MALFORMED: Final = Code.MALFORMED.value

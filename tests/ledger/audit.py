@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 
-from agents.ledger.unread import KEY_MAX_BYTES
 from schemas.clock import unix_ms
 from schemas.lifecycle import is_legal_path
 from schemas.money import INT64_MAX, INT64_MIN
 from schemas.topics import INTERNAL_COMMANDS
+from streams.dead_letters import KEY_MAX_BYTES
 from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
 from streams.ports import Mark

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from agents.ledger.unread import APP_VERSION
 from schemas.dead_letters import read_dead_letter_headers
 from schemas.lifecycle import TRANSITIONS
 from schemas.topics import FX_RATES
+from streams.dead_letters import APP_VERSION
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.bad_batches import BATCH_CASES
 from tests.ledger.bad_input import CASES as REQUEST_CASES
