@@ -11,6 +11,9 @@ PYTHON ?= $(shell for python in python3.11 python3 python; do \
 BIN := .venv/bin
 BENCH := var/bench-venv
 JOBS ?= $(shell nproc)
+# Tests of one file share what is costly to make: a process takes whole files, in the order of tests/conftest.py.
+BY_FILE := --dist loadfile --no-loadscope-reorder --numprocesses $(JOBS)
+UNIT := -m "not kafka and not slow" --ignore=tests/simulation --ignore=tests/crash $(BY_FILE)
 LOCKS := requirements/uv.txt requirements/build.txt requirements/dev.txt
 # The stamp's name carries the folder: a copied or moved environment is made anew, its scripts point elsewhere.
 STAMP := .venv/.set-up-$(shell pwd | cksum | cut -d' ' -f1)
@@ -46,10 +49,10 @@ demo: $(STAMP) ## the whole pipeline on this machine in about a minute, with a w
 	$(BIN)/walletstream demo
 
 test: $(STAMP) ## all tests, on a real Kafka; ends with the slowest
-	$(BIN)/python -m pytest --durations 20 --durations-min 5
+	$(BIN)/python -m pytest --durations 20 --durations-min 5 $(BY_FILE)
 
 unit: $(STAMP) ## the tests that need no broker and are quick
-	$(BIN)/python -m pytest -m "not kafka and not slow" --ignore=tests/simulation --ignore=tests/crash
+	$(BIN)/python -m pytest $(UNIT)
 
 check: $(STAMP) ## style, format, types, and which room may import which
 	$(BIN)/ruff check .
@@ -58,10 +61,12 @@ check: $(STAMP) ## style, format, types, and which room may import which
 	$(BIN)/lint-imports
 
 coverage: $(STAMP) ## branch coverage of the pure modules by `make unit`; fails below 95 %
-	$(BIN)/python -m pytest -m "not kafka and not slow" --ignore=tests/simulation --ignore=tests/crash --cov
+	$(BIN)/python -m pytest $(UNIT) --cov
 
-examples: $(STAMP) ## play the story and write schemas/examples from it
+examples: $(STAMP) ## play the stories and write schemas/examples from them
 	$(BIN)/python -m ops.story
+	$(BIN)/python -m tests.settlement.examples
+	$(BIN)/python -m tests.reconciliation.examples
 
 docs: $(STAMP) ## write the reference pages in docs/reference from the code
 	$(BIN)/python -m ops.reference
@@ -80,8 +85,10 @@ $(BENCH)/.made: requirements/bench.txt $(STAMP)
 	$(BIN)/uv pip sync --quiet --python $(BENCH)/bin/python --require-hashes requirements/bench.txt
 	@touch $@
 
-crash: $(STAMP) ## a hundred kill -9 at random moments on a real Kafka
+crash: $(STAMP) ## two hundred kill -9 at random moments on a real Kafka: ledger, settlement, reconciliation
 	$(BIN)/python -m tests.crash.campaign
+	$(BIN)/python -m tests.settlement.campaign
+	$(BIN)/python -m tests.reconciliation.campaign
 
 mutated: $(STAMP) ## a hundred thousand mutated records among as many good ones, on a real Kafka
 	$(BIN)/python -m tests.crash.mutated
@@ -92,8 +99,10 @@ amlsim: $(STAMP) ## AMLSim to the cent, with workers killed by -9, on a real Kaf
 amlrules: $(STAMP) ## precision and recall of the published fraud rules on AMLSim
 	$(BIN)/walletstream fraud amlsim
 
-simulate: $(STAMP) ## ten thousand seeds of the deterministic simulation
+simulate: $(STAMP) ## fifteen thousand seeds of the deterministic simulation: ledger, settlement, reconciliation
 	$(BIN)/python -m tests.simulation.campaign
+	$(BIN)/python -m tests.simulation.campaign --machine settlement --seeds 3000
+	$(BIN)/python -m tests.simulation.campaign --machine reconciliation --seeds 2000
 
 # What was tried is remembered in mutants/ and not tried again until it changes or ONLY names it.
 mutation: $(STAMP) ## mutation testing of decide and apply; ONLY="agents.ledger.draft*" takes some modules

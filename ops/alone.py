@@ -26,8 +26,12 @@ _PAUSE_S: Final = 0.05
 
 
 @asynccontextmanager
-async def alone(reader: TopicReader, work: str, look_at: str) -> AsyncIterator[AIOKafkaProducer]:
+async def alone(
+    reader: TopicReader, work: str, look_at: str, transaction_timeout_ms: int = 60_000
+) -> AsyncIterator[AIOKafkaProducer]:
     """A transactional producer whose transactional id is namespace and `work`, fenced before anything is read.
+
+    A transaction may take `transaction_timeout_ms`; so long readers wait for one whose writer was killed.
 
     Raises:
         OperationError: no broker answers, or it refused; `look_at` is the command that shows what became of it.
@@ -36,6 +40,7 @@ async def alone(reader: TopicReader, work: str, look_at: str) -> AsyncIterator[A
         bootstrap_servers=reader.bootstrap_servers,
         acks="all",
         transactional_id=f"{reader.namespace}{work}",
+        transaction_timeout_ms=transaction_timeout_ms,
         max_request_size=ENVELOPE_MAX_BYTES,
     )
     try:

@@ -43,6 +43,16 @@ class Record(Protocol):
     def headers(self) -> Sequence[tuple[str, bytes]]: ...
 
 
+def place_of(record: Record) -> str:
+    """Where a record stands, for people."""
+    return f"{record.topic}/{record.partition} offset {record.offset}"
+
+
+def misplaced(record: Record, error: Exception) -> OperationError:
+    """What to raise where a record is none of its topic."""
+    return OperationError(f"{place_of(record)} is not what it should be ({error})")
+
+
 class Bounds(NamedTuple):
     """First offset that a partition still holds, and the one behind its last committed record (last stable offset)."""
 

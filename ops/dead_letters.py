@@ -32,7 +32,6 @@ from schemas.events import Source
 from schemas.internal import ForwardedRecord, LegAnswer, TransferLeg, decode_internal
 from schemas.topics import INTERNAL_COMMANDS
 
-_PREFIX: Final = "dlq."
 REPLAYED: Final = "replayed"
 DISCARDED: Final = "discarded"
 OPEN: Final = "open"
@@ -134,13 +133,11 @@ def collect(records: Iterable[Record]) -> list[DeadLetter]:
     """
     found: dict[tuple[int, int], DeadLetter] = {}
     for record in records:
-        ours = {name: value for name, value in record.headers if name.startswith(_PREFIX)}
-        if RESOLUTION in ours:
-            _resolve(found, record, ours)
-            continue
         try:
             why = read_dead_letter_headers(record.headers)
         except ValueError:
+            # Only what is no dead letter may resolve one: a record's own headers are whatever its producer wrote.
+            _resolve(found, record)
             continue
         letter = DeadLetter(
             record.partition,
@@ -165,9 +162,13 @@ def own_headers(headers: Headers) -> Headers:
     return tuple(headers[: len(headers) - ours])
 
 
-def _resolve(found: dict[tuple[int, int], DeadLetter], record: Record, headers: dict[str, bytes]) -> None:
+def _resolve(found: dict[tuple[int, int], DeadLetter], record: Record) -> None:
+    headers = dict(record.headers)
+    if RESOLUTION not in headers:
+        return
+
     def said(name: str) -> str:
-        return headers.get(name, b"").decode(errors="replace")
+        return (headers.get(name) or b"").decode(errors="replace")
 
     offset = said(RESOLVES_OFFSET)
     letter = found.get((record.partition, int(offset))) if offset.isdigit() else None

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
+import msgspec
 import orjson
 
 from schemas import events as ev
 from schemas.events import LedgerEvent, encode_event
 
-_NOT_TRANSACTIONS: Final = frozenset({ev.REQUEST_FORWARDED, ev.CLOCK_TICKED, ev.REQUEST_PARKED})
+_NOT_TRANSACTIONS: Final = frozenset(
+    {ev.REQUEST_FORWARDED, ev.CLOCK_TICKED, ev.REQUEST_PARKED, ev.WALLET_STEP_UP_REQUIRED}
+)
 #: Order of the events of one transfer that have the same time: sent, received or refused, ended.
 _RANK: Final = {ev.TRANSACTION_PROCESSED: 0, ev.TRANSFER_RECEIVED: 1, ev.TRANSFER_REFUSED: 1}
 
@@ -28,6 +31,30 @@ class Logged(NamedTuple):
         return {"partition": self.partition, "offset": self.offset, "event": orjson.loads(encode_event(self.event))}
 
 
+class Ordered(NamedTuple):
+    """What was ordered of a wallet last, when, and why; by the fraud role with its alert."""
+
+    operation: str
+    recorded_at: str
+    why: str | None
+    alert_id: str | None
+
+    def __str__(self) -> str:
+        alert = f", alert {self.alert_id}" if self.alert_id else ""
+        return f"{self.operation} at {self.recorded_at}{alert}{f': {self.why}' if self.why else ''}"
+
+
+class _Reason(msgspec.Struct):
+    """Of the request that an event keeps: operators give a code, the fraud role a sentence."""
+
+    reason_code: str | None = None
+    reason: str | None = None
+    alert_id: str | None = None
+
+
+_decode_reason: Final = msgspec.json.Decoder(_Reason).decode
+
+
 @dataclass
 class WalletHistory:
     """A wallet as its partition's log tells it."""
@@ -36,6 +63,10 @@ class WalletHistory:
     owner_ref: str | None = None
     kind: str | None = None
     state: str | None = None
+    #: What it has its state from; None where it was never changed.
+    state_from: Ordered | None = None
+    #: That its owner is to prove who they are, as the fraud role said last.
+    step_up: Ordered | None = None
     opened_at: str | None = None
     quarantined: bool = False
     assets: tuple[str, ...] = ()
@@ -60,6 +91,10 @@ class WalletHistory:
         is_own = event.wallet_id == self.wallet_id
         if is_own and event.wallet is not None:
             self._change(event)
+        if is_own and event.type == ev.WALLET_STATE_CHANGED:
+            self.state_from = _ordered(event)
+        if is_own and event.type == ev.WALLET_STEP_UP_REQUIRED:
+            self.step_up = _ordered(event)
         if is_own and event.type in (ev.WALLET_QUARANTINED, ev.WALLET_RELEASED):
             self.quarantined = event.type == ev.WALLET_QUARANTINED
         touches = any(entry.account.startswith(own) for entry in event.entries)
@@ -86,6 +121,11 @@ class WalletHistory:
             if entry.account.startswith(f"{self.wallet_id}/"):
                 sums[entry.asset] = sums.get(entry.asset, 0) + entry.credit_minor - entry.debit_minor
         return sums
+
+
+def _ordered(event: LedgerEvent) -> Ordered:
+    said = _Reason() if event.request is msgspec.UNSET else _decode_reason(event.request)
+    return Ordered(event.operation or "", event.recorded_at, said.reason_code or said.reason, said.alert_id)
 
 
 def in_order(events: Iterable[Logged]) -> list[Logged]:

@@ -17,6 +17,10 @@ _WIDEST = 200
 
 def as_line(record: Record, name: str) -> str:
     """One line: where the record is, when it was written, its key, and what matters of its value."""
+    return printable(_line(record, name))
+
+
+def _line(record: Record, name: str) -> str:
     head = f"{record.partition}/{record.offset:<8} {rfc3339(record.timestamp)} {text(record.key) or '-':<20}"
     value = parsed(record.value)
     if isinstance(value, dict):
@@ -68,11 +72,14 @@ def as_value(value: bytes | None) -> str | dict[str, str] | None:
 
 def text(value: bytes | None) -> str | None:
     """Bytes for the eye, with what is no printable text escaped."""
-    if value is None:
-        return None
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode() for c in value.decode(errors="replace")
-    )
+    return None if value is None else printable(value.decode(errors="replace"))
+
+
+def printable(said: str) -> str:
+    """Text for the eye, with what is not printable escaped: what customers write must not steer a terminal."""
+    if said.isprintable():
+        return said
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in said)
 
 
 def _event(event: dict[str, Any]) -> str:

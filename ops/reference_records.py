@@ -13,8 +13,9 @@ from ops.errors import OperationError
 from ops.reading import TopicReader
 from ops.records import parsed
 from schemas.clock import rfc3339
+from schemas.rails import Rail
 from schemas.reference import KEY_FIELDS, Reference, read_record
-from schemas.topics import ASSETS, full_name
+from schemas.topics import ASSETS, RAILS, full_name
 
 _WORK = "reference"
 
@@ -84,6 +85,29 @@ def read_lines(lines: Iterable[bytes], topic: str) -> list[Line]:
         value = record.model_dump_json(exclude_unset=True).encode()
         found.append(Line(number, getattr(record, KEY_FIELDS[topic]), value))
     return found
+
+
+def check_adapters(lines: Iterable[Line], adapters: str) -> None:
+    """Whether the settings of each rail's adapter are such as its kind takes; `adapters` names modules with more kinds.
+
+    Raises:
+        OperationError: those of a line are not.
+    """
+    # Adapters are another role's: only who puts rails pays for importing them.
+    from agents.settlement.rails.port import RailMisconfigured
+    from agents.settlement.rails.registry import registry_of
+
+    try:
+        registry = registry_of(adapters)
+    except RailMisconfigured as error:
+        raise OperationError(str(error)) from error
+    for line in lines:
+        rail = read_record(RAILS, line.value)
+        try:
+            if isinstance(rail, Rail) and rail.adapter is not None:
+                registry.settings_of(rail)
+        except RailMisconfigured as error:
+            raise OperationError(f"line {line.number}: {error}; nothing was written") from error
 
 
 async def read_contents(reader: TopicReader, topic: str) -> Contents:

@@ -14,6 +14,8 @@ from schemas.commands import CONTRACTS
 
 #: Lines that one message tells of.
 _TOLD: Final = 20
+#: Characters of what is wrong with a line, at most.
+_TOLD_CHARACTERS: Final = 800
 
 
 class Request(NamedTuple):
@@ -60,10 +62,16 @@ def read_lines(lines: Iterator[bytes], topic: str) -> Iterator[Request]:
 
 
 def _reasons(error: ValidationError) -> str:
-    """Every field that is wrong, and why. An operation of another topic is told by those that there are."""
-    return "; ".join(
+    """Every field that is wrong, and why. An operation of another topic is told by those that there are.
+
+    Both ends are told of what is long, for names and operations in a line are as long as whoever wrote it likes.
+    """
+    told = "; ".join(
         f"{found['msg']} ({'.'.join(map(str, found['loc'][1:])) or 'the whole line'})"
         for found in error.errors(include_url=False, include_input=False)
+    )
+    return (
+        told if len(told) <= _TOLD_CHARACTERS else f"{told[: _TOLD_CHARACTERS // 2]}…{told[-_TOLD_CHARACTERS // 2 :]}"
     )
 
 

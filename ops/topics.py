@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from schemas.catalogue import TOPICS
 from schemas.topic_config import Durability, replication_factor, topic_config
-from schemas.topics import INPUTS, LEDGER_EVENTS, TOPICS, Topic, full_name
+from schemas.topics import INPUTS, LEDGER_EVENTS, Topic, full_name
 from streams.settings import Settings
 from streams.topic_rules import Problem, TopicState, find_differences, find_problems, layout_problems, unmet_settings
 

@@ -24,4 +24,5 @@ def unix_ms(text: str) -> int:
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
-    return (at - _EPOCH) // timedelta(milliseconds=1)
+    passed = at - _EPOCH
+    return passed.days * 86_400_000 + passed.seconds * 1_000 + passed.microseconds // 1_000

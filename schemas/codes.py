@@ -34,6 +34,7 @@ class Code(StrEnum):
     RATE_UNAVAILABLE = "rate_unavailable"
     RATE_MOVED = "rate_moved"
     PAYEE_REFUSED = "payee_refused"
+    SCREENING_DENIED = "screening_denied"
     FOUR_EYES = "four_eyes"
     INTERNAL_ERROR = "internal_error"
 
@@ -90,8 +91,11 @@ MEANING: Final[dict[Code, str]] = {
     Code.HOLD_EXPIRED: "The authorization had expired at the record's time, whether or not a tick had ended it by "
     "then; what it still held has gone back. Authorize anew. An authorization that expired has this as its own code "
     "too, in the update that says so.",
-    Code.LIMIT_EXCEEDED: "A limit of the wallet would be exceeded; the message names it. Today there is one: how many "
-    "accounts, its sub-wallets times its assets, a wallet may have.",
+    Code.LIMIT_EXCEEDED: "A limit of the wallet, or of its tier, would be exceeded: of a single amount, of how many "
+    "or how much leave it in an hour, day or month of UTC, or of what it may hold. `limit` and the message name it, "
+    "its value, what is used of it and, of an hour, day or month, when it frees up. So it is with what every wallet "
+    "is limited to: how many accounts it has, and how far ahead something may be scheduled. Nothing leaves a wallet "
+    "whose tier is not configured.",
     Code.INSUFFICIENT_FUNDS: "The available balance does not cover the amount: money that is held, on its way in or "
     "out, or disputed is not available, and what a wallet owes is below zero. Of a refund it is the balance of the "
     "wallet that gives back. Try again with a new key once there is enough.",
@@ -104,6 +108,9 @@ MEANING: Final[dict[Code, str]] = {
     "came from, and the transaction failed. What a capture had taken is held again while its authorization is open, "
     "else available; a refund that was refused may be asked for again under a new key. The message names the other "
     "wallet's reason.",
+    Code.SCREENING_DENIED: "Screening has stopped the payment: a fraud rule or an analyst has denied it, or no verdict "
+    "came until the deadline of its rail. It failed; what was held for it is available again. It comes in the update "
+    "that says so, never in an answer.",
     Code.FOUR_EYES: "Requester and approver of an operator command are the same person. Nothing was done; send it "
     "again under a new key, approved by somebody else.",
     Code.INTERNAL_ERROR: "The ledger failed while deciding this record. Nothing was posted, the record is in "

@@ -23,6 +23,7 @@ from schemas.contract import (
     Text,
     WalletId,
 )
+from schemas.fraud_commands import Lock, RequireStepUp, ScreeningVerdict
 from schemas.operator_commands import (
     Adjust,
     ReleaseQuarantine,
@@ -266,6 +267,7 @@ REQUESTS: Final[dict[str, tuple[type[Command], ...]]] = {
         *(SetWalletState, SetLimits, SetTier, ReleaseQuarantine),
         *(Reverse, Adjust, ResolveDispute),
     ),
+    "fraud-commands": (Lock, RequireStepUp, ScreeningVerdict),
     "settlement-updates": (Submit, Settle, Fail, Return),
 }
 

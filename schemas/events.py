@@ -181,13 +181,16 @@ class LedgerEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
     forwarded_to: int | None = None
     #: When the transaction is due next: its hold, its schedule or its lot ends or begins.
     due_at: str | None = None
-    #: What is left of the transaction afterwards: of an authorization still held, of a dispute still open.
+    #: What is left of the transaction afterwards: of an authorization, or of what waits for screening, still held, of a
+    #: dispute still open.
     remaining_minor: int | None = None
     exchange: Exchange | None = None
     fee: Fee | None = None
     #: Of the original's fee what a refund gives back.
     fee_returned_minor: int | None = None
     rail_facts: RailFacts | None = None
+    #: Of a payment that waits for screening: what becomes of it where no verdict comes, `fail` or `review`.
+    screening: str | None = None
     limit: LimitFacts | None = None
     #: Name and version of the tier whose limits were seen to.
     tier: str | None = None
@@ -210,6 +213,7 @@ ASSET_ENABLED: Final = "wallet.asset_enabled"
 WALLET_STATE_CHANGED: Final = "wallet.state_changed"
 WALLET_LIMITS_SET: Final = "wallet.limits_set"
 WALLET_TIER_SET: Final = "wallet.tier_set"
+WALLET_STEP_UP_REQUIRED: Final = "wallet.step_up_required"
 WALLET_QUARANTINED: Final = "wallet.quarantined"
 WALLET_RELEASING: Final = "wallet.releasing"
 WALLET_RELEASED: Final = "wallet.released"
@@ -225,6 +229,8 @@ TRANSACTION_RETURNED: Final = "transaction.returned"
 REWARD_EXPIRED: Final = "reward.expired"
 TRANSACTION_CONFIRMED: Final = "transaction.confirmed"
 TRANSACTION_CONTRADICTED: Final = "transaction.contradicted"
+TRANSACTION_SCREENED: Final = "transaction.screened"
+TRANSACTION_OVERDUE: Final = "transaction.overdue"
 TRANSFER_RECEIVED: Final = "transfer.received"
 TRANSFER_REFUSED: Final = "transfer.refused"
 REQUEST_REJECTED: Final = "request.rejected"
@@ -242,6 +248,7 @@ EVENT_TYPES: Final = (
     WALLET_STATE_CHANGED,
     WALLET_LIMITS_SET,
     WALLET_TIER_SET,
+    WALLET_STEP_UP_REQUIRED,
     WALLET_QUARANTINED,
     WALLET_RELEASING,
     WALLET_RELEASED,
@@ -257,6 +264,8 @@ EVENT_TYPES: Final = (
     REWARD_EXPIRED,
     TRANSACTION_CONFIRMED,
     TRANSACTION_CONTRADICTED,
+    TRANSACTION_SCREENED,
+    TRANSACTION_OVERDUE,
     TRANSFER_RECEIVED,
     TRANSFER_REFUSED,
     REQUEST_REJECTED,

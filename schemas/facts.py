@@ -14,6 +14,9 @@ FactValue = str | int | float
 #: Field -> value.
 Fact = Mapping[str, FactValue]
 
+#: Learned of the wallet's own payments: 0 (as always) to 1,000 (nothing like it), an int.
+ANOMALY_SCORE: Final = "anomaly_score"
+MOST_ANOMALOUS: Final = 1_000
 #: Field of a live fact -> what it holds, and what it says.
 FACT_FIELDS: Final[Mapping[str, tuple[FieldKind, str]]] = {
     "type": ("text", "type of the ledger event, such as transaction.settled or request.rejected"),
@@ -45,7 +48,7 @@ FACT_FIELDS: Final[Mapping[str, tuple[FieldKind, str]]] = {
     "user": ("text", "reference to the user, compared with lists of names"),
     "reward_code": ("text", "code of a reward or a fee"),
     "late_ms": ("number", "milliseconds that it was recorded after its event time"),
-    "anomaly_score": ("number", "learned score, 0 (as always) to 1 (never seen); not there until warm"),
+    ANOMALY_SCORE: ("number", "how unlike the wallet's own payments it is, 0 to 1,000, learned; not there until warm"),
 }
 
 #: Fields that are computed of others, in a backtest too.

@@ -12,8 +12,8 @@ from schemas.assets import ReferenceAssetCode
 from schemas.contract import Contract
 from schemas.money import INT64_MAX
 
-#: Operations that may cost something.
-ChargedOperation = Literal["credit", "debit", "transfer", "authorize", "capture", "convert", "refund"]
+#: Operations that may cost something. Of disputes only one of a credit does: who was paid bears it.
+ChargedOperation = Literal["credit", "debit", "transfer", "authorize", "capture", "convert", "refund", "dispute"]
 WalletKind = Literal["customer", "merchant", "partner"]
 
 WALLET_KINDS: Final[tuple[str, ...]] = get_args(WalletKind)
@@ -73,6 +73,8 @@ class FeeSchedule(Contract):
             raise ValueError("the up_to_minor of the tiers must ascend")
         if self.min_minor is not None and self.max_minor is not None and self.min_minor > self.max_minor:
             raise ValueError("min_minor must not be above max_minor")
+        if self.operation == "dispute" and self.refundable:
+            raise ValueError("what a dispute costs is kept however it ends: refundable must be false")
         return self
 
 

@@ -12,25 +12,35 @@ import msgspec
 
 from schemas.facts import FactValue
 from schemas.fraud_alerts import Alert
-from schemas.fraud_internal import FactKey, FactSource
+from schemas.fraud_internal import FactKey, FactSource, KeyUse
 
 FACT_EVALUATED: Final = "fact.evaluated"
+FACTS_COUNTED: Final = "facts.counted"
 FACT_LATE: Final = "fact.late"
 FACT_FAILED: Final = "fact.failed"
+FACTS_SPLIT: Final = "facts.split"
 RULE_PAUSED: Final = "rule.paused"
 ALERT_LABELLED: Final = "alert.labelled"
 SUBJECT_SNOOZED: Final = "subject.snoozed"
 FEEDBACK_REFUSED: Final = "feedback.refused"
+PAYMENT_ASKED: Final = "payment.asked"
+PAYMENT_ANSWERED: Final = "payment.answered"
+PAYMENT_JUDGED: Final = "payment.judged"
 
 #: Type -> what it says.
 FRAUD_EVENT_TYPES: Final[dict[str, str]] = {
-    FACT_EVALUATED: "a fact was counted under the keys that live here, and shown to their rules",
+    FACT_EVALUATED: "a fact was counted under the keys that live here, and rules said something of it, or no longer",
+    FACTS_COUNTED: "facts were counted under the keys that live here, and no rule had anything to say of them",
     FACT_LATE: "a fact came later than is allowed, and was counted apart",
     FACT_FAILED: "a record could not be handled; it is dead-lettered",
+    FACTS_SPLIT: "a record of several facts could not be handled; each of them is tried again alone",
     RULE_PAUSED: "the circuit breaker has paused a version of a rule",
     ALERT_LABELLED: "an analyst has said what came of an alert",
     SUBJECT_SNOOZED: "an analyst has silenced a rule for a subject, or no longer",
     FEEDBACK_REFUSED: "what an analyst said cannot be taken; `message` says why",
+    PAYMENT_ASKED: "a payment waits for screening, and rules of other partitions are asked about it",
+    PAYMENT_ANSWERED: "another partition has said what its rules say of it",
+    PAYMENT_JUDGED: "all is said of a payment: `verdict` is `allow`, `deny`, or `review`, which is left to an analyst",
 }
 
 
@@ -78,7 +88,39 @@ class AlertChanged(msgspec.Struct, frozen=True, omit_defaults=True):
     alert: Alert
 
 
-class FraudEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
+class CountedFact(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One of several facts of which no rule said anything.
+
+    `cause_offset` is that of the record that brought it; `partition` and `offset` say where it comes from, `uses` which
+    of the event's it was counted under, the others what the fields of an event say that have these names.
+    """
+
+    cause_offset: int
+    partition: int
+    offset: int
+    event_time_ms: int
+    ledger_time_ms: int
+    closed_before_ms: int
+    uses: tuple[int, ...]
+    #: Object of the fact's fields.
+    fact: msgspec.Raw
+    learned: bool = False
+
+
+class Gate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A payment that waits for screening, and what rules have said of it so far."""
+
+    transaction_id: str
+    wallet_id: str
+    #: Partitions that have not answered.
+    waits_for: tuple[int, ...] = ()
+    #: Ids of the rules that speak against it, and of those that want a person to look at it.
+    deny: tuple[str, ...] = ()
+    review: tuple[str, ...] = ()
+    is_judged: bool = False
+
+
+class FraudEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     """One event."""
 
     #: Gapless in its partition; set when it is written.
@@ -93,8 +135,14 @@ class FraudEvent(msgspec.Struct, omit_defaults=True, kw_only=True):
     closed_before_ms: int | None = None
     fact: dict[str, FactValue] | None = None
     keys: tuple[FactKey, ...] = ()
+    #: Of several facts: what keys they were counted under, of the topic and partition of the cause.
+    uses: tuple[KeyUse, ...] = ()
+    facts: tuple[CountedFact, ...] = ()
+    #: The model of the wallet has learned from it.
+    learned: bool = False
     fires: tuple[FireChange, ...] = ()
     alerts: tuple[AlertChanged, ...] = ()
+    gate: Gate | None = None
     #: Of a pause and of a snooze.
     rule_id: str | None = None
     version: int | None = None

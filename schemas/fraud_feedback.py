@@ -1,4 +1,4 @@
-"""Feedback: what analysts say of alerts, on `fraud-feedback`; and that a subject is left alone for some time."""
+"""Feedback on `fraud-feedback`: what analysts say of alerts, of payments that wait, and whom to leave alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
-from schemas.contract import Contract, Text, Timestamp
+from schemas.contract import Contract, Text, Timestamp, TransactionId, WalletId
 from schemas.fraud_rules import MAX_WINDOW_S, RuleId
 
 _Analyst = Annotated[Text, Field(description="Who says so.")]
@@ -39,18 +39,29 @@ class Snooze(Contract):
     by: _Analyst
 
 
-Feedback = Annotated[Label | Snooze, Field(discriminator="kind")]
+class PaymentVerdict(Contract):
+    """Whether a payment that waits for screening may go. The ledger takes one verdict for each, the first."""
+
+    kind: Annotated[Literal["payment"], Field(description="What is said.")]
+    subject: Annotated[WalletId, Field(description="Wallet that pays; the record's key.")]
+    transaction_id: TransactionId
+    verdict: Annotated[Literal["allow", "deny"], Field(description="Whether it may go.")]
+    reason: Annotated[Text, Field(description="Why.")]
+    by: _Analyst
+
+
+Feedback = Annotated[Label | Snooze | PaymentVerdict, Field(discriminator="kind")]
 _ADAPTER: Final[TypeAdapter[Any]] = TypeAdapter(Feedback)
 
 
-def read_feedback(value: bytes) -> Label | Snooze:
+def read_feedback(value: bytes) -> Label | Snooze | PaymentVerdict:
     """One record of `fraud-feedback`.
 
     Raises:
         pydantic.ValidationError: it does not fit its contract.
         ValueError: a false positive without a reason.
     """
-    feedback: Label | Snooze = _ADAPTER.validate_json(value)
+    feedback: Label | Snooze | PaymentVerdict = _ADAPTER.validate_json(value)
     if isinstance(feedback, Label) and feedback.verdict == "false_positive" and feedback.reason is None:
         raise ValueError("reason: a false positive needs one, for rules are tuned by it")
     return feedback

@@ -85,7 +85,7 @@ class Aggregate(Part):
             if self.field is None:
                 raise ValueError(f"field: {self.function} needs one")
         elif self.field is not None and self.function != "ratio":
-            raise ValueError(f"field: {self.function} takes none")
+            raise ValueError(f"field: {self.function} takes none: leave it out")
         if self.function == "ratio" and self.numerator is None:
             raise ValueError("numerator: ratio needs one")
         if self.function != "ratio" and (self.numerator is not None or self.denominator is not None):
@@ -97,7 +97,7 @@ class Aggregate(Part):
         if self.in_asset is not None and self.field != "amount_minor":
             raise ValueError("in_asset: only what is computed of amount_minor has it")
         if self.include_current and self.function in ("time_since_last", "speed_kmh"):
-            raise ValueError(f"include_current: {self.function} is about the fact before")
+            raise ValueError(f"include_current: {self.function} is about the fact before: leave it out")
         return self
 
 
@@ -205,7 +205,7 @@ class Rule(Part):
         condition = self.condition
         if condition is None:
             if self.aggregate is not None:
-                raise ValueError("condition: an aggregate needs one")
+                raise ValueError('condition: an aggregate needs one, as in {"op": "gt", "value": 5}')
             return
         if self.sequence is not None or self.combination is not None:
             raise ValueError("condition: a sequence or a combination has none")

@@ -25,6 +25,8 @@ class TransferLeg(msgspec.Struct, tag_field="operation", tag="transfer_credit", 
     #: What the payer has paid for it; and of a refund what it gives back of its original's fee.
     fee: Fee | None = None
     fee_returned_minor: int | None = None
+    #: What a refund or a reversal takes back, which its payee has paid.
+    parent_transaction_id: str | None = None
     occurred_at: str | None = None
     references: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     metadata: dict[str, str] | None = None

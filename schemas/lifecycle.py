@@ -28,6 +28,8 @@ class Verb(StrEnum):
 
     #: The ledger's own: its time has come.
     EXECUTE = "execute"
+    #: The fraud role has said whether it may go.
+    SCREEN = "screening_verdict"
     CAPTURE = "capture"
     RELEASE = "release"
     CANCEL = "cancel"
@@ -57,6 +59,8 @@ def _may(**verbs: set[State]) -> Mapping[Verb, frozenset[State]]:
 
 
 _SCHEDULED: Final = _may(execute={_P, _S, _F}, cancel={_C})
+#: A payment may wait for its time, or for the verdict of screening.
+_SCREENED: Final = {**_SCHEDULED, **_may(screen={_P, _S, _F}, expire={_F})}
 _UNDER_WAY: Final = {
     **_may(submit={_P}, settle={_S}, fail={_F}, cancel={_C}),
     **_may(accept={_S}, refuse={_F}),
@@ -75,7 +79,7 @@ TRANSITIONS: Final[Mapping[str, _Cells]] = {
         _R: _may(**{"return": {_R}}),
     },
     "debit": {
-        _I: _SCHEDULED,
+        _I: _SCREENED,
         _P: _may(submit={_P}, settle={_S}, fail={_F}, cancel={_C}),
         _S: _may(refund={_S}, **{"return": {_S, _R}}, dispute={_D}, reverse={_R}),
         _F: {},
@@ -147,6 +151,10 @@ _OPENING: Final[Mapping[str, Mapping[State, frozenset[State]]]] = {
 }
 
 
+#: What brings a transaction that waits to where it would be without having waited.
+_EXECUTES: Final = frozenset({Verb.EXECUTE, Verb.SCREEN})
+
+
 def _moves(operation: str) -> Mapping[State, frozenset[State]]:
     opening = _OPENING[operation]
     return {
@@ -157,7 +165,7 @@ def _moves(operation: str) -> Mapping[State, frozenset[State]]:
 
 def _later(cells: Mapping[Verb, frozenset[State]]) -> list[frozenset[State]]:
     """The states that follow by what is done later. What is executed passes the states of the opening, or fails."""
-    return [frozenset({_F}) if verb is Verb.EXECUTE else following for verb, following in cells.items()]
+    return [frozenset({_F}) if verb in _EXECUTES else following for verb, following in cells.items()]
 
 
 #: Operation -> state -> other states that may follow.

@@ -7,6 +7,7 @@ librdkafka clients use CRC32 unless told otherwise; their records are forwarded 
 from __future__ import annotations
 
 from functools import lru_cache
+from struct import unpack_from
 
 _M = 0x5BD1E995
 _MASK = 0xFFFFFFFF
@@ -16,12 +17,12 @@ def murmur2(data: bytes) -> int:
     """The 32-bit murmur2 hash of `data`, unsigned, with the seed that Kafka uses."""
     length = len(data)
     h = 0x9747B28C ^ length
-    whole = length & ~3
-    for i in range(0, whole, 4):
-        k = int.from_bytes(data[i : i + 4], "little") * _M & _MASK
+    words = length >> 2
+    for word in unpack_from(f"<{words}I", data):
+        k = word * _M & _MASK
         k = (k ^ k >> 24) * _M & _MASK
         h = (h * _M & _MASK) ^ k
-    rest = data[whole:]
+    rest = data[words << 2 :]
     if rest:
         h = (h ^ int.from_bytes(rest, "little")) * _M & _MASK
     h = (h ^ h >> 13) * _M & _MASK

@@ -67,6 +67,8 @@ POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
     "debit": (
         _case("over an instant rail", "available -> rail", "settled"),
         _case("over a deferred rail", "available -> outgoing", "processed"),
+        _case("over a screened rail, until its verdict, with what its fee is", "available -> held", "initiated"),
+        _case("... without a verdict by its deadline", "held -> available", "failed"),
         _FEE,
     ),
     "transfer": (
@@ -104,7 +106,7 @@ POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
     ),
     "release": (_case("what is still held", "held -> available", "settled or canceled"),),
     "cancel": (
-        _case("of an authorization", "held -> available", "canceled"),
+        _case("of an authorization, of a debit that waits for screening", "held -> available", "canceled"),
         _case("of a credit, of a refund over a rail", "incoming -> rail-pending", "canceled"),
         _case("of a debit, of a capture whose authorization is over", "outgoing -> available", "canceled"),
         _case("of a capture whose authorization is open", "outgoing -> held", "canceled"),
@@ -122,6 +124,7 @@ POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
     ),
     "dispute": (
         _case("of a credit", "available -> disputed", "disputed"),
+        _case("... its fee by a schedule", "available -> fees", "disputed", within=True),
         _case("of a debit or a capture", "chargebacks -> disputed", "disputed"),
     ),
     "resolve_dispute": (
@@ -144,6 +147,7 @@ POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
         _case("... what was given for it", "fx(B) -> available(B)", "settled", within=True),
         _case("... and its fee, if it is refundable", "fees(B) -> available(B)", "settled", within=True),
     ),
+    "screening_verdict": (_case("whatever it says", "held -> available", "initiated"),),
     "adjust": (_case("as it says", f"{ANY_ACCOUNT} -> {ANY_ACCOUNT}", "settled"),),
     "settle": (
         _case("of a credit or a refund", "incoming -> available, rail -> rail-pending", "settled"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from schemas.topics import DAY_MS, DEAD_LETTERS, INPUTS, Topic, topic_named
+from schemas.catalogue import topic_named
+from schemas.topics import DAY_MS, DEAD_LETTERS, INPUTS, Topic
 
 Durability = Literal["replicated", "embedded"]
 

@@ -97,6 +97,7 @@ class BatchDecider:
                     context.recorded_at_ms = now_ms
                     context.recorded_at = self.rfc3339(now_ms)
                 step(state, record, context, out)
+        self.machine.complete(state, context, out)
         return self._seal(state, before, taken, out, context)
 
     def _step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:

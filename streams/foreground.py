@@ -54,6 +54,13 @@ def run_foreground(process: Foreground, settings: Settings) -> int:
     return code
 
 
+async def pause(stopped: asyncio.Event, seconds: float) -> None:
+    """Wait, but not longer than until `stopped`."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopped.wait()
+
+
 def leave_threads(code: int) -> None:
     """End the process with `code` if a thread is left that Python would wait for, such as on a broker that is away."""
     left = [

@@ -111,7 +111,7 @@ class Output:
         #: The events alone: key, value, headers.
         self.events: list[Record] = []
         self._by_target[event_log, partition] = self.events
-        #: One label for each event, for metrics.
+        #: One label for each event, or for each of those that it stands for; for metrics.
         self.labels: list[tuple[str, str | None]] = []
         #: Why and in which stage each dead letter became one, for metrics.
         self.dead_letters: list[tuple[str, str]] = []
@@ -121,6 +121,11 @@ class Output:
         self.sequence += 1
         self.events.append((key, value, ()))
         self.labels.append(label)
+
+    def events_of(self, count: int, key: bytes | None, value: bytes, label: tuple[str, str | None]) -> None:
+        """Write one event that stands for so many: it is labelled as often."""
+        self.event(key, value, label)
+        self.labels += [label] * (count - 1)
 
     def send(self, topic: str, partition: int, key: bytes | None, value: bytes | None, headers: Headers = ()) -> None:
         """Write another record in the same transaction."""
@@ -185,6 +190,9 @@ class Machine(Protocol):
 
     def fold(self, state: Overlay, value: bytes) -> None:
         """Apply one event of the log, given as its bytes."""
+
+    def complete(self, state: Overlay, context: Context, out: Output) -> None:
+        """All records of the batch are decided: write the events that several of them share, before the seal."""
 
     def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         """Send projections of all that a batch changed, once at its end; `last_sequence` is the seal's."""

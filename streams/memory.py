@@ -2,8 +2,10 @@
 
 A batch of a few megabytes is built and freed a dozen times a second. By default glibc hands the freed top of its
 heap back to the kernel each time and asks for it again, page by page, zeroed: with that a fifth of the worker's CPU
-was spent in the kernel, without it 4 % (decision 10). Collections of the garbage collector, which finds nothing here,
-take some more.
+was spent in the kernel, without it 4 % (decision 10).
+
+Collections of the garbage collector, which finds next to nothing here, take some more; and where a role keeps much in
+memory, looking at all of it stops a worker for a second. Of such a role each object is looked at once (decision 43).
 
 The C library also gives each thread a heap of its own, of which none takes from what another has freed. All of
 RocksDB's threads, which sort and write the same amounts in turn, share one: what they free is what they take next.
@@ -14,7 +16,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from typing import Final
+from typing import Any, Final
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_TOP_PAD: Final = -2
@@ -26,6 +28,14 @@ _PAD_BYTES: Final = 16 << 20
 _MMAP_BYTES: Final = 256 << 20
 #: The main thread's heap, and one for all others.
 _ARENAS: Final = 2
+
+#: After so many new objects the collector looks at the young; after so many times also at those that were young then;
+#: and after so many times of that at all.
+_RARELY: Final = (70_000, 20, 50)
+#: Some 30 ms at a time, and at all within the hour of a busy worker.
+_ONCE: Final = (50_000, 1, 2_000)
+#: The generation of all objects.
+_ALL: Final = 2
 
 
 def keep_freed_memory() -> bool:
@@ -48,4 +58,29 @@ def collect_rarely() -> None:
     """Take what exists out of the collector's sight, and let it look at the rest a hundred times less often."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(70_000, 20, 50)
+    gc.set_threshold(*_RARELY)
+
+
+def collect_once() -> None:
+    """Have the collector look at each object once while it is young, and at all of them hardly ever."""
+    gc.set_threshold(*_ONCE)
+    if _keep_out_of_sight not in gc.callbacks:
+        gc.callbacks.append(_keep_out_of_sight)
+    gc.collect()
+
+
+def collect_all() -> None:
+    """Free what is in cycles, such as the state of a partition that is gone; takes up to a second for each GB.
+
+    Does nothing but after `collect_once`: elsewhere the collector comes to it by itself.
+    """
+    if _keep_out_of_sight in gc.callbacks:
+        gc.collect()
+
+
+def _keep_out_of_sight(phase: str, found: dict[str, Any]) -> None:
+    """Called by the collector before and after it looks at generation 0, 1 or 2."""
+    if phase == "stop" and found["generation"] > 0:
+        gc.freeze()
+    elif phase == "start" and found["generation"] == _ALL:
+        gc.unfreeze()

@@ -209,11 +209,226 @@ FRAUD_FEEDBACK: Final = Counter(
     ["what"],
     registry=REGISTRY,
 )
+FRAUD_PAYMENTS: Final = Counter(
+    "walletstream_fraud_payments_total",
+    "Payments over screened rails that were judged: `allow`, `deny`, or `review`, which waits for an analyst.",
+    ["verdict"],
+    registry=REGISTRY,
+)
 FRAUD_LAG_SECONDS: Final = Histogram(
     "walletstream_fraud_lag_seconds",
     "From the ledger's record of a transaction until what rules say of it is committed, by partition of the key; one "
     "measurement for each batch, of its oldest fact.",
     buckets=(*_SECONDS, 30.0, 60.0, 600.0, 3_600.0),
+    registry=REGISTRY,
+)
+
+RECONCILIATION_MATCHES: Final = Counter(
+    "walletstream_reconciliation_matches_total",
+    "Matches made, by `rules` or by `people`.",
+    ["relation", "by"],
+    registry=REGISTRY,
+)
+RECONCILIATION_UNMATCHED: Final = Counter(
+    "walletstream_reconciliation_unmatched_total",
+    "Matches undone, since lines or rules came later that lead to something else, or by people.",
+    ["relation"],
+    registry=REGISTRY,
+)
+RECONCILIATION_STATEMENTS: Final = Counter(
+    "walletstream_reconciliation_statements_total",
+    "Statements: `taken`, `repeated`, `refused`, `noted` where they are not booked yet.",
+    ["result"],
+    registry=REGISTRY,
+)
+RECONCILIATION_EXCEPTION_STEPS: Final = Counter(
+    "walletstream_reconciliation_exception_steps_total",
+    "Steps of exceptions, such as `opened`, `proposed`, `approved`, `resolved`, `closed`, `reopened`.",
+    ["step"],
+    registry=REGISTRY,
+)
+RECONCILIATION_REFUSED: Final = Counter(
+    "walletstream_reconciliation_refused_total",
+    "Decisions refused by code, `repeated` ones, and records on which the role `failed`.",
+    ["code"],
+    registry=REGISTRY,
+)
+RECONCILIATION_LINES: Final = Gauge(
+    "walletstream_reconciliation_lines",
+    "Lines that are kept by what they are: `matched`, `expected`, `exception`. The match rate is the first of all "
+    "three. Told when a book is matched.",
+    ["book", "relation", "side", "result"],
+    registry=REGISTRY,
+)
+RECONCILIATION_EXCEPTIONS: Final = Gauge(
+    "walletstream_reconciliation_open_exceptions",
+    "Open exceptions. Told when a book is matched, as the two below.",
+    ["book", "reason", "severity"],
+    registry=REGISTRY,
+)
+RECONCILIATION_AT_RISK: Final = Gauge(
+    "walletstream_reconciliation_at_risk_minor",
+    "What is at risk in open exceptions, in minor units of the asset.",
+    ["book", "asset", "severity"],
+    registry=REGISTRY,
+)
+RECONCILIATION_OLDEST: Final = Gauge(
+    "walletstream_reconciliation_oldest_exception_seconds",
+    "For how long the oldest open exception is open.",
+    ["book"],
+    registry=REGISTRY,
+)
+RECONCILIATION_BREAKS: Final = Gauge(
+    "walletstream_reconciliation_breaks",
+    "Open exceptions of all books by severity, by how long they are open, and whether they are overdue: `yes` or `no`. "
+    "Told by the worker that publishes proofs, as the six below.",
+    ["severity", "age", "overdue"],
+    registry=REGISTRY,
+)
+SAFEGUARDING_SURPLUS: Final = Gauge(
+    "walletstream_safeguarding_surplus_minor",
+    "Surplus of the last day that is proven, in minor units of the asset; below 0 it is a shortfall.",
+    ["asset"],
+    registry=REGISTRY,
+)
+UNBALANCED_JOURNALS: Final = Gauge(
+    "walletstream_unbalanced_journals",
+    "Journals of the ledger whose debits are not its credits: 0, or the books are wrong, and no proof is published.",
+    registry=REGISTRY,
+)
+PROVEN_UNTIL: Final = Gauge(
+    "walletstream_proven_until_seconds",
+    "End of the last day of which there are proofs, in Unix seconds.",
+    ["kind"],
+    registry=REGISTRY,
+)
+RECONCILIATION_UNEXPLAINED: Final = Gauge(
+    "walletstream_reconciliation_unexplained_minor",
+    "What is left between ledger and statement of the last day that has one, in minor units of the asset.",
+    ["account", "statement_account", "asset"],
+    registry=REGISTRY,
+)
+STATEMENTS_UNTIL: Final = Gauge(
+    "walletstream_reconciliation_statements_until_seconds",
+    "End of the last day of which an account has a booked statement, in Unix seconds.",
+    ["account"],
+    registry=REGISTRY,
+)
+PROOFS: Final = Counter(
+    "walletstream_proofs_total",
+    "Proofs published by `safeguarding` or `balance`, and by what they say.",
+    ["kind", "verdict"],
+    registry=REGISTRY,
+)
+SETTLEMENT_PAYOUTS: Final = Counter(
+    "walletstream_settlement_payouts_total",
+    "Payouts and collections by rail: `queued`, `batched`, `held`, `kept_back`, `left` a batch, `dropped` off a queue.",
+    ["rail", "what"],
+    registry=REGISTRY,
+)
+SETTLEMENT_BATCHES: Final = Counter(
+    "walletstream_settlement_batches_total",
+    "Batches by rail and state reached; one that is told again counts again.",
+    ["rail", "state"],
+    registry=REGISTRY,
+)
+SETTLEMENT_ATTEMPTS_FAILED: Final = Counter(
+    "walletstream_settlement_failed_attempts_total",
+    "Attempts to hand a batch to its rail that have failed.",
+    ["rail"],
+    registry=REGISTRY,
+)
+SETTLEMENT_ANSWERS: Final = Counter(
+    "walletstream_settlement_answers_total",
+    "Answers of rails: `taken`, `repeated`, `unknown` where there is no such batch.",
+    ["rail", "result"],
+    registry=REGISTRY,
+)
+SETTLEMENT_CONTRADICTIONS: Final = Counter(
+    "walletstream_settlement_contradictions_total",
+    "What rails have said that contradicts what they had said before: somebody has to look.",
+    ["rail"],
+    registry=REGISTRY,
+)
+SETTLEMENT_SECONDS: Final = Histogram(
+    "walletstream_settlement_seconds",
+    "From the first transaction in a batch until nothing more is expected of it.",
+    ["rail"],
+    buckets=(1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0, 86_400.0, 3 * 86_400.0, 7 * 86_400.0),
+    registry=REGISTRY,
+)
+SETTLEMENT_WAITING: Final = Gauge(
+    "walletstream_settlement_waiting_payouts",
+    "Payouts that wait for funds or limits of a rail, as last told by this worker.",
+    ["rail", "asset"],
+    registry=REGISTRY,
+)
+SETTLEMENT_POSITION: Final = Gauge(
+    "walletstream_settlement_position_minor",
+    "Money with a rail in minor units, as last told by this worker: `funded`, `committed`, `free`, `waiting`.",
+    ["rail", "asset", "part"],
+    registry=REGISTRY,
+)
+SETTLEMENT_ALERTS: Final = Counter(
+    "walletstream_settlement_alerts_total",
+    "Alerts that were opened, by rail and code.",
+    ["rail", "code"],
+    registry=REGISTRY,
+)
+SETTLEMENT_REFUSED: Final = Counter(
+    "walletstream_settlement_refused_total",
+    "Operators' commands that could not be done, and records that the role failed on.",
+    ["what"],
+    registry=REGISTRY,
+)
+
+RAIL_CALLS: Final = Counter(
+    "walletstream_rail_calls_total",
+    "Calls of rails by the courier; `result` is `ok` or the class of the error.",
+    ["rail", "call", "result"],
+    registry=REGISTRY,
+)
+RAIL_CALL_SECONDS: Final = Histogram(
+    "walletstream_rail_call_seconds",
+    "Time of one call of a rail.",
+    ["rail", "call"],
+    buckets=(*_SECONDS, 30.0, 60.0),
+    registry=REGISTRY,
+)
+RAIL_BREAKER: Final = Gauge(
+    "walletstream_rail_breaker",
+    "Circuit breaker of a rail: 0 closed, 1 a call tries whether it is back, 2 it is left alone.",
+    ["rail"],
+    registry=REGISTRY,
+)
+RAIL_WAITING: Final = Gauge(
+    "walletstream_rail_waiting_batches",
+    "Batches that the courier has an attempt to make for.",
+    ["rail"],
+    registry=REGISTRY,
+)
+RAIL_FOLLOWED: Final = Gauge(
+    "walletstream_rail_followed_batches",
+    "Batches that the rail has and that are not final: their status is asked.",
+    ["rail"],
+    registry=REGISTRY,
+)
+RAIL_REPORTS: Final = Counter(
+    "walletstream_rail_reports_total",
+    "What the courier has written of rails: the state of the answer, or `attempt_failed`.",
+    ["rail", "state"],
+    registry=REGISTRY,
+)
+RAIL_TRIPS: Final = Counter(
+    "walletstream_rail_trips_total",
+    "Desks of the courier that ended by an error of their own and were opened anew: a bug.",
+    ["rail"],
+    registry=REGISTRY,
+)
+RAIL_FILES: Final = Counter(
+    "walletstream_rail_files_total",
+    "Files of rails: `written`, `processed`, `repeated` (seen before), `refused`.",
+    ["rail", "result"],
     registry=REGISTRY,
 )
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from streams.table_views import ABSENT, BucketedView, OrderedView, TableView, Undo
+from streams.table_views import ABSENT, BucketedView, GroupedView, OrderedView, TableView, Undo
 from streams.tables import IN_ORDER, Reads, Table
 
 V = TypeVar("V")
@@ -22,9 +22,11 @@ class Overlay:
 
     def __init__(self, tables: tuple[Table[Any], ...], reads: Reads, cache_entries: int = 10_000):
         self._undo: Undo | None = None
-        self._views: dict[str, TableView[Any] | BucketedView[Any]] = {}
+        self._views: dict[str, TableView[Any] | BucketedView[Any] | GroupedView] = {}
         for table in tables:
-            if table.bucket_ms:
+            if table.grouped:
+                self._views[table.name] = GroupedView(table, reads)
+            elif table.bucket_ms:
                 self._views[table.name] = BucketedView(table, reads)
             else:
                 view = OrderedView if table.name.endswith(IN_ORDER) else TableView
@@ -44,8 +46,19 @@ class Overlay:
         assert isinstance(view, BucketedView)
         return view
 
+    def grouped(self, table: Table[bytes]) -> GroupedView:
+        """The view of a grouped table."""
+        view = self._views[table.name]
+        assert isinstance(view, GroupedView)
+        return view
+
     @property
-    def views(self) -> Iterator[TableView[Any] | BucketedView[Any]]:
+    def is_careful(self) -> bool:
+        """Whether there are savepoints: what a record has done may be rolled back alone."""
+        return self._undo is not None
+
+    @property
+    def views(self) -> Iterator[TableView[Any] | BucketedView[Any] | GroupedView]:
         """The views of all tables."""
         return iter(self._views.values())
 

@@ -30,6 +30,8 @@ class Role:
     logs: frozenset[str] = frozenset()
     #: Folder of the local state below the worker's, so that workers of several roles may have one id.
     folder: str = ""
+    #: Its machines keep much in memory beside the tables: hundreds of MB that only grow and shrink slowly.
+    keeps_much: bool = False
     #: Makes the machine of one partition.
     machine: Callable[[Settings], Machine]
 

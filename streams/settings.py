@@ -83,6 +83,50 @@ class Settings(BaseSettings):
     fraud_cached_entries: int = Field(
         200_000, ge=1_000, description="Facts that the histories which one partition keeps in memory may hold."
     )
+    reconciliation_rematch_interval_s: int = Field(
+        60,
+        ge=1,
+        le=86_400,
+        description="How long own lines wait for more before their book is matched; a statement is matched at once.",
+    )
+    reconciliation_retention_s: int = Field(
+        400 * 86_400,
+        ge=86_400,
+        description="How long exceptions that are resolved or closed can be commented on and are not opened anew.",
+    )
+    reconciliation_changes_at_once: int = Field(
+        5_000,
+        ge=10,
+        le=100_000,
+        description="Most matches and exceptions that one Kafka transaction changes; what is left follows.",
+    )
+    reconciliation_proofs_interval_s: int = Field(
+        900,
+        ge=1,
+        le=86_400,
+        description="How often the reconciliation role looks whether a day is over, or whether a proof of one has "
+        "become another.",
+    )
+    settlement_answers_wait_s: int = Field(
+        60,
+        ge=1,
+        le=86_400,
+        description="How long a closed batch waits for the ledger; what that has not answered goes with a later one.",
+    )
+    settlement_retention_s: int = Field(
+        180 * 86_400,
+        ge=3_600,
+        le=540 * 86_400,
+        description="How long finished batches are remembered: a return that comes later belongs to none.",
+    )
+    rails_dir: Path | None = Field(
+        None,
+        description="Where rails keep their files: RAILS_DIR/<rail>, the same for all workers of settlement. Default: "
+        "DATA_DIR/rails.",
+    )
+    rail_adapters: str = Field(
+        "", description="Modules with adapters of rails beside those that ship, separated by commas."
+    )
     store_cache_mb: int = Field(64, ge=8, description="RocksDB block cache of one worker, in MiB.")
     store_write_buffer_mb: int = Field(32, ge=4, description="RocksDB memtable of one partition, in MiB.")
     state_cache_entries: int = Field(20_000, ge=100, description="Decoded wallets one partition keeps in memory.")

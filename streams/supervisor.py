@@ -19,6 +19,7 @@ from streams.box import InputBatch
 from streams.commit import Phase
 from streams.errors import Refused
 from streams.logs import fields
+from streams.memory import collect_all
 from streams.processor import PartitionProcessor
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,9 @@ class Supervisor:
                         "of the group must run the same version, and all inputs must have the same partition count"
                     )
         log.info("assigned", extra=fields(partitions=",".join(map(str, partitions)) or "none"))
+        if self.assignments:
+            # What was known of the states before is in cycles, which nobody looks for while these are restored.
+            collect_all()
         for partition in partitions:
             processor = self._make(partition)
             task = asyncio.create_task(processor.run(), name=f"processor-{partition}")

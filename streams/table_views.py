@@ -165,6 +165,75 @@ class OrderedView(TableView[V]):
         self._order.clear()
 
 
+class GroupedView:
+    """A grouped table as the decisions of a batch see it.
+
+    Rows are put by the thousand and walked only where a group is asked for: what the batch has put is kept by group.
+    """
+
+    __slots__ = ("_changes", "_reads", "_undo", "table")
+
+    def __init__(self, table: Table[bytes], reads: Reads):
+        self.table = table
+        self._reads = reads
+        #: As in `TableView`.
+        self._undo: Undo | None = None
+        #: Group -> key -> value, None where it is removed.
+        self._changes: dict[str, dict[str, Any]] = {}
+
+    def put(self, group: str, key: str, value: bytes | None) -> None:
+        """Set the value of a row; None removes it."""
+        rows = self._changes.get(group)
+        if rows is None:
+            rows = self._changes[group] = {}
+        if self._undo is not None:
+            self._undo.append((rows, key, rows.get(key, ABSENT)))
+        rows[key] = value
+
+    def get(self, group: str, key: str) -> bytes | None:
+        """The value of a row, or None."""
+        rows = self._changes.get(group)
+        found = ABSENT if rows is None else rows.get(key, ABSENT)
+        if found is ABSENT:
+            return self._reads.get(self.table.name, f"{group} {key}")
+        value: bytes | None = found
+        return value
+
+    def scan(self, group: str, start: str = "", end: str = "") -> Iterator[tuple[str, bytes]]:
+        """Keys and values of a group in order, this batch's changes included, from `start` on and before `end`.
+
+        Nothing may be put meanwhile.
+        """
+        changed = self._changes.get(group) or {}
+        own = sorted(key for key in changed if key >= start and (not end or key < end))
+        prefix, at = f"{group} ", 0
+        for name, stored in self._reads.scan(self.table.name, prefix + start):
+            key = name[len(prefix) :]
+            if not name.startswith(prefix) or (end and key >= end):
+                break
+            while at < len(own) and own[at] <= key:
+                if (value := changed[own[at]]) is not None:
+                    yield own[at], value
+                at += 1
+            if key not in changed:
+                yield key, stored
+        for key in own[at:]:
+            if (value := changed[key]) is not None:
+                yield key, value
+
+    def encoded_changes(self) -> dict[str, bytes | None]:
+        """What the batch has changed so far, as it is stored."""
+        return {f"{group} {key}": value for group, rows in self._changes.items() for key, value in rows.items()}
+
+    def forget(self) -> None:
+        """Undo all that the batch has changed."""
+        self._changes.clear()
+
+    def settle(self) -> None:
+        """The changes are in the store now: start afresh."""
+        self._changes.clear()
+
+
 class BucketedView(Generic[V]):
     """A bucketed table as the decisions of a batch see it.
 

@@ -34,6 +34,9 @@ class Table(Generic[V]):
     A table with `bucket_ms` is a bucketed one: its keys live in buckets of so many milliseconds of partition
     time; a bucket is forgotten as a whole `retained_ms` after its end.
 
+    A `grouped` table holds groups of rows: the key of a row is the name of its group, a space, and its key within it.
+    Groups are walked one at a time; the table's name ends in `IN_ORDER`, its values are bytes, and none is cached.
+
     A table whose name ends in `IN_ORDER` is walked from a key on at little cost, the others at that of all they hold.
 
     Where the encoding of a table or the width of its buckets changes, its name must: a store with tables that the
@@ -44,6 +47,7 @@ class Table(Generic[V]):
     encode: Callable[[V], bytes]
     decode: Callable[[bytes], V]
     cached: bool = True
+    grouped: bool = False
     bucket_ms: int = 0
     retained_ms: int = 0
 

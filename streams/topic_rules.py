@@ -87,7 +87,7 @@ def find_problems(
     return [
         *problems,
         *_size_problems(settings, topics, states, inputs),
-        *_retention_problems(settings, states, inputs),
+        *_retention_problems(settings, topics, states, inputs),
     ]
 
 
@@ -204,12 +204,16 @@ def _size_problems(
     ]
 
 
-def _retention_problems(settings: Settings, states: Mapping[str, TopicState], inputs: Sequence[str]) -> list[Problem]:
+def _retention_problems(
+    settings: Settings, topics: Sequence[Topic], states: Mapping[str, TopicState], inputs: Sequence[str]
+) -> list[Problem]:
     """A record that outlives the memory of its idempotency key would be decided twice."""
     problems = []
     remembered_ms = settings.idempotency_retention_s * 1000
+    # What the catalogue keeps for ever has ids that its role remembers as long.
+    for_ever = {topic.name for topic in topics if topic.retention_ms is None}
     for name in [*inputs, DEAD_LETTERS]:
-        if name not in states:
+        if name not in states or name in for_ever:
             continue
         retention_ms = int(states[name].config["retention.ms"])
         needed_ms = retention_ms + IDEMPOTENCY_MARGIN_MS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from streams.app import RoleApp, create_app
 from streams.errors import Refused, StoreError
@@ -13,7 +13,7 @@ from streams.foreground import EXIT_FAILED, EXIT_MISCONFIGURED, EXIT_OK, Foregro
 from streams.health import WorkerStatus
 from streams.kafka_reference import ReferenceFollower
 from streams.logs import fields
-from streams.memory import collect_rarely
+from streams.memory import collect_once, collect_rarely
 from streams.observer import Observer
 from streams.observers import LogObserver, Observers, RestoreProgress
 from streams.prometheus_observer import PrometheusObserver
@@ -25,27 +25,46 @@ log = logging.getLogger(__name__)
 
 _LOADING: Final = "loading reference data"
 _STOP_S: Final = 20.0
+_COMPANION_S: Final = 5.0
 
 
-def run_worker(role: Role, settings: Settings, observers: Sequence[Observer] = ()) -> int:
+class Companion(Protocol):
+    """What runs beside the processors of a worker, such as what speaks to the world outside for them."""
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Run until `stopped` is set, then end within a few seconds. Anything raised ends the worker."""
+
+
+def run_worker(
+    role: Role, settings: Settings, observers: Sequence[Observer] = (), companions: Sequence[Companion] = ()
+) -> int:
     """Run a worker until SIGTERM or SIGINT, and stop it in order: each partition ends its cycle, nothing is lost.
+
+    `companions` start with the processors, and end before them.
 
     Returns:
         0 after a signal; 1 where the worker had to end and a restart may mend it; 2 where the cluster or the settings
         are not as they must be, or going on would risk money (`Refused`).
     """
-    return run_foreground(Worker(role, settings, observers), settings)
+    return run_foreground(Worker(role, settings, observers, companions), settings)
 
 
 class Worker(Foreground):
     """One worker process: the Faust app of a role and the processors in it."""
 
-    def __init__(self, role: Role, settings: Settings, observers: Sequence[Observer] = ()):
+    def __init__(
+        self,
+        role: Role,
+        settings: Settings,
+        observers: Sequence[Observer] = (),
+        companions: Sequence[Companion] = (),
+    ):
         progress = RestoreProgress()
         self.status = WorkerStatus(progress)
         own = [name for name in role.inputs if name not in role.logs]
         super().__init__(role.name, settings, Needs(role.topics, own, role.event_log), self.status)
         self._role = role
+        self._companions = companions
         self._observer = Observers([progress, PrometheusObserver(), LogObserver(), *observers])
 
     async def serve(self) -> int:
@@ -76,16 +95,20 @@ class Worker(Foreground):
         self.status.silence_s = app.silence_s
         self.status.waiting_for = ""
         app.processors.start()
-        collect_rarely()
+        (collect_once if self._role.keeps_much else collect_rarely)()
         stop = asyncio.ensure_future(self.stopped.wait())
         running = asyncio.ensure_future(_run_until_stopped(app))
         following = asyncio.ensure_future(follower.follow())
+        parting = asyncio.Event()
+        beside = [asyncio.ensure_future(companion.run(parting)) for companion in self._companions]
         try:
-            waited_for: list[asyncio.Future[Any]] = [stop, running, following, app.processors.failure]
+            waited_for: list[asyncio.Future[Any]] = [stop, running, following, app.processors.failure, *beside]
             await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
-            reason = _first_error(app, running, following)
+            reason = _first_error(app, running, following) or _first_failed(beside)
         finally:
             stop.cancel()
+            parting.set()
+            await _end_companions(beside)
             await _stop_app(app, running)
             following.cancel()
             await asyncio.wait([following])
@@ -94,6 +117,27 @@ class Worker(Foreground):
             return fatal(f"{type(reason).__name__}: {reason}", code)
         log.info("stopped", extra=fields(role=self._role.name))
         return EXIT_OK
+
+
+def _first_failed(beside: Sequence[asyncio.Future[None]]) -> BaseException | None:
+    """What ended a companion; None where nothing did."""
+    ended = [task for task in beside if task.done()]
+    return next((task.exception() or RuntimeError("a companion has ended unasked") for task in ended), None)
+
+
+async def _end_companions(beside: Sequence[asyncio.Future[None]]) -> None:
+    """Wait until they have ended as they were asked to; one that does not is cancelled."""
+    if not beside:
+        return
+    _, late = await asyncio.wait(beside, timeout=_COMPANION_S)
+    for task in late:
+        task.cancel()
+    if late:
+        log.warning("cancelled %d companions that did not end within %g s", len(late), _COMPANION_S)
+        await asyncio.wait(late)
+    for task in beside:
+        if not task.cancelled():
+            task.exception()
 
 
 async def _run_until_stopped(app: RoleApp) -> None:

@@ -1,4 +1,4 @@
-"""Fixtures for tests on Kafka: one broker for a whole run, a namespace for each test."""
+"""The order of a run, and fixtures for tests on Kafka: one broker for each process of it, a namespace for each test."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ops.broker import EmbeddedBroker
 from tests.broker import Kafka, any_kafka, delete_topics, embedded, new_namespace
@@ -15,10 +16,20 @@ from tests.broker import Kafka, any_kafka, delete_topics, embedded, new_namespac
 # launcher reads this in every process that tests start.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests take long come first: several processes that share the files then end at the same time."""
+    long = {item.path for item in items if item.get_closest_marker("kafka") or item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in long)
+
 
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
-    """The broker of this run; `.bootstrap_servers` is its address."""
+    """The broker of this run, or of one of its processes; `.bootstrap_servers` is its address."""
     with any_kafka() as broker:
         yield broker
 

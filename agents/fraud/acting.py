@@ -17,6 +17,8 @@ from schemas.topics import FRAUD_COMMANDS
 
 #: Action of a rule -> operation of the command; the other actions are for analysts.
 OPERATIONS: Final = {"lock": "lock", "step_up": "require_step_up"}
+#: As long as the contract lets a reason be.
+_REASON_LENGTH: Final = 200
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -38,6 +40,8 @@ def act(turn: Turn, rule: CompiledRule, alert: Alert) -> Alert:
         "idempotency_key": alert.alert_id,
         "wallet_id": alert.wallet_id,
         "rule_ids": [alert.rule_id],
+        "alert_id": alert.alert_id,
+        "reason": alert.sentence[:_REASON_LENGTH],
     }
     wallet_id = alert.wallet_id
     partition = partition_of(wallet_id, turn.context.partitions)

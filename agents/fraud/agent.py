@@ -11,8 +11,10 @@ from typing import Final
 
 from agents.fraud.machine import FraudMachine, Tally
 from agents.fraud.observing import FraudMetrics
+from agents.fraud.shared_facts import SharedFacts
 from agents.fraud.turn import Limits
 from schemas import topics
+from schemas.catalogue import topic_named
 from streams.role import Role
 from streams.settings import Settings
 from streams.worker import run_worker
@@ -21,8 +23,10 @@ from streams.worker import run_worker
 def fraud_role(tally: Tally) -> Role:
     """The role; its machines count in `tally`."""
 
+    facts = SharedFacts()
+
     def machine(settings: Settings) -> FraudMachine:
-        return FraudMachine(limits_of(settings), tally)
+        return FraudMachine(limits_of(settings), tally, facts)
 
     return Role(
         name="fraud",
@@ -30,7 +34,7 @@ def fraud_role(tally: Tally) -> Role:
         owner_input=topics.LEDGER_EVENTS,
         event_log=topics.FRAUD_EVENTS,
         topics=tuple(
-            topics.topic_named(name)
+            topic_named(name)
             for name in (
                 *topics.FRAUD_INPUTS,
                 topics.FRAUD_EVENTS,
@@ -42,6 +46,7 @@ def fraud_role(tally: Tally) -> Role:
         ),
         reference=topics.FRAUD_REFERENCE,
         logs=frozenset({topics.LEDGER_EVENTS}),
+        keeps_much=True,
         folder="fraud",
         machine=machine,
     )

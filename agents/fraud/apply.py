@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 import msgspec
 
 from agents.fraud import stored
 from agents.fraud.breaker import MOST_FACTS
-from agents.fraud.entries import Order
+from agents.fraud.entries import Kind, Order, key_under
 from agents.fraud.state import (
     ALL_RULES,
     DAY_MS,
     FraudState,
     RuleCounts,
-    StoredEntry,
     StoredFire,
-    encode_entry,
     history_name,
     kind_text,
+    model_name,
     rule_text,
 )
 from schemas.clock import unix_ms
 from schemas.events import WALLET_OPENED
+from schemas.facts import FactValue
 from schemas.fraud_events import (
     FACT_LATE,
     AlertChanged,
     FireChange,
     FraudEvent,
 )
+from schemas.fraud_facts import decode_fact, encode_fact
 from schemas.topics import LEDGER_EVENTS
 
 HOUR_MS: Final = 3_600_000
@@ -42,10 +47,15 @@ def apply(state: FraudState, event: FraudEvent) -> None:
     match event.type:
         case "fact.evaluated" | "fact.late":
             _fact(state, event)
+        case "facts.counted":
+            _facts(state, event)
         case "alert.labelled":
             _alerts(state, event)
         case "subject.snoozed":
             state.snoozes.put(f"{event.rule_id} {event.subject}", event.until_ms or None)
+        case "payment.asked" | "payment.answered" | "payment.judged":
+            if event.gate is not None:
+                state.gates.put(event.gate.transaction_id, event.gate, unix_ms(event.recorded_at))
         case "rule.paused":
             assert event.rule_id is not None
             assert event.version is not None
@@ -62,27 +72,90 @@ def _fact(state: FraudState, event: FraudEvent) -> None:
     assert t_ms is not None
     assert ledger_ms is not None
     assert closed_before_ms is not None
-    partition = str(source.partition)
-    if ledger_ms > (state.sources.get(partition) or 0):
-        state.sources.put(partition, ledger_ms)
-    if closed_before_ms > state.closed_before_ms:
-        state.clock.put("closed_before", closed_before_ms)
     if event.type == FACT_LATE:
+        _pass_time(state, source.partition, ledger_ms, closed_before_ms)
         return
     if fact.get("type") == WALLET_OPENED and event.cause.topic == LEDGER_EVENTS:
         state.wallets.put(str(fact["wallet_id"]), ledger_ms)
-    if event.keys:
-        row = encode_entry(StoredEntry(fact))
-        for key in event.keys:
-            order = (t_ms, source.partition, source.offset, key.leg)
-            stored.insert(state, history_name(key.kind, key.key), order, row, key.kept_s * 1000)
-            kind = kind_text(key.kind)
-            state.kinds.put(kind, (state.kinds.get(kind) or 0) + 1)
+    if event.learned:
+        _learn(state, fact, t_ms)
+    names = [(history_name(key.kind, key.key), key.leg, key.kept_s * 1000) for key in event.keys]
+    times_ms = (t_ms, ledger_ms, closed_before_ms)
+    count(state, (source.partition, source.offset), times_ms, names, encode_fact(fact))
+    for key in event.keys:
+        _note_kind(state, key.kind, 1)
     if event.fires:
         _fires(state, event.fires)
     if event.alerts:
         _alerts(state, event)
+
+
+def _facts(state: FraudState, event: FraudEvent) -> None:
+    uses = event.uses
+    for each in event.facts:
+        fact = decode_fact(each.fact)
+        if each.learned:
+            _learn(state, fact, each.event_time_ms)
+        names = []
+        for number in each.uses:
+            use = uses[number]
+            names.append((history_name(use.kind, key_under(use.kind, use.leg, fact)), use.leg, use.kept_s * 1000))
+        times_ms = (each.event_time_ms, each.ledger_time_ms, each.closed_before_ms)
+        count(state, (each.partition, each.offset), times_ms, names, bytes(each.fact))
+    note_kinds(state, event)
+
+
+def count(
+    state: FraudState,
+    source: tuple[int, int],
+    times_ms: tuple[int, int, int],
+    names: Iterable[tuple[str, int, int]],
+    row: bytes,
+) -> None:
+    """Put a fact into the histories that live here.
+
+    Args:
+        source: partition and offset of the ledger event that it was made of.
+        times_ms: when it occurred, when the ledger recorded it, and before which nothing is taken any more.
+        names: of each history its name, the leg, and how far back it is kept, in ms.
+        row: the fact, encoded.
+    """
+    t_ms, ledger_ms, closed_before_ms = times_ms
+    _pass_time(state, source[0], ledger_ms, closed_before_ms)
+    order = stored.order_text((t_ms, *source, 0))
+    for name, leg, kept_ms in names:
+        stored.insert(state, name, t_ms, f"{order[:-1]}{leg}" if leg else order, row, kept_ms)
     _sweep(state)
+
+
+def _pass_time(state: FraudState, partition: int, ledger_ms: int, closed_before_ms: int) -> None:
+    name = partition_names(partition + 1)[partition]
+    if ledger_ms > (state.sources.get(name) or 0):
+        state.sources.put(name, ledger_ms)
+    if closed_before_ms > state.closed_before_ms:
+        state.clock.put("closed_before", closed_before_ms)
+
+
+@lru_cache(maxsize=64)
+def partition_names(count: int) -> tuple[str, ...]:
+    """So many partitions of the ledger, as they are called in the tables."""
+    return tuple(map(str, range(count)))
+
+
+def _learn(state: FraudState, fact: dict[str, FactValue], t_ms: int) -> None:
+    state.models.put(model_name(fact), state.learn(fact, t_ms).model)
+
+
+def note_kinds(state: FraudState, event: FraudEvent) -> None:
+    """Note how many entries facts of which no rule said anything have brought, by kind of key."""
+    counted = Counter(chain.from_iterable(each.uses for each in event.facts))
+    for number, entries in counted.items():
+        _note_kind(state, event.uses[number].kind, entries)
+
+
+def _note_kind(state: FraudState, kind: Kind, entries: int) -> None:
+    name = kind_text(kind)
+    state.kinds.put(name, (state.kinds.get(name) or 0) + entries)
 
 
 def _fires(state: FraudState, changes: tuple[FireChange, ...]) -> None:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from agents.fraud.engine import Change
+from agents.fraud.entries import whole
 from agents.fraud.facts import Recorded, fact_of
 from agents.fraud.followed import LATER
+from agents.fraud.learned import is_learned
+from agents.fraud.screening import ask
 from agents.fraud.state import subject_of
-from agents.fraud.taking import ArrivedFact, take_fact
+from agents.fraud.taking import ArrivedFact, FoundKey, take_fact
 from agents.fraud.turn import Turn
 from schemas.events import WALLET_OPENED
-from schemas.fraud_internal import FactKey, FactSource, RoutedFact, encode_fraud_internal
+from schemas.facts import ANOMALY_SCORE
+from schemas.fraud_facts import encode_fact
+from schemas.fraud_internal import encode_routed
 from schemas.partitioning import partition_of
-from schemas.topics import FRAUD_INTERNAL
 from streams.machine import InputRecord
 
 
@@ -25,21 +30,23 @@ def take_ledger_event(turn: Turn, record: InputRecord) -> None:
         return
     context = turn.context
     fact = _enriched(turn, recorded)
-    source = FactSource(context.partition, record.offset)
+    learned = _score(turn, recorded, fact)
+    place, t_ms, ledger_ms = (context.partition, record.offset), recorded.t_ms, recorded.recorded_at_ms
     keys = _keys_by_partition(turn, fact, recorded.is_first)
-    here = tuple(keys.pop(context.partition, ()))
+    here = keys.pop(context.partition, [])
+    row = encode_fact(fact)
+    arrived = ArrivedFact(*place, t_ms, ledger_ms, fact, row, here, learned)
+    changes: list[Change] | None = []
     if here or fact["type"] == WALLET_OPENED:
-        take_fact(turn, record, ArrivedFact(source, recorded.t_ms, recorded.recorded_at_ms, fact, here))
+        changes = take_fact(turn, record, arrived)
+    if recorded.is_gated:
+        ask(turn, record, arrived, changes, tuple(sorted(keys)))
+    if keys:
+        turn.facts.put(row, fact)
     for partition, there in keys.items():
-        routed = RoutedFact(
-            source=source,
-            event_time_ms=recorded.t_ms,
-            ledger_time_ms=recorded.recorded_at_ms,
-            fact=fact,
-            keys=tuple(there),
-        )
-        key = subject_of(there[0].key).encode()
-        turn.out.send(FRAUD_INTERNAL, partition, key, encode_fraud_internal(routed))
+        uses = [number for number, _, _, _ in there]
+        routed = encode_routed(place, t_ms, ledger_ms, uses, row, is_gated=recorded.is_gated)
+        turn.route(partition, routed)
 
 
 def _enriched(turn: Turn, recorded: Recorded) -> dict[str, str | int | float]:
@@ -53,15 +60,37 @@ def _enriched(turn: Turn, recorded: Recorded) -> dict[str, str | int | float]:
     return turn.followed.enrich(fact, recorded.t_ms)
 
 
-def _keys_by_partition(turn: Turn, fact: dict[str, str | int | float], is_first: bool) -> dict[int, list[FactKey]]:
-    found: dict[int, list[FactKey]] = {}
+def _score(turn: Turn, recorded: Recorded, fact: dict[str, str | int | float]) -> bool:
+    """Add what the model of the wallet says of a payment; whether there is one to learn from it."""
+    if not (turn.followed.learns and recorded.is_first and is_learned(fact)):
+        return False
+    score = turn.state.learn(fact, recorded.t_ms).score
+    if score is not None:
+        fact[ANOMALY_SCORE] = score
+    return True
+
+
+def _keys_by_partition(turn: Turn, fact: dict[str, str | int | float], is_first: bool) -> dict[int, list[FoundKey]]:
+    found: dict[int, list[FoundKey]] = {}
     partitions = turn.context.partitions
-    for kind, use in turn.followed.kinds.items():
+    for number, first, field, use in turn.followed.keyed:
         if not is_first and not use.sees_all:
             continue
-        for key, seen, leg in use.keys_of(fact):
-            if not use.counts(seen):
+        if field is not None:
+            value = fact.get(field)
+            if value is None or not (use.concerns is None or use.counts(fact)):
                 continue
-            home = partition_of(subject_of(key), partitions)
-            found.setdefault(home, []).append(FactKey(kind, key, use.kept_s, leg))
+            if value.__class__ is float:
+                value = whole(value)
+            home = partition_of(str(value), partitions)
+            here: FoundKey = (number, first, (value,), fact)
+            if home in found:
+                found[home].append(here)
+            else:
+                found[home] = [here]
+            continue
+        for key, seen, leg in use.keys_of(fact):
+            if use.counts(seen):
+                home = partition_of(subject_of(key), partitions)
+                found.setdefault(home, []).append((number + leg, use.uses[leg], key, seen))
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
@@ -12,7 +12,7 @@ from agents.fraud.entries import Exact, Kind, RuleRef
 from agents.fraud.filters import Passes, compile_filter
 from agents.fraud.measures import ACCUMULATORS, Ratio, exact_number, signed_square
 from schemas.facts import Fact
-from schemas.fraud_filters import checks_of
+from schemas.fraud_filters import Filter, checks_of
 from schemas.fraud_rules import Aggregate, Rule
 
 #: What a value of a window is read off; None where the fact does not count.
@@ -39,9 +39,13 @@ class Spec:
 
     Attributes:
         passes: which facts count; None for those that the rule's own filter passes.
+        filter: the same as it was published.
         extract: the value that a fact adds; None where each counts alike.
+        source: what `extract` is known by: the same for all aggregates that read the same value.
         by_asset: each asset is counted apart.
-        accumulator, measure: how values are held and read; None where the window's entries are looked at.
+        accumulator, measure: how values are held and read; None where the window's entries are looked at, and the
+            latter of `share`, which hangs on the fact as well.
+        counts_alone: how many entries there are is all that is asked.
         squared: what is measured is the square of what is meant.
         value: of `share`, the value that is asked for; None for the fact's own.
         least_metres: of `speed_kmh`, the distance below which nothing has moved.
@@ -52,10 +56,13 @@ class Spec:
     include_current: bool
     min_events: int
     passes: Passes | None
+    filter: Filter | None
     extract: Extract | None
+    source: Hashable
     by_asset: bool
     accumulator: Callable[[], Any] | None
     measure: Callable[[Any], Ratio | None] | None
+    counts_alone: bool
     squared: bool
     value: Any
     least_metres: int
@@ -200,10 +207,13 @@ def _spec(aggregate: Aggregate) -> Spec:
         include_current=aggregate.include_current,
         min_events=aggregate.min_events,
         passes=None if aggregate.filter is None else compile_filter(aggregate.filter),
+        filter=aggregate.filter,
         extract=_extract(aggregate),
+        source=_source(aggregate),
         by_asset=field == "amount_minor" and aggregate.in_asset is None,
         accumulator=accumulator,
         measure=measure,
+        counts_alone=function == "count",
         squared=function == "stddev",
         value=value,
         least_metres=(aggregate.at_least_km or 0) * 1000,
@@ -221,10 +231,20 @@ def _extract(aggregate: Aggregate) -> Extract | None:
     if function in ("count_distinct", "share") and aggregate.in_asset is None:
         name = field
         return lambda fact: fact.get(name)
-    found = _number_of(field, aggregate.in_asset)
-    if function == "max":
-        return lambda fact: None if (value := found(fact)) is None else -value
-    return found
+    return _number_of(field, aggregate.in_asset)
+
+
+def _source(aggregate: Aggregate) -> Hashable:
+    """What `_extract` reads: equal for aggregates whose values are the same."""
+    function, field = aggregate.function, aggregate.field
+    if function == "speed_kmh":
+        return "place"
+    if function == "ratio":
+        return "ratio", field, aggregate.in_asset, aggregate.numerator, aggregate.denominator
+    if field is None:
+        return None
+    is_raw = function in ("count_distinct", "share") and aggregate.in_asset is None
+    return "value" if is_raw else "number", field, aggregate.in_asset
 
 
 def _number_of(field: str, in_asset: str | None) -> Callable[[Fact], Exact | None]:

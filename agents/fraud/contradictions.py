@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from agents.fraud.lists import LIKENESS, likeness_field, listed_field
+from schemas.facts import ANOMALY_SCORE, MOST_ANOMALOUS
 from schemas.fraud_filters import All, Any_, Check, Filter, Not
 from schemas.fraud_rules import Aggregate, Condition
 
@@ -66,6 +67,7 @@ class _Values(NamedTuple):
 _DOMAINS: Final[Mapping[str, _Values]] = {
     "hour": _Values(numeric=True, low=Decimal(0), high=Decimal(23)),
     "weekday": _Values(numeric=True, low=Decimal(0), high=Decimal(6)),
+    ANOMALY_SCORE: _Values(numeric=True, low=Decimal(0), high=Decimal(MOST_ANOMALOUS)),
     "direction": _Values(allowed=frozenset({"in", "out"})),
 }
 _OPPOSITES: Final = {

@@ -14,7 +14,8 @@ from itertools import islice
 
 from agents.fraud.compile import CompiledRule
 from agents.fraud.entries import Entry, Fire, Key, Kind, RuleRef, keyed_by
-from agents.fraud.history import Change, History, RuleSet
+from agents.fraud.history import Change, History
+from agents.fraud.rule_sets import RuleSet
 from schemas.facts import Fact
 
 __all__ = ["Change", "Engine"]
@@ -25,6 +26,7 @@ class Engine:
 
     Attributes:
         rules: the rules that see facts.
+        histories: kind of key -> key -> history; only of kinds that rules look at. Not to be changed.
         too_late: entries that were refused because what they would be compared with is forgotten.
     """
 
@@ -42,7 +44,7 @@ class Engine:
         self.retention_ms = retention_ms
         self.too_late = 0
         self.rules: Sequence[CompiledRule] = ()
-        self._histories: dict[Kind, dict[Key, History]] = {}
+        self.histories: dict[Kind, dict[Key, History]] = {}
         self._sets: dict[Kind, RuleSet] = {}
         self._keyed: dict[Kind, Callable[[Fact], list[tuple[Key, Fact, int]]]] = {}
         self._before_ms: int | None = None
@@ -68,9 +70,11 @@ class Engine:
             ids.add(rule.rule.rule_id)
             by_kind.setdefault(rule.kind, []).append(rule)
         self.rules = tuple(rules)
+        for before in self._sets.values():
+            before.is_over = True
         self._sets = {kind: RuleSet(each, self.retention_ms) for kind, each in by_kind.items()}
         self._keyed = {kind: keyed_by(kind) for kind in by_kind}
-        self._histories = {kind: self._histories.get(kind, {}) for kind in by_kind}
+        self.histories = {kind: self.histories.get(kind, {}) for kind in by_kind}
 
     def insert_fact(self, order: tuple[int, int, int], fact: Fact) -> list[Change]:
         """Show a fact to all rules, under each key that it has: (event time in ms, source partition, source offset)."""
@@ -86,44 +90,107 @@ class Engine:
 
     def insert(self, kind: Kind, key: Key, entry: Entry) -> list[Change]:
         """Show one entry to the rules of a kind of key; nothing where there are none, or where it was there already."""
-        histories = self._histories.get(kind)
+        histories = self.histories.get(kind)
         if histories is None:
             return []
+        history = histories.get(key)
+        if history is None or history.rules.is_over:
+            before_ms = self._before_ms
+            if before_ms is not None and entry.t_ms < before_ms:
+                self.too_late += 1
+                return []
+            history = self._history(kind, key, self._sets[kind])
+        return self.show(history, entry)
+
+    def show(self, history: History, entry: Entry) -> list[Change]:
+        """Show one entry to the rules of a history that is here, as `insert` does."""
         before_ms = self._before_ms
-        if before_ms is not None and entry.t_ms < before_ms:
+        if before_ms is None:
+            return history.insert(entry)
+        if entry.t_ms < before_ms:
             self.too_late += 1
             return []
-        history = histories.get(key)
-        if history is None:
-            history = histories[key] = History(key, self._sets[kind])
-        elif history.rules is not self._sets[kind]:
-            history.replace(self._sets[kind])
         changes = history.insert(entry)
-        if before_ms is not None and history.is_full():
+        if len(history.entries) >= history.trim_at:
             history.trim(before_ms)
         return changes
 
+    def insert_all(self, kind: Kind, key: Key, entries: list[Entry]) -> list[Change]:
+        """Show entries to the rules of a kind of key, as `insert` does one after the other.
+
+        What changes of one rule stands in its order; a fire that a later entry takes back may be left out.
+        """
+        rules = self._sets.get(kind)
+        if rules is None:
+            return []
+        before_ms = self._before_ms
+        if before_ms is not None:
+            given = len(entries)
+            entries = [entry for entry in entries if entry.t_ms >= before_ms]
+            self.too_late += given - len(entries)
+            if not entries:
+                return []
+        history = self._history(kind, key, rules)
+        changes = history.insert_all(entries)
+        if len(history.entries) >= history.trim_at and before_ms is not None:
+            history.trim(before_ms)
+        return changes
+
+    def _history(self, kind: Kind, key: Key, rules: RuleSet) -> History:
+        """The history of a key, with the rules that look at it now."""
+        histories = self.histories[kind]
+        history = histories.get(key)
+        if history is None:
+            history = histories[key] = History(key, rules)
+        elif history.rules is not rules:
+            history.replace(rules)
+        return history
+
     def holds(self, kind: Kind, key: Key) -> bool:
         """Whether a history is there."""
-        return key in self._histories.get(kind, ())
+        return key in self.histories.get(kind, ())
 
-    def load(self, kind: Kind, key: Key, entries: Iterable[Entry]) -> None:
-        """Put a history there as it was: its entries in order, each with its fires. No rule is asked again."""
+    def load(self, kind: Kind, key: Key, entries: Iterable[Entry]) -> History:
+        """Put a history there as it was: its entries in order, each with its fires. No rule is asked again.
+
+        One that no rule looks at is not kept.
+        """
+        history = History(key, self._sets.get(kind) or RuleSet(()))
         if kind in self._sets:
-            history = self._histories[kind][key] = History(key, self._sets[kind])
+            self.histories[kind][key] = history
+        if entries:
             history.load(entries)
+        return history
 
     def forget(self, kind: Kind, key: Key) -> None:
         """Drop a history from memory; `load` brings it back."""
-        self._histories.get(kind, {}).pop(key, None)
+        self.histories.get(kind, {}).pop(key, None)
+
+    def forget_idle(self) -> int:
+        """Drop the histories of which no entry can be seen that comes yet. Returns how many entries the others have."""
+        if self._before_ms is None:
+            return sum(len(history.entries) for held in self.histories.values() for history in held.values())
+        kept = 0
+        for kind, held in self.histories.items():
+            since_ms = self._before_ms - self.retained_ms(kind)
+            idle: list[Key] = []
+            for key, history in held.items():
+                entries = history.entries
+                if not entries or entries[-1].t_ms < since_ms:
+                    idle.append(key)
+                else:
+                    kept += len(entries)
+            for key in idle:
+                del held[key]
+        return kept
 
     def keys(self, kind: Kind) -> list[Key]:
         """The keys of a kind whose histories are there."""
-        return list(self._histories.get(kind, ()))
+        return list(self.histories.get(kind, ()))
 
     def entries(self, kind: Kind, key: Key) -> Sequence[Entry]:
         """The entries of a history in order; not to be changed."""
-        history = self._histories.get(kind, {}).get(key)
+        history = self.histories.get(kind, {}).get(key)
         return () if history is None else history.entries
 
     def retained_ms(self, kind: Kind) -> int:
@@ -144,19 +211,19 @@ class Engine:
         looked_at = 0
         for kind, key in islice(self._sweep, histories):
             looked_at += 1
-            history = self._histories.get(kind, {}).get(key)
+            history = self.histories.get(kind, {}).get(key)
             if history is not None:
                 if history.rules is not self._sets[kind]:
                     history.replace(self._sets[kind])
                 history.trim(self._before_ms)
                 if not history.entries:
-                    del self._histories[kind][key]
+                    del self.histories[kind][key]
         if looked_at < histories:
-            self._sweep = iter([(kind, key) for kind, held in self._histories.items() for key in held])
+            self._sweep = iter([(kind, key) for kind, held in self.histories.items() for key in held])
 
     def standing(self) -> Iterator[tuple[Kind, Key, Entry, RuleRef, Fire]]:
         """All fires that stand, of the entries that are not forgotten."""
-        for kind, held in self._histories.items():
+        for kind, held in self.histories.items():
             rules = {rule.ref for rule in self.rules if rule.kind == kind}
             for key, history in held.items():
                 for entry in history.entries:

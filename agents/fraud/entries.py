@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from schemas.facts import Fact, FactValue
 
@@ -38,28 +40,31 @@ class Fire(NamedTuple):
     contributions: tuple[tuple[str, int], ...] = ()
 
 
-class Entry:
-    """One fact in the history of one key.
+class Entry(msgspec.Struct, eq=False, gc=False):
+    """One fact in the history of one key. There are as many as facts in memory: the collector does not look at them.
 
     Attributes:
         order: where it stands in the history; unique within it.
-        t_ms: event time, the first of `order`.
         fact: what rules see of it; not to be changed.
+        fires: what rules said of it; None where none said anything.
+        t_ms: event time, the first of `order`.
         asset: the fact's asset; None where it has none.
         transaction_id: the fact's transaction; None where it has none.
-        fires: what rules said of it; None where none said anything.
     """
 
-    __slots__ = ("asset", "fact", "fires", "order", "t_ms", "transaction_id")
+    order: Order
+    fact: Any
+    fires: dict[RuleRef, Fire] | None = None
+    t_ms: int = 0
+    asset: FactValue | None = None
+    transaction_id: FactValue | None = None
 
-    def __init__(self, order: Order, fact: Fact, fires: dict[RuleRef, Fire] | None = None):
-        self.order = order
-        self.t_ms = order[0]
-        self.fact = fact
+    def __post_init__(self) -> None:
+        get = self.fact.get
+        self.t_ms = self.order[0]
         # Noted here, where the fact is at hand: it is asked of many entries at once, long after.
-        self.asset = fact.get("asset")
-        self.transaction_id = fact.get("transaction_id")
-        self.fires = fires
+        self.asset = get("asset")
+        self.transaction_id = get("transaction_id")
 
     def evidence_id(self) -> str:
         """Id of its transaction; where it has none, source partition and offset."""
@@ -77,6 +82,8 @@ def keyed_by(kind: Kind) -> Callable[[Fact], list[tuple[Key, Fact, int]]]:
     payee's, `direction` in; one with `wallet_id` alone has that, with its own direction.
     """
     if "party_id" in kind:
+        if len(kind) == 1:
+            return lambda fact: [((whole(seen.get("party_id")),), seen, leg) for seen, leg in _parties(fact)]  # type: ignore[arg-type]
         return lambda fact: [
             (key, seen, leg) for seen, leg in _parties(fact) if (key := _key_of(kind, seen)) is not None
         ]
@@ -87,7 +94,7 @@ def keyed_by(kind: Kind) -> Callable[[Fact], list[tuple[Key, Fact, int]]]:
             value = fact.get(name)
             if value is None:
                 return []
-            return [((_whole(value) if value.__class__ is float else value,), fact, 0)]
+            return [((whole(value) if value.__class__ is float else value,), fact, 0)]
 
         return keys_of_one
 
@@ -104,23 +111,78 @@ def _key_of(kind: Kind, fact: Fact) -> Key | None:
         value = fact.get(name)
         if value is None:
             return None
-        values.append(_whole(value) if value.__class__ is float else value)
+        values.append(whole(value) if value.__class__ is float else value)
     return tuple(values)
 
 
-def _whole(value: FactValue) -> FactValue:
+def key_under(kind: Kind, leg: int, fact: Fact) -> Key:
+    """The key that a fact has of a kind, under this leg.
+
+    Raises:
+        KeyError: it has none.
+    """
+    if len(kind) == 1 and kind[0] != "party_id":
+        value = fact[kind[0]]
+        return (whole(value) if value.__class__ is float else value,)
+    key = _key_of(kind, seen_from(kind, leg, fact))
+    if key is None:
+        raise KeyError(f"a fact has no {', '.join(kind)}")
+    return key
+
+
+def whole(value: FactValue) -> FactValue:
     """1 for 1.0: one key, whichever came first."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class PartyFact(Mapping[str, FactValue]):
+    """A fact as one of its parties sees it: another `direction`, and `party_id`.
+
+    A copy would take as much memory as the fact, for each payment twice.
+    """
+
+    __slots__ = ("_direction", "_fact", "_party_id")
+
+    def __init__(self, fact: Fact, party_id: FactValue, direction: FactValue | None):
+        self._fact = fact
+        self._party_id = party_id
+        self._direction = direction
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of a field."""
+        if name == "direction":
+            return default if self._direction is None else self._direction
+        return self._party_id if name == "party_id" else self._fact.get(name, default)
+
+    def __getitem__(self, name: str) -> FactValue:
+        found: FactValue | None = self.get(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        if name == "direction":
+            return self._direction is not None
+        return name == "party_id" or name in self._fact
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (name for name in self._fact if name not in ("direction", "party_id"))
+        if self._direction is not None:
+            yield "direction"
+        yield "party_id"
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _parties(fact: Fact) -> list[tuple[Fact, int]]:
     payer, payee = fact.get("wallet_id"), fact.get("to_wallet_id")
     if payee is None:
-        return [] if payer is None else [({**fact, "party_id": payer}, 0)]
+        return [] if payer is None else [(PartyFact(fact, payer, fact.get("direction")), 0)]
     seen: list[tuple[Fact, int]] = []
     if payer is not None:
-        seen.append(({**fact, "party_id": payer, "direction": "out"}, 0))
-    seen.append(({**fact, "party_id": payee, "direction": "in"}, 1))
+        seen.append((PartyFact(fact, payer, "out"), 0))
+    seen.append((PartyFact(fact, payee, "in"), 1))
     return seen
 
 
@@ -128,4 +190,8 @@ def seen_from(kind: Kind, leg: int, fact: Fact) -> Fact:
     """A fact as it is seen from the key under which it has this leg; as `keyed_by` gave it."""
     if "party_id" not in kind:
         return fact
-    return next(seen for seen, each in _parties(fact) if each == leg)
+    if fact.get("to_wallet_id") is None:
+        return PartyFact(fact, fact["wallet_id"], fact.get("direction"))
+    if leg:
+        return PartyFact(fact, fact["to_wallet_id"], "in")
+    return PartyFact(fact, fact["wallet_id"], "out")

@@ -5,30 +5,25 @@ One object for each rule and key. It is a cache: what it holds is a function of 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from agents.fraud.compile import CompiledRule
 from agents.fraud.entries import Entry, Fire
 from agents.fraud.measures import Ratio, shown, signed_square
-from agents.fraud.windows import Window, order_of, window_of
+from agents.fraud.sequences import SequenceEvaluation, Settle
+from agents.fraud.windows import Window
 from schemas.fraud_filters import Filter
 
 #: Ids of transactions that a fire names.
 MAX_EVIDENCE: Final = 20
 
 
-class Settle(Protocol):
-    """Told what a rule says of an entry: a fire, or None."""
-
-    def __call__(self, rule: CompiledRule, entry: Entry, fire: Fire | None) -> None: ...
-
-
 class Evaluation(Protocol):
-    """A rule on the history of one key. What concerns it not at all (`concern`) it is not shown."""
+    """A rule on the history of one key. What concerns it not at all (`concern`) it is not shown.
 
-    rule: CompiledRule
+    Tracks are held by the history: an entry is there before any rule is shown it.
+    """
 
     def newest(self, entry: Entry, settle: Settle) -> None:
         """An entry that comes after all others: say what the rule says of it."""
@@ -46,11 +41,15 @@ class Evaluation(Protocol):
         """Forget what no entry at or after `before_ms` plus the rule's retention can see."""
 
 
-def maker_of(rule: CompiledRule) -> Callable[[CompiledRule], Evaluation]:
-    """What makes its evaluations, of keys without entries. Combinations are seen to by the history itself."""
+def maker_of(rule: CompiledRule) -> Callable[[CompiledRule, Sequence[Window]], Evaluation]:
+    """What makes its evaluations, of a key with its windows. Combinations are seen to by the history itself."""
     if rule.aggregate is not None:
         return ComparedEvaluation if concern(rule) is None else AggregateEvaluation
-    return SequenceEvaluation if rule.steps else FactEvaluation
+    return _sequence if rule.steps else FactEvaluation
+
+
+def _sequence(rule: CompiledRule, _windows: Sequence[Window]) -> Evaluation:
+    return SequenceEvaluation(rule)
 
 
 def concern(rule: CompiledRule) -> Filter | None:
@@ -62,12 +61,57 @@ def concern(rule: CompiledRule) -> Filter | None:
     return rule.rule.filter if all(spec is None or spec.passes is None for spec in specs) else None
 
 
+class Least(NamedTuple):
+    """With less in a history than that a rule says nothing of any entry: nothing has to be held for it.
+
+    Attributes:
+        entries: how many there are.
+        minor: what the absolute amounts of all of them come to, of whatever asset.
+    """
+
+    entries: int
+    minor: int
+
+
+def least_of(rule: CompiledRule) -> Least:
+    """What a history must have at least for a rule to fire."""
+    if rule.steps:
+        return Least(len(rule.steps), 0)
+    least = 1
+    for spec in (rule.aggregate, rule.against):
+        if spec is not None:
+            counted = max(spec.min_events, spec.function not in ("count", "count_distinct", "sum"))
+            if spec is rule.aggregate and spec.function in ("count", "count_distinct"):
+                counted = max(counted, _reached(rule))
+            if spec is rule.aggregate and spec.function == "ratio" and _reached(rule) > 1:
+                # That of one entry is 0 or 1.
+                counted = max(counted, 2)
+            # The entry itself is there besides those that a window without it holds.
+            least = max(least, counted + (not spec.include_current))
+    main = rule.aggregate
+    is_of_amounts = main is not None and main.function == "sum" and main.source == ("number", "amount_minor", None)
+    return Least(least, max(0, _reached(rule)) if is_of_amounts else 0)
+
+
+def _reached(rule: CompiledRule) -> int:
+    """The least whole number that the rule fires at where it compares with a number; 0 where there may be none."""
+    if rule.limit is None or rule.rule.condition is None:
+        return 0
+    above, below = rule.limit
+    match rule.rule.condition.op:
+        case "ge" | "eq":
+            return int(-(-above // below))
+        case "gt":
+            return int(above // below) + 1
+    return 0
+
+
 class FactEvaluation:
     """A rule that looks at nothing but the fact."""
 
     __slots__ = ("rule",)
 
-    def __init__(self, rule: CompiledRule):
+    def __init__(self, rule: CompiledRule, _windows: Sequence[Window] = ()):
         self.rule = rule
 
     def newest(self, entry: Entry, settle: Settle) -> None:
@@ -99,29 +143,28 @@ class AggregateEvaluation:
 
     __slots__ = ("_against", "_main", "rule")
 
-    def __init__(self, rule: CompiledRule):
+    def __init__(self, rule: CompiledRule, windows: Sequence[Window]):
         self.rule = rule
-        assert rule.aggregate is not None
-        self._main = window_of(rule.aggregate)
-        self._against = None if rule.against is None else window_of(rule.against)
+        self._main = windows[0]
+        self._against = windows[1] if len(windows) > 1 else None
 
     def newest(self, entry: Entry, settle: Settle) -> None:
-        main, against = self._main, self._against
-        measured = main.newest(entry)
-        normal = None if against is None else against.newest(entry)
-        if measured is not None:
-            fire = self._compared(entry, measured, normal)
-            if fire is not None:
-                settle(self.rule, entry, fire)
-        if not main.spec.include_current:
-            main.append(entry)
-        if against is not None and not against.spec.include_current:
-            against.append(entry)
+        measured = self._main.newest(entry)
+        if measured is None:
+            return
+        rule = self.rule
+        limit = rule.limit
+        # Few facts fire: where a number is the limit, the others are told at once.
+        if limit is not None and not rule.compare(measured[0] * limit[1], limit[0] * measured[1]):  # type: ignore[misc]
+            return
+        fire = self._compared(entry, measured, None if self._against is None else self._against.newest(entry))
+        if fire is not None:
+            settle(rule, entry, fire)
 
     def late(self, entry: Entry, entries: Sequence[Entry], after: int, settle: Settle) -> None:
         until_ms = entry.t_ms
         for window in self._windows():
-            if self._counts(window, entry) and window.insert(entry):
+            if window.track.counts(entry):
                 until_ms = max(until_ms, entry.t_ms + window.spec.window_ms)
         self._look(entry, settle)
         for at in range(after, len(entries)):
@@ -131,19 +174,13 @@ class AggregateEvaluation:
             self._look(each, settle)
 
     def load(self, entry: Entry) -> None:
-        for window in self._windows():
-            if self._counts(window, entry):
-                window.append(entry)
+        pass
 
     def trim(self, before_ms: int) -> None:
-        for window in self._windows():
-            window.trim(before_ms - window.spec.window_ms)
+        pass
 
     def _windows(self) -> tuple[Window, ...]:
         return (self._main,) if self._against is None else (self._main, self._against)
-
-    def _counts(self, window: Window, entry: Entry) -> bool:
-        return (window.spec.passes or self.rule.passes)(entry.fact)
 
     def _look(self, entry: Entry, settle: Settle) -> None:
         """Say again what the rule says of an entry that comes before others."""
@@ -209,115 +246,5 @@ class ComparedEvaluation(AggregateEvaluation):
     __slots__ = ()
 
     def newest(self, entry: Entry, settle: Settle) -> None:
-        looked = self.rule.passes(entry.fact)
-        measures: list[Ratio | None] = []
-        after: list[Window] = []
-        for window in self._windows():
-            counts = self._counts(window, entry)
-            if looked:
-                measures.append(window.newest(entry, counts))
-            if counts and not (looked and window.spec.include_current):
-                after.append(window)
-        if looked and measures[0] is not None:
-            fire = self._compared(entry, measures[0], measures[-1])
-            if fire is not None:
-                settle(self.rule, entry, fire)
-        for window in after:
-            window.append(entry)
-
-
-#: Of each number of steps, the entries that passed them, with the latest start there is; None where there are none.
-_Chains = tuple[tuple[Entry, ...] | None, ...]
-
-
-class SequenceEvaluation:
-    """A rule that asks for facts in an order.
-
-    Of the ways to have passed the first n steps only that which began last can matter: if its beginning has left the
-    window, so have all others'. So one chain is held for each n, at each entry that passes a step.
-    """
-
-    __slots__ = ("_after", "_entries", "_first_steps", "_masks", "rule")
-
-    def __init__(self, rule: CompiledRule):
-        self.rule = rule
-        self._entries: list[Entry] = []
-        #: Which steps each entry passes, as bits.
-        self._masks: list[int] = []
-        self._after: list[_Chains] = []
-        #: All steps but the last, as bits.
-        self._first_steps = (1 << len(rule.steps) - 1) - 1
-
-    def newest(self, entry: Entry, settle: Settle) -> None:
-        mask = self._mask(entry)
-        if mask:
-            self._entries.append(entry)
-            self._masks.append(mask)
-            fire = self._judge(len(self._entries) - 1)
-            if fire is not None:
-                settle(self.rule, entry, fire)
-
-    def late(self, entry: Entry, entries: Sequence[Entry], after: int, settle: Settle) -> None:  # noqa: ARG002 - has its own list
-        mask = self._mask(entry)
-        if not mask:
-            return
-        at = bisect_left(self._entries, entry.order, key=order_of)
-        behind = self._after[at:]
-        del self._after[at:]
-        self._entries.insert(at, entry)
-        self._masks.insert(at, mask)
-        until_ms, done = entry.t_ms + self.rule.within_ms, 0
-        for index in range(at, len(self._entries)):
-            each = self._entries[index]
-            if each.t_ms >= until_ms:
-                break
-            settle(self.rule, each, self._judge(index))
-            done += 1
-        # What is held further on may name the chains of before; those that it lacks have left each window there.
-        self._after += behind[done - 1 :]
-
-    def load(self, entry: Entry) -> None:
-        mask = self._mask(entry)
-        if mask:
-            self._entries.append(entry)
-            self._masks.append(mask)
-            self._judge(len(self._entries) - 1)
-
-    def trim(self, before_ms: int) -> None:
-        gone = bisect_left(self._entries, before_ms - self.rule.within_ms, key=lambda each: each.t_ms)
-        del self._entries[:gone], self._masks[:gone], self._after[:gone]
-
-    def _mask(self, entry: Entry) -> int:
-        fact, mask, bit = entry.fact, 0, 1
-        for step in self.rule.steps:
-            if step(fact):
-                mask |= bit
-            bit <<= 1
-        return mask
-
-    def _judge(self, at: int) -> Fire | None:
-        """Go on to an entry by what is held of the one before; what the rule says of it."""
-        steps, entry, mask = len(self.rule.steps), self._entries[at], self._masks[at]
-        before: _Chains = self._after[at - 1] if at else (None,) * (steps - 1)
-        # The last step alone begins no chain and takes none further.
-        self._after.append(self._chains(before, entry, mask) if mask & self._first_steps else before)
-        way = before[steps - 2]
-        if way is None or not mask >> (steps - 1) & 1:
-            return None
-        start_ms = entry.t_ms - self.rule.within_ms
-        if way[0].t_ms <= start_ms:
-            return None
-        evidence = tuple(each.evidence_id() for each in (*way, entry))
-        return Fire(None, None, None, start_ms, steps, evidence)
-
-    def _chains(self, before: _Chains, entry: Entry, mask: int) -> _Chains:
-        """The chains after an entry that passes these steps."""
-        chains = list(before)
-        if mask & 1:
-            chains[0] = (entry,)
-        for index in range(1, len(chains)):
-            way = before[index - 1]
-            held = before[index]
-            if mask >> index & 1 and way is not None and (held is None or way[0].order >= held[0].order):
-                chains[index] = (*way, entry)
-        return tuple(chains)
+        if self.rule.passes(entry.fact):
+            super().newest(entry, settle)

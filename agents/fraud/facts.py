@@ -13,7 +13,9 @@ import msgspec
 from agents.ledger.accounts import available
 from schemas import events as ev
 from schemas.clock import unix_ms
+from schemas.commands import OPERATIONS
 from schemas.facts import FactValue
+from schemas.topics import FRAUD_COMMANDS
 
 DAY_MS: Final = 86_400_000
 #: 1970-01-01 was a Thursday.
@@ -34,7 +36,14 @@ _PASSED_OVER: Final = frozenset(
     {ev.BATCH_SEALED, ev.CLOCK_TICKED, ev.REQUEST_FORWARDED, ev.REQUEST_PARKED, ev.REQUEST_DEAD_LETTERED}
 )
 #: Commands on a transaction that is there already; what they do is told by events of other types.
+#: About a transaction that was decided before.
+_NOTES: Final = frozenset(
+    {ev.TRANSACTION_CONFIRMED, ev.TRANSACTION_CONTRADICTED, ev.TRANSACTION_SCREENED, ev.TRANSACTION_OVERDUE}
+)
 _ACTS: Final = frozenset({"release", "cancel", "submit", "settle", "fail", "return", "resolve_dispute"})
+
+#: What the role itself has ordered: a rule on refusals that locks would else go on from the refusal of its own lock.
+_OWN_ORDERS: Final = frozenset(operation for operation, (topic, _) in OPERATIONS.items() if topic == FRAUD_COMMANDS)
 
 
 class _Device(msgspec.Struct, gc=False):
@@ -79,6 +88,7 @@ class _Seen(msgspec.Struct):
     asset: str | None = None
     balances: tuple[ev.AccountBalance, ...] = ()
     rail: str | None = None
+    screening: str | None = None
     sub_wallet: str | None = None
     counterparty: ev.Counterparty | None = None
     code: str | None = None
@@ -102,11 +112,13 @@ class Recorded(NamedTuple):
     is_clamped: bool
     #: The first decision of a transaction: what a rule sees that names no `type`.
     is_first: bool
+    #: A payment that waits for the verdict of screening.
+    is_gated: bool
     fact: dict[str, FactValue]
 
 
 def fact_of(value: bytes, lateness_ms: int) -> Recorded | None:
-    """The fact that an event of the ledger is; None where it is none, such as a seal.
+    """The fact that an event of the ledger is; None where it is none, such as a seal, or an order of this role.
 
     Args:
         value: the event's bytes.
@@ -116,7 +128,7 @@ def fact_of(value: bytes, lateness_ms: int) -> Recorded | None:
         msgspec.MsgspecError: it is no event of the ledger.
     """
     seen = _decode(value)
-    if seen.type in _PASSED_OVER or seen.wallet_id is None:
+    if seen.type in _PASSED_OVER or seen.operation in _OWN_ORDERS or seen.wallet_id is None:
         return None
     recorded_at_ms = unix_ms(seen.recorded_at)
     occurred_at_ms = recorded_at_ms if seen.occurred_at is None else unix_ms(seen.occurred_at)
@@ -130,7 +142,8 @@ def fact_of(value: bytes, lateness_ms: int) -> Recorded | None:
     _add_command(fact, seen)
     _add_circumstances(fact, seen)
     add_calendar(fact, t_ms)
-    return Recorded(t_ms, recorded_at_ms, t_ms != occurred_at_ms, _is_first(seen), fact)
+    is_gated = seen.type == ev.TRANSACTION_INITIATED and seen.screening is not None
+    return Recorded(t_ms, recorded_at_ms, t_ms != occurred_at_ms, _is_first(seen), is_gated, fact)
 
 
 def add_calendar(fact: dict[str, FactValue], t_ms: int) -> None:
@@ -150,32 +163,54 @@ def _is_first(seen: _Seen) -> bool:
     if seen.type == ev.REQUEST_REJECTED:
         return seen.operation in _DIRECTIONS or seen.operation in ("refund", "convert", "batch")
     return (
-        seen.from_state is None and seen.to_state is not None and seen.leg is None and seen.transaction_id is not None
+        seen.from_state is None
+        and seen.to_state is not None
+        and seen.leg is None
+        and seen.transaction_id is not None
+        and seen.type not in _NOTES
     )
 
 
 def _add_command(fact: dict[str, FactValue], seen: _Seen) -> None:
     """What was asked for; of a rejected command from the request that its event keeps."""
-    request, party = seen.request or _NO_REQUEST, seen.counterparty
+    request, party, operation = seen.request or _NO_REQUEST, seen.counterparty, seen.operation
+    if operation is not None:
+        fact["operation"] = operation
+    if seen.code is not None:
+        fact["code"] = seen.code
+    if seen.transaction_id is not None:
+        fact["transaction_id"] = seen.transaction_id
+    parent = seen.parent_transaction_id or (request.transaction_id if operation not in _ACTS else None)
+    if parent is not None:
+        fact["parent_transaction_id"] = parent
+    if seen.sub_wallet is not None:
+        fact["sub_wallet"] = seen.sub_wallet
     to_wallet_id = request.to_wallet_id if party is None else party.wallet_id
-    named = request.transaction_id if seen.operation not in _ACTS else None
-    _add(
-        fact,
-        ("operation", seen.operation),
-        ("code", seen.code),
-        ("transaction_id", seen.transaction_id),
-        ("parent_transaction_id", seen.parent_transaction_id or named),
-        ("sub_wallet", seen.sub_wallet),
-        ("to_wallet_id", to_wallet_id),
-        ("to_sub_wallet", request.to_sub_wallet if party is None else party.sub_wallet),
-        ("direction", "in" if seen.leg else direction_of(seen.operation, to_wallet_id is not None)),
-        ("amount_minor", request.amount_minor if seen.amount_minor is None else seen.amount_minor),
-        ("asset", seen.asset or request.asset),
-        ("rail", seen.rail or request.rail),
-        ("tier", None if seen.tier is None else seen.tier.partition("@")[0]),
-        ("available_minor", _available_minor(seen)),
-        ("reward_code", request.code),
-    )
+    if to_wallet_id is not None:
+        fact["to_wallet_id"] = to_wallet_id
+    to_sub_wallet = request.to_sub_wallet if party is None else party.sub_wallet
+    if to_sub_wallet is not None:
+        fact["to_sub_wallet"] = to_sub_wallet
+    direction = "in" if seen.leg else direction_of(operation, to_wallet_id is not None)
+    if direction is not None:
+        fact["direction"] = direction
+    amount_minor = request.amount_minor if seen.amount_minor is None else seen.amount_minor
+    if amount_minor is not None:
+        fact["amount_minor"] = amount_minor
+    asset = seen.asset or request.asset
+    if asset is not None:
+        fact["asset"] = asset
+    rail = seen.rail or request.rail
+    if rail is not None:
+        fact["rail"] = rail
+    if seen.tier is not None:
+        fact["tier"] = seen.tier.partition("@")[0]
+    if seen.balances:
+        available_minor = _available_minor(seen)
+        if available_minor is not None:
+            fact["available_minor"] = available_minor
+    if request.code is not None:
+        fact["reward_code"] = request.code
 
 
 def _available_minor(seen: _Seen) -> int | None:
@@ -189,20 +224,22 @@ def _add_circumstances(fact: dict[str, FactValue], seen: _Seen) -> None:
     """The device and what the requester refers to."""
     device = seen.device
     if device is not None:
-        _add(
-            fact,
-            ("device", device.fingerprint),
-            ("ip", device.ip),
-            ("latitude", device.latitude),
-            ("longitude", device.longitude),
-        )
+        if device.fingerprint is not None:
+            fact["device"] = device.fingerprint
+        if device.ip is not None:
+            fact["ip"] = device.ip
+        if device.latitude is not None:
+            fact["latitude"] = device.latitude
+        if device.longitude is not None:
+            fact["longitude"] = device.longitude
     references = seen.references or (seen.request or _NO_REQUEST).references
     if references is not None:
-        _add(fact, ("merchant", references.merchant), ("order", references.order), ("user", references.user))
-
-
-def _add(fact: dict[str, FactValue], *fields: tuple[str, FactValue | None]) -> None:
-    fact.update({name: value for name, value in fields if value is not None})
+        if references.merchant is not None:
+            fact["merchant"] = references.merchant
+        if references.order is not None:
+            fact["order"] = references.order
+        if references.user is not None:
+            fact["user"] = references.user
 
 
 _NO_REQUEST: Final = _Request()

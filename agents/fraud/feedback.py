@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
+from agents.fraud.screening import take_verdict
 from agents.fraud.turn import Turn
 from schemas.fraud_events import ALERT_LABELLED, FEEDBACK_REFUSED, SUBJECT_SNOOZED, AlertChanged, FraudEvent
-from schemas.fraud_feedback import Label, Snooze, read_feedback
+from schemas.fraud_feedback import Label, PaymentVerdict, Snooze, read_feedback
 from schemas.fraud_internal import ForwardedFeedback, encode_fraud_internal
 from schemas.partitioning import partition_of
 from schemas.topics import FRAUD_INTERNAL
@@ -36,6 +37,8 @@ def take_feedback(turn: Turn, record: InputRecord, value: bytes | None) -> None:
         return
     if isinstance(feedback, Label):
         _label(turn, record, feedback)
+    elif isinstance(feedback, PaymentVerdict):
+        take_verdict(turn, record, feedback)
     else:
         _snooze(turn, record, feedback)
 

@@ -19,8 +19,9 @@ from agents.fraud.published import Bounds, RuleBook, read_rule
 from agents.fraud.uses import uses
 from agents.ledger.exchange import minor_for_minor
 from schemas.assets import Asset
-from schemas.facts import Fact, FactValue
+from schemas.facts import ANOMALY_SCORE, Fact, FactValue
 from schemas.fraud_filters import All, Check, Filter
+from schemas.fraud_internal import KeyUse
 from schemas.fraud_rules import Aggregate, Rule
 from schemas.reference import Reference
 from schemas.topics import FRAUD_RULES, LISTS
@@ -43,22 +44,22 @@ class KindInUse(NamedTuple):
         kept_s: how far back its histories are kept.
         sees_all: whether all facts count, not only the first of each transaction.
         keys_of: the keys of a fact.
+        uses: what a fact is counted under, by leg.
         concerns: what a fact must pass one of to be counted; None where each is.
     """
 
     kept_s: int
     sees_all: bool
     keys_of: Callable[[Fact], list[tuple[Key, Fact, int]]]
+    uses: tuple[KeyUse, KeyUse]
     concerns: tuple[Passes, ...] | None
 
     def counts(self, seen: Fact) -> bool:
         """Whether a fact is counted under a key of this kind: some rule looks at it."""
-        if self.concerns is None:
-            return True
-        for passes in self.concerns:  # noqa: SIM110 - `any` with a generator takes twice as long
+        for passes in self.concerns or ():
             if passes(seen):
                 return True
-        return False
+        return self.concerns is None
 
 
 class Followed:
@@ -68,12 +69,19 @@ class Followed:
         generation: higher with every change of the rules; `prepare` brings the others up to it.
         rules: compiled, those in effect.
         kinds: the kinds of keys that facts are counted under.
+        uses: what facts are counted under: of each of `kinds` one for each leg.
+        keyed: the same to go through for each fact: number in `uses` and use of the first leg, the field where the key
+            is no more than that, and the kind.
+        learns: whether a rule in effect looks at what is learned.
     """
 
     def __init__(self, retention_s: int):
         self.generation = 0
         self.rules: tuple[CompiledRule, ...] = ()
         self.kinds: Mapping[Kind, KindInUse] = {}
+        self.uses: list[KeyUse] = []
+        self.keyed: list[tuple[int, KeyUse, str | None, KindInUse]] = []
+        self.learns = False
         self._book = RuleBook(Bounds(retention_s=retention_s))
         #: Combinations whose rules are not there yet: a compacted topic gives them in any order.
         self._waiting: dict[str, Rule] = {}
@@ -141,8 +149,21 @@ class Followed:
         kept_s[BY_WALLET] = max(kept_s.get(BY_WALLET, 0), BY_WALLET_KEPT_S)
         kinds = dict.fromkeys([BY_WALLET, *(rule.key for rule in effective)])
         self.kinds = {
-            kind: KindInUse(kept_s[kind], kind in typed, keyed_by(kind), self._concerns(kind)) for kind in kinds
+            kind: KindInUse(
+                kept_s[kind],
+                kind in typed,
+                keyed_by(kind),
+                (KeyUse(kind, kept_s[kind], 0), KeyUse(kind, kept_s[kind], 1)),
+                self._concerns(kind),
+            )
+            for kind in kinds
         }
+        self.uses = [use for kind in self.kinds.values() for use in kind.uses]
+        self.keyed = [
+            (2 * at, use.uses[0], kind[0] if len(kind) == 1 and kind != ("party_id",) else None, use)
+            for at, (kind, use) in enumerate(self.kinds.items())
+        ]
+        self.learns = any(use.field == ANOMALY_SCORE for rule in effective for use in uses(rule))
         self._list_checks = list_checks(effective)
         self._assets = exchange_assets(effective)
 
@@ -167,6 +188,8 @@ class Followed:
 
     def enrich(self, fact: dict[str, FactValue], t_ms: int) -> dict[str, FactValue]:
         """The fact with what lists and rates say of it, as far as rules ask."""
+        if not (self._list_checks or self._assets):
+            return fact
         found = self._lists.enrich(fact, self._list_checks) if self._list_checks else fact
         amount, asset = fact.get("amount_minor"), fact.get("asset")
         if self._assets and isinstance(amount, int) and isinstance(asset, str):

@@ -5,16 +5,20 @@ A history is a cache: it can be forgotten and loaded again from its entries and 
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from agents.fraud.compile import CompiledRule
 from agents.fraud.entries import Entry, Fire, Key
-from agents.fraud.evaluating import MAX_EVIDENCE, Evaluation, concern, maker_of
-from agents.fraud.filters import Passes, compile_filter
-from agents.fraud.windows import order_of
-from schemas.fraud_filters import Filter
+from agents.fraud.evaluating import MAX_EVIDENCE, Evaluation
+from agents.fraud.rule_sets import Combined, RuleSet
+from agents.fraud.windows import Track, order_of, window_of
+from schemas.facts import Fact
+
+#: More than amounts come to.
+_ENOUGH: Final = 1 << 200
 
 
 class Change(NamedTuple):
@@ -29,161 +33,181 @@ class Change(NamedTuple):
     fire: Fire | None
 
 
-class Combined(NamedTuple):
-    """A combination: its rule, the scores of the rules that it adds up."""
-
-    rule: CompiledRule
-    scores: dict[str, int]
-    threshold: int
-
-
-class RuleSet:
-    """The rules of one kind of key.
-
-    Attributes:
-        plain: those that look at facts.
-        concerned: a filter (None for each fact), and the indexes in `plain` of the rules that facts which pass it
-            concern: what rules have in common is asked once.
-        makers: of each rule of `plain`, what makes its evaluations.
-        combinations: those that look at other rules, each after those that it looks at.
-        members: ids of the rules that combinations look at.
-        retention_ms: how far back one of them looks.
-    """
-
-    __slots__ = ("combinations", "concerned", "makers", "members", "plain", "retention_ms")
-
-    def __init__(self, rules: Sequence[CompiledRule], retention_ms: int = 0):
-        self.plain = [each for each in rules if each.rule.combination is None]
-        self.makers = [maker_of(each) for each in self.plain]
-        by_filter: dict[Filter | None, list[int]] = {}
-        for index, each in enumerate(self.plain):
-            by_filter.setdefault(concern(each), []).append(index)
-        self.concerned: list[tuple[Passes | None, list[int]]] = [
-            (None if part is None else compile_filter(part), indexes) for part, indexes in by_filter.items()
-        ]
-        self.combinations = _combinations(rules)
-        self.members = {rule_id for each in self.combinations for rule_id in each.scores}
-        self.retention_ms = max([retention_ms, *(each.retention_ms for each in rules)])
-
-
-def _combinations(rules: Sequence[CompiledRule]) -> list[Combined]:
-    """In an order in which each comes after those that it looks at; those in a circle come last, as they stand.
-
-    An active combination does not count what a rule in shadow says: nobody may feel that yet.
-    """
-    found: dict[str, Combined] = {}
-    known = {each.rule.rule_id: each.rule for each in rules}
-    for each in rules:
-        combination = each.rule.combination
-        if combination is not None:
-            members = [known[rule_id] for rule_id in dict.fromkeys(combination.rules) if rule_id in known]
-            scores = {
-                member.rule_id: member.score
-                for member in members
-                if member.state != "shadow" or each.rule.state != "active"
-            }
-            found[each.rule.rule_id] = Combined(each, scores, combination.threshold)
-    sorted_: list[Combined] = []
-    waiting = list(found.values())
-    while waiting:
-        names = {each.rule.rule.rule_id for each in waiting}
-        ready = [each for each in waiting if not names & each.scores.keys()] or waiting
-        sorted_ += ready
-        waiting = [each for each in waiting if each not in ready]
-    return sorted_
+#: Of most entries; not to be changed.
+NOTHING: Final[list[Change]] = []
 
 
 class History:
     """Entries of one key in order, and what rules hold of them."""
 
-    __slots__ = ("_changes", "_evaluations", "_fired", "_trim_at", "entries", "key", "rules")
+    __slots__ = (
+        "_changes",
+        "_evaluations",
+        "_fired",
+        "_last_ms",
+        "_tracks",
+        "entries",
+        "is_idle",
+        "key",
+        "minor",
+        "rules",
+        "seen",
+        "trim_at",
+    )
 
     def __init__(self, key: Key, rules: RuleSet):
         self.key = key
-        self.rules = rules
         self.entries: list[Entry] = []
-        #: Of each rule of `plain`; None before the first fact that concerns it.
-        self._evaluations: list[Evaluation | None] = [None] * len(rules.plain)
+        #: For whoever keeps it: it was not used for some time.
+        self.is_idle = False
+        self._last_ms: float = -math.inf
+        #: How many entries there were, and what their absolute amounts come to; those that are forgotten counted too.
+        self.seen = self.minor = 0
+        self._changes: list[Change] = NOTHING
+        #: With so many entries, twice those that it was left with, it is time to trim it, at a cost of O(1) for each.
+        self.trim_at = 64
+        # It holds nothing of any rule yet: most keys never have as many entries as one of them asks for.
+        self.rules = rules
+        #: Of each rule of `plain`; None before the first fact that concerns it and with which it may fire.
+        self._evaluations: list[Evaluation | None] | None = None
+        self._tracks: Sequence[Track | None] = ()
         #: Rule that a combination looks at -> entries at which it fired, in order.
-        self._fired: dict[str, list[Entry]] = {}
-        self._changes: list[Change] = []
-        self._trim_at = 64
+        self._fired: dict[str, list[Entry]] | None = None
 
     def insert(self, entry: Entry) -> list[Change]:
-        """Show an entry to the rules, and again those that it changes; one that is there already changes nothing."""
-        entries, rules, held = self.entries, self.rules, self._evaluations
-        fact, settle = entry.fact, self.settle
+        """Show an entry to the rules, and again those that it changes; one that is there already changes nothing.
+
+        The list is not to be changed.
+        """
+        entries, late_at = self.entries, 0
+        if entry.t_ms <= self._last_ms and entry.order <= entries[-1].order:
+            late_at = self._place_late(entry)
+            if not late_at:
+                return NOTHING
+        else:
+            self._last_ms = entry.t_ms
+            entries.append(entry)
+        self.seen = seen = self.seen + 1
+        fact, rules = entry.fact, self.rules
+        if rules.weighs:
+            self._weigh(fact)
+        if seen < rules.least:
+            return NOTHING
         changes: list[Change] = []
         self._changes = changes
-        at = len(entries)
-        if not at or entry.order > entries[-1].order:
-            entries.append(entry)
-            for passes, indexes in rules.concerned:
-                if passes is None or passes(fact):
-                    for index in indexes:
-                        (held[index] or self._evaluation(index)).newest(entry, settle)
-        else:
-            at = bisect_left(entries, entry.order, key=order_of)
-            if entries[at].order == entry.order:
-                return []
-            entries.insert(at, entry)
-            for index in self._concerned(entry):
-                (held[index] or self._evaluation(index)).late(entry, entries, at + 1, settle)
-        if changes and rules.combinations:
-            for combined in rules.combinations:
-                self._combine(combined)
+        held, settle = self._evaluations or self._make_room(), self.settle
+        tracks = self._tracks
+        for least, passes, numbers, members in rules.groups:
+            if seen < least or not (passes is None or passes(fact)):
+                continue
+            for number in numbers:
+                track = tracks[number]
+                if track is not None:
+                    if late_at:
+                        track.insert(entry)
+                    else:
+                        track.append(entry)
+            for index, needs, minor in members:
+                evaluation = held[index]
+                if evaluation is None:
+                    if seen < needs or self.minor < minor:
+                        continue
+                    evaluation = self._evaluation(index, entry)
+                if late_at:
+                    evaluation.late(entry, entries, late_at, settle)
+                else:
+                    evaluation.newest(entry, settle)
+        if changes:
+            self._combine_all()
         return changes
+
+    def _place_late(self, entry: Entry) -> int:
+        """Put an entry that is not the last where it belongs; returns where those after it begin, 0 if it was there."""
+        entries = self.entries
+        at = bisect_left(entries, entry.order, key=order_of)
+        if entries[at].order == entry.order:
+            return 0
+        entries.insert(at, entry)
+        return at + 1
+
+    def _weigh(self, fact: Fact) -> None:
+        amount = fact.get("amount_minor")
+        if amount.__class__ is int:
+            self.minor += abs(amount)
+        elif amount is not None:
+            # Not exact, and so no bound: from now on rules look for themselves.
+            self.minor = _ENOUGH
+
+    def insert_all(self, entries: Sequence[Entry]) -> list[Change]:
+        """The same for several entries, one after the other."""
+        insert = self.insert
+        return [change for entry in entries for change in insert(entry)]
+
+    def _combine_all(self) -> None:
+        """Look again at combinations."""
+        for combined in self.rules.combinations:
+            self._combine(combined)
 
     def load(self, entries: Iterable[Entry]) -> None:
         """Take in entries that were evaluated before, in order, with the fires that they have."""
-        for entry in entries:
-            self.entries.append(entry)
-            for index in self._concerned(entry):
-                (self._evaluations[index] or self._evaluation(index)).load(entry)
+        self.entries += entries
+        self.seen = len(self.entries)
+        if self.entries:
+            self._last_ms = self.entries[-1].t_ms
+        if self.rules.weighs:
+            for entry in self.entries:
+                self._weigh(entry.fact)
         self._index_fires()
 
     def replace(self, rules: RuleSet) -> None:
         """Go on with other rules. What the ones before said stands; new ones look back and say nothing of it."""
-        known = dict(zip((rule.ref for rule in self.rules.plain), self._evaluations, strict=True))
         self.rules = rules
-        self._evaluations = [known.get(rule.ref) for rule in rules.plain]
-        for rule, evaluation in zip(rules.plain, self._evaluations, strict=True):
-            if evaluation is not None:
-                evaluation.rule = rule
-        new = {index for index, rule in enumerate(rules.plain) if rule.ref not in known}
-        for entry in self.entries if new else ():
-            for index in new.intersection(self._concerned(entry)):
-                (self._evaluations[index] or self._evaluation(index)).load(entry)
+        self._evaluations, self._tracks = None, ()
+        self.minor = _ENOUGH
         self._index_fires()
 
     def trim(self, before_ms: int) -> None:
         """Forget what no entry at or after `before_ms` can see."""
         retained_ms = before_ms - self.rules.retention_ms
         del self.entries[: bisect_left(self.entries, retained_ms, key=lambda each: each.t_ms)]
-        for fired in self._fired.values():
+        for fired in (self._fired or {}).values():
             del fired[: bisect_left(fired, retained_ms, key=lambda each: each.t_ms)]
-        for evaluation in self._evaluations:
+        for track in self._tracks:
+            if track is not None:
+                track.trim(before_ms)
+        for evaluation in self._evaluations or ():
             if evaluation is not None:
                 evaluation.trim(before_ms)
-        self._trim_at = max(64, 2 * len(self.entries))
+        self.trim_at = max(64, 2 * len(self.entries))
 
-    def is_full(self) -> bool:
-        """Whether it has twice the entries that it was left with: time to trim it, at a cost of O(1) for each."""
-        return len(self.entries) >= self._trim_at
+    def _make_room(self) -> list[Evaluation | None]:
+        """One rule may fire: there is something to hold from now on."""
+        self._tracks = [None] * len(self.rules.tracks)
+        self._evaluations = self.rules.fresh.copy()
+        return self._evaluations
 
-    def _concerned(self, entry: Entry) -> list[int]:
-        """Which rules an entry concerns."""
-        return [
-            index
-            for passes, indexes in self.rules.concerned
-            if passes is None or passes(entry.fact)
-            for index in indexes
-        ]
-
-    def _evaluation(self, index: int) -> Evaluation:
-        """One for the rule at `index` of `plain`, which had none."""
-        made = self._evaluations[index] = self.rules.makers[index](self.rules.plain[index])
+    def _evaluation(self, index: int, shown: Entry) -> Evaluation:
+        """One for the rule at `index` of `plain`, which had none: it knows all entries but the one that it is shown."""
+        rules = self.rules
+        rule = rules.plain[index]
+        made = rules.makers[index](
+            rule, [window_of(spec, self._track(number)) for spec, number in rules.windows[index]]
+        )
+        if rule.steps:
+            passes = rule.passes
+            for entry in self.entries:
+                if entry is not shown and passes(entry.fact):
+                    made.load(entry)
+        assert self._evaluations is not None
+        self._evaluations[index] = made
         return made
+
+    def _track(self, number: int) -> Track:
+        track = self._tracks[number]
+        if track is None:
+            track = Track(self.rules.tracks[number], self.entries)
+            self._tracks[number] = track  # type: ignore[index]
+        return track
 
     def settle(self, rule: CompiledRule, entry: Entry, fire: Fire | None) -> None:
         """Note what a rule says of an entry, as a change if it is one."""
@@ -206,6 +230,8 @@ class History:
 
     def _note(self, rule_id: str, entry: Entry) -> None:
         """Keep the index of fires as the entry has them; several versions of a rule count once."""
+        if self._fired is None:
+            self._fired = {}
         fired = self._fired.setdefault(rule_id, [])
         at = bisect_left(fired, entry.order, key=order_of)
         there = at < len(fired) and fired[at] is entry
@@ -217,9 +243,10 @@ class History:
 
     def _index_fires(self) -> None:
         members = self.rules.members
-        self._fired = {}
+        self._fired = {} if members else None
         for entry in self.entries:
             for rule_id in {ref[0] for ref in entry.fires or ()} & members:
+                assert self._fired is not None
                 self._fired.setdefault(rule_id, []).append(entry)
 
     def _combine(self, combined: Combined) -> None:
@@ -245,7 +272,7 @@ class History:
         contributions: list[tuple[str, int]] = []
         found: dict[tuple[int, int, int, int], str] = {}
         for rule_id, score in combined.scores.items():
-            fired = self._fired.get(rule_id)
+            fired = None if self._fired is None else self._fired.get(rule_id)
             at = bisect_right(fired, entry.order, key=order_of) if fired else 0
             if fired and at and fired[at - 1].t_ms > start_ms:
                 contributions.append((rule_id, score))

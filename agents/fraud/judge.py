@@ -7,7 +7,6 @@ room. So a worker that takes a partition over says what the one before it would 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Final
@@ -18,14 +17,15 @@ from agents.fraud.compile import CompiledRule
 from agents.fraud.engine import Change, Engine
 from agents.fraud.entries import Entry, Exact, Fire, Key, Kind, Order, RuleRef, seen_from
 from agents.fraud.followed import LATER, KindInUse
-from agents.fraud.state import FraudState, StoredEntry, history_name, rule_ref
+from agents.fraud.history import History
+from agents.fraud.state import FraudState, StoredFire, history_name, rule_ref
 from agents.fraud.windows import order_of
 from schemas.fraud_events import Fired
 
-#: Histories that are looked at for what is too old after each batch.
+#: Most histories that are looked at for what is too old after a batch; one for each entry that it has shown.
 _TRIMMED: Final = 200
-#: How often the entries of a history are counted anew.
-_COUNTED_EVERY: Final = 16
+
+_NOTHING: Final[tuple[list[Change], list[AlertChange]]] = ([], [])
 
 
 class Judge:
@@ -46,23 +46,30 @@ class Judge:
         self._rules = {rule.ref: rule for rule in rules}
         self._kinds = kinds
         self._engine = Engine(rules, self._lateness_ms)
+        self._histories = self._engine.histories
         self._alerts = Alerts()
-        self._looked_at = frozenset(self._engine.kinds)
-        #: Histories in memory, the one used last at the end: how many entries it had then.
-        self._held: OrderedDict[tuple[Kind, Key], int] = OrderedDict()
+        #: About how many entries are in memory, and the keys whose histories are looked at next where room is needed.
         self._entries = 0
+        self._hand: Iterator[tuple[Kind, Key]] = iter(())
         self._trimmed_ms = 0
+        self._trimmed_at = self.shown
 
     def show(self, state: FraudState, kind: Kind, key: Key, entry: Entry) -> tuple[list[Change], list[AlertChange]]:
         """What changes by an entry that is new: what rules say, and the alerts that this makes."""
-        if kind not in self._looked_at:
-            return [], []
+        histories = self._histories.get(kind)
+        if histories is None:
+            return _NOTHING
         self.shown += 1
-        if not self._engine.holds(kind, key):
-            self._load(state, kind, key)
-        changes = self._engine.insert(kind, key, entry)
-        self._use(kind, key)
-        return changes, self._alerts.apply(changes) if changes else []
+        # Before, not after: what was shown last stays.
+        if self._entries >= self._cached_entries:
+            self._make_room()
+        history = histories.get(key)
+        if history is None:
+            history = self._load(state, kind, key)
+        history.is_idle = False
+        self._entries += 1
+        changes = self._engine.show(history, entry)
+        return (changes, self._alerts.apply(changes)) if changes else _NOTHING
 
     def entry(self, kind: Kind, key: Key, order: Order) -> Entry | None:
         """An entry of the history that was shown something last; None where it is forgotten."""
@@ -76,54 +83,71 @@ class Judge:
 
     def trim(self, closed_before_ms: int) -> None:
         """Be told that nothing that occurred before that comes any more."""
-        self._engine.trim(closed_before_ms + self._lateness_ms, _TRIMMED)
+        shown, self._trimmed_at = self.shown - self._trimmed_at, self.shown
+        # No more than what the batch has cost already: small batches come often.
+        self._engine.trim(closed_before_ms + self._lateness_ms, min(_TRIMMED, shown))
         if closed_before_ms - self._trimmed_ms >= 60_000:
             self._alerts.trim(closed_before_ms)
             self._trimmed_ms = closed_before_ms
 
-    def _load(self, state: FraudState, kind: Kind, key: Key) -> None:
+    def _load(self, state: FraudState, kind: Kind, key: Key) -> History:
+        name = history_name(kind, key)
+        if state.heads.get(name) is None:
+            return self._engine.load(kind, key, ())
         use = self._kinds[kind]
         since_ms = state.closed_before_ms - use.kept_s * 1000
-        rows = stored.read(state, history_name(kind, key), since_ms)
+        rows = stored.read(state, name, since_ms)
         entries: list[Entry] = []
         #: Rule -> its fires, from the first one on with which an alert opens.
         fires: dict[RuleRef, list[Change]] = {}
-        for order, row in rows:
-            if LATER in row.fact and not use.sees_all:
+        for order, fact, held in rows:
+            if LATER in fact and not use.sees_all:
                 continue
-            entry = Entry(order, seen_from(kind, order[3], row.fact), self._fires(row))
+            entry = Entry(order, seen_from(kind, order[3], fact), self._fires(held))
             entries.append(entry)
-            self._gather(fires, key, entry, row)
-        self._engine.load(kind, key, entries)
+            if held:
+                self._gather(fires, key, entry, held)
+        self._entries += len(entries)
         for ref, of_rule in fires.items():
             self._alerts.load(self._rules[ref], key, of_rule)
+        return self._engine.load(kind, key, entries)
 
-    def _fires(self, row: StoredEntry) -> dict[RuleRef, Fire] | None:
-        return {rule_ref(name): read_fire(held.fired) for name, held in row.fires.items()} or None
+    def _fires(self, held: Mapping[str, StoredFire]) -> dict[RuleRef, Fire] | None:
+        return {rule_ref(name): read_fire(each.fired) for name, each in held.items()} or None
 
-    def _gather(self, fires: dict[RuleRef, list[Change]], key: Key, entry: Entry, row: StoredEntry) -> None:
-        for name, held in row.fires.items():
+    def _gather(
+        self, fires: dict[RuleRef, list[Change]], key: Key, entry: Entry, held: Mapping[str, StoredFire]
+    ) -> None:
+        for name, each in held.items():
             ref = rule_ref(name)
             rule = self._rules.get(ref)
             # What comes before the first opening belongs to an alert that is too old to change.
-            if rule is not None and (held.opens or ref in fires):
+            if rule is not None and (each.opens or ref in fires):
                 assert entry.fires is not None
                 fires.setdefault(ref, []).append(Change(rule, key, entry, entry.fires[ref]))
 
-    def _use(self, kind: Kind, key: Key) -> None:
-        """Note that a history was used, and forget those that were not for longest where there is no room."""
-        name = kind, key
-        before = self._held.pop(name, 0)
-        # One more each time; those that were trimmed are seen now and then.
-        size = before + 1 if before % _COUNTED_EVERY else len(self._engine.entries(kind, key)) + 1
-        self._entries += size - before
-        self._held[name] = size
-        while self._entries > self._cached_entries and len(self._held) > 1:
-            (other_kind, other_key), other_size = self._held.popitem(last=False)
-            self._entries -= other_size
-            self._engine.forget(other_kind, other_key)
-            for ref in self._refs_of(other_kind):
-                self._alerts.forget(ref, other_key)
+    def _make_room(self) -> None:
+        """Forget histories that were not used since they were looked at last, in turn, until there is room."""
+        # Perhaps all were used in the first round, and some had left the hand in the one before.
+        for _ in range(3):
+            for kind, key in self._hand:
+                history = self._histories[kind].get(key)
+                if history is None:
+                    continue
+                if not history.is_idle:
+                    history.is_idle = True
+                    continue
+                self._entries -= len(history.entries)
+                self._engine.forget(kind, key)
+                for ref in self._refs_of(kind):
+                    self._alerts.forget(ref, key)
+                if self._entries < self._cached_entries:
+                    return
+            self._hand = iter([(kind, key) for kind, held in self._histories.items() for key in held])
+            # Those that were trimmed are seen here.
+            self._entries = sum(len(history.entries) for held in self._histories.values() for history in held.values())
+            if self._entries < self._cached_entries:
+                return
 
     def _refs_of(self, kind: Kind) -> Iterator[RuleRef]:
         return (ref for ref, rule in self._rules.items() if rule.kind == kind)

@@ -5,16 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from agents.fraud.apply import apply
 from agents.fraud.arriving import take_ledger_event
+from agents.fraud.entries import key_under, seen_from
 from agents.fraud.feedback import take_feedback
 from agents.fraud.followed import Followed
-from agents.fraud.state import PLAIN_TABLES, FraudState, alerts_table
-from agents.fraud.taking import ArrivedFact, take_fact, take_pause
+from agents.fraud.screening import answer, take_answer
+from agents.fraud.shared_facts import SharedFacts
+from agents.fraud.state import GATES, PLAIN_TABLES, FraudState, alerts_table
+from agents.fraud.taking import ArrivedFact, FoundKey, take_fact, take_pause
 from agents.fraud.turn import Limits, Turn
 from schemas.fraud_alerts import decode_alert
-from schemas.fraud_events import FACT_FAILED, FraudEvent, decode_fraud_event
-from schemas.fraud_internal import ForwardedFeedback, PauseRule, decode_fraud_internal
+from schemas.fraud_events import FACT_FAILED, FACTS_SPLIT, FraudEvent, decode_fraud_event
+from schemas.fraud_internal import (
+    ForwardedFeedback,
+    PauseRule,
+    RoutedFacts,
+    ScreenedFact,
+    decode_fraud_internal,
+    encode_fraud_internal,
+)
 from schemas.topics import FRAUD_ALERTS, FRAUD_FEEDBACK, FRAUD_INTERNAL
 from streams.dead_letters import keep_dead_letter, keep_reference
 from streams.machine import Context, InputRecord, Message, Output
@@ -35,12 +47,14 @@ class Tally:
 class FraudMachine:
     """Decides the fraud role's inputs."""
 
-    def __init__(self, limits: Limits | None = None, tally: Tally | None = None):
+    def __init__(self, limits: Limits | None = None, tally: Tally | None = None, facts: SharedFacts | None = None):
+        """`tally` and `facts` are those of all machines of a worker."""
         self.limits = limits or Limits()
+        self._facts = facts or SharedFacts()
         self._tally = tally or Tally()
         self._followed = Followed(self.limits.retention_ms // 1000)
         self._alerts = alerts_table(self.limits.retention_ms)
-        self.tables: tuple[Table[Any], ...] = (*PLAIN_TABLES, self._alerts)
+        self.tables: tuple[Table[Any], ...] = (*PLAIN_TABLES, GATES, self._alerts)
 
     def refer(self, topic: str, key: str, value: bytes | None) -> None:
         """Take one record of rules, lists, assets or rates into what is decided by from now on.
@@ -51,7 +65,7 @@ class FraudMachine:
         self._followed.take(topic, key, value)
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
-        """Decide one record: what is a fact, or feedback, leaves one event."""
+        """Decide one record: each fact, and feedback, leaves one event."""
         turn = self._turn(state)
         turn.begin(context, out)
         shown = turn.judge.shown
@@ -73,14 +87,33 @@ class FraudMachine:
             take_pause(turn, record, told)
         elif isinstance(told, ForwardedFeedback):
             take_feedback(turn, record, told.value.encode())
+        elif isinstance(told, ScreenedFact):
+            take_answer(turn, record, told)
         else:
-            arrived = ArrivedFact(told.source, told.event_time_ms, told.ledger_time_ms, told.fact, told.keys)
-            take_fact(turn, record, arrived)
+            self._routed(turn, record, told)
+
+    def _routed(self, turn: Turn, record: InputRecord, told: RoutedFacts) -> None:
+        uses = [(turn.number_of(use), use) for use in told.uses]
+        for each in told.facts:
+            row = bytes(each.fact)
+            fact = self._facts.of(row)
+            keys: list[FoundKey] = []
+            for at in each.uses:
+                number, use = uses[at]
+                kind, leg = use.kind, use.leg
+                keys.append((number, use, key_under(kind, leg, fact), seen_from(kind, leg, fact)))
+            arrived = ArrivedFact(each.partition, each.offset, each.event_time_ms, each.ledger_time_ms, fact, row, keys)
+            changes = take_fact(turn, record, arrived)
+            if each.is_gated:
+                answer(turn, arrived, changes)
 
     def failed(self, state: Overlay, record: InputRecord, context: Context, error: Exception, out: Output) -> None:
         """`step` raised: the record is kept as a dead letter, and the others go on."""
         turn = self._turn(state)
+        turn.failed()
         turn.begin(context, out)
+        if self._split(turn, record):
+            return
         self._fail(turn, record, f"the fraud role failed on this record ({type(error).__name__})")
         keep_dead_letter(context, out, record, "internal_error", "decide")
         turn.end()
@@ -89,9 +122,24 @@ class FraudMachine:
         """What the record leads to does not fit through the broker."""
         turn = self._turn(state)
         turn.begin(context, out)
+        if self._split(turn, record):
+            return
         self._fail(turn, record, "what the record leads to is too large for the broker")
         keep_reference(context, out, record, "write")
         turn.end()
+
+    def _split(self, turn: Turn, record: InputRecord) -> bool:
+        """Of several facts in one record each is tried again alone: one that is bad takes no other with it."""
+        told = _several(record) if turn.context.topic == FRAUD_INTERNAL else None
+        if told is None:
+            return False
+        event = FraudEvent(type=FACTS_SPLIT, cause=turn.cause(record), recorded_at=turn.context.recorded_at)
+        turn.write(event, None)
+        for fact in told.facts:
+            value = encode_fraud_internal(RoutedFacts(uses=told.uses, facts=(fact,)))
+            turn.out.send(FRAUD_INTERNAL, turn.context.partition, None, value)
+        turn.end()
+        return True
 
     def _fail(self, turn: Turn, record: InputRecord, message: str) -> None:
         recorded_at = turn.context.recorded_at
@@ -102,9 +150,15 @@ class FraudMachine:
         """Apply one event of the log."""
         apply(self._turn(state).state, decode_fraud_event(value))
 
+    def complete(self, state: Overlay, context: Context, out: Output) -> None:
+        """Tell what was counted and nobody had anything to say of."""
+        del context, out
+        self._turn(state).complete()
+
     def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         """`fraud-alerts`: every alert that the batch has touched, as it is now."""
         turn = self._turn(state)
+        turn.send_routed(out)
         turn.judge.trim(turn.state.closed_before_ms)
         for rows in turn.state.alerts.changes.values():
             for value in rows.values():
@@ -123,5 +177,13 @@ class FraudMachine:
     def _turn(self, state: Overlay) -> Turn:
         turn: Turn | None = state.typed
         if turn is None:
-            turn = state.typed = Turn(FraudState(state, self._alerts), self.limits, self._followed)
+            turn = state.typed = Turn(FraudState(state, self._alerts), self.limits, self._followed, self._facts)
         return turn
+
+
+def _several(record: InputRecord) -> RoutedFacts | None:
+    try:
+        told = decode_fraud_internal(record.value or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    return told if isinstance(told, RoutedFacts) and len(told.facts) > 1 else None

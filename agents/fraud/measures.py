@@ -161,6 +161,18 @@ class Least:
         return heap[0]
 
 
+class Greatest(Least):
+    """Greatest of numbers: the least of them with their signs turned."""
+
+    __slots__ = ()
+
+    def add(self, value: Exact) -> None:
+        super().add(-value)
+
+    def remove(self, value: Exact) -> None:
+        super().remove(-value)
+
+
 def of_sum(held: Total) -> Ratio | None:
     """The sum; 0 of nothing."""
     return held.total, 1
@@ -182,8 +194,8 @@ def of_min(held: Least) -> Ratio | None:
     return (held.least(), 1) if held.n else None
 
 
-def of_max(held: Least) -> Ratio | None:
-    """The greatest, of values that were put in with their signs turned."""
+def of_max(held: Greatest) -> Ratio | None:
+    """The greatest."""
     return (-held.least(), 1) if held.n else None
 
 
@@ -228,14 +240,15 @@ def shown(ratio: Ratio, squared: bool = False) -> Exact:
     return value.numerator if value.denominator == 1 else value
 
 
-#: Function -> a new accumulator for it, and what is read off it. The others look at the window's entries.
-ACCUMULATORS: dict[str, tuple[Callable[[], Any], Callable[[Any], Ratio | None]]] = {
+#: Function -> a new accumulator for it, and what is read off it; None where that hangs on the fact as well. The others
+#: look at the window's entries.
+ACCUMULATORS: dict[str, tuple[Callable[[], Any], Callable[[Any], Ratio | None] | None]] = {
     "sum": (Total, of_sum),
     "avg": (Total, of_avg),
     "stddev": (Moments, of_stddev),
     "min": (Least, of_min),
-    "max": (Least, of_max),
+    "max": (Greatest, of_max),
     "count_distinct": (Counts, of_distinct),
     "ratio": (Pairs, of_ratio),
-    "share": (Counts, of_distinct),
+    "share": (Counts, None),
 }

@@ -15,7 +15,9 @@ from schemas.fraud_events import (
     FACT_EVALUATED,
     FACT_FAILED,
     FACT_LATE,
+    FACTS_COUNTED,
     FEEDBACK_REFUSED,
+    PAYMENT_JUDGED,
     RULE_PAUSED,
     SUBJECT_SNOOZED,
 )
@@ -24,7 +26,7 @@ from streams import metrics
 from streams.batch import Batch
 from streams.observer import Observer
 
-_RESULTS: Final = {FACT_EVALUATED: "evaluated", FACT_LATE: "late", FACT_FAILED: "failed"}
+_RESULTS: Final = {FACT_EVALUATED: "evaluated", FACTS_COUNTED: "evaluated", FACT_LATE: "late", FACT_FAILED: "failed"}
 _FEEDBACK: Final = {SUBJECT_SNOOZED: "snooze", FEEDBACK_REFUSED: "refused"}
 
 
@@ -50,6 +52,8 @@ class FraudMetrics(Observer):
                 metrics.FRAUD_FACTS.labels(partition, _RESULTS[type_]).inc(count)
             elif type_ == RULE_PAUSED:
                 metrics.FRAUD_PAUSED.labels(what or "").inc(count)
+            elif type_ == PAYMENT_JUDGED:
+                metrics.FRAUD_PAYMENTS.labels(what or "").inc(count)
             elif type_ == ALERT_LABELLED:
                 metrics.FRAUD_FEEDBACK.labels(what or "").inc(count)
             elif type_ in _FEEDBACK:

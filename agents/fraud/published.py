@@ -14,7 +14,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from agents.fraud.compile import cost_of
-from agents.fraud.rule_checks import Refusal, of_contradictions, of_fields, of_lists, of_windows
+from agents.fraud.rule_checks import Refusal, of_contradictions, of_fields, of_lists, of_scores, of_windows
 from schemas.facts import FACT_FIELDS, FieldKind
 from schemas.fraud_rules import MAX_WINDOW_S, Rule
 
@@ -163,6 +163,8 @@ class RuleBook:
         #: Of rules in effect: key -> how many have it.
         self._kinds: dict[tuple[str, ...], int] = {}
         self._combinations: dict[str, Rule] = {}
+        #: Id of a rule -> ids of the combinations that add it up.
+        self._added_up_by: dict[str, dict[str, None]] = {}
 
     @property
     def rules(self) -> Mapping[str, Rule]:
@@ -187,6 +189,8 @@ class RuleBook:
         self._rules[rule.rule_id] = rule
         if rule.combination is not None:
             self._combinations[rule.rule_id] = rule
+            for member in rule.combination.rules:
+                self._added_up_by.setdefault(member, {})[rule.rule_id] = None
         if rule.state in _IN_EFFECT:
             self._costs[rule.rule_id] = cost_of(rule)
             self._cost += self._costs[rule.rule_id]
@@ -210,7 +214,12 @@ class RuleBook:
     def remove(self, rule_id: str) -> Rule | None:
         """Forget a rule; returns it. Combinations that add it up go on without it."""
         rule = self._rules.pop(rule_id, None)
-        self._combinations.pop(rule_id, None)
+        combined = self._combinations.pop(rule_id, None)
+        if combined is not None and combined.combination is not None:
+            for member in dict.fromkeys(combined.combination.rules):
+                del self._added_up_by[member][rule_id]
+                if not self._added_up_by[member]:
+                    del self._added_up_by[member]
         if rule is not None and rule.state in _IN_EFFECT:
             self._cost -= self._costs.pop(rule_id)
             self._kinds[rule.key] -= 1
@@ -231,6 +240,7 @@ class RuleBook:
             of_fields(rule, self.fields),
             of_lists(rule, self._has_list),
             of_windows(rule, self.bounds.retention_s),
+            of_scores(rule),
             of_contradictions(rule),
             self._of_combination(rule),
             self._of_bounds(rule),
@@ -252,14 +262,11 @@ class RuleBook:
             yield Refusal("version", f"{rule.version} is there already and has another {what}: versions stay", remedy)
 
     def _of_combination(self, rule: Rule) -> Iterator[Refusal]:
-        where, named_by = "combination.rules", []
-        for other in self._combinations.values():
-            assert other.combination is not None
-            if rule.rule_id in other.combination.rules:
-                named_by.append(other.rule_id)
-                if other.key != rule.key:
-                    remedy = f"give it the key {', '.join(other.key)}, or another id"
-                    yield Refusal("key", f"{other.rule_id} adds it up and has another key", remedy)
+        where, named_by = "combination.rules", list(self._added_up_by.get(rule.rule_id, ()))
+        for other in (self._combinations[rule_id] for rule_id in named_by):
+            if other.key != rule.key:
+                remedy = f"give it the key {', '.join(other.key)}, or another id"
+                yield Refusal("key", f"{other.rule_id} adds it up and has another key", remedy)
         if rule.combination is None:
             return
         score, is_known = 0, True

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import NamedTuple
 
 from agents.fraud.contradictions import never_holds, never_passes
 from agents.fraud.uses import uses
-from schemas.facts import FieldKind
+from schemas.facts import ANOMALY_SCORE, MOST_ANOMALOUS, FieldKind
 from schemas.fraud_filters import Check, Filter, checks_of
 from schemas.fraud_rules import Aggregate, Rule
 
@@ -74,6 +75,23 @@ def of_windows(rule: Rule, retention_s: int) -> Iterator[Refusal]:
             f"{against.window_s} s of history are no measure for {rule.aggregate.window_s} s of the same",
             "give the history a longer window than what is compared with it",
         )
+
+
+def of_scores(rule: Rule) -> Iterator[Refusal]:
+    """A part of one where a learned score goes by whole numbers: nearly every fact would pass it, or none."""
+    asked = [(where, check.value) for where, part in rule.filters() for _, check in checks_of(part) if _is_score(check)]
+    condition = rule.condition
+    if condition is not None and rule.aggregate is None and condition.left == ANOMALY_SCORE:
+        asked.append(("condition.value", condition.value))
+    for where, value in asked:
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, Decimal) and each % 1:
+                remedy = f"ask for {round(each * MOST_ANOMALOUS)}" if 0 < each < 1 else f"ask for {int(each)}"
+                yield Refusal(where, f"{ANOMALY_SCORE} is a whole number from 0 to {MOST_ANOMALOUS:,}", remedy)
+
+
+def _is_score(check: Check) -> bool:
+    return check.field == ANOMALY_SCORE
 
 
 def _list_checks(rule: Rule) -> Iterator[tuple[str, Check]]:

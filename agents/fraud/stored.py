@@ -1,168 +1,154 @@
-"""Histories as rows: entries in chunks of at most 32, by key and time. Pure.
+"""Histories as rows: an entry each, by key and order; what rules say of entries beside them. Pure.
 
-The fold puts entries and fires here without asking a rule. What is too old goes when a chunk is begun, and of keys that
-nobody uses any more once a day, some at a time.
+The fold puts entries and fires here without asking a rule, and reads nothing but the head of a history for it. What is
+too old goes as a history grows, and of keys that nobody uses any more once a day, some at a time.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Final
 
-import msgspec
-
 from agents.fraud.entries import Order
-from agents.fraud.state import DAY_MS, Chunk, FraudState, Head, StoredEntry, StoredFire, decode_entry, encode_entry
+from agents.fraud.state import DAY_MS, FraudState, Head, StoredFire, decode_stored_fire, encode_stored_fire
+from schemas.facts import FactValue
+from schemas.fraud_facts import decode_fact
 
-#: Most entries of one row.
-CHUNK_ENTRIES: Final = 32
+#: Most entries that are forgotten at a time.
+FORGOTTEN_AT_ONCE: Final = 500
+#: A history is looked at for what is too old each time that it has grown by one in so many of the time it is kept.
+_SHARES: Final = 8
+#: Event times are above it when it is added to them, and of one length.
+_ERA_MS: Final = 1 << 46
 
 
-def insert(state: FraudState, name: str, order: Order, row: bytes, kept_ms: int) -> None:
-    """Put an encoded entry into a history, unless it is there; `kept_ms` is how far back the history has to reach."""
+def order_text(order: Order) -> str:
+    """An order in the tables: texts stand in the order of what they say."""
+    return f"{order[0] + _ERA_MS:012x}{order[1]:04x}{order[2]:012x}{order[3]}"
+
+
+@lru_cache(maxsize=256)
+def _since_text(t_ms: int) -> str:
+    return f"{t_ms + _ERA_MS:012x}"
+
+
+def order_of_text(text: str) -> Order:
+    """The inverse of `order_text`."""
+    return int(text[:12], 16) - _ERA_MS, int(text[12:16], 16), int(text[16:28], 16), int(text[28:])
+
+
+def insert(state: FraudState, name: str, t_ms: int, order: str, row: bytes, kept_ms: int) -> None:
+    """Put an encoded entry into a history; `kept_ms` is how far back the history has to reach.
+
+    Args:
+        order: `order_text` of the entry, of event time `t_ms`.
+    """
     head = state.heads.get(name)
+    if head is None or t_ms >= head.changes_at_ms or kept_ms != head.kept_ms:
+        _grow(state, name, head, t_ms, kept_ms)
+    state.entries.put(name, order, row)
+
+
+def _grow(state: FraudState, name: str, head: Head | None, t_ms: int, kept_ms: int) -> None:
     if head is None:
-        state.heads.put(name, Head(kept_ms, 1, ((0, order),)))
-        state.chunks.put(f"{name} 0", Chunk((order,), (row,)))
-        state.expiry.put(_due(order[0] + kept_ms, name), 0)
+        state.heads.put(name, _head(kept_ms, t_ms // DAY_MS, t_ms + kept_ms + kept_ms // _SHARES, False))
+        state.expiry.put(_due(t_ms + kept_ms), name, b"")
         return
-    if kept_ms != head.kept_ms:
-        head = Head(kept_ms, head.next_number, head.chunks)
-        state.heads.put(name, head)
-    index = _index(head, order)
-    number, first = head.chunks[index]
-    chunk = _chunk(state, name, number)
-    at = bisect_left(chunk.orders, order)
-    if chunk.orders[at : at + 1] == (order,):
-        return
-    orders = (*chunk.orders[:at], order, *chunk.orders[at:])
-    rows = (*chunk.rows[:at], row, *chunk.rows[at:])
-    if len(orders) > CHUNK_ENTRIES:
-        _split(state, name, head, index, Chunk(orders, rows))
-        return
-    state.chunks.put(f"{name} {number}", Chunk(orders, rows))
-    if order < first:
-        state.heads.put(name, _with_chunks(head, ((number, order), *head.chunks[1:])))
+    trim_at_ms = head.trim_at_ms
+    if t_ms >= trim_at_ms and _forget(state, name, state.closed_before_ms - kept_ms):
+        trim_at_ms = t_ms + kept_ms // _SHARES
+    state.heads.put(name, _head(kept_ms, max(head.last_day, t_ms // DAY_MS), trim_at_ms, head.has_fires))
+
+
+def _head(kept_ms: int, last_day: int, trim_at_ms: int, has_fires: bool) -> Head:
+    return Head(kept_ms, min(trim_at_ms, (last_day + 1) * DAY_MS), last_day, trim_at_ms, has_fires)
+
+
+def _forget(state: FraudState, name: str, before_ms: int) -> bool:
+    """Forget entries before a time, at most so many at once; True once none is left."""
+    done = True
+    for table in (state.entries, state.fires):
+        gone = [key for key, _ in islice(table.scan(name, "", _since_text(before_ms)), FORGOTTEN_AT_ONCE)]
+        for key in gone:
+            table.put(name, key, None)
+        done = done and len(gone) < FORGOTTEN_AT_ONCE
+    return done
 
 
 def set_fire(state: FraudState, name: str, order: Order, rule: str, fire: StoredFire | None) -> None:
-    """Note what a rule says of an entry (None: nothing any more); nothing happens where the entry is forgotten."""
-    place = _place(state, name, order)
-    if place is None:
+    """Note what a rule says of an entry (None: nothing any more); nothing happens where the history is forgotten."""
+    head = state.heads.get(name)
+    if head is None:
         return
-    number, chunk, at = place
-    entry = decode_entry(chunk.rows[at])
-    fires = {name: held for name, held in entry.fires.items() if name != rule}
-    if fire is not None:
-        fires[rule] = fire
-    row = encode_entry(StoredEntry(entry.fact, fires))
-    rows = (*chunk.rows[:at], row, *chunk.rows[at + 1 :])
-    state.chunks.put(f"{name} {number}", Chunk(chunk.orders, rows))
+    if not head.has_fires:
+        state.heads.put(name, _head(head.kept_ms, head.last_day, head.trim_at_ms, True))
+    state.fires.put(name, f"{order_text(order)} {rule}", None if fire is None else encode_stored_fire(fire))
 
 
 def fire_of(state: FraudState, name: str, order: Order, rule: str) -> StoredFire | None:
     """What a rule says of an entry; None where it says nothing or the entry is forgotten."""
-    place = _place(state, name, order)
-    return None if place is None else decode_entry(place[1].rows[place[2]]).fires.get(rule)
+    found = state.fires.get(name, f"{order_text(order)} {rule}")
+    return None if found is None else decode_stored_fire(found)
 
 
-def read(state: FraudState, name: str, since_ms: int) -> Iterator[tuple[Order, StoredEntry]]:
-    """Entries of a history in order, from `since_ms` on."""
+def read(
+    state: FraudState, name: str, since_ms: int
+) -> Iterator[tuple[Order, dict[str, FactValue], dict[str, StoredFire]]]:
+    """Entries of a history in order, from `since_ms` on: order, fact, and what rules say of it by `rule_text`."""
     head = state.heads.get(name)
     if head is None:
         return
-    first = max(0, bisect_left(head.chunks, since_ms, key=_begin_ms) - 1)
-    for number, _ in head.chunks[first:]:
-        chunk = _chunk(state, name, number)
-        for order, row in zip(chunk.orders, chunk.rows, strict=True):
-            if order[0] >= since_ms:
-                yield order, decode_entry(row)
+    since = _since_text(since_ms)
+    fires: dict[str, dict[str, StoredFire]] = {}
+    for key, value in state.fires.scan(name, since) if head.has_fires else ():
+        order, _, rule = key.partition(" ")
+        fires.setdefault(order, {})[rule] = decode_stored_fire(value)
+    for order, row in state.entries.scan(name, since):
+        yield order_of_text(order), decode_fact(row), fires.get(order, {})
 
 
 def sweep(state: FraudState, day: int, most: int) -> bool:
-    """Look at histories that may be too old by `day`, at most so many; True once none is left."""
-    due = [name for name, _ in islice(state.expiry.scan("", f"{day + 1:08d}"), most)]
-    for row in due:
-        state.expiry.delete(row)
-        _expire(state, row[9:], day)
-    return len(due) < most
+    """Look at histories that are due between the day that was swept last and `day`, at most so many.
+
+    Returns True once none is left.
+    """
+    swept = state.clock.get("swept") or day - 1
+    for due in range(swept + 1, day + 1):
+        group = _day_text(due)
+        names = [name for name, _ in islice(state.expiry.scan(group), most)]
+        for name in names:
+            state.expiry.put(group, name, None)
+            _expire(state, name, day)
+        most -= len(names)
+        if most <= 0:
+            return False
+    return True
 
 
 def _expire(state: FraudState, name: str, day: int) -> None:
     head = state.heads.get(name)
     if head is None:
         return
-    last_ms = _chunk(state, name, head.chunks[-1][0]).orders[-1][0]
-    if (last_ms + head.kept_ms) // DAY_MS >= day:
-        _drop_old(state, name, head)
-        state.expiry.put(_due(last_ms + head.kept_ms, name), 0)
+    # Its last entry came before the end of that day.
+    until_ms = (head.last_day + 1) * DAY_MS - 1 + head.kept_ms
+    if until_ms // DAY_MS >= day:
+        _forget(state, name, state.closed_before_ms - head.kept_ms)
+        state.expiry.put(_due(until_ms), name, b"")
         return
-    for number, _ in head.chunks:
-        state.chunks.delete(f"{name} {number}")
+    if not _forget(state, name, (head.last_day + 1) * DAY_MS):
+        state.expiry.put(_day_text(day + 1), name, b"")
+        return
     state.heads.delete(name)
+    if state.models.get(name) is not None:
+        state.models.delete(name)
 
 
-def _due(until_ms: int, name: str) -> str:
-    return f"{until_ms // DAY_MS + 1:08d} {name}"
+def _due(until_ms: int) -> str:
+    return _day_text(until_ms // DAY_MS + 1)
 
 
-def _begin_ms(chunk: tuple[int, Order]) -> int:
-    return chunk[1][0]
-
-
-def _begin(chunk: tuple[int, Order]) -> Order:
-    return chunk[1]
-
-
-def _index(head: Head, order: Order) -> int:
-    """Which chunk an order belongs to."""
-    chunks = head.chunks
-    if order >= chunks[-1][1]:
-        return len(chunks) - 1
-    return max(0, bisect_right(chunks, order, key=_begin) - 1)
-
-
-def _chunk(state: FraudState, name: str, number: int) -> Chunk:
-    chunk = state.chunks.get(f"{name} {number}")
-    assert chunk is not None, f"chunk {number} of {name} is missing"
-    return chunk
-
-
-def _place(state: FraudState, name: str, order: Order) -> tuple[int, Chunk, int] | None:
-    head = state.heads.get(name)
-    if head is None:
-        return None
-    number = head.chunks[_index(head, order)][0]
-    chunk = _chunk(state, name, number)
-    at = bisect_left(chunk.orders, order)
-    return (number, chunk, at) if chunk.orders[at : at + 1] == (order,) else None
-
-
-def _split(state: FraudState, name: str, head: Head, index: int, full: Chunk) -> None:
-    """One chunk becomes two: in half, or behind its end where that is where entries are added."""
-    is_last = index == len(head.chunks) - 1
-    at = CHUNK_ENTRIES if is_last else (CHUNK_ENTRIES + 1) // 2
-    number, behind = head.chunks[index][0], head.next_number
-    state.chunks.put(f"{name} {number}", Chunk(full.orders[:at], full.rows[:at]))
-    state.chunks.put(f"{name} {behind}", Chunk(full.orders[at:], full.rows[at:]))
-    chunks = ((number, full.orders[0]), (behind, full.orders[at]))
-    grown = Head(head.kept_ms, behind + 1, (*head.chunks[:index], *chunks, *head.chunks[index + 1 :]))
-    state.heads.put(name, grown)
-    _drop_old(state, name, grown)
-
-
-def _drop_old(state: FraudState, name: str, head: Head) -> None:
-    """Forget the chunks of which no entry is needed any more; the last one stays."""
-    since_ms = state.closed_before_ms - head.kept_ms
-    gone = max(0, bisect_left(head.chunks, since_ms, key=_begin_ms) - 1)
-    if not gone:
-        return
-    for number, _ in head.chunks[:gone]:
-        state.chunks.delete(f"{name} {number}")
-    state.heads.put(name, _with_chunks(head, head.chunks[gone:]))
-
-
-def _with_chunks(head: Head, chunks: tuple[tuple[int, Order], ...]) -> Head:
-    return msgspec.structs.replace(head, chunks=chunks)
+@lru_cache(maxsize=1_024)
+def _day_text(day: int) -> str:
+    return f"{day:08d}"

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import msgspec
+
 from agents.fraud.acting import act
 from agents.fraud.alerts import AlertChange
-from agents.fraud.apply import HOUR_MS, counts_in
+from agents.fraud.apply import HOUR_MS, count, counts_in
 from agents.fraud.breaker import Tally, tallied
 from agents.fraud.compile import CompiledRule
 from agents.fraud.engine import Change
-from agents.fraud.entries import Entry, seen_from
+from agents.fraud.entries import Entry, Key
 from agents.fraud.judge import write_fire
-from agents.fraud.state import RuleCounts, rule_text, subject_of
+from agents.fraud.state import RuleCounts, history_name, model_name, rule_text, subject_of
 from agents.fraud.told import Surroundings, told, told_pause
 from agents.fraud.turn import Turn
+from schemas.events import WALLET_OPENED
 from schemas.facts import Fact, FactValue
 from schemas.fraud_alerts import encode_alert
 from schemas.fraud_events import (
@@ -22,53 +25,91 @@ from schemas.fraud_events import (
     FACT_LATE,
     RULE_PAUSED,
     AlertChanged,
+    CountedFact,
     FireChange,
     FraudEvent,
 )
-from schemas.fraud_internal import FactKey, FactSource, PauseRule, encode_fraud_internal
-from schemas.topics import FRAUD_ALERTS, FRAUD_INTERNAL
+from schemas.fraud_internal import FactKey, FactSource, KeyUse, PauseRule, encode_fraud_internal
+from schemas.topics import FRAUD_ALERTS, FRAUD_INTERNAL, LEDGER_EVENTS
 from streams.machine import InputRecord
+
+#: A key that lives here: number and use that it is counted under, the key, and the fact as it is seen from there.
+FoundKey = tuple[int, KeyUse, Key, Fact]
 
 
 class ArrivedFact(NamedTuple):
-    """A fact, and the keys that live here."""
+    """A fact, also as it is encoded, and the keys that live here."""
 
-    source: FactSource
+    #: Where in `ledger-events` the event is that it was made of.
+    partition: int
+    offset: int
     t_ms: int
     ledger_ms: int
     fact: dict[str, FactValue]
-    keys: tuple[FactKey, ...]
+    row: bytes
+    keys: list[FoundKey]
+    #: The model of the wallet learns from it.
+    learned: bool = False
 
 
-def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> None:
-    """One event: the fact, what rules say of it and no longer say, and the alerts that change by it.
+def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Change] | None:
+    """The fact, what rules say of it and no longer say, and the alerts that change by it: one event, or, where no rule
+    says anything, a part of one.
 
-    A fact that is later than is allowed is counted apart, and nobody sees it.
+    A fact that is later than is allowed is counted apart, and nobody sees it. Returns what rules say anew; None where
+    none has seen it.
     """
-    turn.ledger_ms = arrived.ledger_ms
+    ledger_ms = arrived.ledger_ms
+    turn.ledger_ms = ledger_ms if turn.ledger_ms is None else min(turn.ledger_ms, ledger_ms)
     closed_before_ms = _closed_before_ms(turn, arrived)
-    event = FraudEvent(
-        type=FACT_LATE if arrived.t_ms < closed_before_ms else FACT_EVALUATED,
+    if arrived.t_ms < closed_before_ms:
+        turn.write(_event(turn, record, arrived, FACT_LATE, closed_before_ms), _wallet(arrived))
+        return None
+    turn.acted.clear()
+    changes, alerts = _shown(turn, arrived)
+    opens = arrived.fact["type"] == WALLET_OPENED and turn.context.topic == LEDGER_EVENTS
+    if not changes and not opens:
+        _count(turn, record, arrived, closed_before_ms)
+        return changes
+    event = _event(turn, record, arrived, FACT_EVALUATED, closed_before_ms)
+    event.learned = arrived.learned
+    event.fires = tuple(_fire_change(change) for change in changes)
+    event.alerts = tuple(_told(turn, *opened) for opened in alerts)
+    touched = {rule_text(change.rule.ref): change.rule for change in changes}
+    turn.write(event, _wallet(arrived))
+    for rule in touched.values():
+        _watch(turn, record, rule)
+    return changes
+
+
+def _count(turn: Turn, record: InputRecord, arrived: ArrivedFact, closed_before_ms: int) -> None:
+    partition, offset, t_ms, ledger_ms, fact, row, keys, learned = arrived
+    state = turn.state
+    if learned:
+        state.models.put(model_name(fact), state.learn(fact, t_ms).model)
+    names = [(history_name(use.kind, key), use.leg, use.kept_s * 1000) for _, use, key, _ in keys]
+    count(state, (partition, offset), (t_ms, ledger_ms, closed_before_ms), names, row)
+    uses = tuple([number for number, _, _, _ in keys])
+    raw, at = msgspec.Raw(row), record.offset
+    turn.count(CountedFact(at, partition, offset, t_ms, ledger_ms, closed_before_ms, uses, raw, learned), len(row))
+
+
+def _event(turn: Turn, record: InputRecord, arrived: ArrivedFact, type_: str, closed_before_ms: int) -> FraudEvent:
+    return FraudEvent(
+        type=type_,
         cause=turn.cause(record),
-        source=arrived.source,
+        source=FactSource(arrived.partition, arrived.offset),
         event_time_ms=arrived.t_ms,
         ledger_time_ms=arrived.ledger_ms,
         closed_before_ms=closed_before_ms,
         fact=arrived.fact,
-        keys=arrived.keys,
+        keys=tuple([FactKey(use.kind, key, use.kept_s, use.leg) for _, use, key, _ in arrived.keys]),
         recorded_at=turn.context.recorded_at,
     )
-    wallet = str(arrived.fact["wallet_id"]).encode()
-    touched: dict[str, CompiledRule] = {}
-    if event.type == FACT_EVALUATED:
-        changes, alerts = _shown(turn, arrived)
-        if changes:
-            event.fires = tuple(_fire_change(change) for change in changes)
-            event.alerts = tuple(_told(turn, *opened) for opened in alerts)
-            touched = {rule_text(change.rule.ref): change.rule for change in changes}
-    turn.write(event, wallet)
-    for rule in touched.values():
-        _watch(turn, record, rule)
+
+
+def _wallet(arrived: ArrivedFact) -> bytes:
+    return str(arrived.fact["wallet_id"]).encode()
 
 
 def _closed_before_ms(turn: Turn, arrived: ArrivedFact) -> int:
@@ -77,25 +118,32 @@ def _closed_before_ms(turn: Turn, arrived: ArrivedFact) -> int:
     All partitions of the ledger have come at least so far, less the allowed lateness; but none that stands still, or is
     far behind, keeps histories open for longer than the setting says.
     """
-    state, limits, source = turn.state, turn.limits, arrived.source.partition
-    times = [state.sources.get(str(partition)) or 0 for partition in range(turn.context.partitions)]
-    times[source] = max(times[source], arrived.ledger_ms)
-    watermark_ms = max(min(times), max(times) - limits.partition_lag_ms)
-    return max(state.closed_before_ms, watermark_ms - limits.lateness_ms)
+    closed_before_ms = turn.state.closed_before_ms
+    times, source, ledger_ms = turn.ledger_times_ms or turn.begin_times(), arrived.partition, arrived.ledger_ms
+    if ledger_ms <= times[source]:
+        # As far as partitions have come they had come before.
+        return closed_before_ms
+    times[source] = ledger_ms
+    watermark_ms = max(min(times), max(times) - turn.limits.partition_lag_ms)
+    return max(closed_before_ms, watermark_ms - turn.limits.lateness_ms)
 
 
 def _shown(turn: Turn, arrived: ArrivedFact) -> tuple[list[Change], list[tuple[AlertChange, Fact | None]]]:
     """What changes, and the facts that opened the alerts, looked up while their histories are in memory."""
     changes: list[Change] = []
     alerts: list[tuple[AlertChange, Fact | None]] = []
-    source = arrived.source
-    for key in arrived.keys:
-        order = (arrived.t_ms, source.partition, source.offset, key.leg)
-        entry = Entry(order, seen_from(key.kind, key.leg, arrived.fact))
-        found, told_of = turn.judge.show(turn.state, key.kind, key.key, entry)
+    fact, state, show = arrived.fact, turn.state, turn.judge.show
+    # Of all keys but `party_id`, which adds to the fact: the engine lets histories share entries.
+    order = (arrived.t_ms, arrived.partition, arrived.offset, 0)
+    shared = Entry(order, fact)
+    for _, use, key, seen in arrived.keys:
+        entry = shared if seen is fact else Entry((*order[:3], use.leg), seen)
+        found, told_of = show(state, use.kind, key, entry)
+        if not found:
+            continue
         changes += found
         for change in told_of:
-            opened_by = turn.judge.entry(key.kind, key.key, change.alert.order)
+            opened_by = turn.judge.entry(use.kind, key, change.alert.order)
             alerts.append((change, None if opened_by is None else opened_by.fact))
     return changes, alerts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -21,22 +22,29 @@ from schemas.fraud_alerts import AlertState, Contribution, ListMatch
 
 
 class Surroundings(NamedTuple):
-    """What an alert says besides what its rule found: of the fact that opened it, and of the moment."""
+    """What an alert says besides what its rule found: of the fact that opened it, and of the moment.
 
-    #: None where it is forgotten.
+    Attributes:
+        opened_by: None where it is forgotten.
+        before: the same alert as it was told before.
+        members: the rules that it may add up, by id.
+        time_text: how times are written; a table may have some that no calendar has.
+        transaction_text: how transactions are written that an alert names.
+    """
+
     opened_by: Fact | None
-    #: The same alert as it was told before.
     before: Told | None
-    #: The rules that it may add up, by id.
     members: dict[str, CompiledRule]
     is_snoozed: bool
     recorded_at: str
+    time_text: Callable[[int], str] = rfc3339
+    transaction_text: Callable[[str], str] = str
 
 
 def told(change: AlertChange, around: Surroundings) -> Told:
     """An alert as it is from now on."""
     rule, alert, before = change.rule.rule, change.alert, around.before
-    opened_by = around.opened_by
+    opened_by, time_text = around.opened_by, around.time_text
     state: AlertState = "open"
     if change.what == "withdrawn":
         state = "withdrawn"
@@ -45,7 +53,8 @@ def told(change: AlertChange, around: Surroundings) -> Told:
     wallet_id = before.wallet_id if before is not None else None
     amount_minor, asset = (before.amount_minor, before.asset) if before is not None else (None, None)
     if opened_by is not None:
-        wallet_id = str(opened_by["wallet_id"])
+        wallet = opened_by.get("wallet_id")
+        wallet_id = None if wallet is None else str(wallet)
         amount, of = opened_by.get("amount_minor"), opened_by.get("asset")
         amount_minor = amount if isinstance(amount, int) else None
         asset = None if of is None else str(of)
@@ -67,12 +76,12 @@ def told(change: AlertChange, around: Surroundings) -> Told:
         observed=exact_text(alert.observed),
         limit=exact_text(alert.limit),
         normal=exact_text(alert.normal),
-        window_from=rfc3339(alert.window_start_ms),
-        window_to=rfc3339(alert.window_end_ms),
-        first_seen=rfc3339(alert.first_seen_ms),
-        last_seen=rfc3339(alert.last_seen_ms),
+        window_from=time_text(alert.window_start_ms),
+        window_to=time_text(alert.window_end_ms),
+        first_seen=time_text(alert.first_seen_ms),
+        last_seen=time_text(alert.last_seen_ms),
         occurrences=alert.occurrences,
-        evidence=tuple(reversed(alert.evidence)),
+        evidence=tuple(map(around.transaction_text, reversed(alert.evidence))),
         contributions=_contributions(change.rule, alert, around.members),
         matches=_matches(change.rule, opened_by) if opened_by is not None else () if before is None else before.matches,
         sentence=sentence(rule, alert),

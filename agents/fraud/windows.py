@@ -9,10 +9,12 @@ however many are in the window, and one that is late costs what the cursor passe
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Any
 
-from agents.fraud.compile import Spec
+from agents.fraud.compile import Extract, Spec
 from agents.fraud.entries import Entry, Order
+from agents.fraud.filters import Passes
 from agents.fraud.measures import Ratio, metres_between
 
 
@@ -21,9 +23,89 @@ def order_of(entry: Entry) -> Order:
     return entry.order
 
 
-def window_of(spec: Spec) -> Window:
-    """An empty one."""
-    return Window(spec) if spec.accumulator is None else Accumulated(spec)
+class TrackSpec:
+    """What a track holds, the same for all keys of a kind.
+
+    Attributes:
+        passes: which facts; None for each.
+        extract: the value that a fact adds; None where each counts alike. A fact without one is left out.
+        kept_ms: the longest window over it.
+    """
+
+    __slots__ = ("extract", "kept_ms", "passes")
+
+    def __init__(self, passes: Passes | None, extract: Extract | None):
+        self.passes = passes
+        self.extract = extract
+        self.kept_ms = 0
+
+
+class Track:
+    """The entries of one key that count for the same windows, in order: each is put there once for all of them.
+
+    Attributes:
+        entries, times, values: in step with each other; no values where each entry counts alike.
+        windows: those that look at it.
+    """
+
+    __slots__ = ("entries", "spec", "times", "values", "windows")
+
+    def __init__(self, spec: TrackSpec, entries: Iterable[Entry]):
+        self.spec = spec
+        self.entries: list[Entry] = []
+        self.times: list[int] = []
+        self.values: list[Any] = []
+        self.windows: list[Window] = []
+        passes = spec.passes
+        for entry in entries:
+            if passes is None or passes(entry.fact):
+                self.append(entry)
+
+    def append(self, entry: Entry) -> None:
+        """Take in an entry that comes after all others and passes, if it has what counts."""
+        extract = self.spec.extract
+        if extract is not None:
+            value = extract(entry.fact)
+            if value is None:
+                return
+            self.values.append(value)
+        self.entries.append(entry)
+        self.times.append(entry.t_ms)
+
+    def insert(self, entry: Entry) -> None:
+        """Take in a late entry that passes, if it has what counts."""
+        extract = self.spec.extract
+        at = bisect_left(self.entries, entry.order, key=order_of)
+        if extract is not None:
+            value = extract(entry.fact)
+            if value is None:
+                return
+            self.values.insert(at, value)
+        self.entries.insert(at, entry)
+        self.times.insert(at, entry.t_ms)
+        for window in self.windows:
+            window.came_in(at)
+
+    def counts(self, entry: Entry) -> bool:
+        """Whether an entry is one of those that are held here."""
+        passes, extract = self.spec.passes, self.spec.extract
+        return (passes is None or passes(entry.fact)) and (extract is None or extract(entry.fact) is not None)
+
+    def trim(self, before_ms: int) -> None:
+        """Forget what no window at an entry of `before_ms` or later holds."""
+        gone = bisect_left(self.times, before_ms - self.spec.kept_ms)
+        if not gone:
+            return
+        for window in self.windows:
+            window.lose(gone)
+        del self.entries[:gone], self.times[:gone], self.values[:gone]
+
+
+def window_of(spec: Spec, track: Track) -> Window:
+    """One over what a track holds; it begins before all of it."""
+    window = Window(spec, track) if spec.accumulator is None else Accumulated(spec, track)
+    track.windows.append(window)
+    return window
 
 
 class Window:
@@ -31,61 +113,39 @@ class Window:
 
     Attributes:
         spec: the aggregate.
-        entries: those that count, in order.
-        lo, hi: the window is those at [lo, hi).
+        track: the entries that count.
+        lo, hi: the window is those at [lo, hi). It may lag behind newer ones.
     """
 
-    __slots__ = ("entries", "hi", "lo", "spec")
+    __slots__ = ("hi", "lo", "spec", "track")
 
-    def __init__(self, spec: Spec):
+    def __init__(self, spec: Spec, track: Track):
         self.spec = spec
-        self.entries: list[Entry] = []
+        self.track = track
         self.lo = self.hi = 0
 
-    def append(self, entry: Entry) -> None:
-        """Take in an entry that comes after all others, if it has what counts."""
-        extract = self.spec.extract
-        if extract is None or extract(entry.fact) is not None:
-            self.entries.append(entry)
-
-    def insert(self, entry: Entry) -> bool:
-        """Take in a late entry. False where it has not what counts."""
-        extract = self.spec.extract
-        value = None
-        if extract is not None:
-            value = extract(entry.fact)
-            if value is None:
-                return False
-        at = bisect_left(self.entries, entry.order, key=order_of)
-        self.entries.insert(at, entry)
-        self._put(at, value)
-        if at <= self.lo:
-            self.lo += 1
-            self.hi += 1
-        elif at < self.hi:
-            self.hi += 1
-            self._add(at)
-        return True
-
-    def newest(self, entry: Entry, counts: bool = True) -> Ratio | None:
-        """Move to an entry that comes after all here, taken in if it counts and is included; what that comes to."""
-        entries = self.entries
-        if counts and self.spec.include_current:
-            self.append(entry)
-        end = self.hi = len(entries)
-        start_ms, lo = entry.t_ms - self.spec.window_ms, self.lo
+    def newest(self, entry: Entry) -> Ratio | None:
+        """Move to the last entry of the history; what that comes to."""
+        spec, track = self.spec, self.track
+        times = track.times
+        end = len(times)
+        if not spec.include_current and end and track.entries[-1] is entry:
+            end -= 1
+        start_ms, lo = entry.t_ms - spec.window_ms, self.lo
         # Late entries may have come in before what was the beginning.
-        while lo and entries[lo - 1].t_ms > start_ms:
+        while lo and times[lo - 1] > start_ms:
             lo -= 1
-        while lo < end and entries[lo].t_ms <= start_ms:
+        while lo < end and times[lo] <= start_ms:
             lo += 1
-        self.lo = lo
-        return self.measure(entry)
+        self.lo, self.hi = lo, end
+        if end - lo < spec.min_events:
+            return None
+        return (end - lo, 1) if spec.counts_alone else self._since_last(entry)
 
     def to(self, entry: Entry) -> None:
         """Move to an entry, wherever it stands."""
-        entries, order, include = self.entries, entry.order, self.spec.include_current
-        start_ms, end, lo, hi = entry.t_ms - self.spec.window_ms, len(self.entries), self.lo, self.hi
+        entries, order, include = self.track.entries, entry.order, self.spec.include_current
+        start_ms, end, lo, hi = entry.t_ms - self.spec.window_ms, len(entries), self.lo, self.hi
         # What comes in first, so that lo never passes hi.
         while hi < end and (entries[hi].order < order or (include and entries[hi].order == order)):
             self._add(hi)
@@ -106,7 +166,7 @@ class Window:
         spec, events = self.spec, self.hi - self.lo
         if events < spec.min_events:
             return None
-        return (events, 1) if spec.function == "count" else self._since_last(entry)
+        return (events, 1) if spec.counts_alone else self._since_last(entry)
 
     def events(self, entry: Entry) -> int:  # noqa: ARG002 - those in whatever asset
         """How many entries the window holds; where assets are counted apart, in the asset of `entry`."""
@@ -114,25 +174,29 @@ class Window:
 
     def latest(self, entry: Entry, most: int) -> list[Entry]:
         """The last entries of the window, at most so many are looked at; those in other assets left out."""
-        found = self.entries[max(self.lo, self.hi - most) : self.hi]
+        found = self.track.entries[max(self.lo, self.hi - most) : self.hi]
         return [each for each in found if each.asset == entry.asset] if self.spec.by_asset else found
 
-    def trim(self, before_ms: int) -> None:
-        """Forget the entries before `before_ms`."""
-        entries = self.entries
-        if not entries or entries[0].t_ms >= before_ms:
-            return
-        gone = bisect_left(entries, before_ms, key=lambda each: each.t_ms)
+    def came_in(self, at: int) -> None:
+        """A late entry stands at `at` of the track now."""
+        if at <= self.lo:
+            self.lo += 1
+            self.hi += 1
+        elif at < self.hi:
+            self.hi += 1
+            self._add(at)
+
+    def lose(self, gone: int) -> None:
+        """The first entries of the track, so many, are about to be forgotten."""
         for at in range(self.lo, min(gone, self.hi)):
             self._remove(at)
-        self._cut(gone)
         self.lo, self.hi = max(0, self.lo - gone), max(0, self.hi - gone)
 
     def _since_last(self, entry: Entry) -> Ratio | None:
         """Seconds since the entry before, or the speed in km/h from its place: at least a millisecond has passed."""
         if self.hi == self.lo:
             return None
-        before = self.entries[self.hi - 1]
+        before = self.track.entries[self.hi - 1]
         passed_ms = entry.t_ms - before.t_ms
         if self.spec.function == "time_since_last":
             return passed_ms, 1000
@@ -140,13 +204,6 @@ class Window:
         if metres is None:
             return None
         return (metres * 3600, max(1, passed_ms)) if metres >= self.spec.least_metres else (0, 1)
-
-    def _put(self, at: int, value: Any) -> None:
-        """Keep the value of a late entry."""
-
-    def _cut(self, gone: int) -> None:
-        """Drop so many entries."""
-        del self.entries[:gone]
 
     def _add(self, at: int) -> None:
         """An entry comes into the window."""
@@ -158,41 +215,48 @@ class Window:
 class Accumulated(Window):
     """One whose entries add up to something; where assets are counted apart, to something of each."""
 
-    __slots__ = ("_by_asset", "_sum", "_values")
+    __slots__ = ("_by_asset", "_sum")
 
-    def __init__(self, spec: Spec):
-        self.spec = spec
-        self.entries = []
-        self.lo = self.hi = 0
-        #: What each entry adds.
-        self._values: list[Any] = []
-        #: What those in the window come to, None where there are none. With assets apart: by asset.
-        self._sum: Any = None
+    def __init__(self, spec: Spec, track: Track):
+        super().__init__(spec, track)
+        #: What those in the window come to, or, with assets apart, by asset.
+        self._sum: Any = None if spec.by_asset else spec.accumulator()  # type: ignore[misc]
         self._by_asset: dict[Any, Any] | None = {} if spec.by_asset else None
 
-    def append(self, entry: Entry) -> None:
-        value = self.spec.extract(entry.fact)  # type: ignore[misc]
-        if value is not None:
-            self.entries.append(entry)
-            self._values.append(value)
-
-    def newest(self, entry: Entry, counts: bool = True) -> Ratio | None:
-        spec, entries, lo = self.spec, self.entries, self.lo
-        if counts and spec.include_current:
-            self.append(entry)
-        end = len(entries)
-        for at in range(self.hi, end):
-            self._add(at)
+    def newest(self, entry: Entry) -> Ratio | None:
+        spec, track = self.spec, self.track
+        times = track.times
+        end = len(times)
+        if not spec.include_current and end and track.entries[-1] is entry:
+            end -= 1
+        start_ms, lo, at, by_asset = entry.t_ms - spec.window_ms, self.lo, self.hi, self._by_asset
         self.hi = end
-        start_ms = entry.t_ms - spec.window_ms
-        while lo and entries[lo - 1].t_ms > start_ms:
-            lo -= 1
-            self._add(lo)
-        while lo < end and entries[lo].t_ms <= start_ms:
-            self._remove(lo)
-            lo += 1
+        if by_asset is None:
+            held, values = self._sum, track.values
+            while at < end:
+                held.add(values[at])
+                at += 1
+            while lo and times[lo - 1] > start_ms:
+                lo -= 1
+                held.add(values[lo])
+            while lo < end and times[lo] <= start_ms:
+                held.remove(values[lo])
+                lo += 1
+        else:
+            while at < end:
+                self._add(at)
+                at += 1
+            while lo and times[lo - 1] > start_ms:
+                lo -= 1
+                self._add(lo)
+            while lo < end and times[lo] <= start_ms:
+                self._remove(lo)
+                lo += 1
+            held = by_asset.get(entry.asset)
         self.lo = lo
-        return self.measure(entry)
+        if held is None or spec.measure is None:
+            return self.measure(entry)
+        return spec.measure(held) if held.n >= spec.min_events else None
 
     def measure(self, entry: Entry) -> Ratio | None:
         spec, held = self.spec, self._sum if self._by_asset is None else self._by_asset.get(entry.asset)
@@ -202,9 +266,7 @@ class Accumulated(Window):
             held = spec.accumulator()  # type: ignore[misc]
         elif held.n < spec.min_events:
             return None
-        if spec.function == "share":
-            return self._share(entry, held)
-        return spec.measure(held)  # type: ignore[misc]
+        return self._share(entry, held) if spec.measure is None else spec.measure(held)
 
     def events(self, entry: Entry) -> int:
         held = self._sum if self._by_asset is None else self._by_asset.get(entry.asset)
@@ -216,33 +278,25 @@ class Accumulated(Window):
             value = self.spec.extract(entry.fact)  # type: ignore[misc]
         return None if value is None or not held.n else (held.counts.get(value, 0), held.n)
 
-    def _put(self, at: int, value: Any) -> None:
-        self._values.insert(at, value)
-
-    def _cut(self, gone: int) -> None:
-        del self.entries[:gone], self._values[:gone]
-
     def _add(self, at: int) -> None:
-        by_asset = self._by_asset
+        track, by_asset = self.track, self._by_asset
         if by_asset is None:
-            held = self._sum
-            if held is None:
-                held = self._sum = self.spec.accumulator()  # type: ignore[misc]
-        else:
-            asset = self.entries[at].asset
-            held = by_asset.get(asset)
-            if held is None:
-                held = by_asset[asset] = self.spec.accumulator()  # type: ignore[misc]
-        held.add(self._values[at])
+            self._sum.add(track.values[at])
+            return
+        asset = track.entries[at].asset
+        held = by_asset.get(asset)
+        if held is None:
+            held = by_asset[asset] = self.spec.accumulator()  # type: ignore[misc]
+        held.add(track.values[at])
 
     def _remove(self, at: int) -> None:
-        by_asset = self._by_asset
+        track, by_asset = self.track, self._by_asset
         if by_asset is None:
-            self._sum.remove(self._values[at])
+            self._sum.remove(track.values[at])
             return
-        asset = self.entries[at].asset
+        asset = track.entries[at].asset
         held = by_asset[asset]
-        held.remove(self._values[at])
+        held.remove(track.values[at])
         if not held.n:
             # Of all assets that ever were only those in the window are kept.
             del by_asset[asset]

@@ -9,6 +9,7 @@ from typing import Final
 
 from agents.ledger.machine import LedgerMachine
 from schemas import topics
+from schemas.catalogue import topic_named
 from streams.role import Role
 from streams.settings import Settings
 
@@ -32,7 +33,7 @@ LEDGER: Final = Role(
     owner_input=topics.TRANSACTION_REQUESTS,
     event_log=topics.LEDGER_EVENTS,
     topics=tuple(
-        topics.topic_named(name)
+        topic_named(name)
         for name in (
             *topics.INPUTS,
             topics.LEDGER_EVENTS,

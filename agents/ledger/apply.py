@@ -15,6 +15,8 @@ from agents.ledger.apply_transactions import (
     keep_leg,
     keep_rail_facts,
     keep_spent,
+    leave_to_a_person,
+    screen_transaction,
     settle_transaction,
 )
 from agents.ledger.keys import parked_key, scope
@@ -193,6 +195,8 @@ _CHANGES: Final[dict[str, Callable[[LedgerState, LedgerEvent], None]]] = {
     ev.REWARD_EXPIRED: change_transaction,
     ev.TRANSACTION_RETURNED: change_transaction,
     ev.TRANSACTION_CONTRADICTED: keep_rail_facts,
+    ev.TRANSACTION_SCREENED: screen_transaction,
+    ev.TRANSACTION_OVERDUE: leave_to_a_person,
     ev.TRANSFER_RECEIVED: keep_leg,
     ev.TRANSFER_REFUSED: keep_leg,
 }

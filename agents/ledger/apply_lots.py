@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec.structs
 
-from agents.ledger.accounts import AVAILABLE
+from agents.ledger.accounts import AVAILABLE, holder_of
+from agents.ledger.apply_open import change_wallet, wallet_of
 from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.lots import coming_back, take, with_lots
 from agents.ledger.state import EVER_HAD_LOTS, LedgerState
@@ -20,6 +21,9 @@ _SPENT_FROM = f"/{AVAILABLE}"
 
 def add_lot(state: LedgerState, event: LedgerEvent, account: str) -> None:
     """A reward that expires."""
+    wallet = wallet_of(state, event.wallet_id)
+    if not wallet.has_lots:
+        change_wallet(state, event.wallet_id, has_lots=True)
     assert event.due_at is not None
     assert event.transaction_id is not None
     key = f"{account} {event.asset}"
@@ -46,10 +50,12 @@ def spend_lots(state: LedgerState, entries: Sequence[Entry], first: str | None =
         one, other = entries
         if one.account != other.account:
             taker = one if one.debit_minor else other
-            return _spend(state, f"{taker.account} {taker.asset}", taker.debit_minor, first) if _is_spent(taker) else ()
+            if not _is_spent(state, taker):
+                return ()
+            return _spend(state, f"{taker.account} {taker.asset}", taker.debit_minor, first)
     net: dict[str, int] = {}
     for entry in entries:
-        if _is_spent(entry):
+        if _is_spent(state, entry):
             key = f"{entry.account} {entry.asset}"
             net[key] = net.get(key, 0) + entry.debit_minor - entry.credit_minor
     spent: tuple[Lot, ...] = ()
@@ -59,8 +65,13 @@ def spend_lots(state: LedgerState, entries: Sequence[Entry], first: str | None =
     return spent
 
 
-def _is_spent(entry: Entry) -> bool:
-    return entry.account.endswith(_SPENT_FROM)
+def _is_spent(state: LedgerState, entry: Entry) -> bool:
+    """True where an entry is of an account that may hold rewards."""
+    account = entry.account
+    if not account.endswith(_SPENT_FROM):
+        return False
+    wallet = state.wallets.get(holder_of(account))
+    return wallet is not None and wallet.has_lots
 
 
 def _spend(state: LedgerState, key: str, minor: int, first: str | None) -> tuple[Lot, ...]:
@@ -81,6 +92,24 @@ def return_lots(state: LedgerState, event: LedgerEvent, of: Transaction, back_mi
     for lot in back:
         _revive(state, lot, now_ms)
     return msgspec.structs.replace(of, lots_back_minor=of.lots_back_minor + back_minor)
+
+
+def return_spent(state: LedgerState, event: LedgerEvent, of: Transaction, back_minor: int) -> Transaction:
+    """`return_lots` of what was spent at once; of a capture with it what its authorization has spent.
+
+    What a capture took beyond its authorization comes back last.
+    """
+    if of.operation == "capture" and of.parent_transaction_id is not None and state.has_lots:
+        now_ms = unix_ms(event.recorded_at)
+        authorization = state.transaction(of.parent_transaction_id, now_ms)
+        if authorization is not None and authorization.lots:
+            held_minor = max(0, of.amount_minor - sum(lot.remaining_minor for lot in of.lots))
+            before_minor = min(held_minor, of.lots_back_minor)
+            held_back_minor = min(held_minor, of.lots_back_minor + back_minor) - before_minor
+            after = return_lots(state, event, authorization, held_back_minor)
+            state.keep(of.parent_transaction_id, authorization, after, now_ms)
+            return return_lots(state, event, of, back_minor)
+    return return_lots(state, event, of, back_minor) if of.lots else of
 
 
 def _revive(state: LedgerState, lot: Lot, now_ms: int) -> None:

@@ -80,7 +80,7 @@ def remove_due(state: LedgerState, event: LedgerEvent, due_at_ms: int) -> None:
     wallet = wallet_of(state, wallet_id)
     if wallet.due_at_ms == due_at_ms:
         # A look into the store that most wallets, having one thing due at a time, can do without.
-        is_last = wallet.open_transactions == 1 and not state.has_lots
+        is_last = wallet.open_transactions == 1 and not wallet.has_lots
         first_ms = 0 if is_last else _first_due_ms(state, wallet_id)
         change_wallet(state, wallet_id, due_at_ms=first_ms)
 

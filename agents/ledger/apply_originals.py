@@ -7,9 +7,9 @@ from typing import Final
 import msgspec.structs
 
 from agents.ledger.accounts import available, held
-from agents.ledger.apply_lots import return_lots
+from agents.ledger.apply_lots import return_spent
 from agents.ledger.apply_open import add_under_way
-from agents.ledger.apply_spending import sum_minor
+from agents.ledger.apply_spending import sum_minor, uncount_captured
 from agents.ledger.keys import CREDIT_LEG, leg_key
 from agents.ledger.state import LedgerState
 from agents.ledger.transaction import Hold, Transaction
@@ -73,8 +73,8 @@ def count_on_parent(
     if event.operation == "capture":
         parent = _captured(state, event, parent, by_minor)
     else:
-        if lots_back_minor > 0 and parent.lots and parent.operation not in ("credit", "reward"):
-            parent = return_lots(state, event, parent, lots_back_minor)
+        if lots_back_minor > 0 and parent.operation not in ("credit", "reward"):
+            parent = return_spent(state, event, parent, lots_back_minor)
         field = f"{_COUNTED_AS[event.operation or '']}_minor"
         counter = parent.counted
         counter = msgspec.structs.replace(
@@ -92,6 +92,10 @@ def count_on_parent(
 def end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) -> None:
     """What acted on another transaction is over: one that failed or was canceled never was."""
     by_minor, fee_minor, exchange_minor, charged_back_minor, lots_back_minor = 0, 0, 0, 0, 0
+    if before.operation == "capture":
+        assert event.parent_transaction_id is not None
+        _, authorization = found(state, event.parent_transaction_id, unix_ms(event.recorded_at))
+        uncount_captured(state, event, before, authorization)
     if event.to_state in ("failed", "canceled"):
         exchange_minor = 0 if before.exchange is None else -before.exchange.to_minor
         by_minor, fee_minor = -before.amount_minor, -before.fee_minor
@@ -102,6 +106,7 @@ def end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) -
     elif before.operation == "dispute":
         by_minor = -before.amount_minor
         charged_back_minor = before.amount_minor if event.to_state == "reversed" else 0
+        lots_back_minor = charged_back_minor
     count_on_parent(
         state,
         event,
@@ -116,9 +121,12 @@ def end_on_parent(state: LedgerState, event: LedgerEvent, before: Transaction) -
 
 def _captured(state: LedgerState, event: LedgerEvent, parent: Transaction, captured_minor: int) -> Transaction:
     """The authorization, if it is still open, holds what the entries of its capture have left of it."""
-    hold = parent.hold
+    hold, counter = parent.hold, parent.counter
     if hold is None:
-        return parent
+        if counter is None:
+            return parent
+        counter = msgspec.structs.replace(counter, settled_minor=counter.settled_minor + captured_minor)
+        return msgspec.structs.replace(parent, counter=counter)
     change_minor = sum_minor(event.entries, held(parent.wallet_id, parent.sub_wallet), parent.asset)
     add_under_way(state, available(parent.wallet_id, parent.sub_wallet), parent.asset, change_minor)
     after = Hold(hold.remaining_minor + change_minor, hold.captured_minor + captured_minor)

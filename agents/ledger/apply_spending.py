@@ -35,7 +35,9 @@ def _taken_minor(event: LedgerEvent) -> int:
 
 def count_spent(state: LedgerState, event: LedgerEvent, minor: int) -> None:
     key = f"{event.wallet_id} {event.asset}"
-    state.spent.put(key, spend(state.spent.get(key), unix_ms(event.recorded_at), minor))
+    # The authorization of a capture was counted as one.
+    count = 0 if event.operation == "capture" and event.from_state is None else 1
+    state.spent.put(key, spend(state.spent.get(key), unix_ms(event.recorded_at), minor, count))
 
 
 def count_forced(state: LedgerState, event: LedgerEvent) -> None:
@@ -54,11 +56,37 @@ def uncount_spent(state: LedgerState, event: LedgerEvent, before: Transaction) -
         return
     if before.hold is not None:
         minor, count = before.hold.remaining_minor, 0 if before.hold.captured_minor else 1
-    elif event.to_state in ("failed", "canceled"):
-        minor, count = _counted_minor_of(before), 1
+    elif event.to_state in ("failed", "canceled", "initiated"):
+        minor, count = _counted_minor_of(before), 0 if before.operation == "capture" else 1
     else:
-        return
+        minor, count = min(_unsettled_minor(event, before), _counted_minor_of(before)), 0
+        if not minor:
+            return
     state.spent.put(key, give_back(spent, before.counted_at_ms, minor, count))
+
+
+def uncount_captured(state: LedgerState, event: LedgerEvent, before: Transaction, authorization: Transaction) -> None:
+    """What a capture took of what was held was counted with its authorization, and has not left the wallet.
+
+    Where it failed while the authorization is open it is held again, and counts on.
+    """
+    spent = state.spent.get(f"{before.wallet_id} {before.asset}")
+    has_failed = event.to_state in ("failed", "canceled")
+    if spent is None or not authorization.counted_at_ms or (has_failed and authorization.hold is not None):
+        return
+    excess_minor = _counted_minor_of(before)
+    held_minor = before.amount_minor - excess_minor
+    minor = held_minor if has_failed else max(0, _unsettled_minor(event, before) - excess_minor)
+    is_last = has_failed and authorization.counted.settled_minor == before.amount_minor
+    if minor:
+        back = give_back(spent, authorization.counted_at_ms, minor, 1 if is_last else 0)
+        state.spent.put(f"{before.wallet_id} {before.asset}", back)
+
+
+def _unsettled_minor(event: LedgerEvent, before: Transaction) -> int:
+    """What the rail has not settled of what it has settled in part."""
+    facts = event.rail_facts
+    return 0 if facts is None or facts.settled_minor is None else before.amount_minor - facts.settled_minor
 
 
 def _counted_minor_of(before: Transaction) -> int:

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec.structs
 
 from agents.ledger.accounts import available
-from agents.ledger.apply_lots import add_lot, drop_lot, return_lots
+from agents.ledger.apply_lots import add_lot, drop_lot, return_lots, return_spent
 from agents.ledger.apply_open import add_due, add_under_way, count_open, count_under_way, remove_due, wallet_of
 from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found
 from agents.ledger.apply_spending import count_forced, count_spent, counted_minor, sum_minor, uncount_spent
@@ -73,8 +73,24 @@ def settle_transaction(state: LedgerState, event: LedgerEvent) -> None:
 
 
 def keep_leg(state: LedgerState, event: LedgerEvent) -> None:
-    """The payee's side of a transfer: kept, so that the same leg is never executed twice."""
+    """The payee's side of a transfer: kept, so that the same leg is never executed twice.
+
+    What takes back what this wallet has paid counts on that here, too, as far as it is remembered.
+    """
     _put(state, event, (), None)
+    original_id, now_ms = event.parent_transaction_id, unix_ms(event.recorded_at)
+    if event.to_state == "failed" or original_id is None or state.transaction(original_id, now_ms) is None:
+        return
+    amount_minor, exchange = event.amount_minor or 0, event.exchange
+    exchange_minor = 0 if exchange is None else exchange.to_minor
+    count_on_parent(
+        state,
+        event,
+        amount_minor,
+        event.fee_returned_minor or 0,
+        exchange_minor,
+        lots_back_minor=amount_minor if exchange is None else exchange_minor,
+    )
 
 
 def keep_spent(state: LedgerState, event: LedgerEvent, spent: tuple[Lot, ...]) -> None:
@@ -91,7 +107,7 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
     """A transaction that begins; `before` is how it waited for its time."""
     is_open = _is_open(event)
     hold = Hold(event.amount_minor or 0) if event.operation == "authorize" else None
-    spent_minor = 0 if event.to_state == "initiated" else counted_minor(event)
+    spent_minor = 0 if event.to_state == "initiated" and event.screening is None else counted_minor(event)
     is_counted = spent_minor > 0 and wallet_of(state, event.wallet_id).terms is not None
     _put(state, event, event.entries if is_open and hold is None else (), hold, before, is_counted=is_counted)
     if is_counted:
@@ -118,6 +134,8 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
         wallet_id, sub_wallet = event.wallet_id or "", event.sub_wallet or ""
         if hold is not None:
             add_under_way(state, available(wallet_id, sub_wallet), event.asset or "", hold.remaining_minor)
+        elif event.screening is not None:
+            add_under_way(state, available(wallet_id, sub_wallet), event.asset or "", event.remaining_minor or 0)
         else:
             count_under_way(state, wallet_id, sub_wallet, event.entries, 1)
         count_open(state, event.wallet_id, 1)
@@ -125,14 +143,45 @@ def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = N
 
 def _execute(state: LedgerState, event: LedgerEvent, key: str, before: Transaction) -> None:
     """What was to be done at its time is done, or will not be."""
-    remove_due(state, event, before.due_at_ms)
+    if before.due_at_ms:
+        remove_due(state, event, before.due_at_ms)
     state.scheduled.delete(key)
     count_open(state, event.wallet_id, -1)
     if event.to_state in ("failed", "canceled"):
-        after = msgspec.structs.replace(before, state=event.to_state, code=event.code, due_at_ms=0)
+        after = before if before.screening is None else _stop_waiting(state, event, before)
+        after = msgspec.structs.replace(after, state=event.to_state, code=event.code, due_at_ms=0)
         state.keep(key, before, after, unix_ms(event.recorded_at))
     else:
         _open(state, event, before)
+
+
+def screen_transaction(state: LedgerState, event: LedgerEvent) -> None:
+    """The verdict on a payment that waits: what was held for it is available again, and is not counted for now."""
+    assert event.transaction_id is not None
+    now_ms = unix_ms(event.recorded_at)
+    key, before = found(state, event.transaction_id, now_ms)
+    state.keep(key, before, _stop_waiting(state, event, before), now_ms)
+
+
+def leave_to_a_person(state: LedgerState, event: LedgerEvent) -> None:
+    """No verdict came in time: the payment waits on, for as long as it takes."""
+    assert event.transaction_id is not None
+    now_ms = unix_ms(event.recorded_at)
+    key, before = found(state, event.transaction_id, now_ms)
+    remove_due(state, event, before.due_at_ms)
+    state.keep(key, before, msgspec.structs.replace(before, due_at_ms=0), now_ms)
+
+
+def _stop_waiting(state: LedgerState, event: LedgerEvent, before: Transaction) -> Transaction:
+    held_minor = before.awaiting_minor
+    add_under_way(state, available(before.wallet_id, before.sub_wallet), before.asset, -held_minor)
+    if before.counted_at_ms:
+        uncount_spent(state, event, before)
+    after = msgspec.structs.replace(before, journal=(), counted_at_ms=0, screening=None)
+    if not before.lots:
+        return after
+    after = return_lots(state, event, after, held_minor)
+    return msgspec.structs.replace(after, lots=(), lots_back_minor=0)
 
 
 def _is_open(event: LedgerEvent) -> bool:
@@ -178,11 +227,12 @@ def _put(
         None if to is None else to.wallet_id,
         None if to is None else to.sub_wallet,
         hold,
-        None,
+        None if before is None else before.on_rail,
         _returnable_minor(event),
         event.exchange,
         now_ms if is_counted else 0,
         0 if event.due_at is None else unix_ms(event.due_at),
+        screening=event.screening,
     )
     key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
     state.keep(key, before, transaction, now_ms)
@@ -223,6 +273,9 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
     if has_ended:
         after = msgspec.structs.replace(after, journal=(), hold=None, due_at_ms=0)
         if before.hold is not None:
+            if before.counted_at_ms:
+                # What was captured may yet fail: until then it has left the wallet.
+                after = msgspec.structs.replace(after, counter=Counter(before.hold.captured_minor))
             remove_due(state, event, before.due_at_ms)
             add_under_way(
                 state, available(before.wallet_id, before.sub_wallet), before.asset, -before.hold.remaining_minor
@@ -233,8 +286,10 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
             uncount_spent(state, event, before)
     if event.forced:
         count_forced(state, event)
-    if before.lots and has_ended:
+    if has_ended and (before.lots or before.operation == "capture"):
         after = _give_lots_back(state, event, before, after)
+    elif before.operation in ("debit", "capture") and event.rail_facts is not None and not has_ended:
+        after = return_spent(state, event, after, event.rail_facts.returned_minor or 0)
     state.keep(key, before, after, now_ms)
     if before.operation in ACTS_ON_PARENT:
         if has_ended:
@@ -248,11 +303,19 @@ def _give_lots_back(state: LedgerState, event: LedgerEvent, before: Transaction,
     """What a transaction took of rewards comes back with what the event that ends it gives back, if anything."""
     if before.hold is None and event.to_state in ("failed", "canceled"):
         back_minor = max(before.amount_minor, sum(lot.remaining_minor for lot in before.lots))
+        if before.operation == "capture" and _is_held_again(state, event, before):
+            return return_lots(state, event, after, back_minor)
     elif before.operation == "refund":
         return after  # it took its fee of them
     else:
         back_minor = max(0, sum_minor(event.entries, available(before.wallet_id, before.sub_wallet), before.asset))
-    return return_lots(state, event, after, back_minor)
+    return return_spent(state, event, after, back_minor)
+
+
+def _is_held_again(state: LedgerState, event: LedgerEvent, capture: Transaction) -> bool:
+    """True where what a capture took of its authorization goes back to that, which is open."""
+    assert capture.parent_transaction_id is not None
+    return found(state, capture.parent_transaction_id, unix_ms(event.recorded_at))[1].hold is not None
 
 
 def _said_by_rail(event: LedgerEvent, before: Transaction) -> dict[str, object]:

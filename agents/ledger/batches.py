@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -23,6 +23,18 @@ from schemas.reading import READERS, ReadCommand
 from schemas.reference import Reference
 from schemas.topics import TRANSACTION_REQUESTS
 
+#: Codes that come before it.
+_BEFORE_ILLEGAL: Final = frozenset(code.value for code in list(Code)[: list(Code).index(Code.ILLEGAL_IN_BATCH)])
+
+
+def refuse_amounts(command: Any, draft: Draft) -> LedgerEvent | None:
+    """A rejection where an item's amount is out of range; asked before anything is looked at."""
+    for number, item in enumerate(command.items):
+        if not is_amount(item.amount_minor):
+            message, field = "an amount is between 1 and 2^63 - 1", f"items.{number}.amount_minor"
+            return draft.reject(Code.AMOUNT_OUT_OF_RANGE, message, field)
+    return None
+
 
 def decide_batch(turn: Turn, wallet: Wallet, command: Any, draft: Draft) -> LedgerEvent:
     """The event of the batch, or the rejection of its first item that cannot be done; `field` says which."""
@@ -31,7 +43,7 @@ def decide_batch(turn: Turn, wallet: Wallet, command: Any, draft: Draft) -> Ledg
         return refused
     with turn.state.overlay.attempt():
         for number, item in enumerate(_items(command)):
-            event = _refuse_elsewhere(item, draft, turn.reference) or _decide(turn, draft, item, number)
+            event = _try(turn, draft, item, number)
             if event.type in (REQUEST_REJECTED, TRANSACTION_FAILED):
                 field = f"items.{number}" if event.field is None else f"items.{number}.{event.field}"
                 rejection = draft.reject(Code(event.code or "ok"), event.message or "", field)
@@ -40,6 +52,15 @@ def decide_batch(turn: Turn, wallet: Wallet, command: Any, draft: Draft) -> Ledg
             apply(turn.state, event, b"")
     draft.then = (partial(_do_all, draft=draft, command=command),)
     return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE)
+
+
+def _try(turn: Turn, batch: Draft, item: ReadCommand, number: int) -> LedgerEvent:
+    """An item's event, or of its rejections the first by precedence."""
+    event = _decide(turn, batch, item, number)
+    elsewhere = _refuse_elsewhere(item, batch, turn.reference)
+    if elsewhere is None or (event.type == REQUEST_REJECTED and event.code in _BEFORE_ILLEGAL):
+        return event
+    return elsewhere
 
 
 def _items(command: Any) -> Iterator[ReadCommand]:
@@ -52,13 +73,13 @@ def _items(command: Any) -> Iterator[ReadCommand]:
 
 def _refuse_elsewhere(item: Any, draft: Draft, reference: Reference) -> LedgerEvent | None:
     """A rejection of an item that posts outside the wallet, or waits for anything."""
-    amount_minor = item.amount_minor
-    if amount_minor is not None and not is_amount(amount_minor):
-        return draft.reject(Code.AMOUNT_OUT_OF_RANGE, "an amount is between 1 and 2^63 - 1", "amount_minor")
     if item.operation == "transfer" and item.to_wallet_id != item.wallet_id:
         return draft.reject(Code.ILLEGAL_IN_BATCH, "a batch moves money within its wallet", "to_wallet_id")
-    if item.operation in ("credit", "debit") and item.rail in reference.rails and is_deferred(reference, item.rail):
-        return draft.reject(Code.ILLEGAL_IN_BATCH, f"the rail {item.rail} settles later", "rail")
+    if item.operation in ("credit", "debit") and item.rail in reference.rails:
+        if is_deferred(reference, item.rail):
+            return draft.reject(Code.ILLEGAL_IN_BATCH, f"the rail {item.rail} settles later", "rail")
+        if item.operation == "debit" and reference.rails[item.rail].screening:
+            return draft.reject(Code.ILLEGAL_IN_BATCH, f"payments over the rail {item.rail} are screened first", "rail")
     return None
 
 

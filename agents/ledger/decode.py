@@ -25,7 +25,7 @@ _OF_A_SUB_WALLET = frozenset(
     {
         *("fee", "reward"),
         *("credit", "debit", "authorize", "release", "cancel", "refund", "dispute"),
-        *("reverse", "resolve_dispute", "submit", "settle", "fail", "return"),
+        *("reverse", "resolve_dispute", "submit", "settle", "fail", "return", "screening_verdict"),
     }
 )
 _RESERVED = f"{RESERVED_WALLET_ID!r} is reserved for system accounts"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -34,10 +35,21 @@ class Named(NamedTuple):
     transaction: Transaction
 
 
+class Screening(Enum):
+    """How far a payment is with the screening of its rail, where that has any."""
+
+    #: It has to wait for a verdict.
+    ASKED = auto()
+    #: It cannot wait: it is part of something that is done at one time.
+    BARRED = auto()
+    #: It may go.
+    PASSED = auto()
+
+
 class Draft:
     """One command on its way to an event."""
 
-    __slots__ = ("canonical", "cause", "command", "context", "fingerprint", "messages", "then", "transaction_id")
+    __slots__ = ("canonical", "cause", "command", "context", "messages", "screening", "then", "transaction_id")
 
     def __init__(self, command: Any, context: Context, cause: Cause, scope: str, canonical: bytes, *, item: int = 0):
         self.command: ReadCommand = command
@@ -46,6 +58,8 @@ class Draft:
         self.canonical = canonical
         #: What is written with the event.
         self.messages: tuple[Message, ...] = ()
+        #: What is done with a payment over a rail that is screened.
+        self.screening = Screening.ASKED
         #: What follows the event, in the same turn: done in order, once it is written.
         self.then: tuple[Callable[[Turn], None], ...] = ()
         # The input topic, the wallet and the key; when it was first recorded; the item of a batch, 0 outside one.

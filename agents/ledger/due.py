@@ -1,6 +1,6 @@
 """What is due by partition time: a command first sees to what is due of its own wallet, a tick to what is due at all.
 
-Holds end, and what was scheduled is executed, in the order of their times.
+Holds end, verdicts come too late, and what was scheduled is executed, in the order of their times.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from agents.ledger.holds import end_hold
 from agents.ledger.journals import post
 from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.scheduled import execute
+from agents.ledger.screening import end_silence
 from agents.ledger.turn import Turn
 from schemas.codes import Code
 from schemas.events import CLOCK_TICKED, REWARD_EXPIRED, WALLET_QUARANTINED, Cause, LedgerEvent
@@ -136,6 +137,8 @@ def _end_all(turn: Turn, transaction_ids: Iterable[str], cause: Cause) -> None:
             end_hold(turn, named, cause, Verb.EXPIRE, Code.HOLD_EXPIRED.value)
         elif transaction.operation == "reward":
             _expire_reward(turn, named, cause)
+        elif transaction.screening is not None:
+            end_silence(turn, named, cause)
         else:
             execute(turn, named, cause)
 

@@ -18,11 +18,10 @@ def exchange_for(
     assets: tuple[str, str],
     amount_minor: int,
     rate_id: str | None,
-    least_minor: int | None,
 ) -> Exchange | LedgerEvent:
     """The exchange of an amount of the first asset for the second, or the rejection where there is none.
 
-    `rate_id` asks for one rate, `least_minor` for no less than so many minor units of the second asset.
+    `rate_id` asks for one rate.
     """
     from_asset, to_asset = (reference.assets.get(code) for code in assets)
     rate = reference.rates.between(*assets, draft.context.recorded_at_ms, rate_id)
@@ -34,10 +33,15 @@ def exchange_for(
     if exchange is None:
         message = f"the amount gives nothing of {assets[1]}, or more than can be booked"
         return draft.reject(Code.AMOUNT_OUT_OF_RANGE, message, "amount_minor")
-    if least_minor is not None and exchange.to_minor < least_minor:
-        message = f"the amount gives {exchange.to_minor} {assets[1]} now, asked for at least {least_minor}"
-        return draft.reject(Code.RATE_MOVED, message, "min_to_amount_minor")
     return exchange
+
+
+def refuse_moved(draft: Draft, exchange: Exchange, least_minor: int | None) -> LedgerEvent | None:
+    """A rejection where an exchange gives less than the least that was asked for, in minor units."""
+    if least_minor is None or exchange.to_minor >= least_minor:
+        return None
+    message = f"the amount gives {exchange.to_minor} {exchange.to_asset} now, asked for at least {least_minor}"
+    return draft.reject(Code.RATE_MOVED, message, "min_to_amount_minor")
 
 
 def exchanged(exchange: Exchange) -> tuple[Move, Move]:
@@ -76,4 +80,5 @@ def share_of(original: Transaction, whole_minor: int, returned_minor: int, amoun
     counter = original.counted
     if counter.refunded_minor + counter.reversed_minor + amount_minor == counter.settled_minor:
         return whole_minor - returned_minor
-    return whole_minor * amount_minor // counter.settled_minor
+    # A refund that settled in part may have given back more than its part.
+    return min(whole_minor * amount_minor // counter.settled_minor, whole_minor - returned_minor)

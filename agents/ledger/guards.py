@@ -10,6 +10,7 @@ from schemas.codes import Code
 from schemas.contract import MAX_ACCOUNTS, OperatorCommand
 from schemas.events import TRANSACTION_PROCESSED, TRANSACTION_SETTLED, LedgerEvent
 from schemas.lifecycle import OVER_RAIL, PROCESSED_AT_ONCE, SETTLED_AT_ONCE, Verb, is_allowed
+from schemas.people import same_person
 from schemas.rails import INSTANT
 from schemas.reference import Reference
 from schemas.topics import TRANSACTION_REQUESTS
@@ -126,7 +127,7 @@ def refuse_funds(draft: Draft, available_minor: int, amount_minor: int) -> Ledge
 
 def refuse_four_eyes(command: OperatorCommand, draft: Draft) -> LedgerEvent | None:
     """A rejection where the same person asked and approved."""
-    if command.requested_by != command.approved_by:
+    if not same_person(command.requested_by, command.approved_by):
         return None
     return draft.reject(Code.FOUR_EYES, "requested_by and approved_by are the same person", "approved_by")
 
@@ -165,6 +166,9 @@ def find_named(
     if transaction is None:
         message = "the wallet has no transaction of this id"
         return draft.reject(Code.TRANSACTION_NOT_FOUND, message, "transaction_id")
+    if rail is not None and rail[1].rails[rail[0]].screening:
+        message = f"payments over the rail {rail[0]} are screened: release what is held, and ask for a debit"
+        return draft.reject(Code.ILLEGAL_TRANSITION, message, "rail")
     if not is_allowed(transaction.operation, transaction.state, verb) or (
         verb in OVER_RAIL and transaction.to_wallet_id is not None
     ):

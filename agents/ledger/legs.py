@@ -62,6 +62,9 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
         return
     turn.write(_leg_event(turn, leg, cause, TRANSFER_RECEIVED, SETTLED_AT_ONCE, "ok", journal), leg.wallet_id.encode())
     _tell_payer(turn, leg, "ok")
+    original_id = leg.parent_transaction_id
+    if leg.kind == "reverse" and original_id and state.transaction(original_id, context.recorded_at_ms) is not None:
+        move_original(turn, original_id, cause, Verb.REVERSE)
 
 
 def _asset_of(leg: TransferLeg) -> str:
@@ -109,6 +112,7 @@ def _leg_event(
         type=type_,
         wallet_id=leg.wallet_id,
         transaction_id=leg.transaction_id,
+        parent_transaction_id=leg.parent_transaction_id,
         leg=CREDIT_LEG,
         operation=leg.kind,
         to_state=path[-1],

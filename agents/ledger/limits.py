@@ -46,9 +46,18 @@ def _value(limits: Any, names: tuple[str, ...]) -> int | None:
 
 
 def refuse_limits(
-    draft: Draft, state: LedgerState, wallet: Wallet, reference: Reference, asset: str, amount_minor: int
+    draft: Draft,
+    state: LedgerState,
+    wallet: Wallet,
+    reference: Reference,
+    asset: str,
+    amount_minor: int,
+    counted_before_minor: int = 0,
 ) -> LedgerEvent | None:
-    """A rejection where the amount, leaving the wallet now, would be more than was agreed: for wallets with terms."""
+    """A rejection where the amount, leaving the wallet now, would be more than was agreed: for wallets with terms.
+
+    `counted_before_minor` of the amount has an authorization counted, and the transaction with it.
+    """
     terms = wallet.terms
     assert terms is not None
     if terms.tier is not None and terms.tier not in reference.tiers:
@@ -62,9 +71,10 @@ def refuse_limits(
     at_ms = draft.context.recorded_at_ms
     for window in _WINDOWS:
         count, minor = spent_in(spent, window, at_ms)
-        for name, used, more in (("count", count, 1), ("sum_minor", minor, amount_minor)):
+        more_minor, more_count = amount_minor - counted_before_minor, 0 if counted_before_minor else 1
+        for name, used, more in (("count", count, more_count), ("sum_minor", minor, more_minor)):
             most, is_tiers = agreed.find(window, name)
-            if most is not None and used + more > most:
+            if most is not None and more and used + more > most:
                 facts = LimitFacts(f"{window}.{name}", most, used, end_of(window, at_ms))
                 return _refuse(draft, agreed, facts, is_tiers)
     return None

@@ -177,6 +177,9 @@ class LedgerMachine:
         except Forgotten as error:
             raise Refused(str(error)) from error
 
+    def complete(self, state: Overlay, context: Context, out: Output) -> None:
+        """Each record has its events already."""
+
     def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         """`wallet-balances`: all accounts of every holder that the batch has touched."""
         turn = self._turn_of(state)

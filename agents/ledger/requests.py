@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 import msgspec
 import orjson
 
 from agents.ledger.answers import answer_again, answer_of
-from agents.ledger.batches import decide_batch
+from agents.ledger.batches import decide_batch, refuse_amounts
 from agents.ledger.decode import Malformed, decode
 from agents.ledger.draft import Draft
 from agents.ledger.due import end_due_of_wallet
@@ -19,6 +19,7 @@ from agents.ledger.quarantine import RELEASES, execute_parked, park_update, park
 from agents.ledger.scheduled import decide_schedule, is_scheduled
 from agents.ledger.turn import Turn
 from agents.ledger.unread import refuse_malformed, refuse_unfit
+from agents.ledger.verdicts import decide_screening_verdict
 from schemas.canonical import fingerprint
 from schemas.codes import Code
 from schemas.events import (
@@ -30,6 +31,7 @@ from schemas.events import (
     Source,
     decode_event,
 )
+from schemas.fraud_commands import ScreeningVerdict
 from schemas.internal import ForwardedRecord, encode_internal
 from schemas.money import is_amount
 from schemas.partitioning import partition_of
@@ -39,6 +41,8 @@ from streams.dead_letters import FITS_BYTES, short_key
 from streams.machine import Headers, InputRecord
 
 _MALFORMED: Final = Code.MALFORMED.value
+#: Operations whose amounts are not `amount_minor`.
+_AMOUNTS_WITHIN: Final = {"settle": refuse_settled_amounts, "batch": refuse_amounts}
 
 
 def take_request(
@@ -100,6 +104,8 @@ def take_request(
                 event = decide_schedule(wallet, command, draft, turn.reference)
             elif wallet is not None and operation == "batch":
                 event = decide_batch(turn, wallet, command, draft)
+            elif wallet is not None and operation == "screening_verdict":
+                event = decide_screening_verdict(state, wallet, cast(ScreeningVerdict, command), draft)
             else:
                 event = OPERATIONS[operation](state, wallet, command, draft, turn.reference)
     if event.code == _MALFORMED:
@@ -151,7 +157,8 @@ def _refuse_before_wallet(draft: Draft, matches: bool, first: LedgerEvent | None
     amount_minor = command.amount_minor
     if amount_minor is not None and not is_amount(amount_minor):
         return draft.reject(Code.AMOUNT_OUT_OF_RANGE, "an amount is between 1 and 2^63 - 1", "amount_minor")
-    if command.operation == "settle" and (refused := refuse_settled_amounts(command, draft)) is not None:
+    refuse = _AMOUNTS_WITHIN.get(command.operation)
+    if refuse is not None and (refused := refuse(command, draft)) is not None:
         return refused
     if not matches:
         return draft.reject(Code.KEY_MISMATCH, "the record's key is not its wallet_id", "wallet_id")

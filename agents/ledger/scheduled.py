@@ -1,4 +1,4 @@
-"""Transactions that wait for their time: accepted now, decided when they are due, until then to be canceled."""
+"""Transactions that wait for their time, or a verdict: accepted now, decided then, until then to be canceled."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
-from agents.ledger.draft import Draft, Named
+from agents.ledger.draft import Draft, Named, Screening
 from agents.ledger.guards import refuse_account
 from agents.ledger.keys import scope
 from agents.ledger.operations import OPERATIONS
+from agents.ledger.screening import why_not_screened
 from agents.ledger.state import Wallet
 from agents.ledger.turn import Turn
 from schemas.clock import rfc3339, unix_ms
@@ -38,6 +39,10 @@ def decide_schedule(wallet: Wallet, command: Any, draft: Draft, reference: Refer
     refused = refuse_account(draft, wallet, command.asset, reference)
     if refused is not None:
         return refused
+    if command.operation == "debit" and (rail := reference.rails.get(command.rail)) is not None:
+        draft.screening = Screening.BARRED
+        if (refused := why_not_screened(draft, rail)) is not None:
+            return refused
     due_at_ms = unix_ms(command.execute_at)
     if due_at_ms > draft.context.recorded_at_ms + MAX_HOLD_S * 1000:
         message = f"execute_at is at most {MAX_HOLD_S // 86_400} days ahead"
@@ -47,20 +52,42 @@ def decide_schedule(wallet: Wallet, command: Any, draft: Draft, reference: Refer
 
 def execute(turn: Turn, named: Named, cause: Cause) -> None:
     """Do what was scheduled, as if it were asked for now; where that is refused, it has failed."""
-    state, before = turn.state, named.transaction
-    asked = state.scheduled.get(named.transaction_id)
+    draft = _draft(turn, named, cause)
+    draft.screening = Screening.BARRED
+    _execute(turn, named, draft, _decide(turn, draft))
+
+
+def execute_screened(turn: Turn, named: Named, cause: Cause, *, is_allowed: bool, message: str) -> None:
+    """Do what has waited for its verdict, as if it were asked for now; it fails where it is denied, or refused now."""
+    draft = _draft(turn, named, cause)
+    draft.screening = Screening.PASSED
+    event = _decide(turn, draft) if is_allowed else draft.reject(Code.SCREENING_DENIED, message)
+    _execute(turn, named, draft, event)
+
+
+def _draft(turn: Turn, named: Named, cause: Cause) -> Draft:
+    """The command that a transaction waits with, once more."""
+    asked = turn.state.scheduled.get(named.transaction_id)
     assert asked is not None
     command = READERS[TRANSACTION_REQUESTS](asked)
     within = scope(TRANSACTION_REQUESTS, command.wallet_id, command.idempotency_key)
     draft = Draft(command, turn.context, cause, within, asked)
     draft.transaction_id = named.transaction_id
-    wallet = state.wallets.get(command.wallet_id)
-    event = OPERATIONS[command.operation](state, wallet, command, draft, turn.reference)
+    return draft
+
+
+def _decide(turn: Turn, draft: Draft) -> LedgerEvent:
+    command = draft.command
+    wallet = turn.state.wallets.get(command.wallet_id)
+    return OPERATIONS[command.operation](turn.state, wallet, command, draft, turn.reference)
+
+
+def _execute(turn: Turn, named: Named, draft: Draft, event: LedgerEvent) -> None:
     if event.type == REQUEST_REJECTED:
         event = _failed(event, named)
     event.from_state, event.command, event.request = State.INITIATED.value, Verb.EXECUTE.value, msgspec.UNSET
-    turn.write(event, command.wallet_id.encode())
-    turn.tell_requester(event, before)
+    turn.write(event, draft.command.wallet_id.encode())
+    turn.tell_requester(event, named.transaction)
     turn.out.send_all(draft.messages)
     for follow in draft.then:
         follow(turn)

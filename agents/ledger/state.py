@@ -71,6 +71,8 @@ class Wallet(msgspec.Struct, frozen=True, array_like=True):
     due_at_ms: int = 0
     #: What is agreed with it; None with most wallets.
     terms: Terms | None = None
+    #: True from its first reward that expires on. Of others the table of rewards need not be asked.
+    has_lots: bool = False
 
 
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -90,7 +92,7 @@ def compact(wallet: Wallet) -> Wallet:
     return msgspec.structs.replace(wallet, assets=_shared(wallet.assets), sub_wallets=sub_wallets)
 
 
-WALLETS: Final = Table[Wallet]("wallets", _pack, lambda row: compact(_decode_wallet(row)))
+WALLETS: Final = Table[Wallet]("wallets-2", _pack, lambda row: compact(_decode_wallet(row)))
 #: `<account> <asset>` -> minor units.
 BALANCES: Final = Table[int]("balances", _pack, msgspec.msgpack.Decoder(int).decode)
 #: Holder -> keys of all its balances, in order of their first posting.

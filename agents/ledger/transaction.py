@@ -93,6 +93,8 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     counter: Counter | None = None
     #: Transactions under way that act on it: captures, refunds, disputes, reversals.
     open_children: int = 0
+    #: Of a payment that waits for screening: what becomes of it where no verdict comes, `fail` or `review`.
+    screening: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -103,6 +105,11 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     def is_unfinished(self) -> bool:
         """True where it must not be forgotten: it is open, something is due of it, or what acts on it is open."""
         return self.open_children > 0 or self.due_at_ms > 0 or self.is_open
+
+    @property
+    def awaiting_minor(self) -> int:
+        """What is held for it while it waits for screening."""
+        return 0 if self.screening is None else sum(entry.credit_minor for entry in self.journal)
 
     def has_reference(self, verb: Verb, reference: str) -> bool:
         """True where this was booked before under this reference of the rail."""

@@ -17,7 +17,8 @@ from agents.views.chunk import Unreadable
 from agents.views.database import Unavailable, ViewsError, shown
 from agents.views.follow import ROLE, Follower
 from agents.views.store import ViewStore, open_store
-from schemas.topics import LEDGER_EVENTS, topic_named
+from schemas.catalogue import topic_named
+from schemas.topics import LEDGER_EVENTS
 from streams import metrics
 from streams.errors import Refused
 from streams.foreground import EXIT_FAILED, EXIT_MISCONFIGURED, EXIT_OK, Foreground, Needs, fatal, run_foreground

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -13,7 +15,9 @@ from streams.settings import Settings
 
 _FILE: Final = "views.sqlite"
 #: How long a writer waits for another one: of SQLite's, one writes at a time.
-_BUSY_S: Final = 30.0
+BUSY_S: Final = 30.0
+#: How soon what SQLite does not wait for is tried again.
+_PAUSE_S: Final = 0.05
 _EXTRA: Final = "pip install 'walletstream[postgresql]'"
 
 
@@ -67,7 +71,7 @@ def connect(url: URL) -> Engine:
     """
     try:
         if url.get_backend_name() == "sqlite":
-            engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+            engine = create_engine(url, connect_args={"timeout": BUSY_S})
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
@@ -81,12 +85,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None
     # Readers see the last commit while somebody writes. A power failure may take the last commits with it, rows and
     # position alike: they are applied again.
-    connection.execute("PRAGMA journal_mode=WAL")
+    _write_ahead(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     # Keys come in no order, so that every write touches pages all over the file: keep them (KiB, below 0), and bring
     # them back into the file less often than after every 4 MB (pages of 4 KiB).
     connection.execute("PRAGMA cache_size=-65536")
     connection.execute("PRAGMA wal_autocheckpoint=10000")
+
+
+def _write_ahead(connection: Any) -> None:
+    """Switch the file to a write-ahead log, however long others hold it: SQLite itself does not wait for this."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -197,7 +197,8 @@ def _fold_transaction(changes: Changes, event: LedgerEvent, reflects: Row, at_ms
         rail=event.rail,
         opened_at_ms=at_ms,
     )
-    anew = event.remaining_minor == 0 or (not is_note and event.to_state != event.from_state)
+    is_said_anew = event.remaining_minor == 0 or event.type == ev.TRANSACTION_OVERDUE
+    anew = is_said_anew or (not is_note and event.to_state != event.from_state)
     due_at_ms = None if event.due_at is None else unix_ms(event.due_at)
     _say_last(row, anew, due_at_ms=due_at_ms, remaining_minor=event.remaining_minor)
     _say_last(

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from agents.views.chunk import Chunk, LogGap, Position
@@ -23,6 +23,8 @@ from agents.views.store import Applied, ViewStore
 from schemas.topics import LEDGER_EVENTS, full_name
 from streams import metrics
 from streams.errors import Refused
+from streams.foreground import pause
+from streams.kafka_follower import follower
 from streams.logs import fields
 from streams.settings import Settings
 
@@ -99,7 +101,7 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
             ViewsError: the store is another version's, or did not answer `max_failures` times in a row.
             KafkaError: the broker refuses.
         """
-        self._consumer = _consumer(self._settings)
+        self._consumer = follower(self._settings, ROLE, fetch_max_wait_ms=200, max_partition_fetch_bytes=2 << 20)
         self._consumer.subscribe([self._topic], listener=self)
         await self._consumer.start()
         try:
@@ -115,7 +117,7 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
                     self._failed(error, failures)
                     if failures >= self._settings.max_failures:
                         raise
-                    await _pause(stopped, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**failures))
+                    await pause(stopped, min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**failures))
         finally:
             await self._consumer.stop()
 
@@ -216,24 +218,6 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
         return 0.0 if last_ms is None else max(0.0, time.time() - last_ms / 1000)
 
 
-def _consumer(settings: Settings) -> Any:
-    session_ms = int(settings.session_timeout_s * 1000)
-    return AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers,
-        client_id=f"{settings.worker_id}-{ROLE}",
-        group_id=f"{settings.namespace}{ROLE}",
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        # Only until the loop has sought the store's position: the group has committed none.
-        auto_offset_reset="earliest",
-        check_crcs=True,
-        fetch_max_wait_ms=200,
-        max_partition_fetch_bytes=2 << 20,
-        session_timeout_ms=session_ms,
-        heartbeat_interval_ms=max(100, session_ms // 10),
-    )
-
-
 def _count(partition: int, done: Applied, took_s: float) -> None:
     metrics.VIEW_RACES.labels(partition).inc(done.races)
     metrics.VIEW_RECORDS.labels(partition).inc(done.records)
@@ -241,11 +225,3 @@ def _count(partition: int, done: Applied, took_s: float) -> None:
         metrics.VIEW_ROWS.labels(table).inc(rows)
     if done.records:
         metrics.VIEW_WRITE_SECONDS.observe(took_s)
-
-
-async def _pause(stopped: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopped.wait()
-    except TimeoutError:
-        return

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, MetaData, Table, inspect, select
 from sqlalchemy.exc import DatabaseError
 
 from agents.views.chunk import Chunk, LogGap, Position, fold_chunk
-from agents.views.database import NoViews, Unavailable, WrongSchema, connect, shown, told, url_of
+from agents.views.database import BUSY_S, NoViews, Unavailable, WrongSchema, connect, shown, told, url_of
 from agents.views.fold import Row
 from agents.views.statements import Prepared, statements
 from agents.views.tables import METADATA, POSITIONS, SCHEMA, SCHEMA_VERSION
@@ -23,6 +23,8 @@ from streams.settings import Settings
 
 _REBUILD: Final = "run `walletstream views rebuild`"
 _WORKER: Final = "run `walletstream worker views`"
+#: How soon it is looked again whether another worker has made the tables.
+_PAUSE_S: Final = 0.05
 
 
 class Applied(NamedTuple):
@@ -107,14 +109,25 @@ class ViewStore:
             Unavailable: the database does not answer.
         """
         with told(self.url):
-            try:
-                self._create()
-            except DatabaseError:
-                # Another worker may have made them in this very moment.
-                with self.engine.begin() as connection:
-                    if read_meta(connection) is None:
-                        raise
+            deadline = time.monotonic() + BUSY_S
+            while not self._is_made():
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the views at {shown(self.url)} are locked: another worker makes them too long")
+                time.sleep(_PAUSE_S)
         self._read_epoch()
+
+    def _is_made(self) -> bool:
+        """Make the tables; False where another worker does so in this very moment, and has not done yet."""
+        try:
+            self._create()
+        except DatabaseError as error:
+            with self.engine.begin() as connection:
+                if read_meta(connection) is None:
+                    # Of SQLite's files one writes at a time, and who has read already is not let wait for it.
+                    if "locked" in str(error.orig):
+                        return False
+                    raise
+        return True
 
     def _create(self) -> None:
         with self.engine.begin() as connection:

@@ -131,6 +131,15 @@ RULES: Final = (
 )
 
 
+#: For which models learn.
+UNLIKE: Final = _rule("unlike", "wallet_id", condition={"left": "anomaly_score", "op": "ge", "value": 900})
+
+
+def probe(rule_id: str, key: str, mark: str) -> Rule:
+    """A rule that fires at each transaction whose order has this name, with an alert of its own for each."""
+    return _rule(rule_id, key, filter=_check("order", "eq", mark), cooldown_s=0, alerts_per_hour=1_000_000)
+
+
 def every_function(window_s: int) -> list[Rule]:
     """One rule of each function over a window of so many seconds, none of which fires."""
     found = [

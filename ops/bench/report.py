@@ -11,8 +11,10 @@ from typing import Any, Final, NamedTuple
 from rich.table import Table
 
 from ops.bench.fraud_engine import EngineCost
+from ops.bench.fraud_stream import FraudStream
 from ops.bench.holds import Holds
 from ops.bench.latency import Hot, Latency
+from ops.bench.reconcile import ReconcileCost
 from ops.bench.recovery import Recovery
 from ops.bench.throughput import Throughput, median, spread
 
@@ -33,8 +35,19 @@ MOST_ROWS: Final = 1.05
 MOST_GROWTH: Final = 1.10
 #: Number of fraud rules -> facts a second that one process shows to them.
 LEAST_FACTS_PER_S: Final = {10: 35_000.0, 25: 10_000.0}
+#: Ledger events that a worker of the fraud role takes in a second with 25 rules.
+LEAST_FRAUD_EVENTS_PER_S: Final = 8_000.0
+MOST_ALERT_P99_MS: Final = 300.0
+MOST_OBEYED_S: Final = 2.0
 #: A fact may cost so many times more with ten thousand others in its windows than with ten.
 MOST_TIMES_WINDOW: Final = 2.0
+#: Lines a second that are matched exactly in one process.
+LEAST_LINES_PER_S: Final = 20_000.0
+#: Memory for two files of this many rows each, and how long sums may be looked for: of one line, of a pass.
+MANY_ROWS: Final = 1_000_000
+MOST_FILES_MB: Final = 300.0
+MOST_ONE_SUM_MS: Final = 50.0
+MOST_ALL_SUMS_S: Final = 60.0
 
 
 class Bar(NamedTuple):
@@ -78,6 +91,8 @@ class Report:
     #: With few open holds, then with many.
     holds: list[Holds] = field(default_factory=list)
     fraud_engine: EngineCost | None = None
+    reconcile: ReconcileCost | None = None
+    fraud_stream: FraudStream | None = None
     #: What could not be measured, and why.
     missing: dict[str, str] = field(default_factory=dict)
 
@@ -114,7 +129,7 @@ class Report:
             bars.append(
                 Bar("times the memory for a log twice as long", second.rss_mb / first.rss_mb, MOST_GROWTH, False)
             )
-        return bars + self._holds_bars() + self._fraud_bars()
+        return bars + self._holds_bars() + self._fraud_bars() + self._reconcile_bars()
 
     def _holds_bars(self) -> list[Bar]:
         bars = []
@@ -138,7 +153,37 @@ class Report:
             Bar(f"facts/s shown to {rules} fraud rules", found.facts_per_s[rules], least, True)
             for rules, least in LEAST_FACTS_PER_S.items()
         ]
-        return [*bars, Bar("times the cost with a full window", found.times_many, MOST_TIMES_WINDOW, False)]
+        bars.append(Bar("times the cost with a full window", found.times_many, MOST_TIMES_WINDOW, False))
+        return bars + self._fraud_stream_bars()
+
+    def _fraud_stream_bars(self) -> list[Bar]:
+        if self.fraud_stream is None:
+            return []
+        throughput, latency = self.fraud_stream.throughput, self.fraud_stream.latency
+        slowest = max(latency.by_wallet.p99, latency.by_device.p99)
+        return [
+            Bar(
+                f"ledger events/s of a fraud worker, {throughput.rules} rules",
+                throughput.events_per_s,
+                LEAST_FRAUD_EVENTS_PER_S,
+                True,
+            ),
+            Bar(f"p99 ms from commit to alert at {latency.rate:,.0f}/s", slowest, MOST_ALERT_P99_MS, False),
+            Bar("s until a published rule is obeyed", max(latency.obeyed_s), MOST_OBEYED_S, False),
+        ]
+
+    def _reconcile_bars(self) -> list[Bar]:
+        found = self.reconcile
+        if found is None:
+            return []
+        bars = [
+            Bar("lines/s matched exactly", found.lines_per_s, LEAST_LINES_PER_S, True),
+            Bar(f"ms for sums of {found.candidates} candidates", found.one_sum_ms, MOST_ONE_SUM_MS, False),
+            Bar(f"s for a pass of {found.subset_steps:,} sums", found.all_sums_s, MOST_ALL_SUMS_S, False),
+        ]
+        if found.rows >= MANY_ROWS:
+            bars.append(Bar(f"MB for two files of {found.rows:,} rows", found.peak_rss_mb, MOST_FILES_MB, False))
+        return bars
 
     @property
     def ok(self) -> bool:
@@ -165,6 +210,8 @@ class Report:
             "recovery": [recovery.as_json() for recovery in self.recovery],
             "holds": [found.as_json() for found in self.holds],
             "fraud_engine": None if self.fraud_engine is None else self.fraud_engine.as_json(),
+            "reconcile": None if self.reconcile is None else self.reconcile.as_json(),
+            "fraud_stream": None if self.fraud_stream is None else self.fraud_stream.as_json(),
             "missing": self.missing,
             "bars": [bar.as_json() for bar in bars],
             "judged": self.is_judged,
@@ -173,7 +220,8 @@ class Report:
 
     def tables(self) -> list[Table]:
         """What people read."""
-        tables = (self._throughput(), self._latency(), self._recovery(), self._holds(), self._fraud(), self._bars())
+        parts = self._throughput(), self._latency(), self._recovery(), self._holds()
+        tables = [*parts, self._fraud(), self._fraud_stream(), self._reconcile(), self._bars()]
         return [table for table in tables if table]
 
     def _throughput(self) -> Table | None:
@@ -248,6 +296,37 @@ class Report:
             table.add_row(f"{rules} rules", f"{per_s:,.0f}", f"{1e6 / per_s:.1f}", f"{found.alerts[rules]:,}")
         for facts, us in found.us_by_window.items():
             table.add_row(f"{facts:,} in the window", f"{1e6 / us:,.0f}", f"{us:.1f}", "")
+        return table
+
+    def _reconcile(self) -> Table | None:
+        found = self.reconcile
+        if found is None:
+            return None
+        table = Table("what", "measured", title="Reconciliation without Kafka, one process")
+        table.add_row(f"{found.lines:,} lines matched exactly", f"{found.lines_per_s:,.0f} lines/s")
+        table.add_row(f"two files of {found.rows:,} rows", f"{found.file_lines_per_s:,.0f} lines/s")
+        table.add_row("at most resident", f"{found.peak_rss_mb:,.0f} MB")
+        table.add_row(f"sums of {found.candidates} candidates", f"{found.one_sum_ms:.1f} ms")
+        table.add_row(f"a pass of {found.subset_steps:,} sums", f"{found.all_sums_s:.1f} s")
+        return table
+
+    def _fraud_stream(self) -> Table | None:
+        if self.fraud_stream is None:
+            return None
+        throughput, latency = self.fraud_stream.throughput, self.fraud_stream.latency
+        title = (
+            f"Fraud role on Kafka: {throughput.events_per_s:,.0f} ledger events/s, {throughput.rules} rules, "
+            f"{throughput.cpu_s / throughput.seconds:.2f} cores, {throughput.peak_rss_mb:,.0f} MB\n"
+            f"ms from commit to alert at {latency.rate:,.0f} events/s, {latency.cores:.2f} cores"
+        )
+        table = Table("key of the rule", "alerts", "p50", "p95", "p99", "max", title=title)
+        for name, took in (("where the event arrives", latency.by_wallet), ("anywhere", latency.by_device)):
+            table.add_row(
+                name, f"{took.count:,}", f"{took.p50:.1f}", f"{took.p95:.1f}", f"{took.p99:.1f}", f"{took.max:.1f}"
+            )
+        obeyed = ", ".join(f"{each:.2f}" for each in latency.obeyed_s)
+        table.add_section()
+        table.add_row("s until a rule is obeyed", obeyed)
         return table
 
     def _bars(self) -> Table | None:

@@ -12,10 +12,12 @@ from typing import Final
 from ops.bench.apart import apart
 from ops.bench.core import measure
 from ops.bench.fraud_engine import EngineCost
+from ops.bench.fraud_stream import fraud_stream
 from ops.bench.holds_apart import holds_apart
 from ops.bench.latency import hot_wallet, latency_at
 from ops.bench.machine import machine_facts, versions
 from ops.bench.mixed import mixed
+from ops.bench.reconcile import ReconcileCost
 from ops.bench.recovery import recoveries
 from ops.bench.report import Report
 from ops.bench.stage import Place, Stage, Tell
@@ -23,6 +25,7 @@ from ops.bench.throughput import Throughput, ceiling, ceiling_of_our_output, our
 from ops.broker import EmbeddedBroker
 from ops.errors import OperationError
 from ops.load import Shape
+from schemas.matching_rules import Bounds
 
 #: What can be measured, in order.
 PARTS: Final = (
@@ -37,6 +40,7 @@ PARTS: Final = (
     "recovery",
     "holds",
     "fraud",
+    "reconcile",
 )
 _PIPELINES: Final = PARTS[:5]
 #: What is measured in each throughput run.
@@ -66,6 +70,14 @@ class Sizes:
     times_fewer_holds: int = 10
     #: Facts that are shown to fraud rules.
     facts: int = 100_000
+    #: Lines that are matched in memory, rows of each of two files, sums that a pass forms.
+    lines: int = 400_000
+    rows: int = 1_000_000
+    subset_steps: int = Bounds().subset_steps
+    #: Ledger events that wait for the fraud role; then how many come in a second, and for how long.
+    fraud_events: int = 150_000
+    fraud_rate: float = 1_000.0
+    fraud_s: float = 30.0
 
     def quick(self) -> Sizes:
         """Enough to see that everything works; nothing to judge by."""
@@ -81,6 +93,11 @@ class Sizes:
             many_holds=10_000,
             expiring=300,
             facts=10_000,
+            lines=20_000,
+            rows=10_000,
+            subset_steps=100_000,
+            fraud_events=10_000,
+            fraud_s=5.0,
         )
 
 
@@ -93,7 +110,8 @@ def quix_python(folder: Path = Path("var/bench-venv")) -> Path | None:
 def count_steps(sizes: Sizes, only: Collection[str]) -> int:
     """How many measurements that are, for a progress bar."""
     throughputs = sum(1 for part in _THROUGHPUTS if part in only)
-    others = ("hot" in only) + ("recovery" in only) + 2 * ("holds" in only) + ("fraud" in only)
+    others = ("hot" in only) + ("recovery" in only) + 2 * ("holds" in only)
+    others += 2 * ("fraud" in only) + ("reconcile" in only)
     return throughputs * sizes.runs + len(_RATES) * ("latency" in only) + others
 
 
@@ -146,6 +164,17 @@ async def run_bench(
     if "fraud" in only:
         stage.tell("fraud rules", 0.0)
         report.fraud_engine = await apart("ops.bench.fraud_engine", ["--facts", sizes.facts], EngineCost)
+        on_step()
+        try:
+            report.fraud_stream = await fraud_stream(stage, sizes.fraud_events, sizes.fraud_rate, sizes.fraud_s)
+        except OperationError as error:
+            # A worker that does not keep up says nothing of the rest.
+            report.missing["fraud on Kafka"] = str(error)
+        on_step()
+    if "reconcile" in only:
+        stage.tell("reconciliation", 0.0)
+        asked = ["--lines", sizes.lines, "--rows", sizes.rows, "--subset-steps", sizes.subset_steps]
+        report.reconcile = await apart("ops.bench.reconcile", asked, ReconcileCost)
         on_step()
     return report
 

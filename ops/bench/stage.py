@@ -140,8 +140,8 @@ class Stage:
         return self.folder / "state" / place.namespace
 
     @contextmanager
-    def worker(self, place: Place) -> Iterator[WorkerProcess]:
-        """One ledger worker, started; stopped afterwards."""
+    def worker(self, place: Place, role: str = "ledger") -> Iterator[WorkerProcess]:
+        """One worker, started; stopped afterwards."""
         environ = {
             "WALLETSTREAM_BOOTSTRAP_SERVERS": self.brokers,
             "WALLETSTREAM_NAMESPACE": place.namespace,
@@ -149,7 +149,7 @@ class Stage:
             "WALLETSTREAM_DURABILITY": "embedded",
             "WALLETSTREAM_DATA_DIR": str(self.state_dir(place)),
         }
-        worker = WorkerProcess("bench", environ, self.folder / f"worker-{place.namespace}log")
+        worker = WorkerProcess("bench", environ, self.folder / f"worker-{place.namespace}log", role=role)
         worker.start()
         try:
             yield worker

@@ -71,7 +71,9 @@ def free_ports(host: str, count: int) -> list[int]:
                 sock = held.enter_context(_bind(host, port))
             except OSError:
                 continue
-            ports.append(sock.getsockname()[1])
+            # Two sockets that do not listen may have the same port, as SO_REUSEADDR goes.
+            if sock.getsockname()[1] not in ports:
+                ports.append(sock.getsockname()[1])
             if len(ports) == count:
                 return ports
     raise BrokerError(f"found no {count} free ports on {host}")

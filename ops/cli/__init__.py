@@ -6,9 +6,9 @@ Every command is one module in this folder. Modules are imported when their comm
 
 from __future__ import annotations
 
-import importlib
-
 import click
+
+from ops.cli.lazy import LazyGroup
 
 #: Command name -> (module, attribute, one line of help).
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -28,31 +28,24 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "reference": ("ops.cli.reference", "reference", "List, put and remove assets, rails, tiers, fees, rates."),
     "dlq": ("ops.cli.dlq", "dlq", "List, show, replay and discard dead letters."),
     "fraud": ("ops.cli.fraud", "fraud", "Publish fraud rules, try them on history, look at alerts, label them."),
+    "settlement": ("ops.cli.settlement", "settlement", "Look at batches and positions of rails, fund and retry them."),
+    "reconcile": ("ops.cli.reconcile", "reconcile", "Match our lines with those of partners and banks."),
     "bench": ("ops.cli.bench", "bench", "Measure throughput, latency and restore beside other pipelines."),
     "doctor": ("ops.cli.doctor", "doctor", "Say what is wrong with the set-up and how to mend it."),
 }
 
 
-class LazyGroup(click.Group):
-    """A click group whose commands are imported on first use."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in COMMANDS:
-            return None
-        module, attribute, _ = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
-        assert isinstance(command, click.Command)
-        return command
-
+class _Main(LazyGroup):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Main,
+    places={name: (module, attribute) for name, (module, attribute, _) in COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="walletstream")
 def main() -> None:
     """Walletstream: wallet transactions on Kafka, with a ledger that anybody can prove.

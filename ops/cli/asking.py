@@ -18,6 +18,7 @@ from agents.views.queries.wallets import WalletView, wallet_of
 from agents.views.reading import open_views
 from ops.cli.running import run
 from ops.freshness import Freshness, freshness_of, log_ends
+from ops.records import printable
 from schemas.clock import unix_ms
 from schemas.partitioning import partition_of
 from streams.settings import Settings
@@ -125,7 +126,7 @@ class Column(NamedTuple):
 
     def cell(self, value: object) -> str:
         """A value, or the head, in its place."""
-        text = "" if value is None else str(value)
+        text = "" if value is None else printable(str(value))
         return text.rjust(self.width) if self.is_number else text.ljust(self.width)
 
 

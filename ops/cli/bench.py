@@ -1,4 +1,4 @@
-"""`walletstream bench`: throughput, latency, restore, holds and fraud rules, beside other pipelines."""
+"""`walletstream bench`: throughput, latency, restore, holds, fraud rules and reconciliation, beside other pipelines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def bench(as_json: bool, quick: bool, requests: int | None, runs: int | None, on
     """Measure this pipeline and others on the same requests, on an embedded broker of its own.
 
     The mixed load has all operations; the part holds opens a million and measures ticks that end 10,000 of them;
-    the part fraud shows facts to rules, in one process and without Kafka.
+    the part fraud shows facts to 25 rules without Kafka, then ledger events to a worker of the role, and measures how
+    soon alerts are there and a rule that is published is obeyed; the part reconcile matches lines, in one process and
+    without Kafka.
     Takes half an hour on an otherwise idle machine; whatever else runs falsifies it. Quix Streams needs an
     environment of its own, which `make bench` makes. Exit code 1 where a bar is missed.
     """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any, NamedTuple
 
@@ -10,10 +9,11 @@ import click
 
 from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, read_settings, run
+from ops.cli.signing import signed_by
 from ops.dead_letter_box import discard, read_dead_letters, replay
 from ops.dead_letters import OPEN, DeadLetter
 from ops.reading import OnProgress, TopicReader, open_reader
-from ops.records import text
+from ops.records import printable, text
 from schemas.clock import rfc3339
 from schemas.topics import DEAD_LETTERS
 from streams.settings import Settings
@@ -26,9 +26,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scr
 _ids = click.argument("ids", nargs=-1, metavar="[ID]...")
 _reason = click.option("--reason", help="All open dead letters of this reason, such as internal_error.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
-_by = click.option(
-    "--by", default=getpass.getuser, show_default="your user name", help="Who decides it, for the record."
-)
+_by = signed_by("decides it")
 _note = click.option("--note", default="", help="Why, for the record.")
 
 
@@ -76,7 +74,7 @@ def show_command(letter_id: str, as_json: bool) -> None:
         if name not in ("value", "value_hex", "headers", "resolution"):
             click.echo(f"{name:<24} {value}")
     for header, content in letter.headers:
-        click.echo(f"header {header:<17} {text(content)}")
+        click.echo(f"header {printable(header):<17} {text(content)}")
     if letter.resolution is not None:
         done = letter.resolution
         click.echo(f"{done.what} {rfc3339(done.timestamp_ms)} by {done.by}: {done.note or 'no note'}")

@@ -1,8 +1,7 @@
-"""`walletstream fraud alerts|explain|label|snooze|stats`: what analysts do with alerts."""
+"""`walletstream fraud alerts|explain|label|verdict|snooze|stats`: what analysts do."""
 
 from __future__ import annotations
 
-import getpass
 import json
 from typing import Any, get_args
 
@@ -11,6 +10,7 @@ import msgspec
 
 from ops.cli.fraud_rules import as_json_option, with_reader
 from ops.cli.running import print_json
+from ops.cli.signing import signed_by
 from ops.errors import OperationError
 from ops.fraud.live_alerts import alert_of, read_alerts, say
 from ops.fraud.live_stats import stats_of
@@ -18,7 +18,7 @@ from ops.reading import TopicReader
 from schemas.fraud_alerts import Alert, AlertState
 from streams.settings import Settings
 
-_by = click.option("--by", default=getpass.getuser, show_default="your user name", help="Who says so, for the record.")
+_by = signed_by("says so")
 _VERDICTS = ("confirmed", "false_positive", "duplicate")
 
 
@@ -120,6 +120,28 @@ def label(alert_id: str, verdict: str, reason: str | None, by: str) -> None:
         return alert
 
     click.echo(f"{with_reader(work).alert_id} is {verdict}")
+
+
+@click.command("verdict")
+@click.argument("transaction_id", metavar="TRANSACTION")
+@click.argument("verdict", type=click.Choice(("allow", "deny")))
+@click.option("--wallet", "wallet_id", required=True, help="Wallet that pays.")
+@click.option("--reason", required=True, help="Why, for the record.")
+@_by
+def verdict(transaction_id: str, verdict: str, wallet_id: str, reason: str, by: str) -> None:
+    """Say whether TRANSACTION, a payment that waits for screening, may go.
+
+    The ledger takes the first verdict on a payment. What is allowed is executed at once, as if it were asked for
+    now; what is denied fails, and its money is available again. `walletstream tx show TRANSACTION` says what became
+    of it.
+    """
+    feedback = {"kind": "payment", "subject": wallet_id, "transaction_id": transaction_id, "verdict": verdict}
+
+    async def work(reader: TopicReader, _settings: Settings) -> None:
+        await say(reader, wallet_id, json.dumps({**feedback, "reason": reason, "by": by}).encode())
+
+    with_reader(work)
+    click.echo(f"{transaction_id}: {verdict} was told to the ledger")
 
 
 @click.command("snooze")

@@ -24,7 +24,7 @@ from ops.fraud.against import (
     read_against,
 )
 from ops.fraud.alert_files import alert_lines, check_writable, write_csv, write_json
-from ops.fraud.backtest import OnRows, Outcome, Plan, scan, without_collector
+from ops.fraud.backtest import Keep, OnRows, Outcome, Plan, scan, without_collector
 from ops.fraud.mapping import read_mapping
 from ops.fraud.printed import heading, tables
 from ops.fraud.report import MOST_BAD, Report, report_of
@@ -77,8 +77,8 @@ class Options(NamedTuple):
 @click.option(
     "--labels",
     metavar="COLUMN",
-    help="The column that says which rows are fraud: 1, true, yes, t or y, in any case. 0, false, no, f, n and nothing "
-    "(also null, none, nan) say no; anything else is refused.",
+    help="The column that says which rows are fraud: 1, true, yes, t, y or fraud, in any case. 0, false, no, f, "
+    "n, legit and nothing (also null, none, nan) say no; anything else is refused.",
 )
 @click.option(
     "--against", type=_FILE, metavar="OLD.json", help="Older rules, or what --json once printed: tell what changes."
@@ -146,8 +146,8 @@ def backtest(**given: Any) -> None:
     table cannot be used, with a message that says what to do.
     """
     try:
-        with without_collector():
-            _backtest(Options(**given))
+        with without_collector() as keep:
+            _backtest(Options(**given), keep)
     except OperationError as error:
         problem = click.ClickException(str(error))
         problem.exit_code = CANNOT_RUN
@@ -161,14 +161,14 @@ class _Result(NamedTuple):
     differences: list[Difference] | None
 
 
-def _backtest(options: Options) -> None:
+def _backtest(options: Options, keep: Keep) -> None:
     inputs = [options.rules, options.transactions, options.mapping, options.against, options.lists, options.rates]
     for path in (options.alerts_csv, options.alerts_json):
         if path is not None:
             check_writable(path, inputs)
     if options.alerts_csv is not None and options.alerts_csv == options.alerts_json:
         raise OperationError("--alerts-csv and --alerts-json name the same file: write them to two")
-    result = _run(options)
+    result = _run(options, keep)
     _warn(result)
     rules = result.plan.rules[0]
     has_labels = options.labels is not None
@@ -179,7 +179,7 @@ def _backtest(options: Options) -> None:
     _show(result, options)
 
 
-def _run(options: Options) -> _Result:
+def _run(options: Options, keep: Keep) -> _Result:
     rules = read_rules(options.rules)
     old = None if options.against is None else read_against(options.against)
     sets = [rules] if old is None or isinstance(old, OldReport) else [rules, old]
@@ -195,7 +195,7 @@ def _run(options: Options) -> _Result:
     plan, skipped = _fitted(plan, options)
     with _progress() as follow:
         scanned = scan(plan, follow("reading times", None))
-        outcome = run_plan(plan, scanned, options.processes, follow("asking rules", scanned.rows))
+        outcome = run_plan(plan, scanned, options.processes, follow("asking rules", scanned.rows), keep)
     report = report_of(plan.rules[0], outcome, has_labels=plan.labels is not None, top=options.top, skipped=skipped)
     if old is None or options.against is None:
         return _Result(plan, outcome, report, None)

@@ -12,6 +12,7 @@ from agents.views.queries.owners import Holding, OwnerBalance, owner_balance
 from agents.views.rates import Rate, Rates
 from ops.cli.asking import Column, asking, print_as_of, print_table, warn_where_behind
 from ops.cli.running import print_json, read_settings
+from ops.records import printable
 
 
 class _RateRow(msgspec.Struct, forbid_unknown_fields=True, rename={"from_asset": "from", "to_asset": "to"}):
@@ -106,7 +107,7 @@ def _holding_json(found: Holding) -> dict[str, Any]:
 
 
 def _print(found: OwnerBalance) -> None:
-    click.echo(f"owner       {found.owner_ref}, wallets {', '.join(found.wallet_ids)}")
+    click.echo(f"owner       {printable(found.owner_ref)}, wallets {', '.join(found.wallet_ids)}")
     click.echo(f"total       {found.total_minor} {found.asset}, {found.available_minor} of it available; minor units")
     columns = [Column("account", 40), Column("asset", 16), Column("balance", 20, True)]
     columns += [Column(f"in {found.asset}", 20, True), Column("rate", 16)]

@@ -11,9 +11,9 @@ from ops.cli.running import print_json, read_settings, run
 from ops.errors import OperationError
 from ops.reading import TopicReader, open_reader
 from ops.records import text
-from ops.reference_records import Line, put, read_contents, read_lines, remove
+from ops.reference_records import Line, check_adapters, put, read_contents, read_lines, remove
 from schemas.clock import rfc3339
-from schemas.topics import REFERENCE_DATA
+from schemas.topics import RAILS, REFERENCE_DATA
 
 T = TypeVar("T")
 
@@ -57,6 +57,8 @@ def put_command(topic: str, file: BinaryIO, as_json: bool) -> None:
     """
     try:
         lines: list[Line] = read_lines(file, topic)
+        if topic == RAILS:
+            check_adapters(lines, read_settings().rail_adapters)
     except OperationError as error:
         raise click.ClickException(f"{file.name}, {error}") from error
     if lines:

@@ -8,8 +8,12 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 
-class Stop(BaseException):
-    """SIGTERM or SIGINT arrived: leave in order. Not an `Exception`, so that nothing on the way swallows it."""
+class Stop(KeyboardInterrupt):
+    """SIGTERM or SIGINT arrived: leave in order.
+
+    Not an `Exception`, so that nothing on the way swallows it; a `KeyboardInterrupt`, for event loops let no other
+    exception out of a callback or a task, and the signals that follow are ignored.
+    """
 
 
 def _on_signal(_signum: int, _frame: FrameType | None) -> None:

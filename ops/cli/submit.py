@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 import click
 from rich.console import Console
@@ -110,10 +113,12 @@ def submit_command(
 
 def _lines_phase(files: tuple[Path, ...], topic: str, unchecked: bool) -> Phase:
     """All lines of all files; read twice, so that nothing is sent where the last line is wrong."""
-    count = 0
+    count, again = 0, []
     for file in files:
         try:
-            with file.open("rb") as lines:
+            opens = _twice(file)
+            again.append(opens)
+            with opens() as lines:
                 count += sum(1 for _ in (read_unchecked(lines) if unchecked else read_lines(lines, topic)))
         except OperationError as error:
             raise OperationError(_each_line(file, str(error))) from error
@@ -121,12 +126,31 @@ def _lines_phase(files: tuple[Path, ...], topic: str, unchecked: bool) -> Phase:
             raise OperationError(f"cannot read {file}: {error.strerror or error}") from error
 
     def opened() -> Iterator[bytes]:
-        for file in files:
-            with file.open("rb") as lines:
+        for opens in again:
+            with opens() as lines:
                 yield from lines
 
     requests = read_unchecked(opened()) if unchecked else read_lines(opened(), topic)
     return Phase("requests", count, requests)
+
+
+def _twice(file: Path) -> Callable[[], AbstractContextManager[BinaryIO]]:
+    """Opens a file from its start, as often as it is asked; a pipe, which gives its bytes once, is copied first.
+
+    Raises:
+        OSError: it cannot be read, or there is no room for the copy.
+    """
+    if file.is_file() or file.is_dir():
+        return lambda: file.open("rb")
+    copy = tempfile.TemporaryFile()  # noqa: SIM115 - it is gone when nobody opens it any more
+    with file.open("rb") as once:
+        shutil.copyfileobj(once, copy)
+
+    def opens() -> AbstractContextManager[BinaryIO]:
+        copy.seek(0)
+        return nullcontext(cast(BinaryIO, copy))
+
+    return opens
 
 
 def _each_line(file: Path, said: str) -> str:

@@ -12,7 +12,8 @@ from ops.cli.running import read_settings, run
 from ops.consuming import Record
 from ops.reading import TopicReader, open_reader
 from ops.records import as_json, as_line
-from schemas.topics import LEDGER_EVENTS, TOPICS
+from schemas.catalogue import TOPICS
+from schemas.topics import LEDGER_EVENTS
 from streams.settings import Settings
 
 

@@ -108,7 +108,7 @@ def check_command(as_json: bool) -> None:
 
 def _show(todo: Plan, as_json: bool, *, done: bool) -> None:
     if as_json:
-        value: dict[str, Any] = {"applied": done, **todo.as_json()}
+        value: dict[str, Any] = {"applied": done and not todo.refused, **todo.as_json()}
         print_json(value)
     else:
         _show_lines(todo, done)

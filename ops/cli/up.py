@@ -1,4 +1,4 @@
-"""`walletstream up`: a broker, ledger workers and one of the fraud role on this machine, in the foreground."""
+"""`walletstream up`: a broker, ledger workers and one of each other role on this machine, in the foreground."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ from ops.processes import WorkerProcess, stop_all, wait_until_ready
 @click.option("--workers", "count", type=click.IntRange(min=1), default=2, show_default=True, help="Ledger workers.")
 @click.option("--fraud/--no-fraud", default=True, show_default=True, help="Whether a worker of the fraud role runs.")
 @click.option(
+    "--settlement/--no-settlement", default=True, show_default=True, help="Whether a worker of settlement runs."
+)
+@click.option(
+    "--reconciliation/--no-reconciliation",
+    default=True,
+    show_default=True,
+    help="Whether a worker of reconciliation runs.",
+)
+@click.option(
     "--port", type=click.IntRange(0, 65535), default=9092, show_default=True, help="Kafka's port; 0: a free one."
 )
 @click.option(
@@ -30,8 +39,8 @@ from ops.processes import WorkerProcess, stop_all, wait_until_ready
     show_default=True,
     help="Where the broker's data, the workers' state and the logs are kept.",
 )
-def up(count: int, fraud: bool, port: int, data_dir: Path) -> None:
-    """Run an embedded Kafka broker, ledger workers and one of the fraud role until SIGTERM or Ctrl-C.
+def up(count: int, fraud: bool, settlement: bool, reconciliation: bool, port: int, data_dir: Path) -> None:
+    """Run an embedded Kafka broker, ledger workers and one of each other role until SIGTERM or Ctrl-C.
 
     The topics are applied first. Data is kept for the next time. Nothing is restarted: where the broker or a
     worker ends, everything is stopped and the exit code is 1. For development: one broker keeps one copy.
@@ -49,7 +58,10 @@ def up(count: int, fraud: bool, port: int, data_dir: Path) -> None:
                 if todo.refused:
                     problem = todo.refused[0]
                     raise OperationError(f"{problem.topic} {problem.what}; {problem.mend}")
-                workers = _workers(count, fraud, broker, data_dir.absolute())
+                roles = [("ledger", number) for number in range(1, count + 1)]
+                others = {"fraud": fraud, "settlement": settlement, "reconciliation": reconciliation}
+                roles += [(role, 1) for role, is_wanted in others.items() if is_wanted]
+                workers = _workers(roles, broker, data_dir.absolute())
                 stack.callback(stop_all, workers)
                 for worker in workers:
                     worker.start()
@@ -62,13 +74,12 @@ def up(count: int, fraud: bool, port: int, data_dir: Path) -> None:
             raise click.ClickException(str(error)) from error
 
 
-def _workers(count: int, fraud: bool, broker: EmbeddedBroker, data_dir: Path) -> list[WorkerProcess]:
+def _workers(roles: Sequence[tuple[str, int]], broker: EmbeddedBroker, data_dir: Path) -> list[WorkerProcess]:
     environ = {
         "WALLETSTREAM_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "WALLETSTREAM_DATA_DIR": str(data_dir / "state"),
         "WALLETSTREAM_DURABILITY": "embedded",
     }
-    roles = [("ledger", number) for number in range(1, count + 1)] + [("fraud", 1)] * fraud
     return [
         WorkerProcess(f"{role}-{number}", environ, data_dir / f"{role}-{number}.log", role=role)
         for role, number in roles

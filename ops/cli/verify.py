@@ -44,6 +44,10 @@ def verify(context: click.Context, wait_s: float | None, as_json: bool, stores: 
     except click.ClickException as error:
         error.exit_code = CANNOT_RUN
         raise
+    except KeyboardInterrupt:
+        # Click would exit with 1, which says that something was found.
+        click.echo("Aborted!", err=True)
+        context.exit(CANNOT_RUN)
     if as_json:
         print_json(report.as_json())
     else:

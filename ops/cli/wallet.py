@@ -14,6 +14,7 @@ from ops.cli.wallet_views import balance_at, pending, show_view, statement
 from ops.errors import OperationError
 from ops.history import Logged, WalletHistory
 from ops.reading import OnProgress, TopicReader, open_reader
+from ops.records import printable
 from ops.reference_records import read_amounts
 from schemas.events import LedgerEvent, decode_event
 from schemas.outcomes import WalletBalances, decode_balances
@@ -100,6 +101,8 @@ def _as_json(history: WalletHistory, balances: WalletBalances | None, last: list
         "owner_ref": history.owner_ref,
         "kind": history.kind,
         "state": history.state,
+        "state_from": None if history.state_from is None else history.state_from._asdict(),
+        "step_up": None if history.step_up is None else history.step_up._asdict(),
         "quarantined": history.quarantined,
         "opened_at": history.opened_at,
         "assets": history.assets,
@@ -111,8 +114,12 @@ def _as_json(history: WalletHistory, balances: WalletBalances | None, last: list
 
 
 def _print(history: WalletHistory, balances: WalletBalances | None, last: list[Logged], amounts: Amounts) -> None:
-    click.echo(f"wallet      {history.wallet_id}  ({history.kind}, owner {history.owner_ref})")
+    click.echo(printable(f"wallet      {history.wallet_id}  ({history.kind}, owner {history.owner_ref})"))
     click.echo(f"state       {history.state}{', under quarantine' if history.quarantined else ''}")
+    if history.state_from is not None:
+        click.echo(printable(f"by          {history.state_from}"))
+    if history.step_up is not None:
+        click.echo(printable(f"step-up     {history.step_up}"))
     click.echo(f"opened      {history.opened_at}")
     click.echo(f"assets      {', '.join(history.assets)}")
     click.echo(f"sub-wallets {', '.join(f'{name} ({kind})' for name, kind in history.sub_wallets.items())}")
@@ -126,7 +133,7 @@ def _print(history: WalletHistory, balances: WalletBalances | None, last: list[L
     if last:
         click.echo(f"last {len(last)} of {len(history.movements)} movements:")
     for logged in last:
-        click.echo(_movement(history, logged.event, amounts))
+        click.echo(printable(_movement(history, logged.event, amounts)))
 
 
 def _movement(history: WalletHistory, event: LedgerEvent, amounts: Amounts) -> str:

@@ -31,8 +31,27 @@ def _fraud(settings: Settings) -> int:
     return run_fraud(settings)
 
 
+def _reconciliation(settings: Settings) -> int:
+    from agents.reconciliation.agent import run_reconciliation
+    from ops.reconcile.proving_role import ProofsCompanion
+
+    return run_reconciliation(settings, [ProofsCompanion(settings)])
+
+
+def _settlement(settings: Settings) -> int:
+    from agents.settlement.agent import run_settlement
+
+    return run_settlement(settings)
+
+
 #: Role -> what runs it and returns its exit code.
-ROLES: Final[dict[str, Callable[[Settings], int]]] = {"ledger": _ledger, "views": _views, "fraud": _fraud}
+ROLES: Final[dict[str, Callable[[Settings], int]]] = {
+    "ledger": _ledger,
+    "views": _views,
+    "fraud": _fraud,
+    "reconciliation": _reconciliation,
+    "settlement": _settlement,
+}
 
 
 @click.command()
@@ -41,7 +60,9 @@ def worker(role: str) -> None:
     """Run one worker of ROLE until SIGTERM or Ctrl-C; it stops in order and loses nothing.
 
     `ledger` decides requests; `views` keeps the SQL tables that statements and balances are asked from; `fraud`
-    shows transactions to the rules on `fraud-rules` and tells alerts.
+    shows transactions to the rules on `fraud-rules` and tells alerts; `settlement` brings transactions in batches to
+    payment rails and tells the ledger what they answer; `reconciliation` matches the ledger with what partners and
+    banks report, leads what does not match through exceptions, and proves each day that the money is there.
 
     Exit codes: 0 after a signal; 1 where the worker had to end and may be started again; 2 where somebody has to act
     first: the cluster or the settings are not as they must be, or going on would risk money, such as on a topic that

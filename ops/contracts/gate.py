@@ -18,7 +18,7 @@ import click
 from ops.contracts.generate import RELEASED, SCHEMAS, file_name
 from ops.contracts.rollout import Verdict, judge
 from ops.contracts.sources import JsonSchema, schemas
-from schemas.topics import topic_named
+from schemas.catalogue import topic_named
 
 _SUFFIX: Final = file_name("")
 

@@ -89,6 +89,9 @@ def _fields(schema: object, path: str = "$") -> set[str]:
     here = {f"{path}.{name}" for name in schema.get("properties", {})}
     for name, one in schema.get("properties", {}).items():
         here |= _fields(one, f"{path}.{name}")
-    for keyword in ("anyOf", "allOf", "items", "prefixItems", "additionalProperties"):
+    for number, variant in enumerate(schema.get("anyOf", ())):
+        # A field of one variant is not there because another one has one of the same name.
+        here |= _fields(variant, f"{path}<{variant.get('title', number) if isinstance(variant, dict) else number}>")
+    for keyword in ("allOf", "items", "prefixItems", "additionalProperties"):
         here |= _fields(schema.get(keyword), path)
     return here

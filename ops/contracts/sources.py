@@ -8,9 +8,11 @@ from typing import Any, Final
 import msgspec
 from pydantic import TypeAdapter
 
+from schemas.catalogue import TOPICS
 from schemas.commands import CONTRACTS
 from schemas.dead_letters import DeadLetterHeaders
 from schemas.events import LedgerEvent
+from schemas.external_statements import ExternalRecord
 from schemas.fraud_alerts import Alert
 from schemas.fraud_events import FraudEvent
 from schemas.fraud_feedback import Feedback
@@ -18,8 +20,19 @@ from schemas.fraud_internal import FraudInternal
 from schemas.fraud_rules import Rule
 from schemas.internal import InternalCommand
 from schemas.outcomes import Outcome, WalletBalances
+from schemas.reconciliation_books import Book
+from schemas.reconciliation_decisions import DECISIONS
+from schemas.reconciliation_events import ReconciliationEvent
+from schemas.reconciliation_exceptions import ReconciliationException
+from schemas.reconciliation_internal import ReconciliationInternal
+from schemas.reconciliation_proofs import Proof
+from schemas.reconciliation_results import ReconciliationResult
 from schemas.reference import REFERENCE_CONTRACTS
-from schemas.topics import TOPICS, Topic
+from schemas.settlement_batches import SettlementRecord
+from schemas.settlement_commands import AnySettlementCommand
+from schemas.settlement_events import SettlementEvent
+from schemas.settlement_internal import SettlementInternal
+from schemas.topics import Topic
 from streams.seal import SEAL_TYPE, Seal
 
 JsonSchema = dict[str, Any]
@@ -75,6 +88,18 @@ SOURCES: Final[dict[str, Callable[[], JsonSchema]]] = {
     "fraud-events": lambda: _event_log(FraudEvent),
     "fraud-alerts": lambda: _of_structs(Alert),
     "fraud-feedback": _of_pydantic(TypeAdapter(Feedback)),
+    "matching-rules": _of_pydantic(TypeAdapter(Book)),
+    "reconciliation-internal": lambda: _of_structs(ReconciliationInternal),
+    "reconciliation-events": lambda: _event_log(ReconciliationEvent),
+    "reconciliation-results": lambda: _of_structs(ReconciliationResult),
+    "reconciliation-exceptions": lambda: _of_structs(ReconciliationException),
+    "reconciliation-decisions": _of_pydantic(DECISIONS),
+    "settlement-internal": lambda: _of_structs(SettlementInternal),
+    "settlement-commands": _of_pydantic(TypeAdapter(AnySettlementCommand)),
+    "settlement-events": lambda: _event_log(SettlementEvent),
+    "settlement-batches": lambda: _of_structs(SettlementRecord),
+    "external-statements": lambda: _of_structs(ExternalRecord),
+    "reconciliation-proofs": lambda: _of_structs(Proof),
 }
 
 

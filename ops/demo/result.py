@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.demo.balances import BalanceCheck
+from ops.demo.day.page import summary
+from ops.demo.day.told import DayTold
 from ops.demo.story.told import Told
 from ops.demo.timeline import Timeline
 from ops.demo.view import milliseconds
@@ -40,6 +42,7 @@ class Result:
     kept: str | None = None
     warnings: list[str] = field(default_factory=list)
     story: Told | None = None
+    day: DayTold | None = None
 
     @property
     def exactly_once(self) -> bool:
@@ -54,8 +57,8 @@ class Result:
     @property
     def holds(self) -> bool:
         """The verdict."""
-        is_told = self.story is None or self.story.holds
-        return is_told and self.verify_holds and self.exactly_once and self.as_due and self.balances.wrong == 0
+        are_told = all(part is None or part.holds for part in (self.story, self.day))
+        return are_told and self.verify_holds and self.exactly_once and self.as_due and self.balances.wrong == 0
 
     @property
     def caught_up_s(self) -> float | None:
@@ -94,6 +97,7 @@ class Result:
             "kept": self.kept,
             "warnings": self.warnings,
             "story": None if self.story is None else self.story.as_json(),
+            "day": None if self.day is None else self.day.as_json(),
         }
 
 
@@ -101,6 +105,9 @@ def report(result: Result) -> Iterator[str]:
     """The result in lines for people."""
     if result.story is not None:
         yield f"story       {story_line(result.story)}"
+    if result.day is not None:
+        yield f"day         {summary(result.day)}"
+        yield from (f"            WRONG: {problem}" for problem in result.day.problems)
     codes = ", ".join(f"{code} {count:,}" for code, count in result.codes.most_common())
     yield f"requests    {result.requests:,}: {codes}; {result.replayed:,} of them replayed"
     once = "each exactly once" if result.exactly_once else "NOT each exactly once"

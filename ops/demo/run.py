@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import uvloop
 
@@ -20,11 +19,13 @@ from ops.cli.topics import apply_topics
 from ops.demo import stage
 from ops.demo.balances import compare, published_balances
 from ops.demo.data import Source
+from ops.demo.day.run import live
 from ops.demo.plot import draw
 from ops.demo.result import Result
 from ops.demo.stop import stoppable
 from ops.demo.story.run import tell
 from ops.demo.timeline import Timeline
+from ops.demo.together import both, unless_down
 from ops.demo.traffic import PREFIX, Traffic
 from ops.demo.view import Scene, View, WorkerState
 from ops.demo.workers import DemoWorker, stop_workers, until_ready
@@ -53,7 +54,7 @@ class Options:
     kill: bool = True
     keep: bool = False
     plot: Path | None = None
-    #: Gets the lines of the story.
+    #: Gets the lines of the story and of the day.
     write: Callable[[str], None] = print
 
 
@@ -122,8 +123,8 @@ class Demo:
     async def _watched(self, settings: Settings, traffic: Traffic) -> None:
         watch = asyncio.create_task(self._watch())
         try:
-            await _unless_down(until_ready(self._workers), watch)
-            await _unless_down(self._send(settings, traffic), watch)
+            await unless_down(until_ready(self._workers), watch)
+            await unless_down(self._send(settings, traffic), watch)
         finally:
             watch.cancel()
 
@@ -170,13 +171,12 @@ class Demo:
         self._mark("restart", f"{victim.worker_id} started again (pid {victim.pid})", "started again")
 
     async def _judge(self, folder: Path, environment: dict[str, str], settings: Settings, traffic: Traffic) -> Result:
-        self._phase("verifying the ledger")
-        verify = asyncio.create_task(stage.verify(folder, environment))
-        try:
-            published = await published_balances(settings.bootstrap_servers, settings.namespace)
-            code, line = await verify
-        finally:
-            verify.cancel()
+        self._phase("verifying the ledger, and beside it a day of settlement and reconciliation")
+        servers = settings.bootstrap_servers
+        ((code, line), published), day = await both(
+            both(stage.verify(folder, environment), published_balances(servers, settings.namespace)),
+            live(folder, servers, self._options.write),
+        )
         tracker = self._tracker
         expected = expected_balances(self._options.source.data, "sum-of-outgoing", PREFIX)
         result = Result(
@@ -196,6 +196,7 @@ class Demo:
             disturbed=traffic.disturbed.summary() if self._options.kill else None,
             timeline=self._timeline,
             seconds=self._now(),
+            day=day,
         )
         self._plot(result)
         self._view.update(self._scene)
@@ -265,18 +266,3 @@ def pace_of(opened_per_s: float) -> float:
     """
     kept_up: float = min(1.0, opened_per_s / _OPENING_RATE)
     return max(0.25, kept_up * math.sqrt(kept_up))
-
-
-async def _unless_down(work: Coroutine[Any, Any, None], watch: asyncio.Task[None]) -> None:
-    """Do `work`, unless `watch` ends before with an error."""
-    task = asyncio.ensure_future(work)
-    try:
-        await asyncio.wait([task, watch], return_when=asyncio.FIRST_COMPLETED)
-        if watch.done() and not task.done():
-            watch.result()
-        await task
-    finally:
-        if not task.done():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task

@@ -54,13 +54,15 @@ async def until_ready(workers: Sequence[DemoWorker], timeout_s: float = 60.0) ->
     """Return once all partitions of all workers take records.
 
     Raises:
-        OperationError: not in time.
+        OperationError: not in time, or one has ended by itself.
     """
     deadline = asyncio.get_running_loop().time() + timeout_s
     while True:
         states = [await worker.state() for worker in workers]
         if all(state.state == "ready" for state in states):
             return
+        for worker in workers:
+            worker.raise_if_down()
         if asyncio.get_running_loop().time() > deadline:
             said = ", ".join(f"{state.name}: {state.state}" for state in states)
             raise OperationError(f"the workers were not ready within {timeout_s:.0f} s ({said})")

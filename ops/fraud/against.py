@@ -135,7 +135,7 @@ def before_by_rules(rules: Sequence[Rule], found: Mapping[str, Found]) -> dict[s
         rule.rule_id: Before(
             rule.version,
             len(found[rule.rule_id].alerts),
-            [alert.order[2] for alert in found[rule.rule_id].alerts],
+            [each.row for each in found[rule.rule_id].opened],
         )
         for rule in rules
     }
@@ -160,8 +160,8 @@ def differences(
 def _difference(
     rule: Rule, was: Before | None, found: Mapping[str, Found], found_before: Mapping[str, Found]
 ) -> Difference:
-    alerts = found[rule.rule_id].alerts
-    rows = Counter(alert.order[2] for alert in alerts)
+    alerts = found[rule.rule_id].opened
+    rows = Counter(each.row for each in alerts)
     subjects = {**_subjects(rule.rule_id, found_before), **_subjects(rule.rule_id, found)}
     now = rule.version, len(alerts)
     if was is None:
@@ -187,6 +187,6 @@ def _subjects(rule_id: str, found: Mapping[str, Found]) -> dict[int, Mapping[str
     """Row -> whom the alert is about that opened there, and when."""
     each = found.get(rule_id)
     return {
-        alert.order[2]: {"subject": subject_of(alert.key), "at": shown_time(alert.first_seen_ms)}
-        for alert in (each.alerts if each is not None else ())
+        row: {"subject": subject_of(alert.key), "at": shown_time(alert.first_seen_ms)}
+        for alert, row, _ in (each.opened if each is not None else ())
     }

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
 
 import msgspec
 
-from agents.fraud import alerts as pure
-from agents.fraud.sentences import sentence
-from agents.fraud.state import subject_of
-from agents.fraud.told import exact_text
+from agents.fraud.alerts import AlertChange
+from agents.fraud.compile import CompiledRule, compile_rule
+from agents.fraud.told import Surroundings, told
 from ops.errors import OperationError
 from ops.fraud.backtest import Outcome
 from ops.fraud.report import shown_time
-from ops.fraud.watching import Found
-from schemas.fraud_alerts import Alert, Contribution
+from ops.fraud.watching import Found, FoundAlert
 from schemas.fraud_rules import Rule
 
 _COLUMNS: Final = (
@@ -48,13 +46,13 @@ _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 def alert_lines(rules: Sequence[Rule], outcome: Outcome, has_labels: bool) -> Iterator[dict[str, Any]]:
     """All alerts, rule by rule, each as on `fraud-alerts`; with the `row` at which it opened, and its label if any."""
-    by_id = {rule.rule_id: rule for rule in rules}
-    for rule in rules:
-        found: Found = outcome.found[0][rule.rule_id]
-        for alert in found.alerts:
-            line = {"row": alert.order[2], **msgspec.to_builtins(_as_published(rule, alert, by_id))}
+    by_id = {rule.rule_id: compile_rule(rule) for rule in rules}
+    for rule_id, rule in by_id.items():
+        found: Found = outcome.found[0][rule_id]
+        for each in found.opened:
+            line = {"row": each.row, **_as_published(rule, each, by_id, outcome.names_source)}
             if has_labels:
-                line["labelled"] = bool(outcome.seen.labelled >> alert.order[2] & 1)
+                line["labelled"] = bool(outcome.seen.labelled >> each.row & 1)
             yield line
 
 
@@ -118,36 +116,23 @@ def _written(path: Path) -> Iterator[IO[str]]:
         raise OperationError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _as_published(rule: Rule, alert: pure.Alert, by_id: Mapping[str, Rule]) -> Alert:
-    last_seen = shown_time(alert.last_seen_ms)
-    contributions = alert.contributions or ((rule.rule_id, rule.score),)
-    return Alert(
-        alert_id=alert.alert_id,
-        rule_id=rule.rule_id,
-        version=rule.version,
-        state="open",
-        shadow=rule.state == "shadow",
-        severity=rule.severity,
-        score=rule.score,
-        action=rule.action,
-        subject=subject_of(alert.key),
-        key={name: str(value) for name, value in zip(alert.kind, alert.key, strict=True)},
-        observed=exact_text(alert.observed),
-        limit=exact_text(alert.limit),
-        normal=exact_text(alert.normal),
-        window_from=shown_time(alert.window_start_ms),
-        window_to=shown_time(alert.window_end_ms),
-        first_seen=shown_time(alert.first_seen_ms),
-        last_seen=last_seen,
-        occurrences=alert.occurrences,
-        evidence=tuple(_transaction(each) for each in alert.evidence),
-        contributions=tuple(
-            Contribution(rule_id, by_id[rule_id].version if rule_id in by_id else 1, score)
-            for rule_id, score in contributions
-        ),
-        sentence=sentence(rule, alert),
-        recorded_at=last_seen,
+def _as_published(
+    rule: CompiledRule, found: FoundAlert, members: dict[str, CompiledRule], names_source: bool
+) -> dict[str, Any]:
+    """By the stream's own function; what only the stream can say is left out."""
+    around = Surroundings(
+        opened_by=found.opened_by,
+        before=None,
+        members=members,
+        is_snoozed=False,
+        recorded_at=shown_time(found.alert.last_seen_ms),
+        time_text=shown_time,
+        transaction_text=str if names_source else _transaction,
     )
+    line: dict[str, Any] = msgspec.to_builtins(told(AlertChange("opened", rule, found.alert), around))
+    # Nothing on the stream has this name, unless the table comes from there.
+    del line["links"]
+    return line
 
 
 def _transaction(evidence_id: str) -> str:

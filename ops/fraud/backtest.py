@@ -24,8 +24,8 @@ from ops.fraud.watching import Found, RowBits, Watched
 from schemas.fraud_rules import Rule
 
 #: Labels that say yes, and those that say no, as nothing does too, however tables write it.
-TRUE: Final = frozenset({"1", "1.0", "true", "t", "yes", "y"})
-FALSE: Final = frozenset({"", "0", "0.0", "f", "false", "n", "nan", "no", "none", "null"})
+TRUE: Final = frozenset({"1", "1.0", "true", "t", "yes", "y", "fraud"})
+FALSE: Final = frozenset({"", "0", "0.0", "f", "false", "n", "nan", "no", "none", "null", "legit", "legitimate"})
 #: Bad rows of which the reason is kept.
 MOST_REASONS: Final = 1_000
 #: Rows that are shown to the rules at a time: some 100 MB.
@@ -35,6 +35,8 @@ _COLLECTED_EVERY: Final = 10
 
 #: Hears how many rows were read.
 OnRows = Callable[[int], None]
+#: Has an object live on until the process ends.
+Keep = Callable[[object], None]
 
 
 @dataclass(frozen=True)
@@ -118,10 +120,15 @@ class Seen:
 
 @dataclass
 class Outcome:
-    """What one process has found: of the rows, and for each set of rules by `rule_id`."""
+    """What one process has found: of the rows, and for each set of rules by `rule_id`.
+
+    Attributes:
+        names_source: rows say where on the stream they come from.
+    """
 
     seen: Seen
     found: list[dict[str, Found]]
+    names_source: bool = False
 
     def merge(self, other: Outcome) -> None:
         """Take in what another process found of other keys."""
@@ -159,9 +166,17 @@ def scan(plan: Plan, on_rows: OnRows = lambda _rows: None) -> Scanned:
 
 
 def run_share(
-    plan: Plan, scanned: Scanned, share: int = 0, shares: int = 1, on_rows: OnRows = lambda _rows: None
+    plan: Plan,
+    scanned: Scanned,
+    share: int = 0,
+    shares: int = 1,
+    on_rows: OnRows = lambda _rows: None,
+    keep: Keep = lambda _object: None,
 ) -> Outcome:
     """Show a table to the rules, for the keys of one share.
+
+    Args:
+        keep: is given what was built up on the way, which takes long to take apart.
 
     Raises:
         OperationError: the table cannot be read, or not one row of it.
@@ -171,11 +186,12 @@ def run_share(
         reading.read()
     finally:
         reading.table.close()
+    keep(reading)
     seen = reading.seen
     if seen.bad and not seen.events:
         line, reason = seen.reasons[0]
         raise OperationError(f"{plan.transactions}: no row can be read; line {line}: {reason}")
-    return Outcome(seen, [each.found() for each in reading.watched])
+    return Outcome(seen, [each.found() for each in reading.watched], reading.names_source)
 
 
 class _Reading:
@@ -195,10 +211,16 @@ class _Reading:
         self._unique_at = None if plan.unique is None else self.table.columns.index(plan.unique)
         self._named: set[str] = set()
 
+    @property
+    def names_source(self) -> bool:
+        """Whether rows say where on the stream they come from."""
+        return self._mapping.has_source
+
     def read(self) -> None:
         """Read all rows and show them to the rules."""
         seen, plan, table, mapping, facts = self.seen, self._plan, self.table, self._mapping, self._facts
         label_at = None if plan.labels is None else table.columns.index(plan.labels)
+        read_time, read_fact, has_source = mapping.read_time, facts.read, mapping.has_source
         number = shown = 0
         for number, cells in table.rows(seen.add_bad):
             if number - shown > _ROWS_AT_A_TIME:
@@ -206,19 +228,22 @@ class _Reading:
                 shown = number
                 self._forget()
             try:
-                t_ms = mapping.read_time(cells)
-                fact = facts.read(cells, t_ms)
+                t_ms = read_time(cells)
+                fact = read_fact(cells, t_ms)
+                source = mapping.read_source(cells) if has_source else (0, number)
             except ValueError as error:
                 seen.add_bad(table.line, str(error))
                 continue
             if (self._unique_at is not None and self._is_repeated(cells[self._unique_at])) or self._is_too_late(t_ms):
                 continue
+            if facts.learns:
+                fact = facts.learn(fact, t_ms)
             seen.events += 1
             if label_at is not None and _is_labelled(cells[label_at], plan, table):
                 self._labelled.add(number)
             for each in self.watched:
-                each.take((t_ms, 0, number), fact)
-        self._show(shown, number)
+                each.take((t_ms, *source), fact, number)
+        self._show(shown, number, is_last=True)
         if seen.events:
             seen.from_ms, seen.to_ms = self._earliest_ms, self._latest_ms
         seen.labelled = self._labelled.as_int()
@@ -252,29 +277,32 @@ class _Reading:
             self._earliest_ms = t_ms
         return False
 
-    def _show(self, before: int, after: int) -> None:
-        """Show what was read since row `before` to the rules."""
+    def _show(self, before: int, after: int, is_last: bool = False) -> None:
+        """Show what was read since row `before` to the rules, as far as no row to come is older."""
         parts = len(self.watched)
 
         def tell(part: int, share: float) -> None:
             self._on_rows(before + int((after - before) * (part + share) / parts))
 
         for part, each in enumerate(self.watched):
-            each.show(partial(tell, part))
+            each.show(partial(tell, part), None if is_last else each.closed_before_ms)
         self._on_rows(after)
 
 
 @contextmanager
-def without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[Keep]:
     """Keep the garbage collector from looking through millions of rows that live on; it took a third of the time.
 
-    What it is for, histories that are forgotten, `_Reading` has collected now and then. What is there in the end goes
-    with the process.
+    What it is for, histories that are forgotten, `_Reading` has collected now and then. What is there in the end, and
+    what is given to the function that it yields, goes with the process: to take it apart took a tenth.
     """
     was_on = gc.isenabled()
     gc.disable()
+    kept: list[object] = []
+    # A circle that the collector does not see is there for good.
+    kept.append(kept)
     try:
-        yield
+        yield kept.append
     finally:
         gc.freeze()
         if was_on:
@@ -291,5 +319,5 @@ def _is_labelled(text: str, plan: Plan, table: Table) -> bool:
         return False
     raise OperationError(
         f"{plan.transactions}, line {table.line}: label {text[:40]!r} of {plan.labels} says neither yes (1, true, yes, "
-        "t, y) nor no (0, false, no, f, n, or nothing)"
+        "t, y, fraud) nor no (0, false, no, f, n, legit, or nothing): rewrite the column"
     )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 from schemas.money import INT64_MAX
@@ -26,6 +27,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: For times without a zone, which are taken for UTC.
 _EPOCH_LOCAL: Final = _EPOCH.replace(tzinfo=None)
 _DAY_MS: Final = 86_400_000
+#: How a minute of the day is written, and how a second of it at the end of a time in UTC -> milliseconds.
+_MINUTES_MS: Final = {f"{minute // 60:02}:{minute % 60:02}": minute * 60_000 for minute in range(24 * 60)}
+_SECONDS_MS: Final = {f":{second:02}{zone}": second * 1_000 for second in range(60) for zone in ("Z", "", "+00:00")}
 _YEAR_1_MS: Final = -62_135_596_800_000
 _YEAR_10000_MS: Final = 253_402_300_800_000
 
@@ -66,8 +70,14 @@ def number(text: str) -> int | float:
     return near if math.isfinite(near) else int(value)
 
 
-def minor_units(text: str) -> int:
+def minor_units(
+    text: str, instead: str = 'say how many decimals its asset has, as in {"column": "..", "decimals": 2}'
+) -> int:
     """An amount that is written in minor units.
+
+    Args:
+        text: the amount.
+        instead: how a mapping says that amounts are in major units.
 
     Raises:
         ValueError: it is no integer, or too large.
@@ -76,10 +86,7 @@ def minor_units(text: str) -> int:
         return int(text)
     value = exact(text)
     if not isinstance(value, int):
-        raise ValueError(
-            f"{_shown(text)} is no whole number of minor units; of an amount in major units say how many decimals "
-            'its asset has, as in {"column": "..", "decimals": 2}'
-        )
+        raise ValueError(f"{_shown(text)} is no whole number of minor units; of an amount in major units {instead}")
     return _amount(value, text)
 
 
@@ -117,13 +124,28 @@ def time_ms(text: str) -> int:
     Raises:
         ValueError: it is none of them.
     """
+    # The usual form first: 2026-11-23T04:50:00Z. Days come again and again.
+    minute_ms, second_ms = _MINUTES_MS.get(text[11:16]), _SECONDS_MS.get(text[16:])
     try:
-        # The usual form first: in 2026-11-23T04:50:00Z the fifth character tells it from a number.
-        if text[4:5] != "-" and _NUMBER.fullmatch(text):
-            return _number_ms(text)
-        at = datetime.fromisoformat(text)
+        if minute_ms is not None and second_ms is not None:
+            return _day_ms(text[:11]) + minute_ms + second_ms
+        return _any_time_ms(text)
     except ValueError:
         raise ValueError(f"{_shown(text)} is no time: 2026-11-23T04:50:00Z, or a number since 1970 is") from None
+
+
+@lru_cache(maxsize=10_000)
+def _day_ms(day: str) -> int:
+    """The beginning of a day in UTC, as in `2026-11-23T`."""
+    return _any_time_ms(day + "00:00")
+
+
+def _any_time_ms(text: str) -> int:
+    # RFC 3339 takes t and z for T and Z.
+    text = text.strip(" ").upper()
+    if text[4:5] != "-" and _NUMBER.fullmatch(text):
+        return _number_ms(text)
+    at = datetime.fromisoformat(text)
     passed = at - (_EPOCH_LOCAL if at.tzinfo is None else _EPOCH)
     return passed.days * _DAY_MS + passed.seconds * 1_000 + passed.microseconds // 1_000
 

@@ -98,5 +98,5 @@ def told_of(path: Path, wrong: list[str]) -> str:
 def _mistakes(error: ValidationError) -> Iterator[str]:
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(map(str, each["loc"]))
-        said = each["msg"].removeprefix("Value error, ")
+        said = each["msg"].removeprefix("Value error, ").replace("an instance of Decimal", "a number, not text")
         yield f"{where}: {said}" if where else said

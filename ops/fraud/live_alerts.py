@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
-from typing import Final
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
-
+from ops import ordering
 from ops.errors import OperationError
 from ops.reading import TopicReader
 from schemas.fraud_alerts import Alert, decode_alert
-from schemas.fraud_events import FEEDBACK_REFUSED, decode_fraud_event
+from schemas.fraud_events import FEEDBACK_REFUSED, FraudEvent, decode_fraud_event
 from schemas.fraud_feedback import read_feedback
-from schemas.partitioning import partition_of
-from schemas.topics import FRAUD_ALERTS, FRAUD_EVENTS, FRAUD_FEEDBACK, full_name
-from streams.seal import is_seal
-
-_LOOKS: Final = 100
-_PAUSE_S: Final = 0.1
+from schemas.topics import FRAUD_ALERTS, FRAUD_EVENTS, FRAUD_FEEDBACK
 
 
 async def read_alerts(reader: TopicReader, partitions: Iterable[int] | None = None) -> dict[str, Alert]:
@@ -59,32 +50,16 @@ async def say(reader: TopicReader, subject: str, value: bytes) -> None:
         read_feedback(value)
     except ValueError as error:
         raise OperationError(f"this is no feedback: {error}") from error
-    home = partition_of(subject, await reader.partition_count(FRAUD_FEEDBACK))
-    begin = (await reader.bounds(FRAUD_EVENTS, [home]))[home].end
-    offset = await _write(reader, subject, value, home)
-    for _ in range(_LOOKS):
-        async for records in reader.read(FRAUD_EVENTS, [home], {home: begin}):
-            for record in records:
-                begin = record.offset + 1
-                if is_seal(record.value or b""):
-                    continue
-                event = decode_fraud_event(record.value or b"")
-                if (event.cause.topic, event.cause.offset) == (FRAUD_FEEDBACK, offset):
-                    if event.type == FEEDBACK_REFUSED:
-                        raise OperationError(f"it was refused: {event.message}")
-                    return
-        await asyncio.sleep(_PAUSE_S)
+
+    def answer(raw: bytes, offset: int) -> FraudEvent | None:
+        event = decode_fraud_event(raw)
+        if (event.cause.topic, event.cause.offset) != (FRAUD_FEEDBACK, offset):
+            return None
+        if event.type == FEEDBACK_REFUSED:
+            raise OperationError(f"it was refused: {event.message}")
+        return event
+
+    ordered = ordering.Ordered(FRAUD_FEEDBACK, FRAUD_EVENTS, subject, value)
+    if await ordering.order(reader, ordered, answer) is not None:
+        return
     raise OperationError("it is written, but no worker of the fraud role has taken it yet: is `worker fraud` running?")
-
-
-async def _write(reader: TopicReader, subject: str, value: bytes, partition: int) -> int:
-    producer = AIOKafkaProducer(bootstrap_servers=reader.bootstrap_servers, acks="all")
-    try:
-        await producer.start()
-        name = full_name(reader.namespace, FRAUD_FEEDBACK)
-        sent = await producer.send_and_wait(name, value, key=subject.encode(), partition=partition)
-    except (KafkaError, OSError) as error:
-        raise OperationError(f"the broker did not take it: {error!r}") from error
-    finally:
-        await producer.stop()
-    return int(sent.offset)

@@ -17,7 +17,11 @@ from schemas.facts import FACT_FIELDS, FactValue, FieldKind
 from schemas.fraud_filters import FieldName
 
 _TIME: Final = "time"
+#: Of a number below 2^63, in decimals.
+_MOST_DIGITS: Final = 18
 _AMOUNT: Final = "amount_minor"
+#: Where on the stream a row comes from: not what rules see, but what facts of one time are in order by.
+SOURCE: Final = ("source_partition", "source_offset")
 #: What no column can say: under this key a fact stands with both of its wallets.
 _PARTY: Final = "party_id"
 
@@ -84,6 +88,7 @@ class FactMapping:
         self._texts: list[tuple[str, int]] = []
         self._numbers: list[tuple[str, int, Read]] = []
         self._by_asset: tuple[int, int | None] | None = None
+        self._source_at: tuple[int, ...] = ()
         self._time_at = 0
         self._time: Callable[[str], int] = time_ms
         columned = {
@@ -91,11 +96,22 @@ class FactMapping:
             for name, given in fields.items()
             if not isinstance(given, Constant)
         }
+        self._add_source(fields, {name: columned.pop(name) for name in SOURCE if name in columned})
         for name, given in fields.items():
             if isinstance(given, Constant):
                 self._add_constant(name, given)
         for name, column in columned.items():
             self._add(name, column, columned)
+
+    def _add_source(self, fields: Mapped, given: Mapping[str, Column]) -> None:
+        if not given and not fields.keys() & set(SOURCE):
+            return
+        if len(given) != len(SOURCE):
+            raise OperationError(
+                "source_partition and source_offset say where on the stream a row comes from: map both to columns, or "
+                "neither"
+            )
+        self._source_at = tuple(self._at(name, given[name]) for name in SOURCE)
 
     def _add_constant(self, name: str, given: Constant) -> None:
         if name == _TIME:
@@ -170,6 +186,23 @@ class FactMapping:
             return self._time(text)
         except ValueError as error:
             raise ValueError(f"time: {error}") from None
+
+    @property
+    def has_source(self) -> bool:
+        """Whether rows say where on the stream they come from."""
+        return bool(self._source_at)
+
+    def read_source(self, cells: Sequence[str]) -> tuple[int, int]:
+        """Partition and offset of `ledger-events` that a row names.
+
+        Raises:
+            ValueError: it names none.
+        """
+        partition, offset = (cells[at] for at in self._source_at)
+        for name, text in zip(SOURCE, (partition, offset), strict=True):
+            if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+                raise ValueError(f"{name}: {text[:40]!r} is no whole number from 0 on")
+        return int(partition), int(offset)
 
     def read(self, cells: Sequence[str]) -> dict[str, FactValue]:
         """The fact that a row is, without what is derived and without its time.

@@ -172,7 +172,7 @@ def _of_rule(rule: Rule, found: Found, seen: Seen, fired: Mapping[str, int], has
         top=[(subject_of(key), dict(zip(rule.key, key, strict=True)), alerts) for key, alerts in first],
         overlap={rule_id: rows for rule_id, rows in overlap.items() if rows},
         by_day={shown_time(day * _DAY_MS)[:10]: days[day] for day in sorted(days)},
-        alert_rows=sorted(alert.order[2] for alert in found.alerts),
+        alert_rows=sorted(each.row for each in found.opened),
     )
 
 

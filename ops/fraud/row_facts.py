@@ -9,6 +9,7 @@ from typing import Final
 
 from agents.fraud.compile import exchange_assets, exchanged_field
 from agents.fraud.facts import add_calendar, direction_of
+from agents.fraud.learned import NEW, Model, is_learned, learn
 from agents.fraud.lists import Lists, list_checks
 from agents.ledger.exchange import converted
 from ops.errors import OperationError
@@ -16,7 +17,7 @@ from ops.fraud.documents import read_as, read_documents, told_of
 from ops.fraud.mapping import FactMapping
 from ops.fraud.rules_file import fields_of
 from schemas.assets import ISO_4217
-from schemas.facts import Fact, FactValue
+from schemas.facts import ANOMALY_SCORE, Fact, FactValue
 from schemas.fraud_lists import FraudList
 from schemas.fraud_rules import Rule
 from schemas.fx_rates import FxRate, Rates
@@ -61,6 +62,9 @@ class RowFacts:
         mapping: reads rows.
         rules: only what they look at is derived.
         surroundings: lists and rates.
+
+    Attributes:
+        learns: rules look at what is learned, so each fact is to go through `learn`.
     """
 
     def __init__(self, mapping: FactMapping, rules: Sequence[Rule], surroundings: Surroundings):
@@ -70,6 +74,10 @@ class RowFacts:
         self._calendar = bool(looked_at & _CALENDAR - own)
         self._direction = "direction" in looked_at and "direction" not in own
         self._has_time = "time" in looked_at
+        self.learns = ANOMALY_SCORE in looked_at - own
+        self._direction = self._direction or (self.learns and "direction" not in own)
+        #: Wallet -> its model.
+        self._models: dict[FactValue, Model] = {}
         self._checks = list_checks(rules)
         self._lists = Lists()
         for each in surroundings.lists:
@@ -90,6 +98,15 @@ class RowFacts:
         """
         fact = self._mapping.read(cells)
         return fact if self._is_plain else self._derive(fact, t_ms)
+
+    def learn(self, fact: Fact, t_ms: int) -> Fact:
+        """The fact of a row with what is learned of those before it, if rules look at that; each row once, in order."""
+        if not (self.learns and is_learned(fact)):
+            return fact
+        wallet_id = fact["wallet_id"]
+        learned = learn(self._models.get(wallet_id, NEW), fact, t_ms)
+        self._models[wallet_id] = learned.model
+        return fact if learned.score is None else {**fact, ANOMALY_SCORE: learned.score}
 
     def _derive(self, fact: dict[str, FactValue], t_ms: int) -> Fact:
         if self._calendar:

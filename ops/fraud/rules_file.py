@@ -10,13 +10,15 @@ from agents.fraud.published import Bounds, RuleBook
 from agents.fraud.uses import uses
 from ops.errors import OperationError
 from ops.fraud.documents import Documents, read_as, read_documents, told_of
-from schemas.facts import FieldKind
+from schemas.facts import ANOMALY_SCORE, FieldKind
 from schemas.fraud_rules import Rule
 
 #: Most rules in one file: beyond it a backtest would take days.
 MAX_RULES: Final = 1_000
 #: Derived fields that every fact has.
 _ALWAYS: Final[Mapping[str, FieldKind]] = {"direction": "text", "hour": "number", "weekday": "number"}
+#: What the learned score is learned of.
+_LEARNED_OF: Final = frozenset({"wallet_id", "amount_minor"})
 _PARTIES: Final = ("wallet_id", "to_wallet_id")
 
 
@@ -101,6 +103,8 @@ def fields_of(rules: Iterable[Rule]) -> frozenset[str]:
 def unmapped(rules: Sequence[Rule], kinds: Mapping[str, FieldKind]) -> dict[str, list[str]]:
     """Rules that look at fields which facts never have -> those fields; with those that combine such rules."""
     known = kinds.keys() | _ALWAYS.keys()
+    if kinds.keys() >= _LEARNED_OF:
+        known |= {ANOMALY_SCORE}
     found: dict[str, list[str]] = {}
     for rule in rules:
         missing = sorted({use.field for use in uses(rule) if use.field not in known})
@@ -119,7 +123,7 @@ def unmapped(rules: Sequence[Rule], kinds: Mapping[str, FieldKind]) -> dict[str,
 
 def misread(rules: Iterable[Rule], kinds: Mapping[str, FieldKind]) -> list[str]:
     """What rules take for text that is a number, or the other way round: it would never fire, or always."""
-    kinds = {**_ALWAYS, "party_id": "text", **kinds}
+    kinds = {**_ALWAYS, "party_id": "text", ANOMALY_SCORE: "number", **kinds}
     return [
         f"rule {rule.rule_id}, {use.where}: {use.field} holds {'text' if use.kind == 'number' else 'a number'} and is "
         f'taken for {"a number" if use.kind == "number" else "text"}; change the value, or say "kind" in the mapping'
@@ -131,5 +135,5 @@ def misread(rules: Iterable[Rule], kinds: Mapping[str, FieldKind]) -> list[str]:
 
 def refused_when_published(rules: Sequence[Rule], kinds: Mapping[str, FieldKind]) -> list[str]:
     """Rules that a backtest shows but the stream would not take: that can never fire, or cost too much."""
-    book = RuleBook(Bounds(rules=MAX_RULES), {**_ALWAYS, "party_id": "text", **kinds})
+    book = RuleBook(Bounds(rules=MAX_RULES), {**_ALWAYS, "party_id": "text", ANOMALY_SCORE: "number", **kinds})
     return [f"rule {rule_id}: {refused}" for rule_id, refused in book.publish_all(rules).items()]

@@ -11,19 +11,21 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ops.errors import OperationError
-from ops.fraud.backtest import OnRows, Outcome, Plan, Scanned, run_share, without_collector
+from ops.fraud.backtest import Keep, OnRows, Outcome, Plan, Scanned, run_share, without_collector
 
 
-def run_plan(plan: Plan, scanned: Scanned, processes: int, on_rows: OnRows) -> Outcome:
+def run_plan(
+    plan: Plan, scanned: Scanned, processes: int, on_rows: OnRows, keep: Keep = lambda _object: None
+) -> Outcome:
     """Show a table to rules in so many processes; what comes of it is the same for any number of them.
 
-    `on_rows` hears how many rows the slowest has read.
+    `on_rows` hears how many rows the slowest has read; `keep` as `run_share` has it.
 
     Raises:
         OperationError: the table cannot be read, or a process ended before it was done.
     """
     if processes == 1:
-        return run_share(plan, scanned, on_rows=on_rows)
+        return run_share(plan, scanned, on_rows=on_rows, keep=keep)
     # A process of its own from the start: nothing of this one, such as its threads, is copied half-way.
     context = multiprocessing.get_context("spawn")
     started: list[tuple[BaseProcess, Connection]] = []
@@ -83,8 +85,8 @@ def _run(plan: Plan, scanned: Scanned, share: int, shares: int, connection: Conn
     # Who started this one ends it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with without_collector():
-            outcome = run_share(plan, scanned, share, shares, connection.send)
+        with without_collector() as keep:
+            outcome = run_share(plan, scanned, share, shares, connection.send, keep)
     except OperationError as error:
         connection.send(str(error))
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ops.reference.fields import model_fields
 from ops.reference.markdown import listed, page
 from schemas.contract import NOT_FINGERPRINTED, Command, OnTransaction, OperatorCommand
+from schemas.fraud_commands import FraudCommand
 
 _INTRODUCTION = """
 A command is one JSON object in UTF-8, the value of a Kafka record whose key is its `wallet_id`. Contracts are strict
@@ -43,4 +44,6 @@ def commands_page() -> str:
         model_fields(OnTransaction, Command.model_fields.keys() - {"sub_wallet"}) or "",
         "## Fields of every operator command",
         model_fields(OperatorCommand, Command.model_fields) or "",
+        "## Fields of every fraud command",
+        model_fields(FraudCommand, Command.model_fields) or "",
     )

@@ -42,16 +42,20 @@ MEANING: Final[dict[str, str]] = {
     ev.WALLET_OPENED: "A wallet exists from here on, with its sub-wallet `main` and the assets named.",
     ev.SUB_WALLET_OPENED: "The wallet has one more sub-wallet.",
     ev.ASSET_ENABLED: "The wallet may hold one more asset; `wallet.assets` names all of them.",
-    ev.WALLET_STATE_CHANGED: "Operators activated, locked, disabled or closed the wallet.",
+    ev.WALLET_STATE_CHANGED: "Operators activated, locked, disabled or closed the wallet, its owner closed it, or the "
+    "fraud role locked it: `operation` says which.",
     ev.WALLET_LIMITS_SET: "Operators agreed limits and policies with the wallet, in place of those before.",
     ev.WALLET_TIER_SET: "Operators put the wallet into a tier; its limits count where the wallet has none of its own.",
+    ev.WALLET_STEP_UP_REQUIRED: "The fraud role asks that the owner prove who they are before money leaves the wallet. "
+    "`request` says why; the ledger refuses nothing for it.",
     ev.WALLET_QUARANTINED: "The ledger failed on a record of this wallet; nothing was posted, and the wallet takes "
     "nothing new until it is released.",
     ev.WALLET_RELEASING: "Operators end the quarantine, but more is parked than one transaction executes: the first "
     "records are executed after this event, and `wallet.parked` wait for the next portion. Until the last one the "
     "wallet stays under quarantine.",
     ev.WALLET_RELEASED: "Operators ended the quarantine; what is still parked is executed after this event.",
-    ev.TRANSACTION_INITIATED: "A transaction is accepted and waits until `due_at`: nothing is posted yet.",
+    ev.TRANSACTION_INITIATED: "A transaction is accepted and waits. For its time, `due_at`: nothing is posted "
+    "yet. With `screening` for the verdict of the fraud role, until `due_at`: what it takes is held meanwhile.",
     ev.TRANSACTION_PROCESSED: "A transaction is accepted and its money set aside: held for captures, with a rail that "
     "settles later, or on its way to a wallet in another partition in `system/transit`.",
     ev.TRANSACTION_SETTLED: "A transaction is done: at once, or (`from_state`) when its rail settled, the other "
@@ -67,6 +71,10 @@ MEANING: Final[dict[str, str]] = {
     ev.TRANSACTION_CONFIRMED: "A rail said again what it had said before: nothing was posted.",
     ev.TRANSACTION_CONTRADICTED: "A rail has settled what the ledger has otherwise: the difference is kept between the "
     "rail and `system/suspense` until somebody puts it right.",
+    ev.TRANSACTION_SCREENED: "A payment that waited has its verdict, which `request` says: what was held for it is "
+    "available again, and the next event executes it or says that it failed.",
+    ev.TRANSACTION_OVERDUE: "A payment has no verdict by the deadline of its rail, which leaves it to a person then: "
+    "it waits on, its money held.",
     ev.TRANSFER_RECEIVED: "The receiving side of what is sent between partitions - a transfer, or a capture, refund or "
     "reversal, as `operation` says: `system/transit` -> the wallet.",
     ev.TRANSFER_REFUSED: "The receiving side refused the money; the sender's partition gives it back.",
@@ -112,6 +120,7 @@ EVENT_FIELDS: Final[dict[str, str]] = {
     "fee": "The fee within the operation.",
     "fee_returned_minor": "What a refund gives back of its original's fee, in minor units.",
     "rail_facts": "What a deferred rail said of the transaction.",
+    "screening": "Of a payment that waits for a verdict: what becomes of it where none comes, `fail` or `review`.",
     "limit": "The limit that would be exceeded.",
     "tier": "Name and version of the tier whose limits were seen to.",
     "occurred_at": "When it happened at the requester's, as the requester said, in milliseconds.",

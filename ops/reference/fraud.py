@@ -23,7 +23,7 @@ _EVENTS = """
 ## Events
 
 Types of the events on `fraud-events`, the role's state log; beside them stand seals, as in the ledger's. Each input
-record that is a fact, or feedback, leaves one.
+record that is a fact, or feedback, leaves one, or a part of one: facts of which no rule says anything share an event.
 """
 
 

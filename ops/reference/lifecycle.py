@@ -17,7 +17,8 @@ a state that is passed and left within one event is never seen from outside. Wha
 """
 
 STATE_MEANING: Final[dict[State, str]] = {
-    State.INITIATED: "Accepted by the ledger, nothing posted yet.",
+    State.INITIATED: "Accepted by the ledger, and waits: for its time, nothing posted yet, or for the verdict of "
+    "screening, its money held.",
     State.PROCESSED: "Money is set aside or on its way: held, with a rail, or on the way to another partition.",
     State.SETTLED: "Done: the money is where it was to go. Of an authorization: something of it was captured.",
     State.FAILED: "Could not be done. Nothing was posted, or everything was given back.",
@@ -28,6 +29,7 @@ STATE_MEANING: Final[dict[State, str]] = {
 
 VERB_MEANING: Final[dict[Verb, str]] = {
     Verb.EXECUTE: "Its time has come: what was asked for is done, or has failed.",
+    Verb.SCREEN: "The fraud role says whether a payment that waits may go: it is done, or has failed.",
     Verb.CAPTURE: "A part of what is held is taken, or all of it.",
     Verb.RELEASE: "What is still held is given back.",
     Verb.CANCEL: "It is undone: not once its rail has been given it, something of it was captured, or it is on its way "
@@ -40,7 +42,8 @@ VERB_MEANING: Final[dict[Verb, str]] = {
     Verb.DISPUTE: "It is contested, wholly or in part.",
     Verb.RESOLVE: "A dispute ends: the one named, and so that of its original.",
     Verb.REVERSE: "Operators take back what is left of it.",
-    Verb.EXPIRE: "Its time is over: what is still held is given back, what is left of a reward is taken back.",
+    Verb.EXPIRE: "Its time is over: what is still held is given back, a payment without a verdict fails, what is "
+    "left of a reward is taken back.",
     Verb.ACCEPT: "The payee's partition has taken the money.",
     Verb.REFUSE: "The payee's partition has refused the money: it comes back.",
 }

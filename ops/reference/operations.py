@@ -11,13 +11,15 @@ from ops.reference.lifecycle import allowed, drawn
 from ops.reference.markdown import fenced, page, table
 from ops.story.examples import its_files, the_story
 from ops.story.play import Played
+from schemas.catalogue import topic_named
 from schemas.codes import Code
 from schemas.commands import OPERATIONS, REQUESTS
 from schemas.contract import Command, OnTransaction, OperatorCommand
+from schemas.fraud_commands import FraudCommand
 from schemas.lifecycle import TRANSITIONS, State, Verb
 from schemas.postings import POSTINGS
 from schemas.rejections import OF_EVERY_COMMAND, codes_of
-from schemas.topics import LEDGER_EVENTS, TRANSACTION_OUTCOMES, VERSION, topic_named
+from schemas.topics import LEDGER_EVENTS, TRANSACTION_OUTCOMES, VERSION
 
 _EXAMPLES: Final = "../../../schemas/examples"
 #: Fields of every command that a model says anew: they stand in its own table too.
@@ -79,6 +81,9 @@ def _fields(operation: str, model: type[Command]) -> str:
     if issubclass(model, OperatorCommand):
         common |= set(OperatorCommand.model_fields)
         also.append("[every operator command](../commands.md#fields-of-every-operator-command)")
+    if issubclass(model, FraudCommand):
+        common |= set(FraudCommand.model_fields)
+        also.append("[every fraud command](../commands.md#fields-of-every-fraud-command)")
     own = model_fields(model, common - _OWN_AFTER_ALL.get(operation, set())) or "No fields of its own."
     return f"## Fields\n\nBeside those of {' and of '.join(also)}:\n\n{own}"
 

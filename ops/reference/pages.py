@@ -19,6 +19,8 @@ from ops.reference.metrics import metrics_page
 from ops.reference.operations import operation_page, operations_index
 from ops.reference.outcomes import outcomes_page
 from ops.reference.settings import settings_page
+from ops.reference.settlement import settlement_page
+from ops.reference.statements import statements_page
 from ops.reference.topics import topics_page
 from schemas.commands import OPERATIONS
 
@@ -37,6 +39,8 @@ PAGES: Final[dict[str, Callable[[], str]]] = {
     "metrics.md": metrics_page,
     "outcomes.md": outcomes_page,
     "settings.md": settings_page,
+    "settlement.md": settlement_page,
+    "statements.md": statements_page,
     "topics.md": topics_page,
     "operations/README.md": operations_index,
     **{f"operations/{operation}.md": partial(operation_page, operation) for operation in OPERATIONS},

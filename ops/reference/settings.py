@@ -26,6 +26,10 @@ OTHERS: Final[dict[str, tuple[str, str]]] = {
         "Maven Central",
         "Maven repository that the embedded broker's jars are fetched from.",
     ),
+    "WALLETSTREAM_STATEMENT_SAMPLES": (
+        "`shared/data/statements` beside the checkout",
+        "Folder with statements of real banks for the tests.",
+    ),
     "WALLETSTREAM_AMLSIM_DIR": (
         "`shared/data/amlsim` beside the checkout",
         "Folder with AMLSim's `nodes` and `transactions` (`.csv` or `.csv.gz`), read by `demo` without `--data` or "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ops.reference.markdown import days, fenced, listed, page, size, table
+from schemas.catalogue import TOPICS
 from schemas.topic_config import idempotency_floor_ms, topic_config
-from schemas.topics import FRAUD_RULES, INPUTS, REFERENCE_DATA, TOPICS, Topic, full_name
+from schemas.topics import FRAUD_RULES, INPUTS, REFERENCE_DATA, Topic, full_name
 
 _INTRODUCTION = """
 Every topic that Walletstream uses. On the broker a topic is called namespace + name + `.v1`; with the default
@@ -44,7 +45,7 @@ def topics_page() -> str:
         "dead letter, or a record could be decided again after its key is forgotten. Workers check it when they start."
     )
     sections = [_section(topic) for topic in TOPICS]
-    return page("Topics", "`schemas/topics.py`", _INTRODUCTION, overview, order, memory, *sections)
+    return page("Topics", "`schemas/catalogue`", _INTRODUCTION, overview, order, memory, *sections)
 
 
 def _section(topic: Topic) -> str:

@@ -32,6 +32,7 @@ _KEEPS_REQUEST: Final = frozenset(
         ev.WALLET_STATE_CHANGED,
         ev.WALLET_LIMITS_SET,
         ev.WALLET_TIER_SET,
+        ev.WALLET_STEP_UP_REQUIRED,
         ev.WALLET_RELEASING,
         ev.WALLET_RELEASED,
         ev.TRANSACTION_INITIATED,
@@ -45,6 +46,7 @@ _KEEPS_REQUEST: Final = frozenset(
         ev.TRANSACTION_RETURNED,
         ev.TRANSACTION_CONFIRMED,
         ev.TRANSACTION_CONTRADICTED,
+        ev.TRANSACTION_SCREENED,
         ev.REQUEST_REJECTED,
     }
 )

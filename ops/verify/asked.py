@@ -20,6 +20,7 @@ from schemas.events import LedgerEvent
 class Asked(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """Fields of all commands, in canonical order: encoded as it stands it is a command's canonical form."""
 
+    alert_id: str | UnsetType = UNSET
     amount_minor: int | UnsetType = UNSET
     approved_by: str | UnsetType = UNSET
     asset: str | UnsetType = UNSET
@@ -56,6 +57,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     refunds_below_zero: bool | UnsetType = UNSET
     request_id: object = UNSET
     requested_by: str | UnsetType = UNSET
+    rule_ids: list[str] | UnsetType = UNSET
     settled_minor: int | UnsetType = UNSET
     state: str | UnsetType = UNSET
     sub_wallet: str | UnsetType = UNSET
@@ -66,6 +68,7 @@ class Asked(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     to_wallet_id: str | UnsetType = UNSET
     transaction_id: str | UnsetType = UNSET
     value_date: str | UnsetType = UNSET
+    verdict: str | UnsetType = UNSET
     wallet_id: str | UnsetType = UNSET
     won: bool | UnsetType = UNSET
 

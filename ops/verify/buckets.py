@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ops.verify import accounts
 from ops.verify.known import Known, Sum
+from ops.verify.screening import held_minor
 
 
 def wrong_buckets(balances: Mapping[str, int], open_: Iterable[Known]) -> Iterator[str]:
@@ -31,9 +32,11 @@ def is_set_aside(account: str) -> bool:
 
 def _set_aside(known: Known) -> Iterator[Sum]:
     """What one open transaction has set aside, from what is known of it and not from its journal."""
-    if known.state == "initiated":
-        return
     owner, asset, minor = (known.wallet_id, known.sub_wallet), known.asset, known.amount_minor
+    if known.state == "initiated":
+        if known.screening is not None:
+            yield accounts.bucket(*owner, accounts.HELD), asset, held_minor(known)
+        return
     if known.hold is not None:
         yield accounts.bucket(*owner, accounts.HELD), asset, known.hold.remaining_minor
     elif known.operation == "dispute":

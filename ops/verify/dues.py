@@ -12,9 +12,10 @@ from ops.verify.journals import Case
 from ops.verify.known import Hold, Known
 from ops.verify.lots import Lot, Lots
 from ops.verify.originals import Wrong
+from ops.verify.screening import held_minor
 from ops.verify.told import told_of_terms
 from schemas.events import REWARD_EXPIRED, LedgerEvent
-from schemas.lifecycle import State
+from schemas.lifecycle import State, Verb
 
 
 class Dues:
@@ -69,6 +70,17 @@ class Dues:
         elif was_open and not known.is_open:
             self._give_back(event, known, had_hold=had_hold)
             self.expiries.ended(known)
+            self.lots.changed(known.transaction_id, event.recorded_at)
+            if known.operation == "capture" and known.original is not None:
+                self.lots.changed(known.original.transaction_id, event.recorded_at)
+        elif event.command == Verb.RETURN and known.operation in ("debit", "capture"):
+            self.lots.give_back_of(known, _added_minor(event, known), event.recorded_at)
+
+    def screened(self, event: LedgerEvent, known: Known) -> None:
+        """A payment has its verdict: nothing is due of it, and what it took of rewards is back."""
+        self.lots.give_back(known.transaction_id, held_minor(known), event.recorded_at)
+        self.lots.forget_spending(known.transaction_id)
+        self.expiries.ended(known)
 
     def taken_back(self, event: LedgerEvent, original: Known) -> None:
         """Something of a transaction has come back, in its own asset, and with it rewards that it has spent."""
@@ -79,26 +91,36 @@ class Dues:
             and original.operation not in ("credit", "reward")
         ):
             back_minor = (event.amount_minor or 0) if event.exchange is None else event.exchange.to_minor
-            self.lots.give_back(original.transaction_id, back_minor, event.recorded_at)
+            self.lots.give_back_of(original, back_minor, event.recorded_at)
 
     def settled_later(self, event: LedgerEvent, known: Known, original: Known) -> None:
         """What takes back has been settled, over a rail or elsewhere: not before has anything come back."""
         if known.operation == "refund" and event.to_state == State.SETTLED:
             settled_minor = known.amount_minor if known.counter is None else known.counter.settled_minor
-            self.lots.give_back(original.transaction_id, settled_minor, event.recorded_at)
+            self.lots.give_back_of(original, settled_minor, event.recorded_at)
+        elif known.operation == "dispute" and event.to_state == State.REVERSED and original.operation != "credit":
+            self.lots.give_back_of(original, known.amount_minor, event.recorded_at)
 
     def _give_back(self, event: LedgerEvent, known: Known, *, had_hold: bool) -> None:
         """What a transaction took of rewards comes back with what the event that ends it gives back, if anything."""
         if not had_hold and event.to_state in ("failed", "canceled"):
             back_minor = max(known.amount_minor, self.lots.all_of(known.transaction_id))
+            if known.operation == "capture" and known.original is not None and known.original.hold is not None:
+                # What it took of its authorization is held again.
+                self.lots.give_back(known.transaction_id, back_minor, event.recorded_at)
+                return
         elif known.operation == "refund":
             return  # it took its fee of them
         else:
-            own, asset = available(known.wallet_id, known.sub_wallet), known.asset
-            changes = [e.credit_minor - e.debit_minor for e in event.entries if (e.account, e.asset) == (own, asset)]
-            back_minor = sum(changes)
+            back_minor = _added_minor(event, known)
         if back_minor > 0:
-            self.lots.give_back(known.transaction_id, back_minor, event.recorded_at)
+            self.lots.give_back_of(known, back_minor, event.recorded_at)
+
+
+def _added_minor(event: LedgerEvent, known: Known) -> int:
+    """What an event adds to what the wallet can spend."""
+    own = available(known.wallet_id, known.sub_wallet), known.asset
+    return sum(entry.credit_minor - entry.debit_minor for entry in event.entries if (entry.account, entry.asset) == own)
 
 
 def wrongs_of_executing(event: LedgerEvent, known: Known) -> list[Wrong]:

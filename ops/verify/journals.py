@@ -156,6 +156,8 @@ def given_back(case: Case) -> list[Sum]:
     is_held_again = known.original is not None and known.original.hold is not None
     to = held if is_held_again else accounts.available(known.wallet_id, known.sub_wallet)
     set_aside = sums_of(known.journal)
+    if known.screening is not None:
+        to = held  # it is held for itself, not for an authorization
     return merged((to if account == held else account, asset, -minor) for account, asset, minor in set_aside)
 
 

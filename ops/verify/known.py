@@ -77,7 +77,7 @@ class Known:
     __slots__ = (
         *("asked", "due_at", "exchange", "fee_minor"),
         *("amount_minor", "asset", "batch_id", "counter", "hold", "journal", "leg", "operation", "original"),
-        *("other", "parent_transaction_id", "rail", "state", "sub_wallet", "transaction_id", "wallet_id"),
+        *("other", "parent_transaction_id", "rail", "screening", "state", "sub_wallet", "transaction_id", "wallet_id"),
     )
 
     def __init__(
@@ -119,6 +119,8 @@ class Known:
         #: What is to be done at its time, and when that is.
         self.asked: Asked | None = None
         self.due_at = ""
+        #: What becomes of it where no verdict of screening comes; None where it waits for none.
+        self.screening: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -192,6 +194,7 @@ def opened(event: LedgerEvent, original: Known | None) -> Known:
     known.parent_transaction_id = event.parent_transaction_id
     known.original = original
     known.exchange = event.exchange
+    known.screening = event.screening
     known.fee_minor = event.fee_returned_minor or 0
     if event.fee is not None and event.fee.refundable and event.operation not in ("refund", "reverse"):
         known.fee_minor = event.fee.amount_minor

@@ -129,6 +129,10 @@ class Lots:
     def _spending(self, event: LedgerEvent) -> _Spending:
         return _Spending(event.amount_minor or 0, unix_ms(event.recorded_at))
 
+    def forget_spending(self, transaction_id: str) -> None:
+        """All that it has taken is back, and it has to take anew."""
+        self._spendings.pop(transaction_id, None)
+
     def all_of(self, transaction_id: str) -> int:
         """All that a transaction has taken of rewards."""
         of = self._spendings.get(transaction_id)
@@ -155,6 +159,19 @@ class Lots:
             if part_minor and reward is not None and not is_gone:
                 self._revive(reward, Lot(max(lot.due_at, earliest), lot.reward_id, part_minor))
                 reward.since_ms = now_ms
+
+    def give_back_of(self, known: Known, minor: int, recorded_at: str) -> None:
+        """The same; of a capture, what its authorization has spent comes first, and what was taken beyond that last."""
+        held = self._spendings.get(known.parent_transaction_id or "") if known.operation == "capture" else None
+        now_ms = unix_ms(recorded_at)
+        is_open = held is not None and known.parent_transaction_id in self._unfinished()
+        if held is not None and (is_open or not self._is_past(held.since_ms, now_ms)):
+            own = self._spendings.setdefault(known.transaction_id, _Spending(known.amount_minor, now_ms))
+            most_minor = max(0, own.amount_minor - sum(lot.minor for lot in own.lots))
+            first_minor = min(most_minor, own.back_minor + minor) - min(most_minor, own.back_minor)
+            self.give_back(known.parent_transaction_id or "", first_minor, recorded_at)
+            held.since_ms = now_ms
+        self.give_back(known.transaction_id, minor, recorded_at)
 
     def _revive(self, reward: _Reward, lot: Lot) -> None:
         key = reward.key

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from msgspec import UNSET
 
+from ops.verify import screening
 from ops.verify.findings import Check
 from ops.verify.journals import Case
 from ops.verify.known import Known
@@ -121,7 +122,7 @@ def _why_not_noted(case: Case, known: Known) -> str:
         return f"was submitted in batch {known.batch_id}, not as confirmed"
     if event.command == Verb.FAIL and known.state != State.FAILED:
         return f"is {known.state}, and its failure is confirmed"
-    return "" if event.type == TRANSACTION_CONFIRMED else "is not as noted"
+    return "" if event.type == TRANSACTION_CONFIRMED else screening.why_not_noted(event, known)
 
 
 def move(case: Case) -> None:

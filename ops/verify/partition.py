@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -73,6 +73,8 @@ class Shared(NamedTuple):
     transactions_retained_ms: int
 
 
+#: What the checks raise on an event of the right form that says what no ledger says.
+_NONSENSE: Final = (ValueError, LookupError, ArithmeticError, TypeError, AssertionError)
 _KNOWN_TYPES = frozenset(EVENT_TYPES)
 
 
@@ -119,17 +121,21 @@ class PartitionAudit:
         for record in records:
             value = record.value or b""
             here.offset, here.sequence = record.offset, None
-            if is_seal(value):
-                self._seal(value)
-                continue
             try:
-                event = decode_event(value)
-            except msgspec.DecodeError as error:
-                here.report(Check.UNDECODABLE, f"no ledger event: {error}")
-                self.chain.unreadable(value)
-                continue
-            self.events += 1
-            self._event(event, value)
+                if is_seal(value):
+                    self._seal(value)
+                    continue
+                try:
+                    event = decode_event(value)
+                except msgspec.DecodeError as error:
+                    here.report(Check.UNDECODABLE, f"no ledger event: {error}")
+                    self.chain.unreadable(value)
+                    continue
+                self.events += 1
+                self._event(event, value)
+            except _NONSENSE as error:
+                # Times, states or codes that are none: whoever wrote them must not stop the audit of what follows.
+                here.report(Check.UNDECODABLE, f"what it says cannot be followed: {type(error).__name__}: {error}")
 
     def _event(self, event: LedgerEvent, value: bytes) -> None:
         here = self._here

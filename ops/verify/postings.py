@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from ops.verify import accounts, journals
+from ops.verify import accounts, journals, screening
 from ops.verify.findings import Check
 from ops.verify.journals import Case, Side, merged
 from ops.verify.known import Sum, sums_of
@@ -84,6 +84,7 @@ _OPENING: Final[dict[tuple[str, str], Rule]] = {
     (_SETTLED, "adjust"): Sums(journals.adjusted),
     **{(_FAILED, operation): Nothing() for operation in _TO_WALLETS},
     **{(ev.TRANSACTION_INITIATED, operation): Nothing() for operation in _SCHEDULED},
+    (ev.TRANSACTION_INITIATED, "debit"): Sums(screening.held_first),
 }
 
 #: What fails or is canceled gives back what it had set aside.
@@ -128,6 +129,8 @@ _MOVING: Final[dict[tuple[str, str, str | None], Rule]] = {
     },
     **{(_FAILED, operation, "execute"): Nothing() for operation in _SCHEDULED},
     **{(_CANCELED, operation, "cancel"): Nothing() for operation in ("transfer", "convert", "fee")},
+    # Nobody has said in time that it may go.
+    (_FAILED, "debit", "expire"): GIVEN_BACK,
 }
 
 POSTINGS: Final[dict[Move, Rule]] = {
@@ -154,6 +157,9 @@ POSTINGS: Final[dict[Move, Rule]] = {
         Move(ev.TRANSACTION_CONTRADICTED, operation, None, "settle", True): Sums(journals.contradicted)
         for operation in _OVER_RAILS
     },
+    # What screening says of a payment that waits for it, or does not say.
+    Move(ev.TRANSACTION_SCREENED, "debit", None, "screening_verdict", True): GIVEN_BACK,
+    Move(ev.TRANSACTION_OVERDUE, "debit", None, "expire", True): Nothing(),
 }
 
 #: Operations that act on no other transaction and may be settled when they are opened -> what they must post then.
@@ -165,7 +171,9 @@ PLAIN: Final[dict[str | None, Rule]] = {
 MAY_BE_FORCED: Final = frozenset({"refund", "dispute", "return", "reverse", "resolve_dispute"})
 
 #: Operations that may charge a fee in their own journal.
-MAY_CHARGE_FEES: Final = frozenset({"credit", "debit", "transfer", "authorize", "capture", "convert", "refund"})
+MAY_CHARGE_FEES: Final = frozenset(
+    {"credit", "debit", "transfer", "authorize", "capture", "convert", "refund", "dispute"}
+)
 
 
 def rule_of(event: LedgerEvent) -> Rule | None:
@@ -175,7 +183,9 @@ def rule_of(event: LedgerEvent) -> Rule | None:
 
 
 #: Types of events that are about a transaction and leave it in its state.
-NOTES: Final = frozenset({ev.TRANSACTION_CONFIRMED, ev.TRANSACTION_CONTRADICTED})
+NOTES: Final = frozenset(
+    {ev.TRANSACTION_CONFIRMED, ev.TRANSACTION_CONTRADICTED, ev.TRANSACTION_SCREENED, ev.TRANSACTION_OVERDUE}
+)
 
 
 def may_be_forced(event: LedgerEvent) -> bool:
@@ -211,6 +221,8 @@ def _why_wrong_within(rule: Rule, case: Case) -> str:
     is_charged = event.fee is not None and event.leg is None
     if is_charged and event.operation not in MAY_CHARGE_FEES:
         return f"no fee is known of {event.operation}"
+    if is_charged and event.operation == "dispute" and (case.original is None or case.original.operation != "credit"):
+        return "a dispute of what went out costs its wallet nothing"
     plain: Iterable[Sum] = ()
     if type(rule) is Posting:
         # What is exchanged for a payee elsewhere was exchanged where it comes from.

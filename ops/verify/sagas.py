@@ -41,6 +41,8 @@ class _Half(NamedTuple):
     offset: int | None
     sequence: int | None
     recorded_at: str
+    #: What a refund or a reversal takes back, where it is said.
+    original_id: str | None = None
 
 
 class _Saga:
@@ -100,6 +102,9 @@ class Sagas:
         del self._sagas[transaction_id]
         if payer.terms != payee.terms:
             self._report(Check.SAGA_DIFFERS, payee, f"transfer {transaction_id} sent {payer.terms}, got {payee.terms}")
+        if payee.original_id not in (None, payer.original_id):
+            sentence = f"{transaction_id} takes back {payer.original_id}, its payee's leg {payee.original_id}"
+            self._report(Check.SAGA_DIFFERS, payee, sentence)
         if (payer.state == "settled") != (payee.state == "received"):
             self._report(
                 Check.SAGA_DIFFERS,
@@ -178,7 +183,8 @@ def _payer_half(event: LedgerEvent, here: Here) -> _Half:
         "" if payee is None else payee.sub_wallet,
         _beside(event),
     )
-    return _Half(terms, event.to_state or "", here.partition, here.offset, here.sequence, event.recorded_at)
+    at = (here.partition, here.offset, here.sequence, event.recorded_at)
+    return _Half(terms, event.to_state or "", *at, event.parent_transaction_id)
 
 
 def _payee_half(event: LedgerEvent, here: Here) -> _Half:
@@ -194,7 +200,8 @@ def _payee_half(event: LedgerEvent, here: Here) -> _Half:
         _beside(event),
     )
     state = "received" if event.type == TRANSFER_RECEIVED else "refused"
-    return _Half(terms, state, here.partition, here.offset, here.sequence, event.recorded_at)
+    at = (here.partition, here.offset, here.sequence, event.recorded_at)
+    return _Half(terms, state, *at, event.parent_transaction_id)
 
 
 def _beside(event: LedgerEvent) -> tuple[Exchange | None, Fee | None, int | None] | None:

@@ -36,8 +36,8 @@ def told_of_new(event: LedgerEvent, asked: Asked) -> list[Told]:
 
 
 def told_of_terms(event: LedgerEvent, asked: Asked) -> list[Told]:
-    """What a transaction is about, however it came to be opened; what waits names neither rail nor payee yet."""
-    payee, is_waiting = event.counterparty, event.to_state == "initiated"
+    """What a transaction is about, however it was opened; what waits for its time names neither rail nor payee."""
+    payee, is_waiting = event.counterparty, event.to_state == "initiated" and event.screening is None
     rail, to_wallet_id, to_sub_wallet = (
         (None, None, None)
         if is_waiting
@@ -50,7 +50,7 @@ def told_of_terms(event: LedgerEvent, asked: Asked) -> list[Told]:
         ("to_wallet_id", to_wallet_id, None if payee is None else payee.wallet_id),
         ("to_sub_wallet", to_sub_wallet, None if payee is None else payee.sub_wallet),
         *_told_of_exchange(event, asked),
-        ("due_at", due_at_of(event, asked), event.due_at),
+        ("due_at", due_at_of(event, asked) if event.screening is None else event.due_at, event.due_at),
     ]
 
 
@@ -172,4 +172,5 @@ ON_TRANSACTION: Final[dict[Any, Callable[[LedgerEvent, Asked], list[Told]]]] = {
     "settle": _settles,
     "fail": _fails,
     "return": _returns,
+    "screening_verdict": _moves,
 }

@@ -16,8 +16,16 @@ from ops.verify.kept import Kept
 from ops.verify.known import ACTS_ON_ANOTHER, Known, opened
 from ops.verify.moves import FollowUp, check_move, is_end_of_transfer, move, remaining_after, why_not_due
 from ops.verify.postings import NOTES, PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
+from ops.verify.screening import Screened, held_minor, wrongs_of_silence, wrongs_of_waiting
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
-from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_SETTLED, LedgerEvent
+from schemas.events import (
+    TRANSACTION_CONFIRMED,
+    TRANSACTION_OVERDUE,
+    TRANSACTION_SCREENED,
+    TRANSACTION_SETTLED,
+    TRANSFER_RECEIVED,
+    LedgerEvent,
+)
 from schemas.lifecycle import SETTLED_AT_ONCE, State
 
 _SETTLED: Final = State.SETTLED.value
@@ -44,9 +52,11 @@ class Transactions:
         self._dues = Dues(here, books, self._kept.unfinished, retained_ms)
         self.expiries = self._dues.expiries
         #: What the next event must be.
-        self._due: FollowUp | Items | None = None
+        self._due: FollowUp | Items | Screened | None = None
         #: The event that is read is an item of a batch.
         self._is_item = False
+        #: The event that is read is a payment that has its verdict.
+        self._is_screened = False
         #: There may be rewards that are spent by whatever takes money.
         self._has_rewards = False
         self._is_whole = True
@@ -107,6 +117,8 @@ class Transactions:
             self._begin(event, verdict)
         elif kind is not Kind.ACCEPTED or not self._end_transfer(event):
             self._continue(event, verdict)
+        if event.type == TRANSFER_RECEIVED and event.parent_transaction_id is not None:
+            self._take_back(event, event.parent_transaction_id)
 
     def seal(self) -> None:
         """The batch ends: nothing may be due any more."""
@@ -148,7 +160,10 @@ class Transactions:
         self._report_all(wrongs_within(Case(event, None, original)))
         self._check_posting(verdict.rule, event, None, original)
         known = opened(event, original)
-        self._check_remaining(event, known.amount_minor if event.operation in ("authorize", "dispute") else None)
+        if event.screening is not None:
+            self._report_all(wrongs_of_waiting(event))
+        else:
+            self._check_remaining(event, known.amount_minor if event.operation in ("authorize", "dispute") else None)
         if event.to_state == "failed":
             return
         if original is not None:
@@ -184,6 +199,18 @@ class Transactions:
         if event.operation != "refund" and not is_under_way:
             self._expect_state(original, event.operation or "")
 
+    def _take_back(self, event: LedgerEvent, original_id: str) -> None:
+        """Another partition gives back what was paid here: the original counts it, as far as it is remembered."""
+        original = self._past.find(original_id)
+        if original is None:
+            return
+        originals.count(event, original, event.amount_minor or 0)
+        originals.count_within(original, event.fee_returned_minor or 0, event.exchange, 1)
+        self._dues.taken_back(event, original)
+        self._past.keep(original, event.recorded_at)
+        if event.operation == "reverse":
+            self._expect_state(original, "reverse")
+
     def _expect_state(self, original: Known, verb: str) -> None:
         state = originals.due_state(original)
         if state != original.state:
@@ -195,6 +222,9 @@ class Transactions:
         if known is None or event.exchange is not None or not is_end_of_transfer(event, known):
             return False
         self._kept.end(known.transaction_id)
+        # The payee may take it back some day.
+        known.state, known.journal = _SETTLED, ()
+        self._past.keep(known, event.recorded_at)
         return True
 
     # ---- what moves one on, or is about one -------------------------------------------------------
@@ -212,14 +242,20 @@ class Transactions:
         case = Case(event, known, known.original)
         self._report_all(check_move(case))
         if event.command in _OWN and known.hold is None:
-            self._do_due(event, known, verdict)
+            if known.screening is not None:
+                self._end_silence(event, known, verdict)
+            else:
+                self._do_due(event, known, verdict)
             return
         self._report_all(wrongs_of_moving(event))
         self._check_posting(verdict.rule, event, known, known.original)
         verb = verb_of(event)
         self._refer(event, known, verb)
         if verdict.kind is Kind.NOTES:
-            self._check_remaining(event, None)
+            if event.type == TRANSACTION_SCREENED:
+                self._screen(event, known, is_allowed=case.asked.verdict == "allow")
+            else:
+                self._check_remaining(event, None)
             return
         if verb == "expire":
             self.expiries.done(event)
@@ -241,10 +277,33 @@ class Transactions:
                 self._expect_state(original, "reverse")
         self._kept.keep(event, known)
 
-    def _do_due(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
-        """What was asked for ahead of its time is opened, or fails; what is left of a reward is taken back."""
+    def _screen(self, event: LedgerEvent, known: Known, *, is_allowed: bool) -> None:
+        """A payment has its verdict: what was held for it is available, and it is done or fails."""
+        self._check_remaining(event, 0)
+        self._dues.screened(event, known)
+        known.screening, known.journal, known.due_at = None, (), ""
+        self._due = Screened(known, is_allowed)
+
+    def _end_silence(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
+        """Nobody has judged a payment in time: it fails, or is left to a person."""
         self.expiries.done(event)
         self.expiries.ended(known)
+        self._check_posting(verdict.rule, event, known, None)
+        if event.type == TRANSACTION_OVERDUE:
+            self._check_remaining(event, held_minor(known))
+            return
+        self._report_all(wrongs_of_silence(event, known))
+        self._check_remaining(event, 0)
+        known.state = event.to_state or ""
+        self._dues.screened(event, known)
+        known.screening, known.journal = None, ()
+        self._kept.keep(event, known)
+
+    def _do_due(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
+        """What was asked for ahead of its time is opened, or fails; what is left of a reward is taken back."""
+        if not self._is_screened:
+            self.expiries.done(event)
+            self.expiries.ended(known)
         if event.command == "expire":
             self._kept.end_reward(known.transaction_id)
             self._report_posting(verdict.rule, self._dues.expire_reward(event, known))
@@ -257,6 +316,9 @@ class Transactions:
         self._check_remaining(event, None)
         after = opened(event, None)
         after.parent_transaction_id = known.parent_transaction_id
+        if event.to_state == "failed":
+            # It is not said again; the rail may yet contradict it.
+            after.rail = known.rail
         self._kept.keep(event, after)
 
     def _refer(self, event: LedgerEvent, known: Known, verb: str) -> None:
@@ -271,10 +333,11 @@ class Transactions:
 
     # ---- what all have in common ------------------------------------------------------------------
 
-    def _follow(self, event: LedgerEvent, due: FollowUp | Items | None, is_own: bool) -> None:
+    def _follow(self, event: LedgerEvent, due: FollowUp | Items | Screened | None, is_own: bool) -> None:
         is_due = due is not None and is_own and due.is_by(event)
         self._due = due.then if due is not None and is_due else None
         self._is_item = is_due and isinstance(due, Items)
+        self._is_screened = is_due and isinstance(due, Screened)
         if due is not None and not is_due:
             self._here.report(Check.MOVE_MISSING, due.sentence)
         if is_own and not is_due and event.command not in _OWN:

@@ -38,8 +38,8 @@ class Wallets:
                 self._here.report(Check.NOT_AS_ASKED, f"{event.type} says something of a wallet: {event.wallet}")
             return
         operation, facts_of = row
-        if event.type == ev.WALLET_STATE_CHANGED and event.operation == "close_wallet":
-            operation, facts_of = "close_wallet", _closed
+        if event.type == ev.WALLET_STATE_CHANGED:
+            operation, facts_of = _STATES.get(event.operation or "", row)
         if operation == "release_quarantine" and event.request is UNSET:
             # A further portion: what told it is compared where the input is.
             if event.type == ev.WALLET_RELEASED and event.wallet is not None:
@@ -86,6 +86,10 @@ def _closed(_asked: Asked, _held: _Assets) -> WalletFacts:
     return WalletFacts(state="closed")
 
 
+def _locked(_asked: Asked, _held: _Assets) -> WalletFacts:
+    return WalletFacts(state="locked")
+
+
 def _limits_set(asked: Asked, _held: _Assets) -> WalletFacts | None:
     try:
         limits = msgspec.convert({} if asked.limits is UNSET else asked.limits, dict[str, AssetTerms])
@@ -102,7 +106,7 @@ def _tier_set(asked: Asked, _held: _Assets) -> WalletFacts:
     return WalletFacts(tier=_or_none(asked.tier))
 
 
-def _released(_asked: Asked, _held: _Assets) -> None:
+def _nothing(_asked: Asked, _held: _Assets) -> None:
     return None
 
 
@@ -118,8 +122,14 @@ _FACTS: Final[dict[str, tuple[str, Callable[[Asked, _Assets], WalletFacts | None
     ev.WALLET_STATE_CHANGED: ("set_wallet_state", _state_changed),
     ev.WALLET_LIMITS_SET: ("set_limits", _limits_set),
     ev.WALLET_TIER_SET: ("set_tier", _tier_set),
-    ev.WALLET_RELEASING: ("release_quarantine", _released),
-    ev.WALLET_RELEASED: ("release_quarantine", _released),
+    ev.WALLET_STEP_UP_REQUIRED: ("require_step_up", _nothing),
+    ev.WALLET_RELEASING: ("release_quarantine", _nothing),
+    ev.WALLET_RELEASED: ("release_quarantine", _nothing),
+}
+#: Operations beside `set_wallet_state` that change a wallet's state, and the facts of their events.
+_STATES: Final[dict[str, tuple[str, Callable[[Asked, _Assets], WalletFacts | None]]]] = {
+    "close_wallet": ("close_wallet", _closed),
+    "lock": ("lock", _locked),
 }
 #: Types of which `Wallets.event` must hear; of the others only where they have facts.
 WALLET_EVENTS: Final = frozenset(_FACTS)

@@ -12,9 +12,11 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
 from ops.contracts.sources import schemas
+from schemas.catalogue import TOPICS
 from schemas.commands import CONTRACTS
 from schemas.dead_letters import DeadLetterHeaders, read_dead_letter_headers
 from schemas.events import decode_event
+from schemas.external_statements import decode_external, encode_external
 from schemas.fraud_alerts import decode_alert, encode_alert
 from schemas.fraud_events import decode_fraud_event, encode_fraud_event
 from schemas.fraud_feedback import Feedback
@@ -22,8 +24,18 @@ from schemas.fraud_internal import decode_fraud_internal, encode_fraud_internal
 from schemas.fraud_rules import Rule
 from schemas.internal import decode_internal, encode_internal
 from schemas.outcomes import decode_balances, decode_outcome, encode_balances, encode_outcome
+from schemas.reconciliation_books import Book
+from schemas.reconciliation_decisions import DECISIONS
+from schemas.reconciliation_events import decode_reconciliation_event, encode_reconciliation_event
+from schemas.reconciliation_exceptions import decode_exception, encode_exception
+from schemas.reconciliation_internal import decode_reconciliation_internal, encode_reconciliation_internal
+from schemas.reconciliation_proofs import decode_proof, encode_proof
+from schemas.reconciliation_results import decode_result, encode_result
 from schemas.reference import REFERENCE_CONTRACTS
-from schemas.topics import TOPICS
+from schemas.settlement_batches import decode_settlement_record, encode_settlement_record
+from schemas.settlement_commands import AnySettlementCommand
+from schemas.settlement_events import decode_settlement_event, encode_settlement_event
+from schemas.settlement_internal import decode_settlement_internal, encode_settlement_internal
 from streams.seal import decode_seal, is_seal
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
@@ -68,10 +80,31 @@ CODECS: dict[str, Codec] = {
     ),
     "fraud-alerts": Codec(decode_alert, encode_alert),
     "fraud-feedback": _adapted(TypeAdapter(Feedback)),
+    "matching-rules": Codec(Book.model_validate_json, lambda book: book.model_dump_json(exclude_unset=True).encode()),
+    "reconciliation-internal": Codec(decode_reconciliation_internal, encode_reconciliation_internal),
+    "reconciliation-events": Codec(
+        lambda value: decode_seal(value) if is_seal(value) else decode_reconciliation_event(value),
+        lambda event: encode_reconciliation_event(event),
+    ),
+    "reconciliation-results": Codec(decode_result, encode_result),
+    "reconciliation-exceptions": Codec(decode_exception, encode_exception),
+    "reconciliation-decisions": _adapted(DECISIONS),
+    "settlement-internal": Codec(decode_settlement_internal, lambda told: encode_settlement_internal(told)),
+    "settlement-commands": _adapted(TypeAdapter(AnySettlementCommand)),
+    "settlement-events": Codec(
+        lambda value: decode_seal(value) if is_seal(value) else decode_settlement_event(value),
+        lambda event: encode_settlement_event(event),
+    ),
+    "settlement-batches": Codec(decode_settlement_record, lambda record: encode_settlement_record(record)),
+    "external-statements": Codec(decode_external, encode_external),
+    "reconciliation-proofs": Codec(decode_proof, encode_proof),
 }
 
-#: Topic -> what checks a value against its generated schema.
-VALIDATORS = {topic: Draft202012Validator(schema) for topic, schema in schemas().items()}
+#: Topic -> its generated schema, made once: that takes a good part of a second. Not to be changed.
+SCHEMAS = schemas()
+
+#: Topic -> what checks a value against it.
+VALIDATORS = {topic: Draft202012Validator(schema) for topic, schema in SCHEMAS.items()}
 
 #: (topic, name of the example, its bytes without white space), for every golden example there is.
 GOLDEN = [

@@ -9,21 +9,29 @@ import orjson
 import pytest
 from jsonschema import Draft202012Validator
 
-from ops.contracts.sources import schemas
 from ops.story.examples import BY_HAND
 from schemas.canonical import canonical_json, fingerprint
+from schemas.catalogue import TOPICS
 from schemas.clock import rfc3339, unix_ms
 from schemas.codes import Code
 from schemas.commands import CONTRACTS
 from schemas.events import EVENT_TYPES
+from schemas.external_statements import REFERENCES, ExternalRecord
 from schemas.fraud_events import FRAUD_EVENT_TYPES
 from schemas.fraud_internal import FraudInternal
 from schemas.internal import InternalCommand
 from schemas.lifecycle import is_legal_path
 from schemas.partitioning import partition_of
-from schemas.topics import TOPICS
+from schemas.reconciliation_events import RECONCILIATION_EVENT_TYPES
+from schemas.reconciliation_exceptions import ExceptionState
+from schemas.reconciliation_internal import ReconciliationInternal
+from schemas.reconciliation_proofs import Proof
+from schemas.reconciliation_results import ReconciliationResult
+from schemas.settlement_batches import BatchState
+from schemas.settlement_events import SETTLEMENT_EVENT_TYPES
+from schemas.settlement_internal import SettlementInternal
 from streams.seal import GENESIS, chain_hash, is_seal, unhashed_bytes
-from tests.contracts.codecs import CODECS, EXAMPLES, GOLDEN, VALIDATORS, examples_of
+from tests.contracts.codecs import CODECS, EXAMPLES, GOLDEN, SCHEMAS, VALIDATORS, examples_of
 
 EVENTS = examples_of("ledger-events")
 LOGS = sorted((EXAMPLES / "story" / "log").glob("*.jsonl"))
@@ -32,7 +40,7 @@ PARTITIONS = 8
 golden = pytest.mark.parametrize(("topic", "value"), [pytest.param(t, v, id=f"{t}/{n}") for t, n, v in GOLDEN])
 
 
-@pytest.mark.parametrize("schema", [pytest.param(schema, id=topic) for topic, schema in schemas().items()])
+@pytest.mark.parametrize("schema", [pytest.param(schema, id=topic) for topic, schema in SCHEMAS.items()])
 def test_the_generated_schema_is_one(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
 
@@ -60,7 +68,7 @@ def test_every_operation_has_an_example(topic: str) -> None:
 
 
 def _variants(topic: str) -> list[dict[str, Any]]:
-    definitions = schemas()[topic]["$defs"].values()
+    definitions = SCHEMAS[topic]["$defs"].values()
     return [one for one in definitions if "operation" in one["properties"]]
 
 
@@ -77,8 +85,43 @@ def test_every_event_and_internal_record_of_the_fraud_role_has_an_example() -> N
     assert {example["type"] for example in examples_of("fraud-events").values()} == set(FRAUD_EVENT_TYPES)
     tags = {kind.__struct_config__.tag for kind in get_args(FraudInternal)}
     assert {example["kind"] for example in examples_of("fraud-internal").values()} == tags
-    kinds = {variant["properties"]["kind"]["const"] for variant in schemas()["fraud-feedback"]["$defs"].values()}
+    kinds = {variant["properties"]["kind"]["const"] for variant in SCHEMAS["fraud-feedback"]["$defs"].values()}
     assert {example["kind"] for example in examples_of("fraud-feedback").values()} == kinds
+
+
+def test_every_event_and_record_of_the_settlement_role_has_an_example() -> None:
+    assert {example["type"] for example in examples_of("settlement-events").values()} == set(SETTLEMENT_EVENT_TYPES)
+    tags = {kind.__struct_config__.tag for kind in get_args(SettlementInternal)}
+    assert {example["kind"] for example in examples_of("settlement-internal").values()} == tags
+    kinds = {variant["properties"]["kind"]["const"] for variant in SCHEMAS["settlement-commands"]["$defs"].values()}
+    assert {example["kind"] for example in examples_of("settlement-commands").values()} == kinds
+    batches = examples_of("settlement-batches").values()
+    assert {example["kind"] for example in batches} == {"batch", "position", "alert"}
+    assert {example["state"] for example in batches if example["kind"] == "batch"} == set(get_args(BatchState))
+
+
+def test_every_event_and_record_of_the_reconciliation_role_has_an_example() -> None:
+    events = examples_of("reconciliation-events").values()
+    assert {example["type"] for example in events} == set(RECONCILIATION_EVENT_TYPES)
+    for topic, union in (
+        ("reconciliation-internal", ReconciliationInternal),
+        ("reconciliation-results", ReconciliationResult),
+        ("reconciliation-proofs", Proof),
+    ):
+        tags = {kind.__struct_config__.tag for kind in get_args(union)}
+        assert {example["kind"] for example in examples_of(topic).values()} == tags
+    states = {example["state"] for example in examples_of("reconciliation-exceptions").values()}
+    assert states == set(get_args(ExceptionState))
+    decisions = examples_of("reconciliation-decisions").values()
+    assert {example["kind"] for example in decisions} == {
+        *("assign", "comment", "hold", "propose", "approve", "reject", "unmatch")
+    }
+
+
+def test_every_kind_of_external_record_has_an_example() -> None:
+    found = examples_of("external-statements").values()
+    assert {example["kind"] for example in found} == {kind.__struct_config__.tag for kind in get_args(ExternalRecord)}
+    assert {name for example in found for name in example.get("references", {})} <= set(REFERENCES)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
+from schemas.catalogue import TOPICS
 from schemas.commands import CONTRACTS
-from schemas.topics import TOPICS
 from tests.contracts.codecs import CODECS, GOLDEN, VALIDATORS
 from tests.ledger.commands import credit
 

@@ -32,7 +32,7 @@ from tests.broker import embedded
 from tests.crash.cluster import Cluster
 from tests.crash.truth import compare_balances, read_truth, records
 from tests.crash.witness import Verdict
-from tests.ledger.mutate import GOOD_ASSET, Mutant, generate
+from tests.ledger.mutate import GOOD_ASSET, OPENINGS, Mutant, generate
 
 _AT_ONCE: Final = 2_000
 #: Metrics of a worker that must stay at 0.
@@ -152,15 +152,14 @@ def run(cluster: Cluster, count: int, seed: int, announce: Callable[[str], None]
     """
     mutants = generate(seed, count)
     # A transfer could overtake the opening of its payee's wallet: all openings come first.
-    openings = next(number for number, mutant in enumerate(mutants) if not mutant.is_good) - 1
     worker = cluster.start("a")
     worker.wait_ready()
     started, pid = time.monotonic(), worker.process.pid
-    sent = asyncio.run(send(cluster.settings, mutants[:openings]))
+    sent = asyncio.run(send(cluster.settings, mutants[:OPENINGS]))
     cluster.verify()
-    rest = asyncio.run(send(cluster.settings, mutants[openings:]))
+    rest = asyncio.run(send(cluster.settings, mutants[OPENINGS:]))
     for numbers, more in zip(sent.numbers, rest.numbers, strict=True):
-        numbers.extend(number + openings for number in more)
+        numbers.extend(number + OPENINGS for number in more)
     announce(cluster.verify()["line"])
     announce(f"{len(mutants):,} records sent and decided in {time.monotonic() - started:.0f} s")
     assert worker.running, worker.tail()

@@ -103,8 +103,7 @@ def reversed_by_operators(story: Story) -> Script:
         yield (original,)
         named = {"transaction_id": original.transaction_id}
         yield (story.ask(payee, "reverse", "four_eyes", **named, approved_by="ann"),)
-        if not is_far:
-            original.then("reversed")
+        original.then("reversed")
         yield (story.ask(payee, "reverse", ends, **named),)
         return
     yield (original,)

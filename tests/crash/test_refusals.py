@@ -13,8 +13,9 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.structs import TopicPartition
 
 from ops.broker.ports import free_ports
+from schemas.catalogue import topic_named
 from schemas.topic_config import topic_config
-from schemas.topics import TRANSACTION_REQUESTS, full_name, topic_named
+from schemas.topics import TRANSACTION_REQUESTS, full_name
 from streams.settings import Settings
 from tests.broker import Kafka
 from tests.crash.cluster import Cluster, wait_until

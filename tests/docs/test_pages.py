@@ -13,7 +13,8 @@ import pytest
 
 from ops.cli import main
 from ops.reference.settings import OTHERS
-from schemas.topics import INPUTS, LEDGER_EVENTS, TOPICS
+from schemas.catalogue import TOPICS
+from schemas.topics import INPUTS, LEDGER_EVENTS
 from streams.settings import Settings
 from streams.topic_rules import TopicState, find_differences, find_problems
 from tests.docs.pages import ROOT, anchors, command_lines, links, name, pages, written_by_hand

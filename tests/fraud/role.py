@@ -9,13 +9,17 @@ import random
 from typing import Any
 
 import orjson
+from msgspec.structs import replace
 
+from agents.fraud.entries import key_under
 from agents.fraud.machine import FraudMachine
 from agents.fraud.turn import Limits
 from ops.in_memory import FetchedRecord
 from schemas.clock import rfc3339
 from schemas.fraud_alerts import Alert, decode_alert
-from schemas.fraud_events import FraudEvent, decode_fraud_event
+from schemas.fraud_events import FACT_EVALUATED, FACTS_COUNTED, CountedFact, FraudEvent, decode_fraud_event
+from schemas.fraud_facts import decode_fact
+from schemas.fraud_internal import FactKey, FactSource
 from schemas.topics import (
     FRAUD_ALERTS,
     FRAUD_COMMANDS,
@@ -106,8 +110,32 @@ class Partition:
         return {table: dict(rows) for table, rows in self.store.rows.items() if rows}
 
     def events(self) -> list[FraudEvent]:
-        """What is in the log, seals left out."""
-        return [decode_fraud_event(value) for value in self.log if b'"type":"batch.sealed"' not in value[:64]]
+        """What is in the log, seals left out; each fact as an event of its own."""
+        decoded = [decode_fraud_event(value) for value in self.log if b'"type":"batch.sealed"' not in value[:64]]
+        return [each for event in decoded for each in apart(event)]
+
+
+def apart(event: FraudEvent) -> list[FraudEvent]:
+    """An event of several facts as one of each; the others as they are."""
+    return [_alone(event, counted) for counted in event.facts] if event.type == FACTS_COUNTED else [event]
+
+
+def _alone(event: FraudEvent, counted: CountedFact) -> FraudEvent:
+    fact = decode_fact(counted.fact)
+    uses = [event.uses[number] for number in counted.uses]
+    return FraudEvent(
+        sequence=event.sequence,
+        type=FACT_EVALUATED,
+        cause=replace(event.cause, offset=counted.cause_offset),
+        source=FactSource(counted.partition, counted.offset),
+        event_time_ms=counted.event_time_ms,
+        ledger_time_ms=counted.ledger_time_ms,
+        closed_before_ms=counted.closed_before_ms,
+        fact=fact,
+        keys=tuple(FactKey(use.kind, key_under(use.kind, use.leg, fact), use.kept_s, use.leg) for use in uses),
+        learned=counted.learned,
+        recorded_at=event.recorded_at,
+    )
 
 
 class RoleWorld:

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from agents.fraud import engine, evaluating, history, measures, windows
+from agents.fraud import engine, evaluating, history, measures, sequences, windows
+from agents.fraud import rule_sets as sets_of_rules
+from agents.fraud.entries import Entry, Fire, Key, Kind, keyed_by
 from schemas.fraud_rules import Rule
 from tests.fraud import naive
 from tests.fraud.drawn import Facts, histories, rule_sets
@@ -38,10 +40,37 @@ def in_any_order(rules: list[Rule], facts: Facts, reload_at: int) -> None:
     assert all(in_order.show(order, fact) == 0 for order, fact in facts), "a duplicate changed something"
 
 
+@pytest.mark.slow
 @runs(1_000, 50_000)
 @given(rules=rule_sets(), facts=histories(), reload_at=st.integers(0, 16))
 def test_the_same_alerts_as_the_naive_evaluator_in_any_order(rules: list[Rule], facts: Facts, reload_at: int) -> None:
     in_any_order(rules, facts, reload_at)
+
+
+@runs(100, 10_000)
+@given(rules=rule_sets(), facts=histories(), at_once=st.integers(2, 9))
+def test_many_at_once_say_what_one_by_one_does(rules: list[Rule], facts: Facts, at_once: int) -> None:
+    """Key by key, as a backtest shows them, those of one time in whatever order."""
+    one_by_one = Run(rules)
+    for order, fact in facts:
+        one_by_one.show(order, fact)
+    many = Run(rules)
+    fires: dict[tuple[str, tuple[Any, ...], naive.Order], Fire] = {}
+    for start in range(0, len(facts), at_once):
+        waiting: dict[tuple[Kind, Key], list[Entry]] = {}
+        for order, plain in facts[start : start + at_once]:
+            shown = many.lists.enrich(plain, many.checks)
+            for kind in many.engine.kinds:
+                for key, seen, leg in keyed_by(kind)(shown):
+                    waiting.setdefault((kind, key), []).append(Entry((*order, leg), seen))
+        for (kind, key), entries in waiting.items():
+            for change in many.engine.insert_all(kind, key, entries):
+                name = change.rule.rule.rule_id, change.key, change.entry.order
+                if change.fire is None:
+                    del fires[name]
+                else:
+                    fires[name] = change.fire
+    assert fires == one_by_one.fires
 
 
 @runs(200, 10_000)
@@ -101,7 +130,17 @@ BREAKS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "windows that are a millisecond too long": (
         windows.Window,
         "__init__",
-        lambda real: lambda self, spec: real(self, replace(spec, window_ms=spec.window_ms + 1)),
+        lambda real: lambda self, spec, track: real(self, replace(spec, window_ms=spec.window_ms + 1), track),
+    ),
+    "rules that wait for an entry too many": (
+        sets_of_rules,
+        "least_of",
+        lambda real: lambda rule: real(rule)._replace(entries=real(rule).entries + 1),
+    ),
+    "sums that wait for an amount too many": (
+        sets_of_rules,
+        "least_of",
+        lambda real: lambda rule: real(rule)._replace(minor=2 * real(rule).minor + 1),
     ),
     "late entries that change no other": (
         evaluating.AggregateEvaluation,
@@ -116,7 +155,7 @@ BREAKS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     ),
     "combinations that say nothing": (history.History, "_combine", lambda _real: lambda _self, _combined: None),
     "chains that forget": (
-        evaluating.SequenceEvaluation,
+        sequences.SequenceEvaluation,
         "load",
         lambda _real: lambda _self, _entry: None,
     ),

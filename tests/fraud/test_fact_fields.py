@@ -39,6 +39,16 @@ def test_a_dispute_is_a_fact_of_its_own() -> None:
     assert not seen("dispute.debit.2").is_first
 
 
+def test_what_the_role_has_ordered_is_no_fact() -> None:
+    """Else a rule on refusals would feed on the refusal of its own lock."""
+    for name in ("lock", "require_step_up"):
+        written = (EXAMPLES / f"{name}.json").read_bytes()
+        assert fact_of(written, 0) is None
+        rejected = json.loads(written) | {"type": "request.rejected", "code": "wallet_closed"}
+        assert fact_of(json.dumps(rejected).encode(), 0) is None
+    assert seen("set_wallet_state").fact["type"] == "wallet.state_changed"
+
+
 def test_every_field_of_a_fact_is_in_the_catalogue() -> None:
     for path in sorted(EXAMPLES.glob("*.json")):
         found = fact_of(path.read_bytes(), 0)

@@ -8,6 +8,7 @@ import pytest
 
 from agents.fraud import followed as followed_module
 from agents.fraud import stored
+from agents.fraud.engine import Engine
 from agents.fraud.turn import Limits
 from schemas.clock import rfc3339
 from schemas.partitioning import partition_of
@@ -76,7 +77,7 @@ def logs_of(world: RoleWorld) -> dict[int, list[tuple[int, bytes]]]:
 def test_the_alerts_are_those_of_the_engine(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of several partitions in any order, batches of any size, restarts from the log, hardly any memory."""
     rng = random.Random(seed)
-    monkeypatch.setattr(stored, "CHUNK_ENTRIES", rng.choice((2, 3, 32)))
+    monkeypatch.setattr(stored, "FORGOTTEN_AT_ONCE", rng.choice((1, 3, 500)))
     # Nothing is kept that no rule needs.
     monkeypatch.setattr(followed_module, "LEAST_KEPT_S", 0)
     monkeypatch.setattr(followed_module, "BY_WALLET_KEPT_S", 0)
@@ -92,3 +93,21 @@ def test_the_alerts_are_those_of_the_engine(seed: int, monkeypatch: pytest.Monke
     assert all(alert.wallet_id for alert in world.alerts().values())
     for partition in world.all:
         partition.restart()
+
+
+def test_a_small_batch_looks_at_few_histories_for_what_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = RoleWorld(RULES, partitions=1, limits=Limits(lateness_ms=LATENESS_MS))
+    asked: list[int] = []
+    real = Engine.trim
+
+    def trim(engine: Engine, now_ms: int, histories: int = 1_000) -> None:
+        asked.append(histories)
+        real(engine, now_ms, histories)
+
+    monkeypatch.setattr(Engine, "trim", trim)
+    for number in range(300):
+        payment(world, number, f"w{number}", 0)
+    world.run(most=200)
+    payment(world, 300, "w1", 0)
+    world.run()
+    assert asked == [200, 100, 1]

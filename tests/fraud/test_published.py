@@ -55,6 +55,12 @@ def test_a_rule_is_taken_as_it_was_written() -> None:
         ({"filter": check("amount_minor", "eq", "100")}, "amount_minor is a number and is taken for text"),
         ({"filter": check("merchant", "gt", 5)}, "merchant is text and is taken for a number"),
         (
+            {"condition": {"left": "anomaly_score", "op": "ge", "value": 0.95}},
+            "condition.value: anomaly_score is a whole number from 0 to 1,000; ask for 950",
+        ),
+        ({"filter": check("anomaly_score", "in", [700, 700.5])}, "from 0 to 1,000; ask for 700"),
+        ({"filter": check("anomaly_score", "gt", 1000)}, "filter: no fact passes it"),
+        (
             {"filter": check("party_id", "eq", "w")},
             "party_id is there in histories of parties only; put it into the key",
         ),

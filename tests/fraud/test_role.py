@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import orjson
 import pytest
 
 from agents.fraud.turn import Limits
 from schemas.clock import rfc3339
 from schemas.fraud_alerts import decode_alert
+from schemas.fraud_events import decode_fraud_event, encode_fraud_event
 from schemas.partitioning import partition_of
 from schemas.topics import FRAUD_INTERNAL
 from tests.fraud.role import EACH, START_MS, RoleWorld, counted, one, payment, rule
@@ -122,8 +125,11 @@ def test_keys_live_where_their_subject_does() -> None:
         for record in world.topics["fraud-alerts", partition]
     }
     assert at == {subject: partition_of(subject, 8) for subject in ("d1", "w1", "w2")}
-    keys = [record.key for partition in range(8) for record in world.topics[FRAUD_INTERNAL, partition]]
-    assert set(keys) <= {b"d1", b"w1", b"w2"}
+    sent = [record.value or b"" for partition in range(8) for record in world.topics[FRAUD_INTERNAL, partition]]
+    told = [json.loads(value) for value in sent]
+    kinds = [each["uses"][number][0] for each in told for fact in each["facts"] for number in fact[4]]
+    assert {kind for (kind,) in kinds} <= {"device", "party_id", "wallet_id"}
+    assert len(kinds) == sum(partition != 3 for partition in at.values()) + (partition_of("w1", 8) != 3)
 
 
 def test_a_fact_that_concerns_no_rule_is_kept_under_its_wallet_only() -> None:
@@ -213,3 +219,57 @@ def test_a_combination_may_come_before_its_rules() -> None:
     assert {alert.rule_id for alert in world.alerts().values()} == {"each", "both"}
     alert = next(alert for alert in world.alerts().values() if alert.rule_id == "both")
     assert [(part.rule_id, part.version, part.score) for part in alert.contributions] == [("each", 1, 50)]
+
+
+# ---- what is written ------------------------------------------------------------------------------------------------
+
+
+def test_facts_of_which_no_rule_says_anything_share_an_event() -> None:
+    """In their order with those of which one does, and no more of them than an event holds."""
+    world = RoleWorld([rule("large", ["wallet_id"], filter={"field": "amount_minor", "op": "ge", "value": 500})])
+    at = partition_of("w1", 2)
+    for number in range(300):
+        payment(world, number, "w1", at, amount_minor=500 if number == 10 else 100)
+    world.run(most=1_000)
+    told = [decode_fraud_event(value) for value in world.all[at].log[:-1]]
+    assert [(event.type, len(event.facts)) for event in told] == [
+        ("facts.counted", 10),
+        ("fact.evaluated", 0),
+        ("facts.counted", 128),
+        ("facts.counted", 128),
+        ("facts.counted", 33),
+    ]
+    assert [event.sequence for event in told] == list(range(5))
+    assert [event.cause.offset for event in world.events()] == list(range(300))
+    # A batch tells all that it has counted.
+    payment(world, 300, "w1", at)
+    world.run()
+    assert len(world.events()) == 301
+    world.all[at].restart()
+
+
+def test_each_record_tells_its_own_facts_where_one_has_failed() -> None:
+    world = RoleWorld([counted("burst", ["wallet_id"], 9)], partitions=1)
+    for number in range(3):
+        payment(world, number, "w1", 0)
+    world.send("ledger-events", 0, b"", b"{")
+    payment(world, 4, "w1", 0)
+    world.run()
+    types = [decode_fraud_event(value).type for value in world.all[0].log[:-1]]
+    assert types == [*["facts.counted"] * 3, "fact.failed", "facts.counted"]
+    world.all[0].restart()
+
+
+def test_a_log_in_which_each_fact_is_an_event_is_folded_to_the_same_state() -> None:
+    """As logs are that were written before facts shared events."""
+    world = RoleWorld([counted("burst", ["wallet_id"], 3), counted("both", ["party_id"], 9)], partitions=1)
+    for number in range(20):
+        payment(world, number, f"w{number % 4}", 0, counterparty={"wallet_id": "w9", "sub_wallet": "main"})
+        world.now_ms += 5_000
+    world.run()
+    (partition,) = world.all
+    assert {"facts.counted", "fact.evaluated"} <= {
+        decode_fraud_event(value).type for value in partition.log if b"batch.sealed" not in value[:64]
+    }
+    partition.log = [encode_fraud_event(event) for event in partition.events()]
+    partition.restart()

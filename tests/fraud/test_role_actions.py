@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from agents.fraud.turn import Limits
+from schemas.commands import CONTRACTS
+from schemas.events import LedgerEvent
 from schemas.partitioning import partition_of
+from schemas.topics import FRAUD_COMMANDS
 from tests.fraud.role import EACH, RoleWorld, payment
+from tests.ledger.audit import audit, audit_fold
+from tests.ledger.commands import credit, debit, open_wallet, set_state
+from tests.ledger.world import Position, World
 
 
 def test_an_action_is_sent_once_and_within_its_budget() -> None:
@@ -25,10 +31,55 @@ def test_an_action_is_sent_once_and_within_its_budget() -> None:
     assert {command["idempotency_key"]: command["wallet_id"] for command in commands} == sent
     assert len(commands) == len(sent)
     assert {(command["operation"], tuple(command["rule_ids"])) for command in commands} == {("lock", ("each",))}
+    for command in commands:
+        read = CONTRACTS[FRAUD_COMMANDS].validate_python(command)
+        assert (read.alert_id, read.reason) == (read.idempotency_key, world.alerts()[read.alert_id].sentence[:200])
     for partition in range(4):
-        for record in world.topics["fraud-commands", partition]:
+        for record in world.topics[FRAUD_COMMANDS, partition]:
             assert record.key is not None
             assert partition_of(record.key.decode(), 4) == partition
+
+
+def test_the_ledger_does_what_is_ordered() -> None:
+    """From a fact to a wallet from which nothing leaves: what the role writes is what the ledger takes."""
+    rules = [EACH | {"action": "lock"}, EACH | {"rule_id": "other", "action": "step_up"}]
+    role, ledger = RoleWorld(rules, partitions=2), World(2)
+    wallet_ids = ["w1", "w2", "w3"]
+    for wallet_id in wallet_ids:
+        assert ledger.submit(open_wallet(wallet_id))["code"] == "ok"
+        assert ledger.submit(credit(wallet_id, 10))["code"] == "ok"
+    for number, wallet_id in enumerate(wallet_ids[:2]):
+        payment(role, number, wallet_id, partition_of(wallet_id, 2))
+    role.run()
+    ordered = [
+        ledger.append(FRAUD_COMMANDS, record.value, key=record.key, partition=partition)
+        for partition in range(2)
+        for record in role.topics[FRAUD_COMMANDS, partition]
+    ]
+    ledger.settle()
+    assert [ledger.answer(at)["code"] for at in ordered] == ["ok"] * 4
+    types = sorted(event["type"] for at in ordered for event in ledger.events_of(at))
+    assert types == ["wallet.state_changed"] * 2 + ["wallet.step_up_required"] * 2
+    assert [ledger.submit(debit(wallet_id, 1))["code"] for wallet_id in wallet_ids] == ["wallet_locked"] * 2 + ["ok"]
+    audit(ledger)
+    audit_fold(ledger)
+
+
+def test_a_rule_does_not_go_on_from_the_refusal_of_its_own_lock() -> None:
+    refused = EACH | {"action": "lock", "filter": {"field": "type", "op": "eq", "value": "request.rejected"}}
+    role, ledger = RoleWorld([refused], partitions=1), World(1)
+    for asked in (open_wallet("w1"), set_state("w1", "closed"), credit("w1", 10)):
+        ledger.submit(asked)
+    told, ordered = 0, list[Position]()
+    for _ in range(5):
+        for event in ledger.events[told:]:
+            role.ledger_event(0, **{name: event[name] for name in LedgerEvent.__struct_fields__ if name in event})
+        told = len(ledger.events)
+        role.run()
+        for record in role.topics[FRAUD_COMMANDS, 0][len(ordered) :]:
+            ordered.append(ledger.append(FRAUD_COMMANDS, record.value, key=record.key, partition=0))
+        ledger.settle()
+    assert [ledger.answer(at)["code"] for at in ordered] == ["wallet_closed"]
 
 
 def test_all_rules_share_a_budget_too() -> None:

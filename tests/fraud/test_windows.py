@@ -131,6 +131,7 @@ def cost_of_one(engine: Engine, events: int) -> float:
     return calls(hundred) / 100
 
 
+@pytest.mark.slow
 def test_an_event_costs_the_same_with_ten_and_with_ten_thousand_in_its_window() -> None:
     few = cost_of_one(Engine(compile_rules(all_rules(30))), 30)
     many = cost_of_one(Engine(compile_rules(all_rules(10_000))), 10_000)
@@ -138,6 +139,7 @@ def test_an_event_costs_the_same_with_ten_and_with_ten_thousand_in_its_window() 
     assert many <= 1.5 * few
 
 
+@pytest.mark.slow
 def test_a_late_event_costs_what_it_changes_and_not_what_is_in_its_window() -> None:
     engine = Engine(compile_rules(all_rules(10_000)))
     for at in range(20_000):
@@ -153,6 +155,7 @@ def objects() -> int:
     return len(gc.get_objects())
 
 
+@pytest.mark.slow
 def test_what_is_held_is_bounded() -> None:
     """Of an endless stream the windows and the lateness are held, of keys that have gone silent nothing."""
     engine, alerts = Engine(compile_rules(all_rules(200)), 20_000), Alerts()

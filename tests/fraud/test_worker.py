@@ -5,42 +5,37 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
-from click.testing import CliRunner, Result
 
-from ops.cli import main
-from ops.processes import WorkerProcess, stop_all, wait_until_ready
-from ops.reading import open_reader
+from ops.processes import wait_until_ready
 from schemas.clock import unix_ms
-from schemas.fraud_alerts import Alert, decode_alert
 from schemas.fraud_events import decode_fraud_event
+from schemas.fraud_internal import FactSource, RoutedFact, RoutedFacts, decode_fraud_internal
 from schemas.topics import (
-    FRAUD_ALERTS,
     FRAUD_COMMANDS,
     FRAUD_EVENTS,
     FRAUD_INTERNAL,
     FRAUD_RULES,
     LEDGER_EVENTS,
+    RAILS,
+    TRANSACTION_OUTCOMES,
     TRANSACTION_REQUESTS,
-    full_name,
 )
 from streams.seal import chain_hash, decode_seal, is_seal, unhashed_bytes
 from tests.broker import Kafka
+from tests.fraud.cluster import Cluster, running
 from tests.fraud.expected import expected_alerts, what_is_told
-from tests.fraud.role import Json, counted, rule
-from tests.ops.verify.on_kafka import create_topics
+from tests.fraud.role import Json, apart, counted, rule
 
 pytestmark = pytest.mark.kafka
 
-PARTITIONS = 2
+WIRE: Json = {"name": "wire", "settlement": "deferred", "screening": True, "screening_deadline_s": 600}
 #: Who is paid in the traffic during which the worker is killed.
 KILLED = {"field": "merchant", "op": "eq", "value": "killed"}
 RULES = [
@@ -60,98 +55,10 @@ RULES = [
 RULE_IDS = {each["rule_id"] for each in RULES}
 
 
-class Cluster:
-    """Topics, a ledger worker and one of the fraud role."""
-
-    def __init__(self, kafka: Kafka, namespace: str, folder: Path):
-        self.bootstrap_servers, self.namespace = kafka.bootstrap_servers, namespace
-        environ = {
-            "WALLETSTREAM_BOOTSTRAP_SERVERS": kafka.bootstrap_servers,
-            "WALLETSTREAM_NAMESPACE": namespace,
-            "WALLETSTREAM_PARTITIONS": str(PARTITIONS),
-            "WALLETSTREAM_DATA_DIR": str(folder / "data"),
-            "WALLETSTREAM_SESSION_TIMEOUT_S": "3",
-        }
-        # Both under one id: each has a folder of its own there.
-        self.workers = {role: WorkerProcess("one", environ, folder / f"{role}.log", role=role) for role in ROLES}
-        self.sent = 0
-
-    def cli(self, *arguments: str) -> Result:
-        """`walletstream fraud` with these arguments."""
-        environ = {
-            "WALLETSTREAM_BOOTSTRAP_SERVERS": self.bootstrap_servers,
-            "WALLETSTREAM_NAMESPACE": self.namespace,
-        }
-        return CliRunner().invoke(main, ["fraud", *arguments], env=environ)
-
-    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
-        return asyncio.run(work)
-
-    async def send(self, topic: str, *records: tuple[str, Json | bytes | None]) -> None:
-        """Records by key."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap_servers)
-        await producer.start()
-        try:
-            for key, value in records:
-                raw = orjson.dumps(value) if isinstance(value, dict) else value
-                await producer.send(full_name(self.namespace, topic), raw, key=key.encode())
-        finally:
-            await producer.stop()
-
-    def request(self, wallet_id: str, **fields: Any) -> tuple[str, Json]:
-        self.sent += 1
-        request = {"operation": "debit", "amount_minor": 10, "asset": "EUR", **fields}
-        if request["operation"] == "open_wallet":
-            request = {"operation": "open_wallet", "owner_ref": "o", "assets": ["EUR"]}
-        return wallet_id, {**request, "idempotency_key": f"k{self.sent}", "wallet_id": wallet_id}
-
-    async def read(self, topic: str) -> dict[int, list[tuple[int, bytes]]]:
-        """Partition -> offsets and values, committed ones."""
-        found: dict[int, list[tuple[int, bytes]]] = {partition: [] for partition in range(PARTITIONS)}
-        async with open_reader(self.bootstrap_servers, self.namespace) as reader:
-            async for records in reader.read(topic):
-                for record in records:
-                    found[record.partition].append((record.offset, record.value or b""))
-        return found
-
-    def values(self, topic: str) -> list[bytes]:
-        return [value for records in self.run(self.read(topic)).values() for _, value in records]
-
-    def alerts(self) -> dict[str, Alert]:
-        told = [decode_alert(value) for value in self.values(FRAUD_ALERTS)]
-        return {alert.alert_id: alert for alert in told}
-
-    def metrics(self) -> str:
-        address = f"http://127.0.0.1:{self.workers['fraud'].web_port}/metrics"
-        return str(urllib.request.urlopen(address).read().decode())
-
-    def until(self, holds: Callable[[], bool], timeout_s: float = 40.0) -> None:
-        deadline = time.monotonic() + timeout_s
-        while not holds():
-            for worker in self.workers.values():
-                assert worker.running, worker.failure()
-            assert time.monotonic() < deadline, self.workers["fraud"].last_lines()
-            time.sleep(0.1)
-
-
-ROLES = ("ledger", "fraud")
-
-
 @pytest.fixture(scope="module")
 def cluster(kafka: Kafka, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    cluster = Cluster(kafka, "fraudrole.", tmp_path_factory.mktemp("fraud"))
-    asyncio.run(create_topics(cluster.bootstrap_servers, cluster.namespace, PARTITIONS))
-    try:
-        for worker in cluster.workers.values():
-            worker.start()
-        wait_until_ready(cluster.workers.values())
-        wallets = [f"w{number}" for number in range(6)]
-        opened = [cluster.request(wallet_id, operation="open_wallet") for wallet_id in wallets]
-        funded = [cluster.request(wallet_id, operation="credit", amount_minor=1_000_000) for wallet_id in wallets]
-        cluster.run(cluster.send(TRANSACTION_REQUESTS, *opened, *funded))
+    with running(kafka, "fraudrole.", tmp_path_factory.mktemp("fraud")) as cluster:
         yield cluster
-    finally:
-        stop_all(list(cluster.workers.values()))
 
 
 def test_a_rule_takes_effect_within_two_seconds_and_a_bad_one_harms_nothing(cluster: Cluster) -> None:
@@ -202,7 +109,7 @@ def test_what_analysts_do_at_the_command_line(cluster: Cluster, tmp_path: Path) 
     assert listed["cli"]["rule"] == once
     assert "amount" in listed["bad"]["problem"]
     assert "workers pass it over" in cluster.cli("rules").output
-    cluster.until(lambda: _applied(cluster) >= 2)
+    cluster.until(lambda: cluster.applied(FRAUD_RULES) >= 2)
     paid = cluster.request("w0", references={"merchant": "cli"})
     cluster.run(cluster.send(TRANSACTION_REQUESTS, paid))
     cluster.until(lambda: "cli" in {alert.rule_id for alert in cluster.alerts().values()})
@@ -224,9 +131,9 @@ def test_what_analysts_do_at_the_command_line(cluster: Cluster, tmp_path: Path) 
 
 
 def test_alerts_are_those_of_the_engine_however_often_the_worker_is_killed(cluster: Cluster) -> None:
-    before = _applied(cluster)
+    before = cluster.applied(FRAUD_RULES)
     cluster.run(cluster.send(FRAUD_RULES, *[(each["rule_id"], each) for each in RULES]))
-    cluster.until(lambda: _applied(cluster) == before + 3)
+    cluster.until(lambda: cluster.applied(FRAUD_RULES) == before + 3)
     fraud = cluster.workers["fraud"]
     for part in range(3):
         cluster.run(cluster.send(TRANSACTION_REQUESTS, *_traffic(cluster, part)))
@@ -244,7 +151,7 @@ def test_alerts_are_those_of_the_engine_however_often_the_worker_is_killed(clust
         facts = cluster.run(cluster.read(LEDGER_EVENTS))
         return expected_alerts(RULES, facts, lateness_ms=3_600_000)
 
-    cluster.until(lambda: len(_paid(cluster)) == cluster.sent)
+    cluster.until(lambda: len(cluster.paid()) == cluster.sent)
     cluster.until(lambda: told() == wanted())
     assert {alert[0] for alert in wanted().values()} == {"burst", "device", "fan-in"}
     _check_logs(cluster)
@@ -263,22 +170,10 @@ def _traffic(cluster: Cluster, part: int) -> list[tuple[str, Json]]:
     return found
 
 
-def _applied(cluster: Cluster) -> float:
-    """Records of rules that the worker has taken."""
-    name = 'walletstream_reference_records_total{result="applied",topic="fraud-rules"} '
-    lines = [line for line in cluster.metrics().splitlines() if line.startswith(name)]
-    return float(lines[0].removeprefix(name)) if lines else 0
-
-
-def _paid(cluster: Cluster) -> set[str]:
-    """Keys of all requests that were decided."""
-    causes = [json.loads(value)["cause"] for value in cluster.values(LEDGER_EVENTS) if not is_seal(value)]
-    # The ledger decides what the role orders too, under keys of its own.
-    return {cause["idempotency_key"] for cause in causes if cause["topic"] == TRANSACTION_REQUESTS}
-
-
 def _check_logs(cluster: Cluster) -> None:
-    """The log of each partition is gapless and chained; each record has left one event, each fact went out once."""
+    """The log of each partition is gapless and chained; each fact that went out has left one event where it arrived."""
+    routed = cluster.run(cluster.read(FRAUD_INTERNAL))
+    assert any(routed.values())
     for partition, records in cluster.run(cluster.read(FRAUD_EVENTS)).items():
         values = [value for _, value in records]
         assert [json.loads(value)["sequence"] for value in values] == list(range(len(values))), partition
@@ -291,10 +186,20 @@ def _check_logs(cluster: Cluster) -> None:
                 digest, pending = decode_seal(value).hash, []
             else:
                 pending.append(value)
-                causes[decode_fraud_event(value).cause] += 1
+                for event in apart(decode_fraud_event(value)):
+                    causes[event.cause, event.source] += 1
         assert set(causes.values()) == {1}
-    routed = Counter(cluster.values(FRAUD_INTERNAL))
-    assert set(routed.values()) == {1}
+        counted = [source for (cause, source) in causes if cause.topic == FRAUD_INTERNAL and source is not None]
+        sent = [_facts_of(value) for _, value in routed.get(partition, [])]
+        assert Counter(counted) == Counter(
+            FactSource(fact.partition, fact.offset) for facts in sent for fact in facts
+        ), partition
+        assert set(Counter(counted).values()) == {1}
+
+
+def _facts_of(value: bytes) -> tuple[RoutedFact, ...]:
+    told = decode_fraud_internal(value)
+    return told.facts if isinstance(told, RoutedFacts) else ()
 
 
 def _check_commands(cluster: Cluster) -> None:
@@ -304,3 +209,50 @@ def _check_commands(cluster: Cluster) -> None:
     assert Counter(command["idempotency_key"] for command in commands) == Counter(alert.alert_id for alert in sent)
     assert commands
     assert all(unix_ms(alert.recorded_at) for alert in sent)
+
+
+def test_a_payment_waits_for_the_verdict_of_all_partitions(cluster: Cluster) -> None:
+    """Over a screened rail: what no rule stops has left, what one stops is back, what one doubts waits for a person."""
+    wallets = [f"screened{number}" for number in range(3)]
+    opened = [cluster.request(wallet_id, operation="open_wallet") for wallet_id in wallets]
+    funded = [cluster.request(wallet_id, operation="credit", amount_minor=1_000) for wallet_id in wallets]
+    cluster.run(cluster.send(TRANSACTION_REQUESTS, *opened, *funded))
+    cluster.run(cluster.send(RAILS, ("wire", WIRE)))
+    bad = {"field": "device", "op": "eq", "value": "d-bad"}
+    doubtful = {"field": "amount_minor", "op": "eq", "value": 777}
+    rules = [
+        rule("stolen", ["device"], filter=bad, action="lock", actions_per_hour=0),
+        rule("odd", ["wallet_id"], filter=doubtful, action="review"),
+    ]
+    cluster.run(cluster.send(FRAUD_RULES, *((each["rule_id"], each) for each in rules)))
+    time.sleep(2)
+    asked: dict[str, str] = {}
+    for wallet_id in wallets:
+        for end, fields in (
+            ("processed ok", {"amount_minor": 11, "device": {"fingerprint": "d-good"}}),
+            ("failed screening_denied", {"amount_minor": 12, "device": {"fingerprint": "d-bad"}}),
+            ("", {"amount_minor": 777}),
+        ):
+            request = cluster.request(wallet_id, rail="wire", **fields)
+            asked[request[1]["idempotency_key"]] = end
+            cluster.run(cluster.send(TRANSACTION_REQUESTS, request))
+
+    def ends() -> dict[str, str]:
+        found = dict.fromkeys(asked, "")
+        for value in cluster.values(TRANSACTION_OUTCOMES):
+            outcome = json.loads(value)
+            if outcome["idempotency_key"] in asked and outcome["kind"] == "update":
+                found[outcome["idempotency_key"]] = f"{outcome['state']} {outcome['code']}"
+        return found
+
+    def waiting() -> list[tuple[str, str]]:
+        judged = [decode_fraud_event(value) for value in cluster.values(FRAUD_EVENTS) if not is_seal(value)]
+        gates = [event.gate for event in judged if event.type == "payment.judged" and event.verdict == "review"]
+        return [(gate.wallet_id, gate.transaction_id) for gate in gates if gate is not None]
+
+    cluster.until(lambda: ends() == asked and len(waiting()) == 3)
+    wallet_id, transaction_id = waiting()[0]
+    said = cluster.cli("verdict", transaction_id, "allow", "--wallet", wallet_id, "--reason", "called the owner")
+    assert said.exit_code == 0, said.output
+    cluster.until(lambda: list(ends().values()).count("processed ok") == 4)
+    assert 'walletstream_fraud_payments_total{verdict="review"} 3.0' in cluster.metrics()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from schemas.topics import FRAUD_COMMANDS, OPERATOR_COMMANDS, SETTLEMENT_UPDATES, TRANSACTION_REQUESTS
 from streams.machine import Headers
-from tests.ledger.commands import Json, set_state
+from tests.ledger.commands import Json, fraud, set_state
 
 #: The wallet that bad records name, and another one.
 WALLET, OTHER = "alice", "bob"
@@ -243,17 +243,35 @@ def _nameless() -> Iterator[Bad]:
 
 
 def bad_topics() -> Iterator[Bad]:
-    """Commands on topics that do not take them, and topics that take none yet."""
+    """Commands on topics that do not take them, and bad ones on those that do."""
     operator = set_state(WALLET, "locked", "bad-1", request_id="r-1")
     yield Bad("operator command on requests", encode(operator), field="operation")
     yield Bad("request on operator-commands", encode(GOOD), field="operation", topic=OPERATOR_COMMANDS)
     yield Bad("operator command lacks approver", _lacking(operator), field="approved_by", topic=OPERATOR_COMMANDS)
     wrong = {**operator, "state": "asleep"}
     yield Bad("operator command of a wrong state", encode(wrong), field="state", topic=OPERATOR_COMMANDS)
+    lock = fraud("lock", WALLET, "bad-2", request_id="r-2")
+    yield Bad("lock on requests", encode(lock), field="operation")
+    yield Bad("lock on operator-commands", encode(lock), field="operation", topic=OPERATOR_COMMANDS)
+    yield Bad("operator command on fraud-commands", encode(operator), field="operation", topic=FRAUD_COMMANDS)
+    for operation in ("lock", "require_step_up"):
+        good = {**lock, "operation": operation}
+        no_rules = {name: value for name, value in good.items() if name != "rule_ids"}
+        yield Bad(f"{operation} for no rule", encode(no_rules), field="rule_ids", topic=FRAUD_COMMANDS)
+        for name, wrong_value in (
+            *(("rule_ids", []), ("rule_ids", "r"), ("rule_ids", None), ("rule_ids", ["r"] * 21)),
+            *(("reason", ""), ("reason", "x" * 201), ("reason", 5), ("alert_id", "x" * 201), ("alert_id", 1)),
+            *(("state", "active"), ("transaction_id", "0" * 32), ("sub_wallet", "savings")),
+        ):
+            what = f"{operation} with {name} {str(wrong_value)[:20]} in {len(str(wrong_value))}"
+            yield Bad(what, encode({**good, name: wrong_value}), field=name, topic=FRAUD_COMMANDS)
+        for rule_id in ("", 5, None, "x" * 201):
+            what = f"{operation} for a rule {str(rule_id)[:20]!r}"
+            yield Bad(what, encode({**good, "rule_ids": ["r", rule_id]}), field="rule_ids.1", topic=FRAUD_COMMANDS)
     for topic in (FRAUD_COMMANDS, SETTLEMENT_UPDATES):
         for name, value in {"nothing": None, "empty": b"", "text": b"lock", "array": b"[]", "bytes": b"\xff"}.items():
             yield Bad(f"{name} on {topic}", value, topic=topic)
-        yield Bad(f"lock on {topic}", encode({**GOOD, "operation": "lock"}), field="operation", topic=topic)
+        yield Bad(f"unlock on {topic}", encode({**GOOD, "operation": "unlock"}), field="operation", topic=topic)
         yield Bad(f"credit on {topic}", encode(GOOD), field="operation", topic=topic)
 
 

@@ -54,6 +54,7 @@ GOOD_FIELDS: dict[str, Json] = {
     },
     "fail": {**_OF, "code": "AC04"},
     "return": {**_OF, "amount_minor": 10, "rail_reference": "r-1", "code": "AC04"},
+    "screening_verdict": {**_OF, "verdict": "deny", "rule_ids": ["velocity-out"], "alert_id": "a-1"},
 }
 
 _TEXTS: list[Any] = [5, True, "", "x" * 201, [], {}, ["x"], 1.5]
@@ -96,10 +97,14 @@ _WRONG: dict[str, list[Any]] = {
     "over_capture_bps": [*_INTEGERS, -1, 10_001, 2**63],
     "refunds_below_zero": [1, 0, "true", None, [], {}],
     "tier": [5, "", "Basic", "t" * 65, "a b", []],
+    "verdict": [5, True, "", "allowed", "ALLOW", None, [], {}],
+    "rule_ids": ["r", None, ["r"] * 21, {}],
     "value_date": [20260102, "", "2026-1-2", "2026-13-01", "2026-01-32", "2026-01-02T00:00:00Z", "tomorrow"],
     "from_account": [5, None, "", "alice", "system", "system/", "alice/main", "alice/main/available/x", "SYSTEM/fees"],
     "to_account": [5, None, "alice/main/", "/main/available", "alice/Main/available", "system/rail:", "system/rail:A"],
-    **dict.fromkeys(("batch_id", "rail_reference", "code", "reason", "exception_id", "instrument_ref"), _TEXTS),
+    **dict.fromkeys(
+        ("batch_id", "rail_reference", "code", "reason", "exception_id", "instrument_ref", "alert_id"), _TEXTS
+    ),
 }
 
 

@@ -51,6 +51,11 @@ def set_state(wallet_id: str, state: str, key: str | None = None, **fields: Any)
     return operator("set_wallet_state", wallet_id, key, state=state, **fields)
 
 
+def fraud(operation: str, wallet_id: str, key: str | None = None, **fields: Any) -> Json:
+    """A command of the fraud role."""
+    return command(operation, wallet_id, key, **{"rule_ids": ["velocity-out"], **fields})
+
+
 def release(wallet_id: str, key: str | None = None, **fields: Any) -> Json:
     """`release_quarantine`."""
     return operator("release_quarantine", wallet_id, key, **fields)

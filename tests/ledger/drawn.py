@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from tests.ledger.commands import Json, command, operator
-from tests.ledger.world import DAY_MS, OPERATORS
+from tests.ledger.commands import Json, command, fraud, operator
+from tests.ledger.world import DAY_MS, FRAUD, OPERATORS
 
 PARTITIONS: Final = 3
 HOUR_MS: Final = 3_600_000
@@ -19,7 +19,7 @@ ASSETS = st.sampled_from(["EUR"] * 8 + ["USD", "USD", "JPY", "DUCATS"])
 SUB_WALLETS = st.sampled_from(["main"] * 8 + ["savings", "gone"])
 STATES = st.sampled_from(["active", "active", "active", "locked", "locked", "disabled", "closed"])
 KEYS = st.integers(0, 9).map("k{}".format) | st.uuids().map(str)
-RAILS = st.sampled_from(["instant"] * 4 + ["sepa"] * 5 + ["swift"])
+RAILS = st.sampled_from(["instant"] * 4 + ["sepa"] * 5 + ["wire", "wire", "giro", "swift"])
 PARTITION = st.integers(0, PARTITIONS - 1)
 #: Two wallets of each partition, opened at first, and more rarely a third that is not.
 WALLETS = st.sampled_from([*range(2 * PARTITIONS)] * 3 + [*range(2 * PARTITIONS, 3 * PARTITIONS)])
@@ -35,8 +35,8 @@ NUMBERED = ("wallet", "to_wallet", "payee_wallet")
 _MONEY = ["credit"] * 4 + ["debit"] * 4 + ["transfer"] * 7 + ["authorize"] * 3 + ["adjust"]
 _MONEY += ["convert"] * 4 + ["fee", "fee"] + ["reward"] * 4 + ["batch"] * 3
 _OTHERS = ["open_wallet", "open_sub_wallet", "enable_asset", *["set_wallet_state"] * 3, "release_quarantine"]
-_OTHERS += ["close_wallet", "set_limits", "set_limits", "set_tier"]
-_OF_THE_WALLET = (*OPERATORS, "open_wallet", "enable_asset", "close_wallet", "batch")
+_OTHERS += ["close_wallet", "set_limits", "set_limits", "set_tier", "lock", "require_step_up"]
+_OF_THE_WALLET = (*OPERATORS, *FRAUD, "open_wallet", "enable_asset", "close_wallet", "batch")
 _SYSTEM = [
     "fees",
     "suspense",
@@ -62,6 +62,8 @@ def commands(draw: st.DrawFn) -> Json:
     drawn = command(operation, "", draw(KEYS), wallet=wallet, sub_wallet=sub_wallet)
     if operation in OPERATORS:
         drawn |= operator(operation, "", drawn["idempotency_key"], approved_by=draw(APPROVERS))
+    if operation in FRAUD:
+        drawn |= fraud(operation, "", drawn["idempotency_key"])
     return drawn | draw(_fields(operation))
 
 
@@ -167,6 +169,7 @@ VERBS = st.sampled_from(
         *(["capture"] * 4 + ["release", "cancel", "cancel"] + ["refund"] * 4),
         *(["dispute"] * 3 + ["resolve_dispute"] * 3 + ["reverse"] * 2),
         *(["submit"] + ["settle"] * 4 + ["fail"] * 2 + ["return"] * 2),
+        *["screening_verdict"] * 3,
     ]
 )
 
@@ -181,6 +184,8 @@ def on_transactions(draw: st.DrawFn) -> Json:
     drawn = command(verb, "", draw(KEYS))
     if verb in OPERATORS:
         drawn |= operator(verb, "", drawn["idempotency_key"], approved_by=draw(APPROVERS))
+    if verb in FRAUD:
+        drawn |= fraud(verb, "", drawn["idempotency_key"], verdict=draw(st.sampled_from(["allow", "allow", "deny"])))
     if draw(st.integers(0, 11)) == 0:
         drawn["wallet"] = draw(WALLETS)
     if draw(st.integers(0, 11)) == 0:
@@ -203,7 +208,7 @@ def _said(draw: st.DrawFn, verb: str) -> Json:
         if where == "payee":
             to = {"to_wallet": draw(WALLETS), "to_sub_wallet": draw(SUB_WALLETS)}
         return {"final": draw(st.integers(0, 3)) == 0, **to}
-    if verb in ("release", "cancel", "refund"):
+    if verb in ("release", "cancel", "refund", "screening_verdict"):
         return {}
     if verb == "dispute":
         return {"reason": "fraud"}

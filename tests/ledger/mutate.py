@@ -16,6 +16,10 @@ GOOD_ASSET, MUTANT_ASSET = "EUR", "USD"
 _WALLETS = 50
 _FUNDS_MINOR = 1_000_000_000
 
+#: So many records of `generate` open and fund the wallets of both assets. Nothing that follows them is good before
+#: all partitions have answered them: a transfer may reach its payee's partition before the payee is open.
+OPENINGS = 2 * 2 * _WALLETS
+
 
 class Mutant(NamedTuple):
     """A record of a requests topic. A mutated record may still be a good command: it has to be answered, no more."""

@@ -44,6 +44,7 @@ SCHEDULES: Final = [
     _fee("capture", _flat(0, 2_500), min_minor=1, max_minor=4),
     _fee("convert", _flat(1)),
     _fee("refund", _flat(1), refundable=False),
+    _fee("dispute", _flat(1, 500), refundable=False),
     _fee("transfer", _flat(1, 100), refundable=False, asset="USD"),
 ]
 BASIC: Final[Json] = {
@@ -51,7 +52,14 @@ BASIC: Final[Json] = {
     "version": 1,
     "limits": {"EUR": {"day": {"count": 4, "sum_minor": 90}, "month": {"sum_minor": 150}, "balance_cap_minor": 160}},
 }
-RAILS: Final = {INSTANT.name: INSTANT, "sepa": Rail(name="sepa", settlement="deferred")}
+RAILS: Final = {
+    INSTANT.name: INSTANT,
+    "sepa": Rail(name="sepa", settlement="deferred"),
+    "wire": Rail(name="wire", settlement="deferred", screening=True, screening_deadline_s=2),
+    "giro": Rail(
+        name="giro", settlement="deferred", screening=True, screening_deadline_s=3_600, screening_silence="review"
+    ),
+}
 
 
 def _reference() -> Reference:
@@ -67,6 +75,7 @@ REFERENCE: Final = _reference()
 #: The same, as the model takes it.
 FOR_MODEL: Final[dict[str, Any]] = {
     "rails": {name: rail.settlement for name, rail in RAILS.items()},
+    "screened": {n: (r.screening_deadline_s, r.screening_silence) for n, r in RAILS.items() if r.screening},
     "tiers": {"basic": BASIC["limits"]},
     "rates": RATES,
     "schedules": SCHEDULES,

@@ -40,7 +40,7 @@ def wallet_of(state: LedgerState) -> dict[str, Any]:
 
 FRESH: dict[str, Any] = {"owner_ref": "o", "kind": "merchant", "state": "active", "assets": ("EUR",)}
 FRESH |= {"quarantined": False, "parked": 0, "open_transactions": 0, "first_parked": 0, "releasing": False}
-FRESH |= {"due_at_ms": 0, "terms": None}
+FRESH |= {"due_at_ms": 0, "terms": None, "has_lots": False}
 
 
 def test_wallet_events_change_what_they_say_and_nothing_else(opened: LedgerState) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from schemas.dead_letters import REFERENCE_HEAD_BYTES, read_dead_letter_headers
-from schemas.topics import FRAUD_COMMANDS, INTERNAL_COMMANDS, TRANSACTION_REQUESTS
+from schemas.topics import INTERNAL_COMMANDS, LEDGER_EVENTS, TRANSACTION_REQUESTS
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.bad_input import GOOD, OTHER, WALLET, encode
 from tests.ledger.commands import Json, credit, release, transfer
@@ -127,7 +127,7 @@ def test_legs_of_unknown_transactions_are_answered() -> None:
         pytest.param({"value": "hello"}, None, id="not JSON"),
         pytest.param({"value": encode({**GOOD, "amount_minor": 1.5}).decode()}, "amount_minor", id="wrong type"),
         pytest.param({"headers": [["ce_id", "YQ=="], ["ce_id", "Yg=="]]}, "ce_id", id="doubled header"),
-        pytest.param({"source": {**PLACE, "topic": FRAUD_COMMANDS}}, "operation", id="topic without commands"),
+        pytest.param({"source": {**PLACE, "topic": LEDGER_EVENTS}}, "operation", id="topic without commands"),
         pytest.param({"source": {**PLACE, "topic": "nothing"}}, "operation", id="unknown topic"),
     ],
 )

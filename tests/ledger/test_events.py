@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.topics import OPERATOR_COMMANDS, TRANSACTION_REQUESTS
-from tests.ledger.commands import command, credit, debit, open_wallet, set_state, transfer
+from schemas.topics import FRAUD_COMMANDS, OPERATOR_COMMANDS, TRANSACTION_REQUESTS
+from tests.ledger.commands import command, credit, debit, fraud, open_wallet, set_state, transfer
 from tests.ledger.expected import (
     ALICE_IN,
     ANNA,
@@ -59,6 +59,26 @@ def test_set_wallet_state(world: World) -> None:
     at, event, answer = decide(world, asked)
     assert at.topic == OPERATOR_COMMANDS
     assert event == accepted(asked, at, "wallet.state_changed", wallet={"state": "locked"})
+    assert answer == answered(asked, at)
+
+
+def test_lock(world: World) -> None:
+    asked = fraud("lock", "alice", alert_id="a-1", reason="97 % of it has left within an hour.")
+    at, event, answer = decide(world, asked)
+    assert at.topic == FRAUD_COMMANDS
+    assert event == accepted(asked, at, "wallet.state_changed", wallet={"state": "locked"})
+    assert {name: event["request"][name] for name in ("rule_ids", "alert_id", "reason")} == {
+        "rule_ids": ["velocity-out"],
+        "alert_id": "a-1",
+        "reason": "97 % of it has left within an hour.",
+    }
+    assert answer == answered(asked, at)
+
+
+def test_require_step_up(world: World) -> None:
+    asked = fraud("require_step_up", "alice", reason="A device that is new.")
+    at, event, answer = decide(world, asked)
+    assert event == accepted(asked, at, "wallet.step_up_required")
     assert answer == answered(asked, at)
 
 

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from agents.ledger.state import WALLETS
 from schemas.topics import TRANSACTION_REQUESTS
 from streams.overlay import Overlay
 from streams.persist import changes_of
@@ -133,7 +134,7 @@ def test_an_older_reader_takes_the_events_of_a_newer_writer() -> None:
     world.machine.fold(state, b'{"type":"wallet.admired","wallet_id":"alice","recorded_at":"2026-01-01T00:00:00.000Z"}')
     store.write(changes_of(state), Mark(0, b""))
     assert store.rows["balances"] == shard.store.rows["balances"]
-    assert store.rows["wallets"] == shard.store.rows["wallets"]
+    assert store.rows[WALLETS.name] == shard.store.rows[WALLETS.name]
 
 
 def test_a_state_that_was_folded_goes_on_deciding() -> None:

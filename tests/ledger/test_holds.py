@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+
 import pytest
 
-from agents.ledger.state import DUE, DUE_OF_WALLET
+from agents.ledger.state import DUE, DUE_OF_WALLET, LOTS
 from schemas.clock import unix_ms
 from schemas.lifecycle import Verb
 from schemas.topics import INTERNAL_COMMANDS
@@ -103,6 +106,31 @@ def test_a_command_ends_only_what_is_due_of_its_own_wallet() -> None:
     stage.do(debit(stage.bert, 5))
     assert is_held(stage) == 1
     assert stage.world.balance(f"{stage.bert}/main/held", "EUR") == 0
+
+
+def test_who_never_had_a_reward_that_expires_is_spared_the_looks_for_any() -> None:
+    """Though others of its partition have: of its own wallet it is known."""
+    stage = Stage()
+    reward: Json = {"amount_minor": 1, "asset": "EUR", "code": "welcome", "expires_in_s": 3_600}
+    stage.do(command("reward", stage.bert, **reward))
+    store, looks = stage.world.shards[0].store, Counter[str]()
+    get, scan = store.get, store.scan
+
+    def counted_get(table: str, key: str) -> bytes | None:
+        looks[table] += key.startswith(stage.alice)
+        return get(table, key)
+
+    def counted_scan(table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
+        looks[table] += start.startswith(stage.alice)
+        return scan(table, start)
+
+    store.get, store.scan = counted_get, counted_scan  # type: ignore[method-assign]
+    by(Verb.CAPTURE)(stage, hold(stage, HOLD_S))
+    stage.do(debit(stage.alice, 5))
+    assert not looks[LOTS.name] + looks[DUE_OF_WALLET.name], looks
+    stage.do(command("reward", stage.alice, **reward))
+    by(Verb.CAPTURE)(stage, hold(stage, HOLD_S))
+    assert looks[DUE_OF_WALLET.name], "a reward of its own may be due"
 
 
 def test_a_tick_of_one_partition_ends_nothing_of_another() -> None:

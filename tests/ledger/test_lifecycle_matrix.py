@@ -21,6 +21,8 @@ from tests.ledger.world import TOPIC_OF, Position
 #: Operations that a rail may settle late or twice: what it says of them is never dropped.
 SETTLED_BY_RAILS = frozenset({"credit", "debit", "capture", "refund"})
 _P = State.PROCESSED
+#: What is done to what waits for its time alone, and for a verdict alone.
+BY_WAITING = {False: {Verb.EXECUTE}, True: {Verb.SCREEN, Verb.EXPIRE}}
 
 
 class Cell(NamedTuple):
@@ -47,8 +49,9 @@ def cells() -> Iterator[Cell]:
         for state in states:
             for variant, way in WAYS.get(operation, {}).items():
                 if state in way.steps:
-                    # A tick does what is due: what waits is executed, all else expires.
-                    other = Verb.EXPIRE if state is State.INITIATED else Verb.EXECUTE
+                    # A tick does what is due: what waits for its time is executed, all else expires.
+                    is_scheduled = state is State.INITIATED and not way.screened
+                    other = Verb.EXPIRE if is_scheduled else Verb.EXECUTE
                     for verb in Verb:
                         if verb is not other:
                             yield Cell(operation, variant, state, verb)
@@ -68,6 +71,7 @@ def refusal(cell: Cell, seen: Seen) -> str | None:
         cell.in_table is not None
         and not (verb in OVER_RAIL and seen.has_payee)
         and not (verb in BY_PAYEE and not seen.has_payee)
+        and not (cell.state is State.INITIATED and verb in BY_WAITING[not way.screened])
         and not (verb is Verb.CANCEL and (way.submitted or way.captured or seen.has_payee))
     )
     return None if is_allowed else "illegal_transition"
@@ -121,7 +125,7 @@ def check_confirmed(stage: Stage, cell: Cell, seen: Seen, at: Position, type_: s
     answer, (event,) = stage.world.answer(at), stage.world.events_of(at)
     assert (answer["code"], answer["state"], event["type"]) == ("ok", cell.state, type_)
     booked = {entry["account"] for entry in event.get("entries", ())}
-    rails = {"system/rail:instant", "system/rail:sepa"}
+    rails = {"system/rail:instant", "system/rail:sepa", "system/rail:wire"}
     is_contradicted = type_ == "transaction.contradicted"
     assert bool(booked) is is_contradicted
     assert not is_contradicted or (len(booked) == 2 and "system/suspense" in booked and booked & rails)

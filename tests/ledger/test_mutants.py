@@ -16,8 +16,8 @@ from schemas.topics import (
 )
 from streams.machine import Message
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.commands import Json, set_state
-from tests.ledger.mutate import Mutant, generate, mutate
+from tests.ledger.commands import Json, fraud, set_state
+from tests.ledger.mutate import OPENINGS, Mutant, generate, mutate
 from tests.ledger.mutations import of_bytes, of_structure
 from tests.ledger.profiles import THOROUGH, seeded
 from tests.ledger.world import Position, World
@@ -38,9 +38,9 @@ def put(world: World, mutant: Mutant, topic: str = TRANSACTION_REQUESTS) -> Posi
 def run_mutants(seed: int) -> None:
     world = World(PARTITIONS, cache_entries=10_000)
     placed: list[tuple[Mutant, Position]] = []
-    for number, mutant in enumerate(generate(seed, MUTANTS)):
+    for number, mutant in enumerate(generate(seed, MUTANTS), start=1):
         placed.append((mutant, put(world, mutant)))
-        if number == 200:
+        if number == OPENINGS:
             world.settle()
     world.settle(limit=500)
     for mutant, at in placed:
@@ -92,6 +92,8 @@ def run_other_topics(seed: int) -> None:
     placed = []
     for number in range(2_000):
         order = set_state(f"m-{rng.randrange(50)}", rng.choice(["active", "locked"]), f"o-{number}")
+        if number % 4 == 0:
+            order = fraud("lock", f"m-{rng.randrange(50)}", f"o-{number}")
         topic = rng.choice([OPERATOR_COMMANDS, OPERATOR_COMMANDS, FRAUD_COMMANDS, SETTLEMENT_UPDATES])
         placed.append(put(world, mutate(rng, order, set_state("m-1", "active"))._replace(headers=[]), topic))
     world.settle()

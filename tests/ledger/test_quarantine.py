@@ -15,7 +15,7 @@ from schemas.events import Entry, LedgerEvent
 from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_REQUESTS
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.bad_input import encode
-from tests.ledger.commands import Json, command, credit, debit, open_wallet, release, set_state, transfer
+from tests.ledger.commands import Json, command, credit, debit, fraud, open_wallet, release, set_state, transfer
 from tests.ledger.ward import Poisoned, place, quarantined, world_of
 from tests.ledger.world import World
 
@@ -165,6 +165,7 @@ def test_every_operation_that_is_new_is_refused_and_every_operator_command_works
         command("open_sub_wallet", alice, sub_wallet="s", kind="savings"),
     ]
     assert {world.submit(asked)["code"] for asked in new} == {"wallet_quarantined"}
+    assert {world.submit(fraud(operation, alice))["code"] for operation in ("lock", "require_step_up")} == {"ok"}
     for state in ("locked", "disabled", "active"):
         assert world.submit(set_state(alice, state))["code"] == "ok"
     assert world.submit(release(alice))["code"] == "ok"

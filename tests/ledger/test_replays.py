@@ -32,6 +32,7 @@ DONE_TO: dict[Verb, tuple[str, str, State]] = {
     Verb.DISPUTE: ("debit", "instant", State.SETTLED),
     Verb.RESOLVE: ("dispute", "of a credit", State.DISPUTED),
     Verb.REVERSE: ("transfer", "away", State.SETTLED),
+    Verb.SCREEN: ("debit", "screened", State.INITIATED),
 }
 OTHER_ID = "f" * 32
 LATER = rfc3339(START_MS + DAY_MS)
@@ -75,6 +76,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "refund": {"transaction_id": OTHER_ID, "amount_minor": 11},
     "dispute": {"transaction_id": OTHER_ID, "amount_minor": 11, "reason": "other"},
     "resolve_dispute": {"transaction_id": OTHER_ID, "won": False, "evidence_ref": "case"},
+    "screening_verdict": {"transaction_id": OTHER_ID, "verdict": "deny", "rule_ids": ["other"], "alert_id": "a-2"},
     "reverse": {"transaction_id": OTHER_ID, "rail_reference": "other", "reason_code": "other"},
     "authorize": {"amount_minor": 1, "asset": "USD", "expires_in_s": 2, "sub_wallet": "savings"},
     "adjust": {

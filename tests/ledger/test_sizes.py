@@ -10,13 +10,14 @@ from hashlib import sha256
 import pytest
 
 from schemas.assets import ISO_4217
+from schemas.catalogue import topic_named
 from schemas.contract import MAX_ACCOUNTS
 from schemas.dead_letters import REFERENCE_HEAD_BYTES, OversizedReference, decode_reference, read_dead_letter_headers
 from schemas.events import AccountBalance, Source
 from schemas.internal import ForwardedRecord, decode_internal, encode_internal
 from schemas.money import INT64_MIN
 from schemas.outcomes import WalletBalances, encode_balances
-from schemas.topics import ENVELOPE_MAX_BYTES, INTERNAL_COMMANDS, TRANSACTION_REQUESTS, topic_named
+from schemas.topics import ENVELOPE_MAX_BYTES, INTERNAL_COMMANDS, TRANSACTION_REQUESTS
 from streams.dead_letters import FITS_BYTES, KEY_MAX_BYTES
 from streams.machine import Headers, Message
 from tests.ledger.audit import audit, audit_fold

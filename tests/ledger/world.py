@@ -20,7 +20,14 @@ from schemas.commands import REQUESTS
 from schemas.dead_letters import read_dead_letter_headers
 from schemas.partitioning import partition_of
 from schemas.reference import Reference
-from schemas.topics import INPUTS, INTERNAL_COMMANDS, LEDGER_EVENTS, OPERATOR_COMMANDS, TRANSACTION_REQUESTS
+from schemas.topics import (
+    FRAUD_COMMANDS,
+    INPUTS,
+    INTERNAL_COMMANDS,
+    LEDGER_EVENTS,
+    OPERATOR_COMMANDS,
+    TRANSACTION_REQUESTS,
+)
 from streams.batch import BatchDecider, Progress
 from streams.box import Taken
 from streams.machine import Context, Headers, InputRecord, Message, Output
@@ -42,6 +49,7 @@ TOPIC_OF: dict[str, str] = {
     for model in models
 }
 OPERATORS = frozenset(operation for operation, topic in TOPIC_OF.items() if topic == OPERATOR_COMMANDS)
+FRAUD = frozenset(operation for operation, topic in TOPIC_OF.items() if topic == FRAUD_COMMANDS)
 
 
 class Record(NamedTuple):

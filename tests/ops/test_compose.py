@@ -22,7 +22,8 @@ from streams.settings import Settings
 ROOT = Path(__file__).parents[2]
 SCHEMA = Path(__file__).with_name("compose-spec.json")
 WORKERS = ("ledger-1", "ledger-2")
-FRAUD = "fraud-1"
+#: Workers of the other roles.
+OTHERS = {f"{role}-1": role for role in ("fraud", "settlement", "reconciliation", "views")}
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_every_variable_is_a_setting_with_a_value_that_it_takes(
     compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fields = {f"WALLETSTREAM_{field.upper()}" for field in Settings.model_fields}
-    for name in ("topics", *WORKERS, FRAUD):
+    for name in ("topics", *WORKERS, *OTHERS):
         environment = compose["services"][name]["environment"]
         assert set(environment) <= fields, name
         for variable, value in environment.items():
@@ -73,14 +74,13 @@ def test_workers_differ_in_name_and_data_and_share_the_rest(compose: dict[str, A
     assert ids == list(WORKERS)
 
 
-def test_the_fraud_role_runs_beside_them(compose: dict[str, Any]) -> None:
-    fraud, ledger = compose["services"][FRAUD], compose["services"][WORKERS[0]]
-    assert fraud["command"] == ["worker", "fraud"]
-    assert fraud["environment"]["WALLETSTREAM_WORKER_ID"] == FRAUD
+@pytest.mark.parametrize(("name", "role"), OTHERS.items())
+def test_the_other_roles_run_beside_them(compose: dict[str, Any], name: str, role: str) -> None:
+    other, ledger = compose["services"][name], compose["services"][WORKERS[0]]
+    assert other["command"] == ["worker", role]
+    assert other["environment"]["WALLETSTREAM_WORKER_ID"] == name
     for key in ("image", "depends_on", "healthcheck", "restart"):
-        assert fraud[key] == ledger[key]
-    for name in WORKERS:
-        assert not set(fraud["ports"]) & set(compose["services"][name]["ports"])
+        assert other[key] == ledger[key]
 
 
 def test_what_is_depended_on_can_become_what_is_waited_for(compose: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ def test_named_volumes_are_declared(compose: dict[str, Any]) -> None:
 
 def test_every_port_is_published_on_loopback_only(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert len(ports) == 4
+    assert len(ports) == len(set(ports)) == 1 + len(WORKERS) + len(OTHERS)
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 

@@ -70,6 +70,15 @@ def test_a_dead_letter_is_the_record_as_it_was() -> None:
     assert again == (TRANSACTION_REQUESTS, 1, b"w1", b"not json", own)
 
 
+def test_a_producer_cannot_resolve_dead_letters_with_headers_of_its_own() -> None:
+    victim = _letter()
+    own = (("dlq.resolution", b"discarded"), ("dlq.resolves-offset", b"5"), ("dlq.resolved-by", b"ines"))
+    hostile = _letter(own=own)._replace(offset=7)
+    letters = collect([victim, hostile])
+    assert [(letter.id, letter.state) for letter in letters] == [("3/5", "open"), ("3/7", "open")]
+    assert replay_of(letters[1], _owner).headers == own
+
+
 def test_dead_letters_of_the_ledger_are_understood() -> None:
     records = [record for part in story().topics["dead-letters"] for record in part]
     given = [Given(r.key, r.value, tuple((n, v or b"") for n, v in r.headers), i) for i, r in enumerate(records)]

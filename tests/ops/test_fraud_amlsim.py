@@ -93,6 +93,7 @@ def test_plain_fan_in_finds_generated_patterns_of_twenty_payers(tmp_path: Path) 
     assert fan_in.precision > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SAMPLE is None, reason="without AMLSim's sample its figures are not checked")
 def test_the_sample_gives_the_published_figures(tmp_path: Path) -> None:
     assert SAMPLE is not None

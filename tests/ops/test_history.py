@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from agents.ledger.state import BALANCES
 from ops.history import Logged, WalletHistory, concerns, in_order
+from ops.story.steps import EXAMPLES
 from schemas.events import decode_event
 from tests.ops.verify.story import HERE, THERE, living, story
 from tests.ops.verify.tamper import EVENTS
@@ -28,6 +29,29 @@ def test_facts_are_those_of_the_ledger() -> None:
     assert _history(HERE[1], 0).assets == ("EUR", "JPY", "USD")
     assert _history(HERE[3], 0).state == "locked"
     assert not _history("nobody", 0).is_open
+
+
+def test_a_state_says_where_it_is_from() -> None:
+    assert _history(HERE[0], 0).state_from is None
+    by_operators = _history(HERE[3], 0).state_from
+    assert by_operators is not None
+    assert (by_operators.operation, by_operators.why, by_operators.alert_id) == ("set_wallet_state", "mended", None)
+    assert str(by_operators) == f"set_wallet_state at {by_operators.recorded_at}: mended"
+
+
+def test_what_the_fraud_role_ordered_is_told_and_is_no_movement() -> None:
+    history = WalletHistory("w-bob-2")
+    for name in ("require_step_up", "lock"):
+        history.take(Logged(0, 0, decode_event((EXAMPLES / f"ledger-events.v1/{name}.json").read_bytes())))
+    assert history.state == "locked"
+    assert history.state_from is not None
+    assert history.step_up is not None
+    assert str(history.state_from) == (
+        f"lock at {history.state_from.recorded_at}, alert 9d0e4b7715ac2f38: "
+        "97 % of what the wallet held has left it within an hour."
+    )
+    assert (history.step_up.operation, history.step_up.alert_id) == ("require_step_up", "3f1c0a9be2d74c55")
+    assert history.movements == []
 
 
 def test_a_quarantine_begins_and_ends() -> None:

@@ -116,9 +116,10 @@ def test_up_brings_everything_up_answers_and_stops_everything(tmp_path: Path) ->
     with up(tmp_path, "--workers", "2") as process:
         address = read_until_ready(process)
         children = psutil.Process(process.pid).children()
-        # The broker, two of the ledger, one of the fraud role.
-        assert len(children) == 4
-        assert [child.cmdline()[-1] for child in children if child.cmdline()[-1] == "fraud"] == ["fraud"]
+        # The broker, two of the ledger, one of each other role.
+        assert len(children) == 6
+        others = {"fraud", "settlement", "reconciliation"}
+        assert {child.cmdline()[-1] for child in children} >= others
         todo = phases(generate(60, seed=1), "sum-of-outgoing")
         done = asyncio.run(submit(address, "wallet.", todo, wait=True))
         assert done.tracker is not None
@@ -127,9 +128,8 @@ def test_up_brings_everything_up_answers_and_stops_everything(tmp_path: Path) ->
         _, err = process.communicate(timeout=60)
         assert (process.returncode, err) == (0, "")
         assert psutil.wait_procs(children, timeout=5)[1] == []
-    assert {"broker", "state", "ledger-1.log", "ledger-2.log", "fraud-1.log"} <= {
-        path.name for path in tmp_path.iterdir()
-    }
+    logs = {f"{role}-1.log" for role in ("ledger", *others)}
+    assert {"broker", "state", "ledger-2.log", *logs} <= {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.kafka

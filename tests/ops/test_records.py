@@ -47,6 +47,13 @@ def test_anything_can_be_shown_on_a_terminal(value: bytes | None, shown: str) ->
     assert as_line(Given(None, value), DEAD_LETTERS).endswith(f" -                    {shown}")
 
 
+def test_what_requests_say_of_themselves_does_not_steer_a_terminal() -> None:
+    outcome = b'{"kind":"answer","operation":"x\\u001b[31m\\n","code":"malformed"}'
+    assert "answer  x\\x1b[31m\\n  malformed" in as_line(Given(b"w1", outcome), TRANSACTION_OUTCOMES)
+    event = b'{"sequence":9,"type":"request.dead_lettered","operation":"x\\u001b]0;t\\u0007","code":"malformed"}'
+    assert "x\\x1b]0;t\\x07  malformed" in as_line(Given(b"w1", event), LEDGER_EVENTS)
+
+
 def test_bytes_that_are_no_text_survive_as_json() -> None:
     value = as_json(Given(b"\xff", b"\x00\xfe", (("a", b"1"), ("a", b"\xff"))), DEAD_LETTERS)
     assert value == {

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from ops.errors import OperationError
-from ops.reference_records import Contents, read_lines
+from ops.reference_records import Contents, check_adapters, read_lines
 from schemas.topics import REFERENCE_DATA
 from tests.schemas.reference_records import MILES, OF_TOPIC, RATE, SEPA
 
@@ -39,6 +39,22 @@ def test_the_lines_of_a_file_are_keyed_by_their_own_field(topic: str) -> None:
     assert (first.number, second.number) == (1, 3)
     assert first.key == second.key == key[topic]
     assert orjson.loads(first.value) == OF_TOPIC[topic], "nothing is added"
+
+
+ADAPTED = SEPA | {"batches": {"max_age_s": 60}, "adapter": {"kind": "simulated", "settings": {"seed": 1}}}
+
+
+def test_adapters_of_rails_are_checked_by_their_kinds() -> None:
+    check_adapters(read_lines([orjson.dumps(SEPA), orjson.dumps(ADAPTED)], "rails"), "")
+    for adapter, message in (
+        ({"kind": "telex"}, "^line 2: rail sepa: no adapter of kind 'telex'; there are csv, iso20022, simulated"),
+        ({"kind": "simulated", "settings": {"seed": "x"}}, "^line 2: rail sepa, adapter.settings: seed: .*; nothing"),
+    ):
+        lines = read_lines([orjson.dumps(SEPA), orjson.dumps(ADAPTED | {"adapter": adapter})], "rails")
+        with pytest.raises(OperationError, match=message):
+            check_adapters(lines, "")
+    with pytest.raises(OperationError, match=r"WALLETSTREAM_RAIL_ADAPTERS: no adapter in module 'no\.such'"):
+        check_adapters([], "no.such")
 
 
 def test_times_are_written_in_milliseconds() -> None:

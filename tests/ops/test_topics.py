@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from agents.ledger.agent import LEDGER
 from ops.topics import Wanted, plan, problems, wanted_topics
+from schemas.catalogue import TOPICS, short_name
 from schemas.topic_config import idempotency_floor_ms
-from schemas.topics import TOPICS, full_name, short_name
+from schemas.topics import full_name
 from streams.settings import Settings
 from streams.topic_rules import TopicState, find_problems
 

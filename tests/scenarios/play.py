@@ -18,8 +18,8 @@ from schemas.codes import Code
 from schemas.reference import Reference
 from schemas.topics import ASSETS, FEE_SCHEDULES, FX_RATES, RAILS, TIERS
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.commands import Json, command, operator
-from tests.ledger.world import DAY_MS, OPERATORS, START_MS, TOPIC_OF, InjectedFault, Position, World
+from tests.ledger.commands import Json, command, fraud, operator
+from tests.ledger.world import DAY_MS, FRAUD, OPERATORS, START_MS, TOPIC_OF, InjectedFault, Position, World
 from tests.scenarios.table import Row, Scenario, ScenarioError, Sentence, Table
 
 _UNITS_MS = {"ms": 1, "second": 1_000, "hour": 3_600_000, "day": 86_400_000}
@@ -93,8 +93,11 @@ class Player:
     def _register(self, code: str, exponent: str) -> None:
         self._refer(ASSETS, code, {"code": code, "exponent": int(exponent), "kind": "points"})
 
-    def _configure_rail(self, name: str, settlement: str) -> None:
-        self._refer(RAILS, name, {"name": name, "settlement": settlement})
+    def _configure_rail(self, name: str, settlement: str, deadline_s: str | None, silence: str | None) -> None:
+        read: Json = {"name": name, "settlement": settlement}
+        if deadline_s is not None:
+            read |= {"screening": True, "screening_deadline_s": int(deadline_s), "screening_silence": silence}
+        self._refer(RAILS, name, read)
 
     def _configure_tier(self, name: str, version: str, limits: str) -> None:
         self._refer(TIERS, name, {"name": name, "version": int(version), "limits": json.loads(limits)})
@@ -216,6 +219,8 @@ class Player:
         command: Json = {"operation": operation, "idempotency_key": cells["key"], "wallet_id": self._id(wallet)}
         if operation in OPERATORS:
             command = operator(operation, command["wallet_id"], cells["key"])
+        if operation in FRAUD:
+            command = fraud(operation, command["wallet_id"], cells["key"])
         if operation == "open_wallet":
             command["owner_ref"] = "somebody"
         if sub_wallet:
@@ -292,7 +297,10 @@ class Player:
 _SENTENCES: list[tuple[str, Callable[..., None]]] = [
     (r"partitions (\d+)", Player._set_partitions),
     (r"register ([A-Z]+) with (\d+) decimals", Player._register),
-    (r"rail (\w+) is (instant|deferred)", Player._configure_rail),
+    (
+        r"rail (\w+) is (instant|deferred)(?: and screened for (\d+) seconds, then (fail|review))?",
+        Player._configure_rail,
+    ),
     (r"tier (\w+) version (\d+): (.*)", Player._configure_tier),
     (r"fee schedule (.*)", Player._configure_fee),
     (r"rate (\w+) of (\w+)/(\w+) is ([0-9.]+) to ([0-9.]+)(?: until (.*))?", Player._configure_rate),

@@ -26,6 +26,7 @@ COLUMNS = {
         *("code", "field", "state", "replayed", "current", "balances", "event", "then"),
     ),
     "account": ("account", "asset", "balance"),
+    "who": ("who", "does", "with", "|", "batches", "free", "waits", "payouts", "balances", "alerts"),
     "at": ("at", *FACT_FIELDS, "amount_minor>EUR", "|", "fires"),
 }
 

@@ -8,7 +8,8 @@ PRECEDENCE = """
     ok malformed amount_out_of_range key_mismatch idempotency_mismatch wallet_not_found wallet_exists
     sub_wallet_not_found wallet_quarantined wallet_closed wallet_disabled wallet_locked asset_unknown asset_not_enabled
     rail_unknown transaction_not_found illegal_transition illegal_in_batch hold_expired limit_exceeded
-    insufficient_funds exceeds_remaining rate_unavailable rate_moved payee_refused four_eyes internal_error
+    insufficient_funds exceeds_remaining rate_unavailable rate_moved payee_refused screening_denied four_eyes
+    internal_error
 """
 
 

@@ -46,6 +46,7 @@ def test_bands_ascend_and_the_last_one_has_no_end() -> None:
         ({"tiers": [band(flat_minor=-1)]}, "tiers.0.flat_minor"),
         ({"tiers": [band(basis_points=-1)]}, "tiers.0.basis_points"),
         ({"min_minor": 6, "max_minor": 5}, "min_minor must not be above max_minor"),
+        ({"operation": "dispute", "refundable": True}, "kept however it ends"),
         ({"max_minor": -1}, "max_minor"),
         ({"wallet_kind": "pet"}, "wallet_kind"),
         ({"refundable": 1}, "refundable"),

@@ -15,12 +15,13 @@ from schemas.canonical import canonical_json
 from schemas.commands import CONTRACTS
 from schemas.contract import Command
 from schemas.reading import READERS, ReadCommand, _struct
-from tests.ledger.commands import credit, release
+from tests.ledger.commands import credit, fraud, release
 from tests.ledger.mutate import generate
 
 TOPIC = "transaction-requests"
 CREDIT = credit("w1", 10, key="k-1")
 OPERATOR = release("w1", key="k-1")
+LOCK = fraud("lock", "w1", key="k-1")
 FIELDS = ("operation", "wallet_id", "sub_wallet", "idempotency_key", "request_id", "occurred_at", "metadata")
 
 
@@ -126,6 +127,29 @@ def test_any_text_and_any_integer_is_read_alike(text: str, other: str, amount_mi
     value = orjson.dumps(command).replace(b'"amount_minor":0', b'"amount_minor":%d' % amount_minor)
     assert is_same(value)
     assert is_same(orjson.dumps({**command, "metadata": {text: other}, "references": {"order": text}}))
+
+
+@pytest.mark.parametrize(
+    ("text", "is_accepted"),
+    [
+        ('"rule_ids":["a","b"]', True),
+        ('"rule_ids":["a","a"]', True),
+        ('"rule_ids":[]', False),
+        ('"rule_ids":[1]', False),
+        ('"rule_ids":[""]', False),
+        ('"rule_ids":"a"', False),
+        ('"rule_ids":null', False),
+        ('"alert_id":null', True),
+        ('"reason":"\u00e9"', True),
+        ('"reason":""', False),
+        ('"operation":"require_step_up"', True),
+        ('"operation":"unlock"', False),
+        ('"state":"active"', False),
+    ],
+    ids=str,
+)
+def test_what_the_fraud_role_orders_is_read_alike(text: str, is_accepted: bool) -> None:
+    assert is_same(orjson.dumps(LOCK)[:-1] + b"," + text.encode() + b"}", "fraud-commands") == is_accepted
 
 
 def test_a_command_without_an_amount_or_an_asset_has_none() -> None:

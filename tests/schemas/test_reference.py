@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
+from schemas.catalogue import topic_named
 from schemas.rails import INSTANT, Rail
 from schemas.reference import KEY_FIELDS, REFERENCE_CONTRACTS, Reference, read_record
-from schemas.topics import REFERENCE_DATA, topic_named
+from schemas.topics import REFERENCE_DATA
 from tests.schemas.reference_records import FEE, MILES, OF_TOPIC, RATE, SEPA, TIER, Json, put
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.catalogue import TOPICS, short_name, topic_named
 from schemas.commands import CONTRACTS
 from schemas.topic_config import idempotency_floor_ms, replication_factor, topic_config
 from schemas.topics import (
@@ -12,12 +13,10 @@ from schemas.topics import (
     FRAUD_RULES,
     INPUTS,
     LEDGER_EVENTS,
+    MATCHING_RULES,
     REFERENCE_DATA,
-    TOPICS,
     Topic,
     full_name,
-    short_name,
-    topic_named,
 )
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
@@ -48,6 +47,18 @@ def test_the_catalogue() -> None:
         "fraud-events",
         "fraud-alerts",
         "fraud-feedback",
+        "settlement-internal",
+        "settlement-commands",
+        "settlement-events",
+        "settlement-batches",
+        "matching-rules",
+        "reconciliation-internal",
+        "reconciliation-events",
+        "reconciliation-results",
+        "reconciliation-exceptions",
+        "reconciliation-decisions",
+        "external-statements",
+        "reconciliation-proofs",
     ]
 
 
@@ -128,14 +139,15 @@ def test_event_logs_are_kept_for_ever(name: str) -> None:
     assert "segment.ms" not in config
 
 
-@pytest.mark.parametrize("name", ["wallet-balances", *REFERENCE_DATA, FRAUD_RULES])
+@pytest.mark.parametrize("name", ["wallet-balances", *REFERENCE_DATA, FRAUD_RULES, MATCHING_RULES])
 def test_latest_values_are_compacted(name: str) -> None:
     config = topic_config(topic_named(name), "replicated")
     assert (config["cleanup.policy"], config["retention.ms"]) == ("compact", "-1")
 
 
 def test_reference_data_needs_one_partition_only() -> None:
-    assert [topic.name for topic in TOPICS if topic.partition_count(8) == 1] == [*REFERENCE_DATA, FRAUD_RULES]
+    single = [topic.name for topic in TOPICS if topic.partition_count(8) == 1]
+    assert single == [*REFERENCE_DATA, FRAUD_RULES, MATCHING_RULES]
 
 
 def test_dead_letters_outlive_the_inputs() -> None:

@@ -18,6 +18,8 @@ from tests.simulation.domain import Domain
 from tests.simulation.faults import ERRORS, RESTORE, STEPS, Kind, Point
 from tests.simulation.fraud_domain import FraudDomain
 from tests.simulation.ledger_domain import LedgerDomain
+from tests.simulation.reconciliation_domain import ReconciliationDomain
+from tests.simulation.settlement_domain import SettlementDomain
 from tests.simulation.toy_domain import ToyDomain
 from tests.simulation.world import Result, simulate
 
@@ -25,11 +27,18 @@ from tests.simulation.world import Result, simulate
 CRASHES_OF_10_000 = 500
 #: And each class of errors raised so often at each step that can raise it; that is asked of whole campaigns only.
 ERRORS_OF_10_000 = 36
+_MACHINES = ("toy", "ledger", "fraud", "settlement", "reconciliation")
 
 
 def domain_named(name: str) -> Domain:
     """The machine to simulate."""
-    domains: dict[str, type[Domain]] = {"toy": ToyDomain, "fraud": FraudDomain, "ledger": LedgerDomain}
+    domains: dict[str, type[Domain]] = {
+        "toy": ToyDomain,
+        "fraud": FraudDomain,
+        "settlement": SettlementDomain,
+        "reconciliation": ReconciliationDomain,
+        "ledger": LedgerDomain,
+    }
     return domains[name]()
 
 
@@ -139,7 +148,7 @@ def _replay(name: str, seed: int, trace: bool) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.campaign", description=__doc__)
-    parser.add_argument("--machine", choices=("toy", "ledger", "fraud"), default="ledger", help="what is simulated")
+    parser.add_argument("--machine", choices=_MACHINES, default="ledger", help="what is simulated")
     parser.add_argument("--seeds", type=int, default=10_000, help="how many seeds to run (10,000)")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes to use (all cores)")

@@ -84,8 +84,11 @@ class Domain(Protocol):
     def decode(self, value: bytes) -> Any:
         """An event of the log."""
 
-    def source(self, event: Any) -> tuple[str, int]:
-        """Topic and offset of the record that the event answers."""
+    def sources(self, event: Any) -> list[tuple[str, int]]:
+        """Topic and offset of the records that the event answers."""
+
+    def may_leave_nothing(self, topic: str, record: StoredRecord) -> bool:
+        """True where a record of an input may lead to no event."""
 
     def is_deduplicated(self, record: StoredRecord) -> bool:
         """True where an internal command does nothing when it comes a second time."""

@@ -11,6 +11,7 @@ import orjson
 
 from agents.fraud.machine import FraudMachine
 from agents.fraud.turn import Limits
+from schemas.catalogue import topic_named
 from schemas.clock import rfc3339
 from schemas.fraud_alerts import Alert, decode_alert
 from schemas.fraud_events import FraudEvent, decode_fraud_event
@@ -24,12 +25,11 @@ from schemas.topics import (
     FRAUD_INPUTS,
     FRAUD_RULES,
     LEDGER_EVENTS,
-    topic_named,
 )
 from streams.machine import Context, InputRecord, Machine, Output
 from streams.overlay import Overlay
 from tests.fraud.expected import expected_alerts, what_is_told
-from tests.fraud.role import Json, counted, rule
+from tests.fraud.role import Json, apart, counted, rule
 from tests.simulation.domain import Find, History, Input
 from tests.simulation.memory_log import StoredRecord
 
@@ -120,11 +120,14 @@ class FraudDomain:
     def decode(self, value: bytes) -> FraudEvent:
         return decode_fraud_event(value)
 
-    def source(self, event: FraudEvent) -> tuple[str, int]:
-        return event.cause.topic, event.cause.offset
+    def sources(self, event: FraudEvent) -> list[tuple[str, int]]:
+        return [(each.cause.topic, each.cause.offset) for each in apart(event)]
+
+    def may_leave_nothing(self, topic: str, record: StoredRecord) -> bool:
+        return False
 
     def is_deduplicated(self, record: StoredRecord) -> bool:
-        return b'"kind":"fact"' in (record.value or b"")
+        return b'"kind":"facts"' in (record.value or b"")
 
     def is_due(self, tables: Mapping[str, Mapping[str, bytes]]) -> bool:
         return False
@@ -204,7 +207,8 @@ def _check_alerts(history: History, alerts: dict[str, Alert]) -> Iterator[str]:
     for alert_id in wanted.keys() | found.keys():
         if wanted.get(alert_id) != found.get(alert_id):
             yield f"alert {alert_id} is {found.get(alert_id)}, the engine says {wanted.get(alert_id)}"
-    facts = [event for fold in history.folds for event in fold.events if event.source is not None]
+    events = [each for fold in history.folds for event in fold.events for each in apart(event)]
+    facts = [event for event in events if event.source is not None]
     taken = {(event.source, event.keys) for event in facts if event.type == "fact.evaluated"}
     for event in facts:
         # One that was written a second time may be: it was taken when it first came.

@@ -11,19 +11,12 @@ import msgspec
 
 from agents.ledger.machine import LedgerMachine
 from agents.ledger.operations import release_quarantine
-from agents.ledger.state import DUE
+from agents.ledger.state import DUE, WALLETS
+from schemas.catalogue import topic_named
 from schemas.events import LedgerEvent, decode_event
 from schemas.outcomes import decode_outcome
 from schemas.reference import Reference
-from schemas.topics import (
-    DEAD_LETTERS,
-    INPUTS,
-    LEDGER_EVENTS,
-    OPERATOR_COMMANDS,
-    TRANSACTION_OUTCOMES,
-    WALLET_BALANCES,
-    topic_named,
-)
+from schemas.topics import DEAD_LETTERS, INPUTS, LEDGER_EVENTS, OPERATOR_COMMANDS, TRANSACTION_OUTCOMES, WALLET_BALANCES
 from streams.machine import Context, InputRecord, Machine, Output
 from streams.overlay import Overlay
 from tests.simulation.domain import Find, History, Input
@@ -94,9 +87,12 @@ class LedgerDomain:
     def decode(self, value: bytes) -> LedgerEvent:
         return decode_event(value)
 
-    def source(self, event: LedgerEvent) -> tuple[str, int]:
+    def sources(self, event: LedgerEvent) -> list[tuple[str, int]]:
         assert event.cause is not None
-        return event.cause.topic, event.cause.offset
+        return [(event.cause.topic, event.cause.offset)]
+
+    def may_leave_nothing(self, topic: str, record: StoredRecord) -> bool:
+        return False
 
     def is_deduplicated(self, record: StoredRecord) -> bool:
         return b'"operation":"transfer_' in (record.value or b"")
@@ -128,4 +124,4 @@ class LedgerDomain:
 
 
 def _quarantined(tables: Mapping[str, Mapping[str, bytes]]) -> list[str]:
-    return [id_ for id_, row in tables.get("wallets", {}).items() if msgspec.msgpack.decode(row)[5]]
+    return [id_ for id_, row in tables.get(WALLETS.name, {}).items() if msgspec.msgpack.decode(row)[5]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from typing import Any, Final
+from zlib import crc32
 
 import orjson
 
@@ -28,6 +29,7 @@ from tests.simulation.world import EPOCH_MS
 ASSETS_HELD: Final = ("EUR", "USD")
 BOOM: Final = b'"order":"boom"'
 _UNREADABLE: Final = (None, b"", b"{", b"\xff\xfe", b"[]", b'{"operation":"credit"}', b'{"operation":"mint"}')
+_FRAUD_ORDERS: Final = ("lock", "require_step_up")
 _FOUR_EYES: Final = {"requested_by": "ann", "approved_by": "bob", "reason_code": "test"}
 #: What is due is due within a run, or long after it.
 LONG_S: Final = 30 * 86_400
@@ -110,6 +112,9 @@ def request(rng: random.Random, wallets: list[str], partitions: int, key: str) -
     if rng.random() < 0.03:
         fields["idempotency_key"] = f"{key[0]}{rng.randrange(10)}"  # somebody else's key
     partition = rng.randrange(partitions) if rng.random() < 0.1 else home
+    # By what it is and not by chance, so that a seed's other requests are what they would be without.
+    if (drawn := crc32(orjson.dumps(fields)) % 200) < len(_FRAUD_ORDERS):
+        return record(FRAUD_COMMANDS, partition, **common, operation=_FRAUD_ORDERS[drawn], rule_ids=["velocity-out"])
     return record(TRANSACTION_REQUESTS, partition, **fields)
 
 

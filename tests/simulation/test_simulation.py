@@ -1,4 +1,4 @@
-"""The commit protocol under faults: seeds of the ledger, the fraud role and the toy machine; a run is reproducible."""
+"""The commit protocol under faults: seeds of all machines; a run is reproducible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from tests.simulation.world import Profile, Result, simulate
 
 _AT_ONCE = 30
 _SEEDS = [("ledger", first) for first in range(0, 300, _AT_ONCE)] + [("toy", first) for first in range(0, 60, _AT_ONCE)]
-_SEEDS += [("fraud", first) for first in range(0, 90, _AT_ONCE)]
+_SEEDS += [(role, first) for role in ("fraud", "settlement") for first in range(0, 90, _AT_ONCE)]
+_SEEDS += [("reconciliation", 0)]
 
 
 @pytest.mark.slow
@@ -135,7 +136,7 @@ def test_a_campaign_fails_where_an_error_was_not_raised_often_enough() -> None:
     assert row.split()[1:] == ["-", "-", "36", "35", "-", "-"]
 
 
-@pytest.mark.parametrize("machine", ["ledger", "toy", "fraud"])
+@pytest.mark.parametrize("machine", ["ledger", "toy", "fraud", "settlement", "reconciliation"])
 def test_the_same_seed_is_the_same_run(machine: str) -> None:
     first, again = (simulate(domain_named(machine), 7) for _ in range(2))
     assert first.digest == again.digest

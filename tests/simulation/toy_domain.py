@@ -75,8 +75,11 @@ class ToyDomain:
     def decode(self, value: bytes) -> Event:
         return toy.decode_event(value)
 
-    def source(self, event: Event) -> tuple[str, int]:
-        return event.topic, event.offset
+    def sources(self, event: Event) -> list[tuple[str, int]]:
+        return [(event.topic, event.offset)]
+
+    def may_leave_nothing(self, topic: str, record: StoredRecord) -> bool:
+        return False
 
     def is_deduplicated(self, record: StoredRecord) -> bool:
         return b'"kind":"tick"' not in (record.value or b"")

@@ -54,6 +54,9 @@ class Machine:
     def fold(self, state: Overlay, value: bytes) -> None:
         """Not used."""
 
+    def complete(self, state: Overlay, context: Context, out: Output) -> None:
+        """Each record has its events already."""
+
     def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         count = state.table(COUNT).get("n") or 0
         out.send("totals", context.partition, None, b"%d to %d" % (count, last_sequence))

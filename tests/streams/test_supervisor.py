@@ -111,6 +111,18 @@ def test_partitions_follow_the_assignment() -> None:
     run(check)
 
 
+def test_what_a_processor_knew_is_collected_before_the_next_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def check(world: World) -> None:
+        monkeypatch.setattr("streams.supervisor.collect_all", lambda: world.journal.append("collect"))
+        await world.assign(0)
+        world.supervisor.revoked()
+        await world.assign(1)
+        assert world.journal[-3:] == ["end 0", "collect", "start 1"]
+        assert world.journal.count("collect") == 1, "where there was nothing before, nothing is left of it"
+
+    run(check)
+
+
 def test_a_new_processor_waits_until_the_old_one_has_ended() -> None:
     async def check(world: World) -> None:
         await world.assign(0)

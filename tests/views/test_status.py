@@ -136,8 +136,8 @@ def test_a_database_that_does_not_answer_is_asked_again_and_then_given_up(monkey
         return None
 
     consumer = SimpleNamespace(subscribe=lambda *_args, **_options: None, start=nothing, stop=nothing)
-    monkeypatch.setattr("agents.views.follow._consumer", lambda _settings: consumer)
-    monkeypatch.setattr("agents.views.follow._pause", pause)
+    monkeypatch.setattr("agents.views.follow.follower", lambda *_args, **_options: consumer)
+    monkeypatch.setattr("agents.views.follow.pause", pause)
     monkeypatch.setattr(Follower, "_turn", turn)
     followed = Follower(Settings(max_failures=5), cast(ViewStore, None))
     with pytest.raises(Unavailable):

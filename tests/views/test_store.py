@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +12,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import event, select, update
+from sqlalchemy import URL, event, select, update
 
 from agents.views.chunk import Chunk, LogGap, Position
-from agents.views.database import NoViews, Unavailable, WrongSchema
-from agents.views.store import ViewStore
+from agents.views.database import NoViews, Unavailable, WrongSchema, connect
+from agents.views.store import ViewStore, open_store
 from agents.views.tables import BALANCES, ENTRIES, SCHEMA, SCHEMA_VERSION
 from streams.settings import Settings
 from tests.ledger.profiles import runs
@@ -242,3 +244,44 @@ def test_a_store_that_is_gone_or_none(tmp_path: Path) -> None:
         (tmp_path / name).unlink(missing_ok=True)
     with pytest.raises(Unavailable, match="file is not a database"):
         store_at(tmp_path)
+
+
+def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
+    """Two workers make the file at once: SQLite waits for no lock where it changes to a write-ahead log."""
+    path = tmp_path / "views.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE t (n)")
+    other.execute("BEGIN IMMEDIATE")
+    release = threading.Timer(0.3, other.execute, ["COMMIT"])
+    release.start()
+    try:
+        with connect(URL.create("sqlite", database=str(path))).connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    finally:
+        release.join()
+        other.close()
+
+
+def test_tables_that_another_worker_makes_at_the_same_time_are_waited_for(tmp_path: Path) -> None:
+    """Who has looked for them cannot wait in SQLite for who is making them: it looks again until they are there."""
+    path = tmp_path / "views.sqlite"
+    first, second = (open_store(Settings(data_dir=tmp_path, namespace="wallet.")) for _ in range(2))
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("PRAGMA journal_mode=WAL")
+    other.execute("BEGIN IMMEDIATE")
+
+    def make() -> None:
+        other.execute("COMMIT")
+        first.prepare()
+
+    maker = threading.Timer(0.3, make)
+    maker.start()
+    try:
+        second.prepare()
+        maker.join()
+        assert second.position(0) == first.position(0) == Position()
+    finally:
+        maker.join()
+        other.close()
+        first.close()
+        second.close()

@@ -22,11 +22,13 @@ from agents.ledger.operations.dispute import decide_dispute
 from agents.ledger.operations.enable_asset import decide_enable_asset
 from agents.ledger.operations.fail import decide_fail
 from agents.ledger.operations.fee import decide_fee
+from agents.ledger.operations.lock import decide_lock
 from agents.ledger.operations.open_sub_wallet import decide_open_sub_wallet
 from agents.ledger.operations.open_wallet import decide_open_wallet
 from agents.ledger.operations.refund import decide_refund
 from agents.ledger.operations.release import decide_release
 from agents.ledger.operations.release_quarantine import decide_release_quarantine
+from agents.ledger.operations.require_step_up import decide_require_step_up
 from agents.ledger.operations.resolve_dispute import decide_resolve_dispute
 from agents.ledger.operations.return_ import decide_return
 from agents.ledger.operations.reverse import decide_reverse
@@ -72,4 +74,6 @@ OPERATIONS: Final[dict[str, Decide]] = {
     "set_tier": decide_set_tier,
     "set_wallet_state": decide_set_wallet_state,
     "release_quarantine": decide_release_quarantine,
+    "lock": decide_lock,
+    "require_step_up": decide_require_step_up,
 }

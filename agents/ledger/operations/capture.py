@@ -12,7 +12,7 @@ from agents.ledger.draft import Draft, Named
 from agents.ledger.guards import balance_overflow, find_named, is_deferred, over_rail, refuse_funds
 from agents.ledger.holds import end_hold
 from agents.ledger.journals import Journal, has_room_after, post_moves
-from agents.ledger.limits import over_cap, spendable_minor
+from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.state import LedgerState, Wallet
 from agents.ledger.transaction import Transaction
@@ -97,6 +97,11 @@ def _taken(
         if hold.captured_minor + amount_minor > most_minor:
             message = f"still held {hold.remaining_minor}, asked for {amount_minor}"
             return draft.reject(Code.EXCEEDS_REMAINING, message, "amount_minor")
+        # Policy lets it be more, so that there are terms.
+        asset, counted_minor = authorization.asset, hold.remaining_minor
+        refused = refuse_limits(draft, state, wallet, reference, asset, amount_minor, counted_minor)
+        if refused is not None:
+            return refused
     fee = charge(wallet, reference, "capture", authorization.asset, amount_minor) if reference.fees else None
     if excess_minor or fee is not None:
         account = available(authorization.wallet_id, authorization.sub_wallet)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from agents.ledger.accounts import available
 from agents.ledger.charges import charge, minor_of, paid
 from agents.ledger.draft import Draft
-from agents.ledger.exchanging import exchange_for, exchanged
+from agents.ledger.exchanging import exchange_for, exchanged, refuse_moved
 from agents.ledger.guards import balance_overflow, refuse_assets, refuse_escrow, refuse_funds, refuse_wallet
 from agents.ledger.journals import has_room_after, post_moves
 from agents.ledger.limits import refuse_cap, spendable_minor
@@ -27,17 +27,20 @@ def decide_convert(
         refuse_wallet(draft, wallet, leaving=True)
         or refuse_assets(draft, wallet, command.asset, command.to_asset, reference)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
-        or refuse_funds(draft, spendable_minor(state, wallet, account, command.asset), needed_minor)
     )
     if refused:
         return refused
-    pair, least_minor = (command.asset, command.to_asset), command.min_to_amount_minor
-    exchange = exchange_for(draft, reference, pair, command.amount_minor, command.rate_id, least_minor)
+    exchange = exchange_for(draft, reference, (command.asset, command.to_asset), command.amount_minor, command.rate_id)
+    covered_minor = spendable_minor(state, wallet, account, command.asset)
     if isinstance(exchange, LedgerEvent):
-        return exchange
-    capped = refuse_cap(draft, state, wallet, reference, exchange.to_asset, exchange.to_minor)
-    if capped is not None:
-        return capped
+        return refuse_funds(draft, covered_minor, needed_minor) or exchange
+    refused = (
+        refuse_cap(draft, state, wallet, reference, exchange.to_asset, exchange.to_minor)
+        or refuse_funds(draft, covered_minor, needed_minor)
+        or refuse_moved(draft, exchange, command.min_to_amount_minor)
+    )
+    if refused is not None:
+        return refused
     moves = (
         (account, command.asset, -command.amount_minor),
         *exchanged(exchange),

@@ -1,4 +1,7 @@
-"""`debit`: money out over a rail. Instant: available -> rail, settled. Deferred: available -> outgoing, processed."""
+"""`debit`: money out over a rail. Instant: available -> rail, settled. Deferred: available -> outgoing, processed.
+
+Over a screened rail: available -> held, initiated, until the verdict.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Final
 
 from agents.ledger.accounts import OUTGOING, RAIL_INSTANT, available, bucket, rail
 from agents.ledger.charges import charge, post_charged
-from agents.ledger.draft import Draft
+from agents.ledger.draft import Draft, Screening
 from agents.ledger.guards import (
     balance_overflow,
     is_deferred,
@@ -17,6 +20,7 @@ from agents.ledger.guards import (
     refuse_rail,
 )
 from agents.ledger.limits import refuse_limits, spendable_minor
+from agents.ledger.screening import wait_for_verdict, why_not_screened
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import Debit
 from schemas.events import LedgerEvent
@@ -51,10 +55,15 @@ def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draf
     if is_instant:
         to, (type_, path) = RAIL_INSTANT, _INSTANT
     else:
+        if (refused := why_not_screened(draft, reference.rails[command.rail])) is not None:
+            return refused
         waits = is_deferred(reference, command.rail)
         to = bucket(command.wallet_id, command.sub_wallet, OUTGOING) if waits else rail(command.rail)
         type_, path = over_rail(waits)
     journal = post_charged(state, account, to, command.asset, command.amount_minor, fee)
     if journal is None:
         return balance_overflow(draft)
-    return draft.event(type_, path=path, journal=journal, rail=command.rail, fee=fee)
+    event = draft.event(type_, path=path, journal=journal, rail=command.rail, fee=fee)
+    if not is_instant and draft.screening is Screening.ASKED and reference.rails[command.rail].screening:
+        return wait_for_verdict(state, draft, event, reference.rails[command.rail])
+    return event

@@ -31,6 +31,7 @@ from schemas.events import (
 )
 from schemas.lifecycle import FAILED_AT_ONCE, PROCESSED_AT_ONCE, SETTLED_AT_ONCE, Verb
 from schemas.partitioning import partition_of
+from schemas.rails import INSTANT
 from schemas.reference import Reference
 
 
@@ -102,17 +103,23 @@ def decide_refund(
     if isinstance(amount_minor, LedgerEvent):
         return amount_minor
     if original.payer is None:
-        return _over_rail(state, draft, original, account, amount_minor, fee)
+        return _over_rail(state, draft, original, account, amount_minor, fee, reference)
     back = payback_of(original, original.payer, account, amount_minor, fee)
     return pay_back(state, draft, back, reference)
 
 
 def _over_rail(
-    state: LedgerState, draft: Draft, original: Original, account: str, amount_minor: int, fee: Fee | None
+    state: LedgerState,
+    draft: Draft,
+    original: Original,
+    account: str,
+    amount_minor: int,
+    fee: Fee | None,
+    reference: Reference,
 ) -> LedgerEvent:
     of = original.named.transaction
-    waits = of.rail is not None
-    from_, to = rail(None), account
+    waits = _is_waited_for(of.rail, reference)
+    from_, to = rail(of.rail), account
     if waits:
         from_, to = rail_pending(of.rail), bucket(of.wallet_id, of.sub_wallet, INCOMING)
     returned_minor = fee_returned_minor(of, amount_minor)
@@ -130,6 +137,12 @@ def _over_rail(
     )
     event.fee_returned_minor = returned_minor or None
     return event
+
+
+def _is_waited_for(name: str | None, reference: Reference) -> bool:
+    """True where the original's rail settles later, or is not configured any more: then only its word settles."""
+    found = INSTANT if name is None else reference.rails.get(name)
+    return found is None or found.settlement == "deferred"
 
 
 def pay_back(

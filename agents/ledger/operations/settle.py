@@ -6,7 +6,7 @@ settled goes back. The rail's fee is ours: fees -> rail.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from agents.ledger.accounts import FEES, INCOMING, OUTGOING, SUSPENSE, available, bucket, rail, rail_pending
 from agents.ledger.draft import Draft, Named
@@ -21,6 +21,8 @@ from schemas.money import INT64_MAX
 from schemas.reference import Reference
 from schemas.settlement_updates import Settle
 
+_SAID_BEFORE: Final = "the rail has said so under this reference before"
+
 
 def decide_settle(
     state: LedgerState, wallet: Wallet, command: Settle, draft: Draft, _reference: Reference
@@ -30,6 +32,9 @@ def decide_settle(
     if isinstance(named, LedgerEvent):
         contradicted = _contradicted(state, command, draft, named)
         return named if contradicted is None else contradicted
+    if named.transaction.has_reference(Verb.SETTLE, command.rail_reference):
+        # It was said while the transaction waited, and was booked against suspense then.
+        return draft.note(TRANSACTION_CONFIRMED, named, _SAID_BEFORE)
     amount_minor = named.transaction.amount_minor
     settled_minor = amount_minor if command.settled_minor is None else command.settled_minor
     if settled_minor > amount_minor:
@@ -91,7 +96,7 @@ def _contradicted(state: LedgerState, command: Settle, draft: Draft, rejection: 
         return None
     named = Named(command.transaction_id, transaction)
     if transaction.has_reference(Verb.SETTLE, command.rail_reference):
-        return draft.note(TRANSACTION_CONFIRMED, named, "the rail has said so under this reference before")
+        return draft.note(TRANSACTION_CONFIRMED, named, _SAID_BEFORE)
     minor = transaction.amount_minor if command.settled_minor is None else command.settled_minor
     over, fee_minor = rail(transaction.rail), command.rail_fee_minor or 0
     to, from_ = (SUSPENSE, over) if is_inflow(transaction) else (over, SUSPENSE)

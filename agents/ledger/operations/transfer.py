@@ -11,7 +11,7 @@ from typing import NamedTuple
 from agents.ledger.accounts import TRANSIT, available
 from agents.ledger.charges import charge, minor_of, paid
 from agents.ledger.draft import Draft
-from agents.ledger.exchanging import exchange_for, exchanged
+from agents.ledger.exchanging import exchange_for, exchanged, refuse_moved
 from agents.ledger.guards import balance_overflow, is_barred, refuse_account, refuse_escrow, refuse_funds
 from agents.ledger.journals import Journal, Move, has_room_after, post, post_moves
 from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
@@ -89,23 +89,24 @@ def decide_transfer(
     sent = _sent(command, draft, reference, account, fee)
     if isinstance(sent, LedgerEvent):
         return sent
-    payee = state.wallets.get(command.to_wallet_id)
     context = draft.context
-    if payee is None:
-        owner = partition_of(command.to_wallet_id, context.partitions)
-        if owner != context.partition:
-            return _start_saga(state, command, draft, sent, owner)
-    return _move_at_once(state, payee, command, draft, sent, reference)
+    owner = partition_of(command.to_wallet_id, context.partitions)
+    if owner != context.partition:
+        return _start_saga(state, command, draft, sent, owner)
+    return _move_at_once(state, state.wallets.get(command.to_wallet_id), command, draft, sent, reference)
 
 
 def _sent(command: Transfer, draft: Draft, reference: Reference, account: str, fee: Fee | None) -> _Sent | LedgerEvent:
     """What is sent, exchanged where the payee is to get another asset; or the rejection where there is no rate."""
     if command.to_asset is None or command.to_asset == command.asset:
         return _Sent(account, fee, None, command.asset, command.amount_minor)
-    pair, least_minor = (command.asset, command.to_asset), command.min_to_amount_minor
-    exchange = exchange_for(draft, reference, pair, command.amount_minor, command.rate_id, least_minor)
+    pair = (command.asset, command.to_asset)
+    exchange = exchange_for(draft, reference, pair, command.amount_minor, command.rate_id)
     if isinstance(exchange, LedgerEvent):
         return exchange
+    moved = refuse_moved(draft, exchange, command.min_to_amount_minor)
+    if moved is not None:
+        return moved
     return _Sent(account, fee, exchange, exchange.to_asset, exchange.to_minor)
 
 
@@ -194,6 +195,7 @@ def send_leg(draft: Draft, event: LedgerEvent, owner: int) -> None:
         exchange=exchange,
         fee=event.fee,
         fee_returned_minor=event.fee_returned_minor,
+        parent_transaction_id=event.parent_transaction_id if command.operation in ("refund", "reverse") else None,
         occurred_at=command.occurred_at,
         references=event.references,
         metadata=command.metadata,

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import uvloop
-
 from ops.amounts import Amounts
-from ops.broker import EmbeddedBroker
 from ops.cli.topics import apply_topics
 from ops.demo import stage
-from ops.demo.stop import stoppable
 from ops.demo.story.books import trial_balances
 from ops.demo.story.on_kafka import on_kafka
 from ops.demo.story.page import Page
@@ -30,25 +25,6 @@ from streams.settings import Settings
 
 #: Its own namespace, so that its fees and rates are not those of the load.
 _NAMESPACE: Final = "story."
-
-
-def tell_alone(keep: bool, write: Callable[[str], None], announce: Callable[[str], None]) -> Told:
-    """Tell the story on a broker of its own.
-
-    Raises:
-        BrokerError: the broker cannot be had or started.
-        OperationError: the story did not go as it is written.
-        KeyboardInterrupt: Ctrl-C or SIGTERM; everything is stopped and removed.
-    """
-    with (
-        stoppable() as stop,
-        stage.folder(keep) as folder,
-        EmbeddedBroker(folder / "broker", jvm_options=stage.SHORT_LIVED, announce=announce) as broker,
-        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
-    ):
-        told = runner.run(stop.cancellable(tell(folder, broker.bootstrap_servers, write)))
-        told.kept = str(folder) if keep else None
-    return told
 
 
 async def tell(folder: Path, bootstrap_servers: str, write: Callable[[str], None]) -> Told:

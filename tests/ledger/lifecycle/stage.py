@@ -13,9 +13,11 @@ from tests.ledger.commands import Json, command, credit, open_wallet, set_state
 from tests.ledger.world import DAY_MS, START_MS, Position, World
 
 SEPA = Rail(name="sepa", settlement="deferred")
+#: Its payments wait for screening.
+WIRE = Rail(name="wire", settlement="deferred", screening=True, screening_deadline_s=3_600)
 RATE: Json = {"rate_id": "r-1", "base": "EUR", "quote": "USD", "bid": "1.1", "ask": "1.2", "source": "desk"}
 RATE |= {"valid_from": rfc3339(START_MS), "valid_until": rfc3339(START_MS + 365 * DAY_MS)}
-REFERENCE = Reference(rails={INSTANT.name: INSTANT, SEPA.name: SEPA}).with_record(
+REFERENCE = Reference(rails={rail.name: rail for rail in (INSTANT, SEPA, WIRE)}).with_record(
     FX_RATES, "r-1", json.dumps(RATE).encode()
 )
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from schemas.internal import LegAnswer, encode_internal
 from schemas.lifecycle import Verb
-from tests.ledger.commands import Json, command, operator
+from tests.ledger.commands import Json, command, fraud, operator
 from tests.ledger.lifecycle.stage import AMOUNT_MINOR, PART_MINOR, Seen, Stage
 from tests.ledger.world import Position
 
@@ -24,6 +24,7 @@ FIELDS: Final[dict[Verb, Json]] = {
     Verb.DISPUTE: {"amount_minor": PART_MINOR, "reason": "fraud"},
     Verb.RESOLVE: {"won": True},
     Verb.REVERSE: {},
+    Verb.SCREEN: {"verdict": "allow"},
 }
 _BY_OPERATORS: Final = frozenset({Verb.RESOLVE, Verb.REVERSE})
 #: Asked for under the wallet that has the money to give back.
@@ -37,7 +38,7 @@ BY_PAYEE: Final = frozenset({Verb.ACCEPT, Verb.REFUSE})
 def asked(verb: Verb, seen: Seen, **fields: Any) -> Json:
     """The command of a verb."""
     wallet_id = seen.holder_id if verb in BY_HOLDER else seen.wallet_id
-    make = operator if verb in _BY_OPERATORS else command
+    make = operator if verb in _BY_OPERATORS else fraud if verb is Verb.SCREEN else command
     return make(verb.value, wallet_id, transaction_id=seen.transaction_id, **{**FIELDS[verb], **fields})
 
 

@@ -48,6 +48,8 @@ class Way:
     captured: bool = False
     #: The payee's partition has been told, and has not answered.
     under_way: bool = False
+    #: It waits for the verdict of screening before anything else.
+    screened: bool = False
 
 
 #: The rail settles under the reference that `send` gives.
@@ -211,6 +213,8 @@ def _batch(stage: Stage) -> Seen:
 
 _TO_USD: Final[Json] = {"to_asset": "USD"}
 _SEPA: Final[Json] = {"rail": "sepa"}
+_WIRE: Final[Json] = {"rail": "wire"}
+_ALLOW, _DENY = by(Verb.SCREEN), by(Verb.SCREEN, verdict="deny")
 _CAPTURE_PART: Final = by(Verb.CAPTURE, amount_minor=5)
 
 WAYS: Final[Mapping[str, Mapping[str, Way]]] = {
@@ -226,6 +230,12 @@ WAYS: Final[Mapping[str, Mapping[str, Way]]] = {
         "submitted": Way(_then(_asked("debit", **_SEPA), _SUBMIT), {_P: ()}, submitted=True),
         "returned": Way(_asked("debit"), {_R: (_RETURN,)}),
         **_scheduled("debit"),
+        "screened": Way(
+            _asked("debit", **_WIRE),
+            {_I: (), _P: (_ALLOW,), _S: (_ALLOW, SETTLE), _F: (_DENY,), _C: (_CANCEL,)},
+            screened=True,
+        ),
+        "screened, no verdict": Way(_asked("debit", **_WIRE), {_F: (expire,)}, screened=True),
     },
     "transfer": {
         "here": Way(_HERE, {_S: (), _R: (_REVERSE,)}),

@@ -30,17 +30,21 @@ def credit_of(w: Json, asset: str) -> int:
 
 def of_limits(m: Any, w: Json, c: Json) -> list[Cause]:
     """Refused where an amount, leaving the wallet now, would be more than was agreed."""
+    return of_amount(m, w, c["wallet_id"], c["asset"], c["amount_minor"], 0)
+
+
+def of_amount(m: Any, w: Json, wallet_id: str, asset: str, amount: int, held: int) -> list[Cause]:
+    """The same of an amount of which so much is held, and was counted then."""
     if not w["terms"]:
         return []
-    asset, amount = c["asset"], c["amount_minor"]
     most = limit(m, w, asset, "single_max_minor")
     refused = most is not None and amount > most
     for window, parts in WINDOWS.items():
         now = time_of(m.now).timetuple()[:parts]
-        spent = [one for one in m.spent[c["wallet_id"], asset] if time_of(one[0]).timetuple()[:parts] == now]
-        for name, more, used in (("sum_minor", amount, 1), ("count", 1, 2)):
+        spent = [one for one in m.spent[wallet_id, asset] if time_of(one[0]).timetuple()[:parts] == now]
+        for name, more, used in (("sum_minor", amount - held, 1), ("count", 0 if held else 1, 2)):
             most = limit(m, w, asset, window, name)
-            refused = refused or (most is not None and sum(one[used] for one in spent) + more > most)
+            refused = refused or (most is not None and more > 0 and sum(one[used] for one in spent) + more > most)
     return [("limit_exceeded", "amount_minor")] if refused else []
 
 

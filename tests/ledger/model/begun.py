@@ -29,7 +29,7 @@ def begin(m: Any, p: int, c: Json, id_: str, state: str, moves: Moves, **fields:
     t |= {"asset": c.get("asset"), "amount": c.get("amount_minor") or 0, "state": state, "code": "ok", "rail": None}
     t |= {"to": None, "parent": None, "hold": None, "due": None, "batch": None, "refs": set(), "moves": moves}
     # What refunds give back of its fee; what counts towards limits; what it takes of a hold.
-    t |= {"fee": 0, "counts": 0, "counted": None, "held": 0, "lots": [], **fields}
+    t |= {"fee": 0, "counts": 0, "counted": None, "held": 0, "lots": [], "silence": None, **fields}
     t["account"] = account(t["wallet"], t["sub"] or "main")
     # What its payee gets, what it sends there, and what it gives back of its original's exchange and fee.
     t = {"got": t["amount"], "got_asset": t["asset"], "gives": 0, "gives_fee": 0, **t}
@@ -46,7 +46,7 @@ def begin(m: Any, p: int, c: Json, id_: str, state: str, moves: Moves, **fields:
     t |= {"lots": m.taken, "others": max(0, t["amount"] - sum(lot[2] for lot in m.taken))}
     m.transactions[id_] = t
     if t["counts"] and m.wallets[t["wallet"]]["terms"]:
-        t["counted"] = [m.now, t["counts"], 1]
+        t["counted"] = [m.now, t["counts"], 0 if t["operation"] == "capture" else 1]
         m.spent[t["wallet"], t["asset"]].append(t["counted"])
     if parent and t["operation"] in COUNTED:
         parent[COUNTED[t["operation"]]] += t["amount"]
@@ -84,6 +84,11 @@ def debit(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     amount, purse, asset = c["amount_minor"], (c["wallet_id"], c["sub_wallet"]), c["asset"]
     to = account(*purse, "outgoing") if waits else "system/rail:instant"
     fee, back = charge(m, c)
+    if c["rail"] in m.screened:
+        deadline_s, silence = m.screened[c["rail"]]
+        moves = [(account(*purse), asset, -amount - fee), (account(*purse, "held"), asset, amount + fee)]
+        waiting = {"rail": rail, "due": m.now + deadline_s * 1_000, "silence": silence, "counts": amount}
+        return begin(m, p, c, id_, "initiated", moves, **waiting)
     moves = [(account(*purse), asset, -amount), (to, asset, amount), *paid(fee, purse, asset)]
     return begin(m, p, c, id_, "processed" if waits else "settled", moves, rail=rail, fee=back, counts=amount)
 
@@ -147,8 +152,6 @@ def convert(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     exchanged = exchange(m, c)
     if isinstance(exchanged, str):
         return exchanged
-    if over_cap(m, c["wallet_id"], c["to_asset"], exchanged[0]):
-        return "limit_exceeded amount_minor"
     purse, asset, to_asset, (fee, back) = (c["wallet_id"], c["sub_wallet"]), c["asset"], c["to_asset"], charge(m, c)
     moves = [(account(*purse), asset, -c["amount_minor"]), *exchanged[1], (account(*purse), to_asset, exchanged[0])]
     moves += paid(fee, purse, asset)

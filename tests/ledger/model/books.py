@@ -111,8 +111,13 @@ class Books:
             moves = [(*key, minor) for key, minor in sums.items()]
         after = self.post(p, moves, room=False)
         assert after is not None
-        rewards.give_back(self, t, t["amount"] + MAX)
-        self.uncount(t, t["counts"], 1)
+        is_held_again = t["operation"] == "capture" and t["parent"]["hold"] is not None
+        rewards.give_back(self, t, t["amount"] + MAX, held_again=is_held_again)
+        self.uncount(t, t["counts"], 0 if t["operation"] == "capture" else 1)
+        if t["operation"] == "capture" and t["parent"]["hold"] is None:
+            parent = t["parent"]
+            parent["captured"] -= t["amount"]
+            self.uncount(parent, t["held"], 0 if parent["captured"] else 1)
         return after
 
     def uncount(self, t: Json, minor: int, times: int) -> None:
@@ -140,6 +145,7 @@ class Books:
         after = self.post(self.owner(t["wallet"]), moves, room=False)
         rewards.give_back(self, t, hold["left"])
         self.uncount(t, hold["left"], 0 if hold["captured"] else 1)
+        t["captured"] = hold["captured"]
         t.update(state="settled" if hold["captured"] else "canceled", code=code, hold=None, due=None)
         return update(t, after or [])
 
@@ -156,6 +162,8 @@ def may_come(t: Json, asset: str) -> int:
     """
     if t["hold"]:
         return int(t["hold"]["left"]) if asset == t["asset"] else 0
+    if t["silence"]:
+        return sum(minor for name, of, minor in t["moves"] if of == asset and name.endswith("/held"))
     took, aside = 0, 0
     for name, of, minor in t["moves"]:
         if of == asset and name.startswith(t["account"][:-9]):

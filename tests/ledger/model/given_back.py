@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.ledger.model import rewards
 from tests.ledger.model.agreed import credit_of
-from tests.ledger.model.begun import FULL, Done, begin, paid, rail_of
+from tests.ledger.model.begun import COUNTED, FULL, Done, begin, paid, rail_of
 from tests.ledger.model.books import TRANSIT, Json, Moves, account, remaining, state_of, update
 from tests.ledger.model.refusals import charge, named
 
@@ -15,7 +15,7 @@ def share(of: Json, whole: int, back: int, amount: int) -> int:
     """Of what an original cost or gave for another asset, the part that goes back with an amount: pro rata, floored."""
     if of["refunded"] + of["reversed"] + amount == of["settled"]:
         return whole - back
-    return int(whole * amount // of["settled"])
+    return min(int(whole * amount // of["settled"]), whole - back)
 
 
 def refund(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
@@ -77,7 +77,7 @@ def count_forced(m: Any, t: Json, own: str) -> None:
 
 
 def follow(m: Any, of: Json) -> list[Json]:
-    """The original, after what acted on it; the payer's partition is told nothing of it."""
+    """The original, after what acted on it; its requester is told of it in the payer's partition."""
     before, of["state"] = of["state"], state_of(of)
     if before == of["state"]:
         return []
@@ -87,13 +87,24 @@ def follow(m: Any, of: Json) -> list[Json]:
     return [] if "took" in of else [update(of, [])]
 
 
+def taken_back_elsewhere(m: Any, t: Json) -> list[Json]:
+    """In the payer's partition: the original counts what has come back of it, and its requester is told."""
+    original = m.transactions[t["parent"]["id"]]
+    original[COUNTED[t["operation"]]] += t["amount"]
+    original["fee_back"] += t["gives_fee"]
+    original["given_back"] += t["gives"]
+    rewards.give_back(m, original, t["amount"] if original["got_asset"] == original["asset"] else t["gives"])
+    return follow(m, original) if t["operation"] == "reverse" else []
+
+
 def dispute(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     of = named(m, p, c)["t"]  # type: ignore[index]
     amount = remaining(of) if c.get("amount_minor") is None else c["amount_minor"]
     purse, asset = (of["wallet"], of["sub"]), of["asset"]
     from_ = account(*purse) if of["operation"] == "credit" else "system/chargebacks"
     fields = {"parent": of, "asset": asset, "sub": of["sub"], "amount": amount}
-    moves = [(from_, asset, -amount), (account(*purse, "disputed"), asset, amount)]
+    fee = charge(m, c, asset, amount)[0] if of["operation"] == "credit" else 0
+    moves = [(from_, asset, -amount), (account(*purse, "disputed"), asset, amount), *paid(fee, purse, asset)]
     done = begin(m, p, c, id_, "disputed", moves, **fields)
     if isinstance(done, str):
         return done

@@ -9,7 +9,7 @@ from typing import Any
 from tests.ledger.model import rewards
 from tests.ledger.model.agreed import over_cap
 from tests.ledger.model.books import MAX, TRANSIT, After, Books, Cause, Json, account, own, say, update
-from tests.ledger.model.given_back import back_to, follow
+from tests.ledger.model.given_back import back_to, follow, taken_back_elsewhere
 from tests.ledger.model.operations import OPERATIONS, first_of, of_scheduling, schedule
 from tests.ledger.model.prices import Prices, ms_of
 from tests.ledger.model.refusals import payee_refuses
@@ -29,6 +29,8 @@ class Model(Books):
     def __init__(self, owner: Callable[[str], int], known: set[str], reference: Json, retained_ms: int, portions: Json):
         super().__init__(owner)
         self.known, self.rails, self.tiers = known, reference["rails"], reference["tiers"]
+        #: Rail -> deadline in s, what silence does; none while something is executed that has its verdict.
+        self.screened = self.all_screened = reference["screened"]
         self.prices = Prices(reference["rates"], reference["schedules"])
         self.retained_ms, self.bucket_ms = retained_ms, retained_ms // 5
         #: Scope of a key -> when it was used, the command, its answer.
@@ -79,6 +81,8 @@ class Model(Books):
     def causes_of_any(self, c: Json, key: str, first: Json | None, w: Json | None) -> list[Cause]:
         """Why a command is refused whatever it asks for: what is known without looking at its wallet."""
         found = [(name, c[name] is None or least <= c[name] <= MAX) for name, least in AMOUNTS.items() if name in c]
+        for number, item in enumerate(c.get("items", ())):
+            found.append((f"items.{number}.amount_minor", 1 <= item["amount_minor"] <= MAX))
         causes: list[Cause] = [("amount_out_of_range", name) for name, fits in found if not fits]
         if key != c["wallet_id"]:
             causes.append(("key_mismatch", "wallet_id"))
@@ -109,7 +113,9 @@ class Model(Books):
             return say(c, code, field), []
         t, after, following = done
         state, code = (t["state"], t["code"]) if t else (None, "ok")
-        answer = {**say(c, code if state == "failed" else "ok"), "state": state}
+        # Only what this command has begun: a rail may settle what failed long ago, and is not told why it did.
+        failed = t is not None and t["state"] == "failed" and t["id"] == id_
+        answer = {**say(c, code if failed else "ok"), "state": state}
         return {**answer, "id": t["id"] if t else id_, "balances": own(c["wallet_id"], after)}, following
 
     # ---- time ----------------------------------------------------------------------------------------
@@ -123,9 +129,17 @@ class Model(Books):
 
     def end_all(self, p: int, due: list[Json]) -> list[Json]:
         """Holds end, rewards expire, what was scheduled is done; unless what came before has put it off."""
-        return [self.end(p, t) for t in due if t["due"] and t["due"] <= self.now]
+        ended = [self.end(p, t) for t in due if t["due"] and t["due"] <= self.now]
+        return [told for told in ended if told is not None]
 
-    def end(self, p: int, t: Json) -> Json:
+    def end(self, p: int, t: Json) -> Json | None:
+        if t["silence"]:
+            t["due"] = None
+            if t["silence"] == "review":
+                return None
+            back = self.taken_back(p, t)
+            t |= {"state": "failed", "code": "screening_denied", "silence": None}
+            return update(t, back)
         if t["hold"]:
             return self.end_hold(t, "hold_expired")
         if t["operation"] != "reward":
@@ -150,6 +164,8 @@ class Model(Books):
         if cause is None or cause[0] == "payee_refused":
             done = do(self, p, t["c"], t["id"], refused=cause is not None)
             if not isinstance(done, str):
+                # What a rail has said too early stays booked.
+                (done[0] or {})["refs"] |= t["refs"]
                 return update(done[0] or {}, done[1])
             cause = done.split()[0], None
         t["code"] = cause[0]
@@ -200,6 +216,9 @@ class Model(Books):
             side |= {"state": "settled" if takes else "failed", "code": "ok", "parent": None, "moves": []}
             side |= {"due": None, "lots": [], "counted": None, "account": to}
             self.received[t["id"]] = {**t, **side}
+            self.sent.append((p, self.owner(t["wallet"]), ("answer", t)))
+            is_back = takes and t["operation"] in ("refund", "reverse")
+            return taken_back_elsewhere(self, t) if is_back else []
         self.sent.append((p, self.owner(t["wallet"]), ("answer", t)))
         return []
 

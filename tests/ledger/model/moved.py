@@ -70,7 +70,7 @@ def settle(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     amount, reference = t["amount"], f"settled {c['rail_reference']}"
     settled = amount if c.get("settled_minor") is None else c["settled_minor"]
     rail, sign = rail_of(t), -1 if is_inflow(t) else 1
-    if is_said_again(c, t):
+    if is_said_again(c, t) or reference in t["refs"]:
         if reference not in t["refs"]:
             over = [(rail, sign * settled + fee), ("system/suspense", -sign * settled), ("system/fees", -fee)]
             if m.post(p, of(t["asset"], over)) is None:
@@ -94,6 +94,11 @@ def settle(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
         rewards.give_back(m, t["parent"], settled)
     elif not is_inflow(t):
         rewards.give_back(m, t, amount - settled)
+        # Of a capture what was taken beyond its authorization first, then what that has counted.
+        own_part = min(amount - settled, t["counts"])
+        m.uncount(t, own_part, 0)
+        if t["operation"] == "capture":
+            m.uncount(t["parent"], amount - settled - own_part, 0)
     return moved(t, "settled", after)
 
 
@@ -113,11 +118,28 @@ def return_(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
         return FULL
     t["refs"].add(reference)
     t["returned"] += returned
+    if not is_inflow(t):
+        rewards.give_back(m, t, returned)
     if is_inflow(t) and returned:
         count_forced(m, {"wallet": t["wallet"], "asset": asset, "amount": returned, "state": "settled"}, own)
     if t["operation"] == "refund":
         m.forget_child(t, returned, wholly=False)
     return moved(t, state_of(t), after)
+
+
+def screen(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
+    """A verdict: what was held is back, and then it is done as if it were asked for now, or has failed."""
+    t = m.transactions[c["transaction_id"]]
+    after = m.taken_back(p, t)
+    t |= {"silence": None, "due": None, "moves": [], "lots": [], "counts": 0, "counted": None}
+    answered = {**t, "code": "ok"}
+    if c["verdict"] == "deny":
+        t |= {"state": "failed", "code": "screening_denied"}
+        return answered, after, [update(t, [])]
+    m.screened = {}
+    told = m.execute(p, t)
+    m.screened = m.all_screened
+    return answered, after, [told]
 
 
 def resolve_dispute(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
@@ -133,8 +155,8 @@ def resolve_dispute(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done
     if after is None:
         return FULL
     original["disputed"] -= amount
-    if is_credit and won:
-        rewards.give_back(m, t, amount)
+    if won:
+        rewards.give_back(m, t if is_credit else original, amount)
     state = "settled" if won is is_credit else "reversed"
     original["charged_back"] += amount if state == "reversed" else 0
     done = moved(t, state, after)

@@ -17,13 +17,14 @@ from tests.ledger.model.begun import (
     convert,
     credit,
     debit,
+    exchange,
     reward,
     take_fee,
     transfer,
 )
 from tests.ledger.model.books import Cause, Json
 from tests.ledger.model.given_back import dispute, refund, reverse
-from tests.ledger.model.moved import cancel, fail, release, resolve_dispute, return_, settle, submit
+from tests.ledger.model.moved import cancel, fail, release, resolve_dispute, return_, screen, settle, submit
 from tests.ledger.model.prices import ms_of
 from tests.ledger.model.refusals import (
     causes_of,
@@ -61,6 +62,8 @@ def change(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
         w["assets"].add(c["asset"])
     elif c["operation"] == "set_wallet_state":
         w["state"] = c["state"]
+    elif c["operation"] == "lock":
+        w["state"] = "locked"
     elif c["operation"] == "close_wallet":
         w["state"] = "closed"
     elif c["operation"] in ("set_limits", "set_tier"):
@@ -99,6 +102,13 @@ def of_spending(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     return of_account(m, w, c, leaving=True) + of_limits(m, w, c)
 
 
+def of_converting(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
+    exchanged = exchange(m, {**c, "min_to_amount_minor": 1})
+    capped = not isinstance(exchanged, str) and over_cap(m, c["wallet_id"], c["to_asset"], exchanged[0])
+    causes = of_account(m, w, c, leaving=True) + of_posting(m, w, c, field="to_asset")
+    return causes + causes_of(("limit_exceeded", "amount_minor", capped))
+
+
 def of_reward(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     capped = over_cap(m, c["wallet_id"], c["asset"], c["amount_minor"])
     return of_posting(m, w, c) + causes_of(("limit_exceeded", "amount_minor", capped))
@@ -117,7 +127,10 @@ def of_terms(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
 def of_scheduling(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     """What is asked of a command that is for later: the rest is asked at its time."""
     too_far = ms_of(c["execute_at"]) > m.now + 365 * 86_400_000
-    return of_posting(m, w, c) + causes_of(("limit_exceeded", "execute_at", too_far))
+    screened = c["operation"] == "debit" and c["rail"] in m.screened
+    return of_posting(m, w, c) + causes_of(
+        ("illegal_transition", "rail", screened), ("limit_exceeded", "execute_at", too_far)
+    )
 
 
 def schedule(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
@@ -134,7 +147,9 @@ def of_batch(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
         setattr(trial, name, copied)
     trial.sent = []
     for number, item in enumerate(items_of(c)):
-        cause = _elsewhere(m, item) or do_item(trial, p, item, f"trial {number}")
+        # Done on the copy only: of both reasons the first one by its code.
+        both = _elsewhere(m, item), do_item(trial, p, item, f"trial {number}")
+        cause = first_of([one for one in both if one])
         if cause:
             return [(cause[0], f"items.{number}.{cause[1]}" if cause[1] else f"items.{number}")]
     return []
@@ -146,8 +161,6 @@ def items_of(c: Json) -> list[Json]:
 
 
 def _elsewhere(m: Any, item: Json) -> Cause | None:
-    if not 1 <= item["amount_minor"] < 2**63:
-        return "amount_out_of_range", "amount_minor"
     if item.get("to_wallet_id", item["wallet_id"]) != item["wallet_id"]:
         return "illegal_in_batch", "to_wallet_id"
     return ("illegal_in_batch", "rail") if m.rails.get(item.get("rail")) == "deferred" else None
@@ -194,16 +207,18 @@ OPERATIONS: dict[str, tuple[Refuse, Callable[..., Done]]] = {
         lambda m, p, w, c: of_operators(c) + causes_of(("illegal_transition", "wallet_id", not w["quarantined"])),
         change,
     ),
+    "lock": (lambda m, p, w, c: of_wallet(w), change),
+    "require_step_up": (
+        lambda m, p, w, c: causes_of(("wallet_closed", None, w["state"] == "closed")),
+        change,
+    ),
     "close_wallet": (of_closing, change),
     "set_limits": (of_terms, change),
     "set_tier": (of_terms, change),
     "credit": (of_credit, credit),
     "debit": (of_spending, debit),
     "authorize": (of_spending, authorize),
-    "convert": (
-        lambda m, p, w, c: of_account(m, w, c, leaving=True) + of_posting(m, w, c, field="to_asset"),
-        convert,
-    ),
+    "convert": (of_converting, convert),
     "fee": (lambda m, p, w, c: of_account(m, w, c, leaving=True), take_fee),
     "reward": (of_reward, reward),
     "batch": (of_batch, batch),
@@ -220,4 +235,5 @@ OPERATIONS: dict[str, tuple[Refuse, Callable[..., Done]]] = {
     "reverse": (lambda m, p, w, c: of_transaction(m, p, w, c) + of_operators(c), reverse),
     "resolve_dispute": (lambda m, p, w, c: of_transaction(m, p, w, c) + of_operators(c), resolve_dispute),
     "adjust": (of_adjust, adjust),
+    "screening_verdict": (of_transaction, screen),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from tests.ledger.model.agreed import credit_of
+from tests.ledger.model.agreed import credit_of, of_amount
 from tests.ledger.model.books import Books, Cause, Json, remaining
 
 ADJUSTABLE = re.compile(
@@ -25,6 +25,7 @@ MAY: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "dispute": (("credit", "debit", "capture"), ("settled", "disputed")),
     "reverse": (("credit", "debit", "capture", "transfer", "convert", "fee", "reward"), ("settled",)),
     "resolve_dispute": (("dispute",), ("disputed",)),
+    "screening_verdict": ((), ()),
 }
 #: Only of what goes over a rail, not to a payee.
 NOT_TO_PAYEES = ("cancel", "submit", "settle", "fail", "return", "dispute")
@@ -138,7 +139,7 @@ def may(verb: str, t: Json) -> bool:
     """True where this may be done to a transaction."""
     operations, states = MAY[verb]
     if t["state"] == "initiated":
-        return verb == "cancel"
+        return verb == "cancel" or (verb == "screening_verdict" and t["silence"] is not None)
     is_captured = t["operation"] == "authorize" and t["hold"] and t["hold"]["captured"]
     return (
         t["operation"] in operations
@@ -197,6 +198,7 @@ def of_capture(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     t = (named(m, p, c) or {}).get("t")
     to = c.get("to_wallet_id", ""), c.get("to_sub_wallet", "main")
     causes = causes_of(("malformed", "to_sub_wallet", t and to == (t["wallet"], t["sub"])))
+    causes += causes_of(("illegal_transition", "rail", t and c.get("rail") in m.screened))
     causes += of_transaction(m, p, w, c)
     causes += causes_of(("rail_unknown", "rail", c.get("rail", "instant") not in m.rails))
     if not t or not t["hold"]:
@@ -207,6 +209,8 @@ def of_capture(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     exceeds = asked > left and t["hold"]["captured"] + asked > most
     needed = max(0, asked - left) + charge(m, c, t["asset"], asked)[0]
     funds = spendable(m, c["wallet_id"], t["sub"], t["asset"])
+    if asked > left and not exceeds:
+        causes += of_amount(m, w, t["wallet"], t["asset"], asked, left)
     return causes + causes_of(
         ("exceeds_remaining", "amount_minor", exceeds),
         ("insufficient_funds", "amount_minor", not exceeds and needed and funds < needed),

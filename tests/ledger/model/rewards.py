@@ -29,10 +29,15 @@ def spend(lots: Lots, moves: list[tuple[str, str, int]], first: str | None) -> l
     return taken
 
 
-def give_back(m: Any, t: Json, minor: int) -> None:
-    """So much of a spending comes back: all else before the rewards, of these the latest first."""
+def give_back(m: Any, t: Json, minor: int, *, held_again: bool = False) -> None:
+    """So much of a spending comes back: all else before the rewards, of these the latest first.
+
+    What a capture took of its authorization has been spent by that.
+    """
     others = min(minor, t["others"])
     t["others"] -= others
+    if t["operation"] == "capture" and not held_again:
+        give_back(m, t["parent"], others)
     minor -= others
     for lot in reversed(t["lots"]):
         part = min(minor, lot[2])

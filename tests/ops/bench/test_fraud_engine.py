@@ -6,6 +6,7 @@ import json
 from itertools import pairwise
 from typing import get_args
 
+import pytest
 from click.testing import CliRunner
 
 from agents.fraud.published import RuleBook
@@ -34,6 +35,7 @@ def test_its_facts_have_the_fields_of_live_ones_and_are_the_same_each_time() -> 
     assert any(one[0][0] > other[0][0] for one, other in pairwise(shown)), "some are late"
 
 
+@pytest.mark.slow
 def test_it_measures_and_prints() -> None:
     found = measure_engine(5_000, (10, 50))
     assert found.alerts[25] >= found.alerts[10] > 0

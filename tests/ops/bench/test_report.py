@@ -10,8 +10,10 @@ import pytest
 from rich.console import Console
 
 from ops.bench.fraud_engine import EngineCost
+from ops.bench.fraud_stream import FraudLatency, FraudStream, FraudThroughput
 from ops.bench.holds import Holds
 from ops.bench.latency import Hot, Latency
+from ops.bench.reconcile import ReconcileCost
 from ops.bench.recovery import Recovery
 from ops.bench.report import Bar, Report
 from ops.bench.throughput import Throughput
@@ -45,6 +47,13 @@ def report(**figures: float) -> Report:
         "facts": 35_000,
         "facts_of_many": 10_000,
         "window_us": 20,
+        "lines": 20_000,
+        "files_mb": 300,
+        "one_sum_ms": 50,
+        "all_sums_s": 60,
+        "fraud_events": 8_000,
+        "alert_p99": 300,
+        "obeyed": 2.0,
     }
     at.update(figures)
     made = Report({"cores": 2}, {"python": "3.11"}, {})
@@ -59,6 +68,16 @@ def report(**figures: float) -> Report:
     made.holds = [holds(100_000, 0.1, 4.0), holds(MILLION, at["tick"], at["rows"])]
     made.fraud_engine = EngineCost(
         100_000, {10: at["facts"], 25: at["facts_of_many"]}, {10: 90, 25: 110}, {10: 10.0, 10_000: at["window_us"]}
+    )
+    made.reconcile = ReconcileCost(
+        *(400_000, at["lines"], MILLION, 47_000.0, at["files_mb"]),
+        *(24, at["one_sum_ms"], 20_000_000, at["all_sums_s"]),
+    )
+    made.fraud_stream = FraudStream(
+        FraudThroughput(int(at["fraud_events"] * 10), 25, 10.0, 9.0, 300.0, 4_000),
+        FraudLatency(
+            1_000.0, 27, latency(1_000.0, 50.0).took, latency(1_000.0, at["alert_p99"]).took, 0.4, [0.1, at["obeyed"]]
+        ),
     )
     return made
 
@@ -85,6 +104,13 @@ def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
         "facts/s shown to 10 fraud rules",
         "facts/s shown to 25 fraud rules",
         "times the cost with a full window",
+        "ledger events/s of a fraud worker, 25 rules",
+        "p99 ms from commit to alert at 1,000/s",
+        "s until a published rule is obeyed",
+        "lines/s matched exactly",
+        "ms for sums of 24 candidates",
+        "s for a pass of 20,000,000 sums",
+        "MB for two files of 1,000,000 rows",
     ]
     assert all(bar.holds for bar in bars)
     assert report().ok
@@ -106,6 +132,13 @@ def test_every_promise_is_judged_and_the_bound_itself_holds() -> None:
         ("facts", 34_999, "facts/s shown to 10 fraud rules"),
         ("facts_of_many", 9_999, "facts/s shown to 25 fraud rules"),
         ("window_us", 20.1, "times the cost with a full window"),
+        ("lines", 19_999, "lines/s matched exactly"),
+        ("files_mb", 301, "MB for two files of 1,000,000 rows"),
+        ("one_sum_ms", 51, "ms for sums of 24 candidates"),
+        ("all_sums_s", 61, "s for a pass of 20,000,000 sums"),
+        ("fraud_events", 7_999, "ledger events/s of a fraud worker, 25 rules"),
+        ("alert_p99", 300.1, "p99 ms from commit to alert at 1,000/s"),
+        ("obeyed", 2.01, "s until a published rule is obeyed"),
         ("rss", 600, "times the memory for a log twice as long"),
     ],
 )
@@ -119,6 +152,8 @@ def test_what_was_not_measured_is_not_judged_but_what_failed_is() -> None:
     part = report()
     del part.throughput["faust"], part.throughput["mixed"]
     part.recovery, part.latency, part.hot, part.holds, part.fraud_engine = (), [], None, [], None
+    part.reconcile = None
+    part.fraud_stream = None
     assert [bar.name for bar in part.bars()] == ["times Quix Streams, exactly-once", "of the raw ceiling"]
     assert part.ok
     part.missing["faust"] = "it ended with exit code 1"
@@ -160,6 +195,10 @@ def test_json_has_every_figure_and_tables_show_them() -> None:
     assert value["hot_wallet"]["hot_partition_lag"] == 1_200
     assert value["recovery"][0]["events_per_s"] == 60_000
     assert value["holds"][1]["tick_s"] == [1.0, 2.0, 4.0]
+    assert value["reconcile"]["file_lines_per_s"] == 47_000
+    assert value["fraud_stream"]["throughput"]["events_per_s"] == 8_000
+    assert value["fraud_stream"]["throughput"]["events_per_cpu_s"] == 8_889
+    assert value["fraud_stream"]["latency"]["by_device"]["p99_ms"] == 300
     assert value["bars"][0] == {
         "name": "times plain Faust",
         "value": 25.0,
@@ -171,6 +210,16 @@ def test_json_has_every_figure_and_tables_show_them() -> None:
     for table in report().tables():
         console.print(table)
     text = console.export_text()
-    for shown in ("40,000", "1,000 transfers/s, half to one wallet", "1,200", "60,000", "451", "holds"):
+    for shown in (
+        "40,000",
+        "1,000 transfers/s, half to one wallet",
+        "1,200",
+        "60,000",
+        "451",
+        "holds",
+        "47,000 lines/s",
+        "8,000 ledger events/s, 25 rules",
+        "0.10, 2.00",
+    ):
         assert shown in text
     assert Report({}, {}, {}).tables() == []

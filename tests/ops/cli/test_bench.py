@@ -13,8 +13,8 @@ from ops.cli import main
 
 def test_steps_are_counted_for_the_progress_bar() -> None:
     sizes = Sizes()
-    assert count_steps(sizes, PARTS) == 6 * 3 + 2 + 1 + 1 + 2 + 1
-    assert count_steps(sizes.quick(), PARTS) == 6 + 2 + 1 + 1 + 2 + 1
+    assert count_steps(sizes, PARTS) == 6 * 3 + 2 + 1 + 1 + 2 + 2 + 1
+    assert count_steps(sizes.quick(), PARTS) == 6 + 2 + 1 + 1 + 2 + 2 + 1
     assert count_steps(sizes, ["latency"]) == 2
 
 

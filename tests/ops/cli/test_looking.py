@@ -76,9 +76,23 @@ def test_a_wallet(written: Written) -> None:
     assert "+0.11 EUR" in text.output
 
 
+def test_what_owners_and_requests_say_does_not_steer_a_terminal(kafka: Kafka, namespace: str) -> None:
+    written = Written(kafka, namespace)
+    wallet, steps = HERE[5], len(written.ledger.history)
+    written.ledger.send(operation="open_wallet", wallet_id=wallet, owner_ref="a\x1b[31m\x1b]0;t\x07", assets=["EUR"])
+    written.ledger.send(operation="x\x1b[31m", wallet_id=wallet)
+    written.ledger.run()
+    asyncio.run(write(written.ledger, kafka.bootstrap_servers, namespace, since=steps))
+    shown = written.run("wallet", "show", wallet).stdout
+    assert "owner a\\x1b[31m\\x1b]0;t\\x07)" in shown
+    assert re.search(r"request.dead_lettered +x\\x1b\[31m", shown)
+
+
 def test_a_wallet_without_money_and_one_that_is_not(written: Written) -> None:
     locked = written.run("wallet", "show", HERE[3])
     assert "state       locked" in locked.output
+    assert "by          set_wallet_state at 20" in locked.output
+    assert locked.output.split("set_wallet_state at ")[1].split("\n")[0].endswith("Z: mended")
     missing = written.run("wallet", "show", "nobody-1")
     assert missing.exit_code == 1
     assert "no wallet 'nobody-1' in" in missing.stderr

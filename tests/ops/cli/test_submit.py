@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,24 @@ def test_each_wrong_line_is_told_with_its_file(tmp_path: Path) -> None:
     assert f"\n{file}, line 2: Invalid JSON" in refused.output
 
 
+def test_a_pipe_with_a_wrong_line_is_told(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    threading.Thread(target=pipe.write_text, args=[CREDIT % (1, 1) + "\nnonsense"], daemon=True).start()
+    refused = invoke("submit", str(pipe))
+    assert refused.exit_code == 1
+    assert f"Error: {pipe}, line 2: Invalid JSON" in refused.output
+
+
+def test_a_wrong_line_of_any_length_is_told_in_few_words(tmp_path: Path) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text('{"operation":"' + "x" * 1_000_000 + '"}')
+    refused = invoke("submit", str(file))
+    assert refused.exit_code == 1
+    assert f"{file}, line 1: Input tag 'xxx" in refused.output
+    assert len(refused.output) < 1_000
+
+
 def test_a_folder_that_is_not_amlsims_is_told(tmp_path: Path) -> None:
     refused = invoke("submit", str(tmp_path), "--format", "amlsim")
     assert refused.exit_code == 1
@@ -101,6 +121,19 @@ def test_lines_are_sent_and_their_outcomes_counted(kafka: Kafka, namespace: str,
     done = answered(kafka, namespace, "submit", str(file), "--unchecked", "--wait", "--json")
     value = json.loads(done.stdout)
     assert (value["sent"], value["codes"]) == (2, {"malformed": 1, "ok": 1})
+
+
+@pytest.mark.kafka
+def test_lines_of_a_pipe_are_all_sent(kafka: Kafka, namespace: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    lines = "\n".join([CREDIT % (n, n) for n in range(2_000)])
+    writer = threading.Thread(target=pipe.write_text, args=[lines], daemon=True)
+    writer.start()
+    done = answered(kafka, namespace, "submit", str(pipe), "--wait", "--json")
+    writer.join(10)
+    value = json.loads(done.stdout)
+    assert (value["sent"], value["codes"]) == (2_000, {"ok": 2_000})
 
 
 @pytest.mark.kafka

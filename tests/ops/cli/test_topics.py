@@ -12,7 +12,8 @@ from click.testing import CliRunner, Result
 from ops import admin
 from ops.cli import main
 from ops.topics import Alter, Create
-from schemas.topics import TOPICS, full_name
+from schemas.catalogue import TOPICS
+from schemas.topics import full_name
 from tests.broker import Kafka
 
 
@@ -86,6 +87,8 @@ def test_another_partition_count_is_refused_and_nothing_is_done(kafka: Kafka, na
     assert applied.exit_code == 1
     assert f"! {topic}: has 3 partitions instead of 2: refused" in applied.output
     assert "nothing was done" in applied.output
+    refused = run(kafka, namespace, "apply", "--json", partitions="2")
+    assert (refused.exit_code, loaded(refused)["applied"]) == (1, False)
     assert run(kafka, namespace, "plan", partitions="2").exit_code == 1
     assert f"{len(TOPICS) - 1} to create, 1 to alter, 0 refused" in run(kafka, namespace, "plan", partitions="3").output
     value = loaded(run(kafka, namespace, "apply", "--json", partitions="3"))

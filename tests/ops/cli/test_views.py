@@ -46,6 +46,7 @@ ASKING = (
     ["wallet", "statement", "w"],
     ["wallet", "balance-at", "w", "2026-01-01"],
     ["wallet", "pending", "w"],
+    ["settlement", "readiness"],
     ["owner", "show", "o", "--in", "EUR"],
 )
 
@@ -60,6 +61,22 @@ def test_without_views_one_is_told_how_to_make_them(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "asking makes nothing"
     create_engine(f"sqlite:///{tmp_path}/views.sqlite").connect().execute(text("CREATE TABLE x (y INTEGER)")).close()
     assert "there are no views at" in at(tmp_path, "views", "status").stderr
+
+
+def test_what_could_be_handed_to_rails(tmp_path: Path) -> None:
+    log = life()
+    for operation, minor in (("debit", 2**63 - 1), ("debit", 5), ("credit", 7)):
+        facts: dict[str, Any] = {"operation": operation, "to_state": "processed", "rail": "swift", "asset": "USD"}
+        log.event("transaction.processed", wallet_id="v", transaction_id=f"t{minor}", amount_minor=minor, **facts)
+    applied(tmp_path, log.log)
+    shown = json.loads(at(tmp_path, "settlement", "readiness", "--rail", "swift", "--json").stdout)
+    told = [(one["operation"], one["transactions"], one["amount_minor"]) for one in shown["ready"]]
+    assert told == [("credit", 1, 7), ("debit", 2, 2**63 + 4)]
+    assert [one["partition"] for one in shown["reflects"]] == [0]
+    printed = at(tmp_path, "settlement", "readiness").stdout
+    assert f"debit                    2       {2**63 + 4}  USD" in printed
+    assert "sepa" in printed
+    assert "nothing waits to be handed" in at(tmp_path, "settlement", "readiness", "--rail", "none").stdout
 
 
 def test_views_of_another_version_or_namespace_are_not_read(tmp_path: Path) -> None:

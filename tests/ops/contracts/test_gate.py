@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from ops.contracts.gate import BaseNotFound, main, read_base, verdicts
 from ops.contracts.generate import GENERATED, RELEASED
-from ops.contracts.sources import schemas
+from tests.contracts.codecs import SCHEMAS
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def edit(path: Path, **changes: object) -> None:
 def test_no_change_is_allowed(base: Path) -> None:
     ran = CliRunner().invoke(main, ["--base", str(base)])
     assert ran.exit_code == 0
-    assert ran.output.count("unchanged") == len(schemas())
+    assert ran.output.count("unchanged") == len(SCHEMAS)
 
 
 def test_the_default_base_is_the_release() -> None:
-    assert set(read_base(str(RELEASED))) <= set(schemas())
+    assert set(read_base(str(RELEASED))) <= set(SCHEMAS)
     assert CliRunner().invoke(main, []).exit_code == 0
 
 
@@ -57,7 +57,7 @@ def test_json_for_scripts(base: Path) -> None:
 
 def test_new_and_removed_topics(base: Path) -> None:
     (base / "rails.v1.json").rename(base / "of-yesterday.v1.json")
-    answers = {answer.topic: answer for answer in verdicts(read_base(str(base)), schemas())}
+    answers = {answer.topic: answer for answer in verdicts(read_base(str(base)), SCHEMAS)}
     assert answers["rails"].status == "new"
     assert (answers["of-yesterday"].status, answers["of-yesterday"].allowed) == ("removed", False)
 
@@ -71,7 +71,7 @@ def test_a_git_revision_as_base(tmp_path: Path) -> None:
     ):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
     shutil.rmtree(tmp_path / "schemas")
-    assert read_base("HEAD", tmp_path) == orjson.loads(orjson.dumps(schemas()))
+    assert read_base("HEAD", tmp_path) == orjson.loads(orjson.dumps(SCHEMAS))
 
 
 @pytest.mark.parametrize("base", ["no-such-revision", "--output=x", "/"])

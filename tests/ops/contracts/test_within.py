@@ -7,8 +7,8 @@ import pytest
 
 from ops.contracts import within as module
 from ops.contracts.normal import as_written, normalise
-from ops.contracts.sources import schemas
 from ops.contracts.within import within
+from tests.contracts.codecs import SCHEMAS
 from tests.ops.contracts.cases import APART, INTEGER, STRING, WITHIN, obj
 
 
@@ -48,6 +48,30 @@ def test_what_jsonsubschema_does_not_know_is_decided_by_structure(narrow: Any, w
     assert (back.holds, back.way) == (False, "structure")
 
 
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [
+        pytest.param(
+            {"type": "string", "pattern": "^[A-Z]{1,16}$"},
+            {"type": "string", "pattern": "^[A-Z]{1,16}$", "maxLength": 1},
+            id="a length beside a pattern",
+        ),
+        pytest.param({"type": "string", "minLength": 1, "maxLength": 1}, {"enum": ["a", "bc"]}, id="lengths, values"),
+        pytest.param({"type": "boolean"}, {"enum": ["a", True]}, id="one of the booleans"),
+        pytest.param({"type": "integer", "maximum": 0, "multipleOf": 10}, {"type": "boolean"}, id="multiples"),
+        pytest.param(
+            {"type": "object", "properties": {"c": STRING}, "additionalProperties": {"type": "integer", "minimum": 5}},
+            {"type": "object", "properties": {"c": STRING}, "additionalProperties": False},
+            id="further properties",
+        ),
+    ],
+)
+def test_what_jsonsubschema_wrongly_allows_is_refused(narrow: Any, wide: Any) -> None:
+    answer = within(narrow, wide)
+    assert not answer.holds
+    assert answer.reasons
+
+
 def test_equal_parts_are_not_put_before_jsonsubschema() -> None:
     """The patterns of wallet ids trip its parser; a contract that has them can be judged all the same."""
     wallet = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}
@@ -72,7 +96,7 @@ def test_a_crash_falls_back_to_the_structure(monkeypatch: pytest.MonkeyPatch) ->
     assert within(STRING, INTEGER).way == "structure"
 
 
-@pytest.mark.parametrize("topic", schemas())
+@pytest.mark.parametrize("topic", SCHEMAS)
 def test_every_contract_of_ours_is_within_itself(topic: str) -> None:
-    plain = normalise(schemas()[topic])
+    plain = normalise(SCHEMAS[topic])
     assert within(as_written(plain), plain).holds

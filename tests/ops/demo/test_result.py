@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from ops.demo.balances import BalanceCheck, compare
+from ops.demo.day.told import DayTold
 from ops.demo.result import Result, report
 from ops.demo.story.books import TrialBalance, TrialLine
 from ops.demo.story.told import Told
@@ -59,6 +60,7 @@ def test_it_holds_only_if_everything_does() -> None:
         {"codes": Counter(ok=97, malformed=3)},
         {"replayed": 2},
         {"story": Told(verify_holds=False, verify_line="verify: 1 finding")},
+        {"day": DayTold(day="2026-11-29")},
         {"story": Told(trials=[TrialBalance("EUR", (TrialLine("alice/main/available", 1, 0),))])},
     ],
     ids=str,
@@ -100,6 +102,15 @@ def test_the_story_is_told_of_first() -> None:
     assert result.holds
     assert next(report(result)) == "story       0 steps, 0 outcomes as written; sums to zero in EUR; verify: OK"
     assert result.as_json()["story"]["verify"] == {"holds": True, "line": "verify: OK"}
+
+
+def test_what_is_wrong_with_the_day_is_said() -> None:
+    day = DayTold(day="2026-11-29", verify_line="verify: 1 finding")
+    text = "\n".join(report(dataclasses.replace(_result(), day=day)))
+    assert (
+        "day         0 payouts: ; 0 of 0 exceptions resolved by two people; nothing proven; verify: 1 finding" in text
+    )
+    assert all(f"            WRONG: {problem}" in text for problem in day.problems)
 
 
 def test_balances_are_compared_wallet_by_wallet() -> None:

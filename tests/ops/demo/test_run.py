@@ -1,4 +1,7 @@
-"""`walletstream demo` as a process: it holds, it says so, and it leaves nothing behind, however it ends."""
+"""`walletstream demo` as a process: it holds, it says so, and it leaves nothing behind, however it ends.
+
+Its day of settlement and reconciliation is the test of the three roles together on a real broker.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
+from click.testing import CliRunner
+
+from ops.cli import main
 
 pytestmark = pytest.mark.kafka
 
@@ -48,13 +55,27 @@ def assert_gone(processes: list[psutil.Process]) -> None:
     assert psutil.wait_procs(processes, timeout=10)[1] == []
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(420)
-def test_a_worker_is_killed_and_everything_holds(tmp_path: Path) -> None:
-    with demo(tmp_path, "--json") as process:
+class Whole(NamedTuple):
+    """A demo that has run to its end: what it said, as JSON and to people, and the folder it ran in."""
+
+    said: dict[str, Any]
+    page: str
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    folder = tmp_path_factory.mktemp("demo")
+    with demo(folder, "--json") as process:
         out, err = process.communicate(timeout=400)
     assert process.returncode == 0, f"{out}\n{err}"
-    said = json.loads(out)
+    return Whole(json.loads(out), err, folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(420)
+def test_a_worker_is_killed_and_everything_holds(whole: Whole) -> None:
+    said = whole.said
     assert said["ok"] is True
     assert said["requests"] == said["answered"] > 12_000
     assert said["doubled"] == said["unsettled"] == said["balances"]["wrong"] == 0
@@ -63,11 +84,39 @@ def test_a_worker_is_killed_and_everything_holds(tmp_path: Path) -> None:
     assert said["replayed"] > 0
     assert said["verify"]["line"].startswith("verify: OK")
     assert said["story"]["ok"] is True
-    assert "Trial balance" in err
-    assert "kill -9 ledger-2" in err
-    assert "ledger-2 started again" in err
-    assert (tmp_path / "demo.png").read_bytes().startswith(b"\x89PNG")
-    assert list((tmp_path / "tmp").glob("walletstream-*")) == []
+    assert "Trial balance" in whole.page
+    assert "kill -9 ledger-2" in whole.page
+    assert "ledger-2 started again" in whole.page
+    assert (whole.folder / "demo.png").read_bytes().startswith(b"\x89PNG")
+    assert list((whole.folder / "tmp").glob("walletstream-*")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(420)
+def test_a_day_in_the_life(whole: Whole) -> None:
+    day = whole.said["day"]
+    assert day["problems"] == []
+    lines = {
+        (one["book"], one["relation"], one["side"]): (one["matched"], one["exception"], one["expected"])
+        for one in day["lines"]
+    }
+    assert lines == {
+        ("ach", "ledger-bank", "ledger"): (7, 0, 0),
+        ("ach", "ledger-bank", "bank"): (7, 0, 0),
+        # The short and the laden one with what was written off of each; what the partner has not reported may come.
+        ("sepa", "ledger-partner", "ledger"): (4, 4, 1),
+        ("sepa", "ledger-partner", "partner"): (4, 3, 0),
+        # The bank has the funding and two payouts so far.
+        ("sepa", "partner-bank", "partner"): (3, 0, 4),
+        ("sepa", "partner-bank", "bank"): (3, 0, 0),
+    }
+    places = [tuple(one["places"]) for one in day["transactions"]]
+    assert sorted(places) == [("amount_under",), ("expected",), ("fee_variance",), *[("matched",)] * 9]
+    assert {one["name"]: one["failed_attempts"] > 0 for one in day["rails"]} == {"sepa": False, "ach": True}
+    verdicts = {one.get("statement_account", one["kind"]): one["verdict"] for one in day["proofs"]}
+    due = {"safeguarding": "surplus", "ach": "agrees", "sepa": "explained"}
+    assert {name: verdicts[name] for name in due} == due
+    assert "     surplus                              24.65 EUR, which is writeoffs 24.65 EUR\n" in whole.page
 
 
 @pytest.mark.parametrize(
@@ -90,6 +139,12 @@ def test_a_signal_leaves_no_process_and_no_file(tmp_path: Path, signum: signal.S
     assert err.strip().endswith("Aborted!")
     assert_gone(started)
     assert list((tmp_path / "tmp").glob("walletstream-*")) == []
+
+
+def test_each_part_is_alone() -> None:
+    done = CliRunner().invoke(main, ["demo", "--story", "--day"])
+    assert done.exit_code == 2
+    assert "--story and --day are each alone" in done.output
 
 
 def test_killed_itself_it_takes_its_processes_along(tmp_path: Path) -> None:

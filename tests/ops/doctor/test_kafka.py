@@ -12,7 +12,7 @@ from ops import admin
 from ops.cli.topics import apply_topics
 from ops.doctor import Finding, Level, diagnose
 from ops.doctor.kafka import broker_faults, clock_finding, isolation_advice, speed_finding
-from schemas.topics import TOPICS
+from schemas.catalogue import TOPICS
 from streams.settings import Settings
 from tests.broker import Kafka
 

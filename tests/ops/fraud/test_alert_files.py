@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import pytest
 
+from agents.fraud.alerts import alert_id
 from agents.fraud.told import exact_text
 from schemas.fraud_alerts import decode_alert
 from tests.ops.fraud.trying import OWN_MEAN, Trial, rule
@@ -36,8 +37,38 @@ def test_alerts_as_the_stream_has_them(tried: Trial) -> None:
     assert (alert.occurrences, alert.observed, alert.limit, alert.normal) == (2, "9", "4.5", "1.5")
     assert (alert.first_seen, alert.last_seen) == ("2026-03-01T00:00:05.000Z", "2026-03-01T00:00:06.000Z")
     assert alert.window_from == "2026-01-30T00:00:06.000Z"
-    assert alert.evidence == ("row 1", "row 2", "row 3", "row 4", "row 5", "row 6", "row 7")
+    assert alert.evidence == ("row 7", "row 6", "row 5", "row 4", "row 3", "row 2", "row 1")
+    assert (alert.wallet_id, alert.amount_minor, alert.asset) == ("a", 4, "EUR")
+    assert (alert.action_result, alert.links) == (None, {})
     assert alert.sentence.startswith("Wallet a: amount 9 minor units of EUR is above 4.5")
+
+
+def test_lists_that_matched_are_told_as_on_the_stream(tried: Trial) -> None:
+    tried.rules = [rule("listed", filter={"field": "to_wallet_id", "op": "in_list", "value": "shops"})]
+    shops = [{"name": "shops", "version": 7, "purpose": "watch", "entries": ["s"]}]
+    path = tried.folder / "alerts.json"
+    tried.report("--lists", tried.write("lists.json", shops), "--alerts-json", path)
+    found = json.loads(path.read_text())
+    assert [each["row"] for each in found] == [1, 2, 3, 4, 5, 6, 7]
+    (match,) = found[0]["matches"]
+    assert match == {"field": "to_wallet_id", "name": "shops", "version": 7, "entry": "s"}
+
+
+def test_rows_that_say_where_they_come_from_make_the_alerts_of_the_stream(tried: Trial) -> None:
+    """Two facts of one time are in the order of their places, whatever that of the rows is; and ids say so."""
+    tried.rows("at,customer,partition,offset", [(1, "a", 1, 8), (1, "a", 0, 9), (1, "a", 0, 5), (1, "a", "x", 5)])
+    tried.rules = [rule("each")]
+    tried.mapping = {"time": "at", "wallet_id": "customer"}
+    tried.mapping |= {"source_partition": "partition", "source_offset": "offset"}
+    path = tried.folder / "alerts.json"
+    report = tried.report("--alerts-json", path)
+    assert report["bad_rows"] == 1
+    assert "source_partition: 'x' is no whole number" in report["first_bad_rows"][0]["reason"]
+    found = json.loads(path.read_text())
+    assert [(each["row"], each["evidence"]) for each in found] == [(3, ["0:5"]), (2, ["0:9"]), (1, ["1:8"])]
+    assert found[0]["alert_id"] == alert_id(("each", 1), ("wallet_id",), ("a",), (1_000, 0, 5, 0))
+    del tried.mapping["source_offset"]
+    assert "map both to columns, or neither" in tried.refused()
 
 
 def test_alerts_as_a_table(tried: Trial) -> None:

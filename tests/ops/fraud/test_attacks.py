@@ -155,6 +155,7 @@ def test_too_few_days_are_refused() -> None:
         attacked("refund-abuse", 1, Size(days=30))
 
 
+@pytest.mark.slow
 def test_files_are_what_a_backtest_takes(tmp_path: Path) -> None:
     arguments = ["--out", str(tmp_path / "a"), "--people", "100", "--days", "36", "--attacks", "2", "--seed", "9"]
     shown = CliRunner().invoke(main, ["fraud", "attacks", *arguments])

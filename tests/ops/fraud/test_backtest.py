@@ -101,7 +101,7 @@ def test_rows_later_than_allowed_are_left_out_and_counted(trial: Trial) -> None:
 
 
 def test_precision_and_recall_by_labels(trial: Trial) -> None:
-    labels = ["1", "0", "TRUE", "no", "", "y", "False", "Yes"]
+    labels = ["1", "0", "TRUE", "Legit", "", "y", "False", "Fraud"]
     trial.rows(HEADER + ",bad", [(at(n), "a" if n < 6 else "b", "s", n, label) for n, label in enumerate(labels)])
     trial.rules = [counting("third", 3, 60), counting("never", 100, 60)]
     report = trial.report("--labels", "bad")

@@ -89,6 +89,9 @@ def test_times_are_read_as_they_are_written(t_ms: int) -> None:
     assert (
         time_ms(text) == time_ms(text[:-1]) == time_ms(text[:-1] + "+00:00") == time_ms(text.replace("T", " ")) == t_ms
     )
+    whole = text[:19]
+    for written in (whole, whole + "Z", whole + "+00:00", whole.lower() + "z", f" {whole}Z "):
+        assert time_ms(written) == t_ms - t_ms % 1_000
 
 
 @pytest.mark.parametrize(
@@ -110,7 +113,21 @@ def test_times_in_many_forms(text: str, t_ms: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["now", "2026-13-01", "2026-02-29", "23.11.2026", "11/23/2026", "2026", "9" * 50, "1e40"]
+    "text",
+    [
+        "now",
+        "2026-13-01",
+        "2026-02-29T00:00:00Z",
+        "2026-01-01T24:00:00Z",
+        "2026-01-01T00:60:00Z",
+        "2026-01-01T00:00:61",
+        "2026-02-29",
+        "23.11.2026",
+        "11/23/2026",
+        "2026",
+        "9" * 50,
+        "1e40",
+    ],
 )
 def test_what_is_no_time(text: str) -> None:
     if text == "2026":

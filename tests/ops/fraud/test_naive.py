@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from agents.fraud.history import History
 from ops.fraud import backtest, watching
 from tests.ops.fraud.trying import OWN_MEAN, Trial, of, rule
 
@@ -188,6 +189,22 @@ def test_each_rule_fires_where_a_naive_reading_of_it_does(
         assert of(report, rule_id)["alert_rows"] == expected, rule_id
 
 
+@pytest.mark.parametrize("order", ["reversed", "shuffled"])
+def test_rows_out_of_order_are_shown_in_order(trial: Trial, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
+    """Nothing is looked at twice: with full windows that would take as long as there are rows, for each row."""
+    monkeypatch.setattr(backtest, "_ROWS_AT_A_TIME", 17)
+    monkeypatch.setattr(History, "_place_late", None)
+    rows = drawn(7)
+    rows = rows[::-1] if order == "reversed" else random.Random(1).sample(rows, len(rows))
+    trial.rows(HEADER, [((START + timedelta(seconds=row[0])).isoformat(), *row[1:]) for row in rows])
+    trial.mapping = MAPPING
+    trial.rules = [case[0] for case in CASES.values()]
+    report = trial.report()
+    for rule_id, (_, key, window_s, says, include) in CASES.items():
+        assert of(report, rule_id)["alert_rows"] == fired(rows, key, window_s, says, include), rule_id
+
+
+@pytest.mark.slow
 def test_processes_find_what_one_finds(trial: Trial) -> None:
     """Two by two keys, with a label, against older rules, with the alerts themselves."""
     trial.rows(

@@ -25,6 +25,7 @@ def plan(tmp_path: Path) -> Plan:
     return Plan(table, {"time": "at", "wallet_id": "who"}, [rules])
 
 
+@pytest.mark.slow
 def test_how_far_the_slowest_is(plan: Plan) -> None:
     told: list[int] = []
     outcome = run_plan(plan, scan(plan), 2, told.append)
@@ -33,6 +34,7 @@ def test_how_far_the_slowest_is(plan: Plan) -> None:
     assert told[-1] == outcome.seen.events == 30_000
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed(plan: Plan) -> None:
     def kill(_rows: int) -> None:
         for process in multiprocessing.active_children():
@@ -43,6 +45,7 @@ def test_a_process_that_is_killed(plan: Plan) -> None:
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_read_the_table(plan: Plan) -> None:
     scanned = scan(plan)
     plan.transactions.unlink()

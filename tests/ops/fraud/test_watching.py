@@ -32,7 +32,7 @@ def test_memory_is_bounded_by_the_window(monkeypatch: pytest.MonkeyPatch) -> Non
     watched = Watched(rules(counting("same", 61, 60), counting("each", 2, 60, key=["to_wallet_id"])), 5_000)
     most = 0
     for row in range(1, 3_001):
-        watched.take((row * 1_000, 0, row), {"wallet_id": "a", "to_wallet_id": f"s{row}"})
+        watched.take((row * 1_000, 0, row), {"wallet_id": "a", "to_wallet_id": f"s{row}"}, row)
         if row % 20 == 0:
             watched.show(silent)
             watched.forget()
@@ -48,7 +48,7 @@ def test_what_is_not_forgotten_too_early(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(watching, "_FEW", 0)
     watched = Watched(rules(counting("three", 3, 60)), 30_000)
     for number, second in enumerate([100, 159, 189, 159], start=1):
-        watched.take((second * 1_000, 0, number), {"wallet_id": "a"})
+        watched.take((second * 1_000, 0, number), {"wallet_id": "a"}, number)
         watched.show(silent)
         watched.forget()
     # At row 4 the window is (99, 159]: rows 1, 2 and 4. At row 3 it is (129, 189]: 2, 4 and 3.
@@ -66,7 +66,7 @@ def test_each_key_is_of_one_share() -> None:
     for share in range(4):
         watched = Watched(rules(rule("all")), 0, share, 4)
         for number in range(1_000):
-            watched.take((number, 0, number), {"wallet_id": f"w{number}"})
+            watched.take((number, 0, number), {"wallet_id": f"w{number}"}, number)
         watched.show(silent)
         found += [alert.key for alert in watched.found()["all"].alerts]
     assert sorted(found) == sorted(key for _, key in keys)

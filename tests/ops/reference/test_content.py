@@ -16,13 +16,13 @@ from ops.reference.settings import settings_page
 from ops.reference.structs import type_name, undescribed
 from ops.reference.topics import topics_page
 from ops.verify.findings import Check
+from schemas.catalogue import TOPICS
 from schemas.codes import MEANING, Code
 from schemas.commands import OPERATIONS
 from schemas.contract import Command, OnTransaction, OperatorCommand
 from schemas.events import EVENT_TYPES, LedgerEvent
 from schemas.lifecycle import MOVES, TRANSITIONS, State, Verb
 from schemas.outcomes import Outcome, WalletBalances
-from schemas.topics import TOPICS
 from streams import metrics
 from streams.seal import Seal, Span
 from streams.settings import Settings

@@ -10,11 +10,11 @@ from ops.reference.fields import model_fields
 from ops.reference.operations import operation_page, operations_index
 from ops.reference.pages import PAGES
 from ops.story.examples import the_story
+from schemas.catalogue import topic_named
 from schemas.commands import OPERATIONS, Authorize, Capture
 from schemas.lifecycle import TRANSITIONS, State
 from schemas.postings import POSTINGS
 from schemas.rejections import codes_of
-from schemas.topics import topic_named
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS)
 

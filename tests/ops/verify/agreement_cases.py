@@ -197,4 +197,37 @@ AGREEMENT_CASES: list[tuple[str, Check, Tamper]] = [
         Check.NOT_AS_ASKED,
         edit_event({"type": "wallet.state_changed", "operation": "close_wallet"}, wallet={"state": "active"}),
     ),
+    (
+        "a locked wallet is said to be active",
+        Check.NOT_AS_ASKED,
+        edit_event({"type": "wallet.state_changed", "operation": "lock"}, wallet={"state": "active"}),
+    ),
+    (
+        "a lock is said to be the operators'",
+        Check.NOT_AS_ASKED,
+        edit_event({"type": "wallet.state_changed", "operation": "lock"}, operation="set_wallet_state"),
+    ),
+    (
+        "a lock for another rule",
+        Check.NOT_AS_ASKED,
+        edit_event(
+            {"type": "wallet.state_changed", "operation": "lock"},
+            request=lambda asked: {**asked, "rule_ids": ["velocity-in"]},
+        ),
+    ),
+    (
+        "step-up changes the wallet",
+        Check.NOT_AS_ASKED,
+        edit_event({"type": "wallet.step_up_required"}, wallet={"state": "locked"}),
+    ),
+    (
+        "a lock is written as step-up",
+        Check.NOT_AS_ASKED,
+        edit_event(
+            {"type": "wallet.state_changed", "operation": "lock"},
+            type="wallet.step_up_required",
+            operation="require_step_up",
+            wallet=None,
+        ),
+    ),
 ]

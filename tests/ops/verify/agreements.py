@@ -161,6 +161,8 @@ def _agreed(do: Teller) -> None:
         paid = do("transfer", payer, amount_minor=6, to_wallet_id=OTTO, **EUR)
         do("debit", OTTO, amount_minor=19, **EUR)
         do("refund", OTTO, paid)
+    for operation in ("require_step_up", "lock"):
+        do(operation, OTTO, rule_ids=["velocity-out"])
     do("set_limits", KARL, limits={})
     do("close_wallet", KARL)
     do("open_wallet", HERE[7], owner_ref="o", assets=["EUR"])

@@ -13,6 +13,7 @@ import orjson
 
 from agents.ledger.machine import LedgerMachine
 from schemas import topics
+from schemas.catalogue import TOPICS
 from schemas.clock import rfc3339
 from schemas.partitioning import partition_of
 from streams.batch import Batch, BatchDecider, Progress
@@ -68,7 +69,7 @@ class Ledger:
         self.partitions = partitions
         self.machine = machine or LedgerMachine()
         self.topics: dict[str, list[list[LogRecord]]] = {
-            t.name: [[] for _ in range(partitions)] for t in topics.TOPICS if t.co_partitioned
+            t.name: [[] for _ in range(partitions)] for t in TOPICS if t.co_partitioned
         }
         self.ends: dict[tuple[str, int], int] = {}
         self.stores = [DictStore() for _ in range(partitions)]

@@ -300,6 +300,16 @@ OPERATION_CASES: list[tuple[str, Check, Tamper]] = [
         edit_event({"type": "transfer.received", "operation": "capture"}, operation="transfer"),
     ),
     (
+        "a refund takes back another transfer where it arrives",
+        Check.SAGA_DIFFERS,
+        edit_event({"type": "transfer.received", "operation": "refund"}, parent_transaction_id="0" * 32),
+    ),
+    (
+        "who paid is not told that it was taken back",
+        Check.ANSWER_MISSING,
+        without(OUTCOMES, kind="update", operation="transfer", state="reversed"),
+    ),
+    (
         "a leg is told to be of another kind",
         Check.NOT_AS_ASKED,
         edit_of(topics.INTERNAL_COMMANDS, {"kind": "capture"}, kind="refund"),

@@ -41,6 +41,7 @@ REVERSED: Fields = {**SETTLED, "operation": "reverse", "wallet_id": CAROL, "exch
 ENDED: Fields = {"type": "transaction.settled", "operation": "transfer", "from_state": "processed"}
 FAILED: Fields = {"type": "transaction.failed", "operation": "transfer", "from_state": "processed"}
 TAKEN: Fields = {"type": "transaction.settled", "operation": "fee", "wallet_id": CAROL}
+CONTESTED: Fields = {"type": "transaction.disputed", "operation": "dispute", "wallet_id": DORA}
 HELD: Fields = {**SENT, "operation": "authorize", "wallet_id": FRED}
 
 
@@ -160,6 +161,19 @@ PRICE_CASES: list[tuple[str, Tamper]] = [
     (
         "a fee of a move",
         edited(FAILED, fee={"schedule": "s", "version": 1, "asset": "EUR", "amount_minor": 5}),
+    ),
+    ("a fee of a dispute that is not posted", edited({**CONTESTED, "fee": _has}, entries=without_fee)),
+    (
+        "a fee of who contests a payment of their own",
+        edited(
+            {**CONTESTED, "fee": None},
+            fee={"schedule": "s", "version": 1, "asset": "EUR", "amount_minor": 5},
+            entries=lambda entries: [
+                *entries,
+                {"account": f"{DORA}/main/available", "asset": "EUR", "debit_minor": 5},
+                {"account": "system/fees", "asset": "EUR", "credit_minor": 5},
+            ],
+        ),
     ),
     ("a fee that is not given back when it fails", edited(FAILED, entries=without_fee)),
     (

@@ -17,7 +17,7 @@ from tests.ops.verify.teller import Teller
 
 EVERYBODY = (ALICE, BERT, CAROL, DORA, BOB, EVE, FRED, GUS)
 _USD: dict[str, Any] = {"to_asset": "USD"}
-_CHARGED = ("credit", "debit", "transfer", "authorize", "capture", "convert", "refund")
+_CHARGED = ("credit", "debit", "transfer", "authorize", "capture", "convert", "refund", "dispute")
 
 
 def prices() -> Reference:
@@ -28,7 +28,7 @@ def prices() -> Reference:
     reference = reference.with_record(topics.FX_RATES, "r1", orjson.dumps(rate))
     for number, operation in enumerate(_CHARGED):
         schedule = {"name": operation, "version": 1, "operation": operation, "asset": "EUR"}
-        schedule |= {"refundable": operation not in ("credit", "authorize", "refund")}
+        schedule |= {"refundable": operation not in ("credit", "authorize", "refund", "dispute")}
         schedule |= {"tiers": [{"flat_minor": number + 1, "basis_points": 100}]}
         reference = reference.with_record(topics.FEE_SCHEDULES, operation, orjson.dumps(schedule))
     return reference
@@ -89,6 +89,8 @@ def _over_rails(do: Teller) -> None:
     disputed = do("debit", DORA, amount_minor=90, **EUR)
     do("resolve_dispute", DORA, do("dispute", DORA, disputed, amount_minor=30, reason="fraud"), won=False)
     do("refund", DORA, disputed)
+    contested = do("dispute", DORA, do("credit", DORA, amount_minor=70, **EUR), amount_minor=20, reason="fraud")
+    do("resolve_dispute", DORA, contested, won=True)
     do("settle", DORA, do("credit", DORA, amount_minor=60, **SEPA), rail_reference="r1")
 
 

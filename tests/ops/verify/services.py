@@ -189,9 +189,21 @@ def _agreements(do: Teller) -> None:
         do("set_limits", wallet, limits={})
         do("credit", wallet, amount_minor=5, **EUR)
     do("set_wallet_state", BERT, state="locked")
+    _fraud(do)
     empty = "empty-1"
     do("open_wallet", empty, owner_ref="o", assets=["EUR"])
     do("close_wallet", empty)
+
+
+def _fraud(do: Teller) -> None:
+    """What the fraud role orders: of a wallet that is open, twice, and of the same once it is closed."""
+    alert: dict[str, Any] = {"rule_ids": ["velocity-out"], "alert_id": "a-1", "reason": "Too much in an hour."}
+    do("open_wallet", "locked-1", owner_ref="o", assets=["EUR"])
+    for operation in ("require_step_up", "lock", "lock"):
+        do(operation, "locked-1", **alert)
+    do("set_wallet_state", "locked-1", state="closed")
+    for operation in ("require_step_up", "lock"):
+        do(operation, "locked-1", **alert)
 
 
 def _all_of(do: Teller, wallet: str) -> int:

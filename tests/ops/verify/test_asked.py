@@ -10,7 +10,7 @@ import pytest
 from ops.verify.asked import Asked, read_by_contract, read_quickly
 from ops.verify.findings import Check
 from schemas.commands import CONTRACTS
-from schemas.topics import OPERATOR_COMMANDS
+from schemas.topics import FRAUD_COMMANDS, OPERATOR_COMMANDS
 from schemas.topics import SETTLEMENT_UPDATES as UPDATES
 from schemas.topics import TRANSACTION_REQUESTS as REQUESTS
 from tests.ops.verify.honest import Ledger
@@ -78,6 +78,9 @@ def test_it_knows_every_field_of_every_command_in_canonical_order() -> None:
                 **MONEY,
             },
         ),
+        (FRAUD_COMMANDS, {"operation": "lock", "rule_ids": ["b", "a"], "alert_id": "é", **WALLET}),
+        (FRAUD_COMMANDS, {"operation": "require_step_up", "rule_ids": ["a"], "reason": "r", **WALLET}),
+        (FRAUD_COMMANDS, {"operation": "screening_verdict", "verdict": "deny", "rule_ids": [], **ON}),
         (UPDATES, {"operation": "submit", "batch_id": "b", **ON}),
         (
             UPDATES,
@@ -96,7 +99,7 @@ def test_a_command_of_another_topic_is_none() -> None:
     value = orjson.dumps({"operation": "set_wallet_state", "state": "locked", **OPERATORS, **WALLET})
     assert read_quickly(REQUESTS, value) is None
     assert read_by_contract(REQUESTS, value) is None
-    assert read_by_contract("fraud-commands", value) is None
+    assert read_by_contract(FRAUD_COMMANDS, value) is None
 
 
 ODD = [

@@ -17,6 +17,7 @@ from streams.seal import is_seal
 from tests.ops.verify.forger import make_fit
 from tests.ops.verify.frauds import CREDIT, DEBIT, ENDED, GIVEN_BACK, RECEIVED, SENT, edit_event, forward_more, times
 from tests.ops.verify.operations import operations
+from tests.ops.verify.screened import screened
 from tests.ops.verify.services import services
 from tests.ops.verify.story import HERE, THERE, audit, story
 from tests.ops.verify.tamper import EVENTS, edit, locate
@@ -194,7 +195,8 @@ def test_a_record_that_grows_while_it_is_forwarded_is_found() -> None:
 
 def test_every_move_of_an_honest_ledger_has_its_row() -> None:
     seen = set()
-    for records in [*story().topics[EVENTS], *operations().topics[EVENTS], *services().topics[EVENTS]]:
+    ledgers = (story(), operations(), services(), screened())
+    for records in [records for ledger in ledgers for records in ledger.topics[EVENTS]]:
         for record in records:
             value = record.value or b""
             if is_seal(value):

@@ -200,3 +200,13 @@ def test_what_hinders_it_is_said(kafka: Kafka, namespace: str) -> None:
     away = _cli(Kafka("127.0.0.1:1", "given"), namespace)
     assert away.exit_code == 2
     assert "no Kafka broker answers at 127.0.0.1:1" in away.stderr
+
+
+def test_an_audit_that_is_interrupted_has_found_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ops.verify.run.verify", interrupted)
+    result = CliRunner().invoke(main, ["verify", "--json"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "Aborted!" in result.stderr

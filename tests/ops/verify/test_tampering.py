@@ -25,6 +25,8 @@ from tests.ops.verify.frauds import (
 from tests.ops.verify.log_cases import LOG_CASES
 from tests.ops.verify.operation_cases import OPERATION_CASES
 from tests.ops.verify.operations import operations
+from tests.ops.verify.screened import screened
+from tests.ops.verify.screening_cases import SCREENING_CASES
 from tests.ops.verify.service_cases import SERVICE_CASES, SERVICES_NOT_AS_ASKED
 from tests.ops.verify.services import services
 from tests.ops.verify.story import audit, codes, story
@@ -57,6 +59,16 @@ def test_is_found_among_all_operations(check: Check, tamper: Tamper) -> None:
 )
 def test_is_found_among_services(check: Check, tamper: Tamper) -> None:
     ledger = services()
+    tamper(ledger)
+    assert check in audit(ledger, chunk=10_000).counts
+
+
+@pytest.mark.parametrize(
+    ("check", "tamper"), [case[1:] for case in SCREENING_CASES], ids=[case[0] for case in SCREENING_CASES]
+)
+def test_is_found_among_payments_that_wait(check: Check, tamper: Tamper) -> None:
+    ledger = screened()
+    assert audit(ledger, chunk=10_000).counts == {}
     tamper(ledger)
     assert check in audit(ledger, chunk=10_000).counts
 
@@ -108,6 +120,26 @@ def test_a_finding_says_where(tamper: Tamper, expected: str) -> None:
     assert finding.offset is not None
     assert finding.sentence
     assert f"offset {finding.offset}" in finding.place
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"recorded_at": ""},
+        {"recorded_at": "2026-13-45T99:00:00.000Z"},
+        {"recorded_at": "9999-12-31T23:59:59.999Z"},
+        {"code": "ok-ish"},
+    ],
+)
+def test_an_event_of_nonsense_does_not_stop_the_audit(changes: dict[str, Any]) -> None:
+    ledger = story()
+    edit_event(DEBIT, **changes)(ledger)
+    doubled(OUTCOMES, code="insufficient_funds")(ledger)
+    report = audit(ledger)
+    assert Check.ANSWER_TWICE in report.counts
+    (finding,) = [finding for finding in report.findings if finding.check == Check.UNDECODABLE]
+    assert "cannot be followed" in finding.sentence
+    assert finding.offset is not None
 
 
 def test_one_tampered_byte_is_one_break_of_the_chain() -> None:

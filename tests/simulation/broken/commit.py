@@ -15,7 +15,7 @@ from streams.persist import changes_of, forget_old_buckets
 from streams.ports import Changes, LogPosition, Mark
 from streams.processor import PartitionProcessor
 from streams.restore import Restored
-from streams.table_views import BucketedView, TableView
+from streams.table_views import TableView
 from tests.simulation.broken.registry import Patch, often, without
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import MemoryWriter
@@ -120,10 +120,10 @@ def _(patch: Patch) -> None:
         if kept is not None:
             for view, old in zip(restored.state.views, kept.views, strict=True):
                 if isinstance(view, TableView):
-                    for key, value in old.changes.items():
-                        view.put(cast(str, key), value)
+                    for key, value in cast(TableView[Any], old).changes.items():
+                        view.put(key, value)
                 else:
-                    view._changes.update(cast(BucketedView[Any], old)._changes)
+                    view._changes.update(cast(Any, old)._changes)
         self.__dict__["kept"] = restored.state
         return restored
 

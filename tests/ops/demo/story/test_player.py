@@ -33,6 +33,9 @@ UNTOLD = {
     "release_quarantine",
     "adjust",
     "return",
+    "lock",
+    "require_step_up",
+    "screening_verdict",
 }
 
 

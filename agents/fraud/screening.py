@@ -1,0 +1,157 @@
+"""Payments that wait for screening: what rules say of each, wherever their keys live, becomes one verdict. Pure.
+
+The partition of the payer's wallet shows the payment to the rules that live here, and asks the partitions to which it
+sends the fact. Once all of them have answered it judges: one active rule that locks denies; one that asks for a review
+or for step-up leaves it to an analyst; else the payment may go. Silence, of a partition or of an analyst, is the
+ledger's to end, by the policy of the rail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from agents.fraud.engine import Change
+from agents.fraud.state import subject_of
+from agents.fraud.turn import Turn
+from schemas.fraud_events import PAYMENT_ANSWERED, PAYMENT_ASKED, PAYMENT_JUDGED, FraudEvent, Gate
+from schemas.fraud_feedback import PaymentVerdict
+from schemas.fraud_internal import ScreenedFact, encode_fraud_internal
+from schemas.partitioning import partition_of
+from schemas.topics import FRAUD_COMMANDS, FRAUD_INTERNAL
+from streams.machine import InputRecord
+
+if TYPE_CHECKING:
+    from agents.fraud.taking import ArrivedFact
+
+#: Actions of rules -> what they say of a payment that waits.
+_DENIES: Final = frozenset({"lock"})
+_REVIEWS: Final = frozenset({"review", "step_up"})
+#: As many rules as a command names at most.
+_MOST_RULES: Final = 20
+#: Said in place of a rule where none has seen a payment, for it came later than is allowed.
+_UNSEEN: Final = "late"
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def ask(
+    turn: Turn, record: InputRecord, arrived: ArrivedFact, changes: Sequence[Change] | None, others: tuple[int, ...]
+) -> None:
+    """A payment waits: judge it, or note whom it was sent to.
+
+    Args:
+        changes: what the rules that live here say of it; None where none has seen it.
+        others: partitions to which it is sent.
+    """
+    deny, review = _said(turn, arrived, changes)
+    transaction_id, wallet_id = str(arrived.fact["transaction_id"]), str(arrived.fact["wallet_id"])
+    gate = Gate(transaction_id, wallet_id, others, deny, review)
+    _next(turn, record, gate, PAYMENT_ASKED)
+
+
+def answer(turn: Turn, arrived: ArrivedFact, changes: Sequence[Change] | None) -> None:
+    """Tell the partition of the payer's wallet what the rules that live here say."""
+    deny, review = _said(turn, arrived, changes)
+    transaction_id = str(arrived.fact["transaction_id"])
+    said = ScreenedFact(transaction_id=transaction_id, partition=turn.context.partition, deny=deny, review=review)
+    wallet = str(arrived.fact["wallet_id"]).encode()
+    turn.out.send(FRAUD_INTERNAL, arrived.partition, wallet, encode_fraud_internal(said))
+
+
+def take_answer(turn: Turn, record: InputRecord, said: ScreenedFact) -> None:
+    """Another partition has answered; nothing happens where all is said already."""
+    gate = turn.state.gates.get(said.transaction_id, turn.context.recorded_at_ms)
+    if gate is None or gate.is_judged or said.partition not in gate.waits_for:
+        return
+    gate = msgspec.structs.replace(
+        gate,
+        waits_for=tuple(each for each in gate.waits_for if each != said.partition),
+        deny=_joined(gate.deny, said.deny),
+        review=_joined(gate.review, said.review),
+    )
+    _next(turn, record, gate, PAYMENT_ANSWERED)
+
+
+def take_verdict(turn: Turn, record: InputRecord, said: PaymentVerdict) -> None:
+    """An analyst's word goes to the ledger, whatever rules say: it refuses what waits no more."""
+    context = turn.context
+    gate = turn.state.gates.get(said.transaction_id, context.recorded_at_ms)
+    event = FraudEvent(
+        type=PAYMENT_JUDGED,
+        cause=turn.cause(record),
+        gate=msgspec.structs.replace(gate or Gate(said.transaction_id, said.subject), waits_for=(), is_judged=True),
+        verdict=said.verdict,
+        by=said.by,
+        reason=said.reason,
+        recorded_at=context.recorded_at,
+    )
+    turn.write(event, said.subject.encode())
+    rules = () if gate is None else (*gate.deny, *gate.review)
+    # Each word is a command of its own; the same record decided again is not.
+    key = f"{said.transaction_id}:{context.topic}-{context.partition}-{record.offset}"
+    _send(turn, said.subject, said.transaction_id, said.verdict, rules, key)
+
+
+def _next(turn: Turn, record: InputRecord, gate: Gate, type_: str) -> None:
+    """Keep what is said so far; once nobody is asked any more, judge."""
+    verdict = None
+    if not gate.waits_for:
+        verdict = "deny" if gate.deny else "review" if gate.review else "allow"
+        gate = msgspec.structs.replace(gate, is_judged=True)
+    event = FraudEvent(
+        type=PAYMENT_JUDGED if verdict else type_,
+        cause=turn.cause(record),
+        gate=gate,
+        verdict=verdict,
+        recorded_at=turn.context.recorded_at,
+    )
+    turn.write(event, gate.wallet_id.encode())
+    if verdict in ("allow", "deny"):
+        _send(turn, gate.wallet_id, gate.transaction_id, verdict, gate.deny, f"{gate.transaction_id}:rules")
+
+
+def _send(turn: Turn, wallet_id: str, transaction_id: str, verdict: str, rules: Sequence[str], key: str) -> None:
+    command: dict[str, Any] = {
+        "operation": "screening_verdict",
+        "idempotency_key": key,
+        "wallet_id": wallet_id,
+        "transaction_id": transaction_id,
+        "verdict": verdict,
+        "rule_ids": list(rules[:_MOST_RULES]),
+    }
+    partition = partition_of(wallet_id, turn.context.partitions)
+    turn.out.send(FRAUD_COMMANDS, partition, wallet_id.encode(), _encode(command))
+
+
+def _said(
+    turn: Turn, arrived: ArrivedFact, changes: Sequence[Change] | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Ids of the rules that fire on this very payment and speak against it, and of those that want a review."""
+    if changes is None:
+        return (), (_UNSEEN,)
+    deny: list[str] = []
+    review: list[str] = []
+    this = (arrived.t_ms, arrived.partition, arrived.offset)
+    for change in changes:
+        rule = change.rule.rule
+        if change.fire is None or change.entry.order[:3] != this or rule.state != "active":
+            continue
+        if _is_snoozed(turn, rule.rule_id, subject_of(change.key), arrived.t_ms):
+            continue
+        if rule.action in _DENIES:
+            deny.append(rule.rule_id)
+        elif rule.action in _REVIEWS:
+            review.append(rule.rule_id)
+    return _joined((), tuple(deny)), _joined((), tuple(review))
+
+
+def _is_snoozed(turn: Turn, rule_id: str, subject: str, t_ms: int) -> bool:
+    until_ms = turn.state.snoozes.get(f"{rule_id} {subject}")
+    return until_ms is not None and t_ms < until_ms
+
+
+def _joined(before: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    """Each id once, in order: the same whoever answers first."""
+    return tuple(sorted({*before, *more}))

@@ -1,0 +1,1 @@
+"""Reconciliation: what the ledger says against what partners and banks say."""

@@ -1,0 +1,337 @@
+"""A book is matched: all relations over all lines that are open, and what differs from before is written. Pure.
+
+What comes out is a function of the lines, the rules and the day, whatever the order in which they came. Only what
+people have decided, and matches older than the book keeps them, stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from agents.reconciliation.aside import forget, is_awaited, recall, set_aside, tell_lines
+from agents.reconciliation.cases import (
+    Case,
+    Unmatched,
+    aged,
+    cases_of,
+    changed,
+    closed,
+    noted,
+    opened,
+    tell,
+    with_case,
+)
+from agents.reconciliation.matches import hash_of, is_frozen, matcher_line, reopened, seniority, undo, withdrawn
+from agents.reconciliation.matching.match import match
+from agents.reconciliation.state import HeldLine
+from agents.reconciliation.summing import summary_of
+from agents.reconciliation.turn import Turn, date_of, day_of, ms_of_day
+from schemas.reconciliation_books import Book
+from schemas.reconciliation_events import BOOK_MATCHED, LINES_ARCHIVED, MATCH_MADE
+from schemas.reconciliation_exceptions import ReconciliationException
+from schemas.reconciliation_lines import BookLine, Relation, sides_of
+from schemas.reconciliation_results import MatchRecord, encode_result
+from schemas.topics import RECONCILIATION_RESULTS
+
+_ONE_SIDED: Final[tuple[Relation, ...]] = ("pending", "suspense")
+
+
+class _Full(Exception):
+    """There is more to tell than one record may lead to."""
+
+
+class Found(NamedTuple):
+    """What a relation comes to: matches by id, and cases."""
+
+    matches: Mapping[str, MatchRecord]
+    cases: Sequence[Case]
+
+
+def rematch(turn: Turn, name: str) -> None:
+    """Match a book, and write what has changed by it, with the time at which it is to be matched next."""
+    if recall(turn, name):
+        Rematching(turn, name).run()
+
+
+class Rematching:
+    """One matching of a book."""
+
+    def __init__(self, turn: Turn, name: str):
+        self._turn, self._name = turn, name
+        self._book: Book = turn.followed.book(name)
+        self._lines: dict[tuple[str, str], HeldLine] = {
+            (held.line.side, held.line.line_id): held for held in turn.state.lines_of(name)
+        }
+        self._left = turn.limits.changes_at_once
+        days = [day_of(held.line.date) for held in self._lines.values()]
+        self._holidays = turn.followed.holidays_of(name, min(days), turn.today) if days else frozenset()
+
+    def run(self) -> None:
+        """Match all relations, forget what was matched long ago, and tell where the book stands."""
+        turn, partial = self._turn, False
+        used, waiting = self._relations()
+        try:
+            for relation in ("ledger-partner", "partner-bank", "ledger-bank", *_ONE_SIDED, "statement"):
+                self._relation(relation, relation in used)
+        except _Full:
+            partial = True
+        if not partial:
+            self._archive(used, waiting)
+            forget(turn, self._name)
+        summary, is_quiet = summary_of(turn, self._name, used, waiting, partial)
+        due_at_ms = 0 if is_quiet else ms_of_day(turn.today + 1)
+        if partial:
+            due_at_ms = turn.context.recorded_at_ms
+        turn.write(turn.event(BOOK_MATCHED, book=self._name, due_at_ms=due_at_ms))
+        self._send(summary)
+
+    def _relations(self) -> tuple[set[str], tuple[str, ...]]:
+        """Relations that count, and those that wait for their first statement."""
+        state = self._turn.state.books.get(self._name)
+        has = {} if state is None else state.statements
+        named = [each.relation for each in self._book.relations]
+        used: set[str] = set(_ONE_SIDED)
+        waiting = []
+        for relation in named:
+            if relation == "ledger-bank" and "ledger-partner" in named and "partner" in has:
+                continue
+            if all(side in has for side in sides_of(relation) if side != "ledger"):
+                used.add(relation)
+            elif relation != "ledger-bank":
+                waiting.append(relation)
+        return used, tuple(waiting)
+
+    def _relation(self, relation: Relation, is_used: bool) -> None:
+        before = self._turn.state
+        exceptions = [each for each in before.exceptions_of(self._name) if each.relation == relation]
+        free = [each for each in exceptions if not is_frozen(each)]
+        if relation != "statement":
+            found = self._find(relation, {each.exception_id for each in free}) if is_used else Found({}, ())
+            self._tell_matches(relation, found)
+            self._tell_cases(relation, found, free)
+        for each in exceptions:
+            now = before.open.get(f"{self._name} {each.exception_id}")
+            if now is not None:
+                self._age(now)
+
+    # ---- finding ------------------------------------------------------------------------------
+
+    def _find(self, relation: Relation, free: set[str]) -> Found:
+        left, right = sides_of(relation)
+        if left == right:
+            return Found({}, self._overdue(relation, free))
+        lines = {side: self._open_lines(relation, side, free) for side in (left, right)}
+        matching = match(
+            self._book.rules_of(relation),
+            [matcher_line(line) for line in lines[left].values()],
+            [matcher_line(line) for line in lines[right].values()],
+            self._turn.today,
+            holidays=self._holidays,
+        )
+        matches = {}
+        for each in matching.matches:
+            ids = (*each.left_ids, "", *each.right_ids)
+            match_id = hash_of(self._name, relation, each.pass_name, *ids)
+            of = lines[left][each.left_ids[0]]
+            matches[match_id] = MatchRecord(
+                match_id=match_id,
+                book=self._name,
+                relation=relation,
+                pass_name=each.pass_name,
+                left_ids=each.left_ids,
+                right_ids=each.right_ids,
+                asset=of.asset,
+                amount_minor=sum(lines[left][line_id].amount_minor for line_id in each.left_ids),
+                difference_minor=each.difference_minor,
+                fee_minor=each.fee_minor,
+                confidence=each.confidence,
+                rules_version=self._book.version,
+                date=date_of(self._turn.today),
+                recorded_at=self._turn.context.recorded_at,
+            )
+        side_of = {"left": left, "right": right}
+        unmatched = [
+            Unmatched(lines[side_of[each.side]][each.line_id], each.reason, each.candidates)
+            for each in matching.exceptions
+        ]
+        return Found(matches, cases_of(relation, unmatched))
+
+    def _overdue(self, relation: Relation, free: set[str]) -> list[Case]:
+        """Of a relation with one side, what has been there for too long."""
+        cases = []
+        for line in self._open_lines(relation, relation, free).values():
+            if relation == "pending":
+                until = self._turn.followed.business_day_after(
+                    self._name, day_of(line.date), self._book.pending_lag_business_days
+                )
+                if self._turn.today > until:
+                    cases.append(Case((line,), "missing_right"))
+            else:
+                cases.append(Case((line,), line.reason or "reference"))
+        return cases
+
+    def _open_lines(self, relation: str, side: str, free: set[str]) -> dict[str, BookLine]:
+        """Lines of a side that the matcher may have."""
+        return {
+            held.line.line_id: held.line
+            for held in self._lines.values()
+            if held.line.side == side and self._is_open(held.fates.get(relation), free)
+        }
+
+    def _is_open(self, fate: str | None, free: set[str]) -> bool:
+        if fate is None:
+            return True
+        if fate[0] == "E":
+            return fate[1:] in free
+        return not self._is_kept(fate[1:])
+
+    def _is_kept(self, match_id: str) -> bool:
+        """Whether a match stays as it is: people have made it, or it is old."""
+        held = self._turn.state.matches.get(f"{self._name} {match_id}")
+        if held is None or held.exception_id is not None:
+            return True
+        until = self._turn.followed.business_day_after(
+            self._name, day_of(held.date), self._book.matched_kept_business_days
+        )
+        return self._turn.today > until
+
+    # ---- telling ------------------------------------------------------------------------------
+
+    def _tell_matches(self, relation: Relation, found: Found) -> None:
+        left, right = sides_of(relation)
+        if left == right:
+            return
+        held: dict[str, None] = {}
+        for line in self._lines.values():
+            fate = line.fates.get(relation)
+            if fate is not None and fate[0] == "M" and not self._is_kept(fate[1:]):
+                held[fate[1:]] = None
+        gone = [match_id for match_id in sorted(held) if match_id not in found.matches]
+        for match_id in gone:
+            self._spend()
+            undo(self._turn, self._name, match_id, "lines or rules that came later lead to something else", None)
+        for match_id in sorted(found.matches):
+            if match_id not in held:
+                self._spend()
+                self._make(found.matches[match_id])
+
+    def _make(self, record: MatchRecord) -> None:
+        turn = self._turn
+        turn.write(turn.event(MATCH_MADE, book=self._name, relation=record.relation, match=record))
+        self._send(record)
+
+    def _tell_cases(self, relation: Relation, found: Found, free: Sequence[ReconciliationException]) -> None:
+        """Cases that are there already go on as the exceptions they are; others are opened, what is left is closed."""
+        unclaimed = {each.exception_id: each for each in free}
+        by_line = {(line.side, line.line_id): each.exception_id for each in free for line in each.lines}
+        kept_as: dict[str, str] = {}
+        for case in found.cases:
+            owners = dict.fromkeys(
+                by_line[name] for line in case.lines if (name := (line.side, line.line_id)) in by_line
+            )
+            mine = [unclaimed[owner] for owner in owners if owner in unclaimed]
+            keeper = min(mine, key=seniority, default=None)
+            if keeper is None:
+                self._open(relation, case)
+                continue
+            del unclaimed[keeper.exception_id]
+            for owner in owners:
+                kept_as.setdefault(owner, keeper.exception_id)
+            self._update(keeper, case)
+        for each in unclaimed.values():
+            self._close(each, kept_as.get(each.exception_id))
+
+    def _open(self, relation: Relation, case: Case) -> None:
+        turn = self._turn
+        fresh = opened(turn, self._name, relation, case)
+        before = turn.state.exception(self._name, fresh.exception_id, turn.context.recorded_at_ms)
+        if before is not None and before.state == "closed":
+            # The same lines once more: it goes on with its history.
+            fresh = with_case(turn, reopened(before), case)
+        elif before is not None:
+            # Resolved, or open with other lines than those it was opened with.
+            return self._open_numbered(relation, case)
+        self._spend()
+        what = "opened" if before is None else "reopened"
+        tell(turn, noted(fresh, turn.context.recorded_at, what, text=fresh.sentence), what)
+        return None
+
+    def _open_numbered(self, relation: Relation, case: Case) -> None:
+        """The id that its lines give is taken: the next one is."""
+        turn = self._turn
+        fresh = opened(turn, self._name, relation, case)
+        number = 1
+        while True:
+            exception_id = hash_of(fresh.exception_id, str(number))
+            if turn.state.exception(self._name, exception_id, turn.context.recorded_at_ms) is None:
+                break
+            number += 1
+        self._spend()
+        fresh = changed(fresh, exception_id=exception_id)
+        tell(turn, noted(fresh, turn.context.recorded_at, "opened", text=fresh.sentence), "opened")
+
+    def _update(self, exception: ReconciliationException, case: Case) -> None:
+        if case.lines == exception.lines and case.reason.startswith("missing"):
+            # Its twin was matched so long ago that the matcher does not see it any more: what was known of it stays.
+            case = case._replace(reason=exception.reason, candidates=exception.candidates)
+        now = with_case(self._turn, exception, case)
+        if now == exception:
+            return
+        self._spend()
+        at = self._turn.context.recorded_at
+        if now.lines != exception.lines or now.reason != exception.reason:
+            if exception.state == "proposed":
+                now = withdrawn(now, at, "what was proposed is void: the lines have changed")
+            now = noted(now, at, "updated", text=now.sentence)
+        tell(self._turn, now, "updated")
+
+    def _close(self, exception: ReconciliationException, merged_into: str | None) -> None:
+        self._spend()
+        at = self._turn.context.recorded_at
+        why = "its lines match, or are expected again" if merged_into is None else f"it is part of {merged_into}"
+        done = closed(exception, at, why)
+        if merged_into is not None:
+            done = changed(done, merged_into=merged_into)
+        tell(self._turn, done, "closed")
+
+    def _age(self, exception: ReconciliationException) -> None:
+        """It is overdue from today, or not any more."""
+        now = aged(self._turn, exception)
+        if now != exception:
+            self._spend()
+            what = "overdue" if now.overdue and not exception.overdue else "updated"
+            tell(self._turn, noted(now, self._turn.context.recorded_at, what), what)
+
+    def _archive(self, used: Iterable[str], waiting: tuple[str, ...]) -> None:
+        """Lines of which all relations were settled long ago are not kept any more, or set aside for one that waits."""
+        names: list[str] = []
+        awaited: list[str] = []
+        for held in self._lines_now():
+            relations = [each for each in used if held.line.side in sides_of(each)]
+            fates = [held.fates.get(each) for each in relations]
+            if fates and all(fate is not None and fate[0] == "M" and self._is_old(fate[1:]) for fate in fates):
+                (awaited if is_awaited(held.line, waiting) else names).append(f"{held.line.side} {held.line.line_id}")
+        set_aside(self._turn, self._name, awaited)
+        tell_lines(self._turn, LINES_ARCHIVED, self._name, names)
+
+    def _lines_now(self) -> list[HeldLine]:
+        return list(self._turn.state.lines_of(self._name))
+
+    def _is_old(self, match_id: str) -> bool:
+        held = self._turn.state.matches.get(f"{self._name} {match_id}")
+        if held is None:
+            return True
+        until = self._turn.followed.business_day_after(
+            self._name, day_of(held.date), self._book.matched_kept_business_days
+        )
+        return self._turn.today > until
+
+    def _spend(self) -> None:
+        if self._left <= 0:
+            raise _Full
+        self._left -= 1
+
+    def _send(self, record: MatchRecord | object) -> None:
+        turn = self._turn
+        turn.out.send(RECONCILIATION_RESULTS, turn.context.partition, self._name.encode(), encode_result(record))

@@ -1,0 +1,1 @@
+"""Settlement: batches of processed transactions on payment rails, and what the rails answer."""

@@ -1,0 +1,161 @@
+"""What rails answer of each instruction: what is new in it, and whether it contradicts what was said before. Pure.
+
+An answer may repeat another one, come late, be of the whole batch or of some of its instructions, and contradict. What
+contradicts is told to the ledger all the same, which books it against suspense where money has moved.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import msgspec
+
+from agents.settlement.state import InstructionRow
+from schemas.money import INT64_MAX
+from schemas.rail_batches import InstructionAnswer, RailAnswer
+from schemas.settlement_batches import InstructionResult
+
+_changed: Final = msgspec.structs.replace
+_OPEN: Final = ("pending", "accepted")
+
+
+class Told(NamedTuple):
+    """What of an instruction the ledger has to be told: `settle`, `fail` or `return`."""
+
+    what: str
+    #: What was settled, or what has come back.
+    minor: int = 0
+    rail_reference: str = ""
+    fee_minor: int = 0
+    value_date: str | None = None
+    code: str = ""
+
+
+class Taken(NamedTuple):
+    """What an answer changes of one instruction."""
+
+    result: InstructionResult
+    told: Told | None = None
+    #: By how much the rail says that it has moved money in the batch's direction, and its fee.
+    moved_minor: int = 0
+    fee_minor: int = 0
+    #: What contradicts what was said before, in words; and the reference that is known from now on.
+    contradiction: str = ""
+    reference: str = ""
+
+
+def parts_of(answer: RailAnswer, rows: list[InstructionRow]) -> list[InstructionAnswer]:
+    """What an answer says of each instruction that it says something of, in order; those that are not ours left out.
+
+    That a batch is settled says of those not named that nothing is open any more, and nothing of those refused before;
+    unless all were.
+    """
+    all_refused = all(row.result.state == "rejected" for row in rows)
+    named = {part.end_to_end_id: part for part in answer.instructions}
+    parts = []
+    for row in rows:
+        end_to_end_id = row.instruction.end_to_end_id
+        part = named.get(end_to_end_id)
+        if answer.state in ("rejected", "failed"):
+            code = (part.code if part is not None else "") or answer.code or answer.state
+            part = InstructionAnswer(end_to_end_id, "rejected", code=code)
+        elif answer.state == "accepted":
+            part = part or InstructionAnswer(end_to_end_id, "accepted")
+        elif answer.state == "settled" and part is None and (row.result.state in _OPEN or all_refused):
+            part = InstructionAnswer(end_to_end_id, "settled")
+        if part is not None:
+            parts.append(part)
+    return parts
+
+
+def take_part(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
+    """What is new in what a rail says of an instruction; None where nothing is."""
+    result = row.result
+    if max(said.fee_minor, said.settled_minor or 0) > INT64_MAX:
+        # The ledger would take none of it; what is true has to be asked for.
+        reference = f"out of range {said.rail_reference}"
+        if reference in row.other_references:
+            return None
+        return Taken(result, contradiction=f"{result.end_to_end_id}: an amount is out of range", reference=reference)
+    if said.state == "accepted":
+        return Taken(_changed(result, state="accepted")) if result.state == "pending" else None
+    if said.state == "rejected":
+        return _rejected(row, said)
+    if said.state == "settled":
+        return _settled(row, said)
+    return _returned(row, said)
+
+
+def _rejected(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
+    result, code = row.result, said.code or "rejected"
+    if result.state == "rejected":
+        return None
+    if result.state in _OPEN:
+        fee_minor = max(0, said.fee_minor)
+        rejected = _changed(result, state="rejected", code=code, fee_minor=fee_minor)
+        return Taken(rejected, Told("fail", code=code), fee_minor=fee_minor)
+    reference = f"rejected {code}"
+    if reference in row.other_references:
+        return None
+    why = f"{result.end_to_end_id} was {result.state} and is rejected now ({code})"
+    return Taken(result, Told("fail", code=code), contradiction=why, reference=reference)
+
+
+def _settled(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
+    result, amount_minor = row.result, row.result.amount_minor
+    reference = said.rail_reference or result.end_to_end_id
+    settled_minor = amount_minor if said.settled_minor is None else said.settled_minor
+    if settled_minor <= 0:
+        return _rejected(row, _changed(said, state="rejected", code=said.code or "nothing was settled"))
+    fee_minor = max(0, said.fee_minor)
+    told = Told("settle", min(settled_minor, amount_minor), reference, fee_minor, said.value_date)
+    if result.state in _OPEN:
+        settled = _changed(
+            result,
+            state="settled",
+            settled_minor=settled_minor,
+            fee_minor=fee_minor,
+            rail_reference=reference,
+            value_date=said.value_date,
+        )
+        why = ""
+        if settled_minor > amount_minor:
+            why = f"{result.end_to_end_id} is {amount_minor}, but the rail has moved {settled_minor}"
+        return Taken(settled, told, settled_minor, fee_minor, why)
+    if reference == result.rail_reference:
+        if settled_minor == result.settled_minor:
+            return None
+        other = f"{reference} {settled_minor}"
+        if other in row.other_references:
+            return None
+        # Nothing to book: it is the same thing that the rail did, and only how much it was is in dispute.
+        why = f"{result.end_to_end_id} was settled with {result.settled_minor} under {reference}, now {settled_minor}"
+        return Taken(result, contradiction=why, reference=other)
+    if reference in row.other_references:
+        return None
+    why = f"{result.end_to_end_id} was {result.state} and is settled now under {reference}"
+    return Taken(result, told, settled_minor, fee_minor, why, reference)
+
+
+def _returned(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
+    result, code = row.result, said.code or "returned"
+    if result.state in _OPEN:
+        # It was settled and came back before we heard of either: for the wallet it has never gone.
+        return _rejected(row, _changed(said, state="rejected", code=code))
+    reference = said.rail_reference or f"{result.end_to_end_id} returned"
+    if reference in row.other_references:
+        return None
+    left_minor = result.settled_minor - result.returned_minor
+    minor = left_minor if said.settled_minor is None else said.settled_minor
+    if minor <= 0:
+        return None
+    told = Told("return", minor, reference, code=code)
+    why = ""
+    if result.state == "rejected" or minor > left_minor:
+        why = f"{minor} of {result.end_to_end_id} came back, of which {max(0, left_minor)} were left"
+    if result.state == "rejected":
+        return Taken(result, told, -minor, 0, why, reference)
+    returned_minor = result.returned_minor + minor
+    state = "returned" if returned_minor >= result.settled_minor else result.state
+    back = _changed(result, state=state, returned_minor=returned_minor, code=code)
+    return Taken(back, told, -minor, 0, why, reference)

@@ -1,0 +1,1 @@
+"""A rail that speaks CSV by files, by a mapping of columns."""

@@ -1,0 +1,124 @@
+"""Reads camt.054, the bank's notification of bookings: payments of ours that were booked, and such that came back.
+
+The message itself is read and proven by `agents.statements`, as for reconciliation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from agents.settlement.rails.files.answering import Said, answers_of, batch_of
+from agents.settlement.rails.files.arrived import Arrived
+from agents.settlement.rails.files.written import Sent
+from agents.statements.camt import read_camt
+from agents.statements.gates import check_file
+from agents.statements.parsed import Entry
+from agents.statements.refusal import Refusal, at
+from schemas.assets import AssetRegistry
+from schemas.clock import rfc3339
+from schemas.rail_batches import InstructionAnswer, RailAnswer
+
+_NO_REASON: Final = "returned"
+_MOST_REFERENCE: Final = 140
+
+
+def read_notification(
+    rail: str,
+    arrived: Arrived,
+    account_id: str,
+    assets: AssetRegistry,
+    sent: Callable[[str], Sent | None],
+    bookings_settle: bool,
+) -> list[RailAnswer]:
+    """The answers in a notification; bookings that are none of ours are passed over.
+
+    Args:
+        rail: name of the rail.
+        arrived: the file.
+        account_id: the account that pays.
+        assets: the assets that are known.
+        sent: a batch as it was sent.
+        bookings_settle: whether a booking settles; what comes back counts in any case.
+
+    Raises:
+        Refusal: it is no camt.054 of this account, its totals are wrong, or a booking of ours is in another currency
+            than was sent.
+    """
+    parsed = read_camt(arrived.content, assets)
+    check_file(parsed, account_id, None, assets, True)
+    said: dict[str, Said] = {}
+    known = lru_cache(maxsize=64)(sent)
+    for statement in parsed.statements:
+        for entry in statement.entries:
+            with at(entry.line_number, statement.index):
+                _take(entry, said, known, bookings_settle)
+    return answers_of(rail, arrived, said.items(), rfc3339(arrived.changed_ms))
+
+
+def _take(entry: Entry, said: dict[str, Said], sent: Callable[[str], Sent | None], bookings_settle: bool) -> None:
+    end_to_end_id = entry.references.get("end_to_end_id")
+    batch_id = batch_of(end_to_end_id)
+    if batch_id is not None and end_to_end_id is not None:
+        _check_currency(entry, sent(batch_id))
+        answer = _of_one(entry, end_to_end_id, bookings_settle)
+        if answer is not None:
+            said.setdefault(batch_id, Said()).instructions.append(answer)
+        return
+    together = sent(entry.references.get("batch_id", ""))
+    if together is not None and end_to_end_id is None and entry.amount_minor < 0 and bookings_settle:
+        _check_currency(entry, together)
+        _whole_batch(entry, together, said.setdefault(together.batch.batch_id, Said()))
+
+
+def _check_currency(entry: Entry, together: Sent | None) -> None:
+    """
+    Raises:
+        Refusal: the booking is of another currency: how much of what was sent it is, nobody may conclude.
+    """
+    if together is not None and entry.asset != together.batch.asset:
+        raise Refusal(
+            "currency",
+            f"a booking in {entry.asset} of batch {together.batch.batch_id}, which was sent in {together.batch.asset}",
+        )
+
+
+def _of_one(entry: Entry, end_to_end_id: str, bookings_settle: bool) -> InstructionAnswer | None:
+    """A booking of a single payment: money that went out, or that came back."""
+    value_date = None if entry.value_date is None else entry.value_date.isoformat()
+    # Before charges: those are told apart.
+    amount_minor = entry.amount_minor + entry.fee_minor
+    reference = _reference(entry) or end_to_end_id
+    if entry.amount_minor > 0:
+        code = entry.return_code or entry.code or _NO_REASON
+        reference = reference if _reference(entry) else f"{end_to_end_id} returned"
+        return InstructionAnswer(end_to_end_id, "returned", amount_minor, 0, reference, code[:35], value_date)
+    if not bookings_settle:
+        return None
+    fee_minor = max(0, entry.fee_minor)
+    return InstructionAnswer(end_to_end_id, "settled", -amount_minor, fee_minor, reference, "", value_date)
+
+
+def _whole_batch(entry: Entry, together: Sent, said: Said) -> None:
+    """One booking for all that was sent; where it is another sum, nobody may conclude which payments it is."""
+    refused = {one.end_to_end_id for one in together.refused}
+    going = [one for one in together.batch.instructions if one.end_to_end_id not in refused]
+    booked_minor = -(entry.amount_minor + entry.fee_minor)
+    sent_minor = sum(one.amount_minor for one in going)
+    if booked_minor != sent_minor:
+        said.state = "unknown"
+        said.message = f"booked as one sum of {booked_minor}, but {sent_minor} were sent: the bank has to say which"
+        return
+    value_date = None if entry.value_date is None else entry.value_date.isoformat()
+    reference = _reference(entry) or together.batch.batch_id
+    said.instructions += [
+        InstructionAnswer(one.end_to_end_id, "settled", one.amount_minor, 0, f"{reference} {number}", "", value_date)
+        for number, one in enumerate(going, start=1)
+    ]
+
+
+def _reference(entry: Entry) -> str:
+    """The bank's reference of a booking."""
+    names = ("bank_reference", "clearing_reference", "provider_reference")
+    return next((entry.references[name] for name in names if name in entry.references), "")[:_MOST_REFERENCE]

@@ -1,0 +1,1 @@
+"""Reconciliation outside the stream: files that are matched, imported, reported on."""

@@ -1,0 +1,1 @@
+"""Settlement as operators see it: batches, positions, alerts, forecasts, and what they order."""

@@ -1,0 +1,52 @@
+"""What a proof takes of the ledger's own lines: what moved on rails, and on banks."""
+
+from __future__ import annotations
+
+from agents.reconciliation.followed import Followed
+from agents.reconciliation.proofs.collecting import CompleteDay
+from agents.reconciliation.proofs.postings import Posting
+from ops.reconcile.live_books import value_of
+from ops.reconcile.open_items import ToldByRole, own_lines
+from ops.reconcile.prove import balances_of
+from ops.reconcile.statements import Statements
+from schemas.reconciliation_books import DEFAULT_BOOK, Book
+from schemas.reconciliation_results import BookSummary
+from schemas.topics import MATCHING_RULES
+from tests.ops.reconcile.statements import DAY, line, statement
+from tests.reconciliation.proofs.ledgers import journal, totals_of
+
+
+def test_a_bank_that_says_the_same_is_explained_though_nothing_is_matched_with_its_lines() -> None:
+    entries = journal(("system/bank:house", "system/rail:cards", "EUR", 5))
+    log = [Posting(0, "transaction.settled", f"{DAY}T12:00:00.000Z", "t", "adjust", entries)]
+    lines = own_lines(log[0], 0)
+    assert [(one.account, one.amount_minor) for one in lines] == [("system/rail:cards", -5), ("system/bank:house", 5)]
+    statements, told = Statements(), ToldByRole()
+    statements.take(line("l1", "s1", account="house"))
+    statements.take(statement("s1", 5, account="house"))
+    told.take_result(BookSummary(book="house", as_of=DAY, rules_version=1, recorded_at=f"{DAY}T13:00:00.000Z"))
+    day = CompleteDay(DAY, (totals_of(log, 0, DAY, DAY),))
+    (proof, _) = balances_of([day], Followed(), lines, statements, told)
+    assert (proof.ledger_minor, proof.statement_minor, proof.unexplained_minor) == (5, 5, 0)
+
+
+def test_a_book_that_starts_later_agrees_though_nothing_before_is_compared() -> None:
+    """The bank's statements begin with the book; what the ledger had before is in what it opens with."""
+    wallet, rail = "w1/main/available", "system/rail:cards"
+    log = [
+        Posting(
+            0, "transaction.settled", "2026-11-18T12:00:00.000Z", "t0", "credit", journal((rail, wallet, "EUR", 900))
+        ),
+        Posting(1, "transaction.settled", f"{DAY}T12:00:00.000Z", "t1", "credit", journal((rail, wallet, "EUR", 5))),
+    ]
+    followed, statements, told = Followed(), Statements(), ToldByRole()
+    book = Book(name="cards", version=1, relations=DEFAULT_BOOK.relations, from_date="2026-11-19")
+    followed.take(MATCHING_RULES, "cards", value_of(book))
+    statements.take(line("l1", "s1"))
+    statements.take(statement("s1", 905))
+    told.take_result(BookSummary(book="cards", as_of=DAY, rules_version=1, recorded_at=f"{DAY}T13:00:00.000Z"))
+    day = CompleteDay(DAY, (totals_of(log, 0, DAY, DAY),))
+    own = [one for posting in log for one in own_lines(posting, 0)]
+    (proof,) = balances_of([day], followed, own, statements, told)
+    assert (proof.ledger_minor, proof.statement_minor, proof.unexplained_minor) == (905, 905, 0)
+    assert (proof.expected_with_us.count, proof.expected_in_file.count) == (1, 1)

@@ -1,0 +1,88 @@
+"""What comes out is a function of the lines: not of order, batches, restarts, nor of how much fits at once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from agents.reconciliation.turn import Limits
+from schemas.reconciliation_lines import BookLine
+from tests.reconciliation.test_resolutions import check_fates, restart_all
+from tests.reconciliation.world import World
+
+
+def named(line: BookLine) -> tuple[str, int, str]:
+    """What a line says, whatever its id, which follows from when it came."""
+    return line.side, line.amount_minor, line.references.get("provider_reference", "")
+
+
+def outcome(world: World) -> tuple[list[Any], list[Any]]:
+    """Open exceptions and matches by what their lines say."""
+    exceptions = [(each.relation, each.reason, sorted(map(named, each.lines))) for each in world.open()]
+    matches = []
+    for partition in world.all:
+        state = partition.machine._turn(partition.overlay).state
+        for _, match in state.matches.scan():
+            found = [state.find_line(match.book, line_id) for line_id in (*match.left_ids, *match.right_ids)]
+            matches.append((match.relation, match.pass_name, sorted(named(held.line) for held in found if held)))
+    return sorted(exceptions), sorted(matches)
+
+
+def drawn(rng: random.Random) -> list[Callable[[World], object]]:
+    """Movements of the ledger, and statements of a partner and a bank that fit them by chance."""
+
+    def settle(number: int, minor: int, reference: str) -> Callable[[World], object]:
+        return lambda world: world.settled(f"w{number}", minor, reference)
+
+    def state(side: str, *lines: tuple[int, str]) -> Callable[[World], object]:
+        return lambda world: world.statement(*lines, side=side)
+
+    steps = [
+        settle(number, rng.choice([100, 200, 300, -100]), f"R{rng.randrange(8)}")
+        for number in range(rng.randint(3, 14))
+    ]
+    for _ in range(rng.randint(1, 5)):
+        lines = [
+            (rng.choice([100, 200, 300, -100, 500]), rng.choice(["", f"R{rng.randrange(8)}"]))
+            for _ in range(rng.randint(1, 5))
+        ]
+        steps.append(state(rng.choice(["partner", "bank"]), *lines))
+    return steps
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_the_outcome_is_the_same_in_any_order_and_any_portions(seed: int) -> None:
+    rng = random.Random(seed)
+    steps = drawn(rng)
+    outcomes = []
+    for order in (steps, rng.sample(steps, len(steps))):
+        world = World(limits=Limits(changes_at_once=rng.choice([1, 5_000])))
+        for step in order:
+            step(world)
+            if rng.random() < 0.6:
+                world.run(rng)
+        world.run(rng)
+        world.later(seconds=61)
+        world.later(days=1)
+        check_fates(world)
+        restart_all(world)
+        outcomes.append(outcome(world))
+    assert outcomes[0] == outcomes[1]
+
+
+def test_what_is_there_twice_stays_so_after_its_twin_is_not_kept_any_more() -> None:
+    world = World()
+    world.settled("w1", 10_000, "R1")
+    world.run()
+    world.statement((10_000, "R1"), (10_000, "R1"))
+    world.run()
+    (twice,) = world.open()
+    assert twice.reason == "duplicate"
+    for _ in range(14):
+        world.later(days=1)
+    assert world.events("lines.archived")
+    (still,) = world.open()
+    assert (still.exception_id, still.reason) == (twice.exception_id, "duplicate")

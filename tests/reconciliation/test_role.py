@@ -1,0 +1,162 @@
+"""The role from end to end: lines, statements, exceptions, two people, the ledger's answer."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.reconciliation_exceptions import ReconciliationException
+from schemas.topics import OPERATOR_COMMANDS
+from tests.reconciliation.world import World
+
+
+def short_paid() -> World:
+    """The partner reports 10.00 less than the ledger has, and one line matches."""
+    world = World()
+    world.settled("w1", 10_000, "R1")
+    world.settled("w2", 50_000, "R2")
+    world.run()
+    world.statement((10_000, "R1"), (30_000, "R2"))
+    world.run()
+    return world
+
+
+def test_what_agrees_is_matched_and_what_differs_is_one_exception() -> None:
+    world = short_paid()
+    (match,) = [event.match for event in world.events("match.made") if event.match is not None]
+    assert (match.pass_name, match.amount_minor, match.relation) == ("provider_reference", 10_000, "ledger-partner")
+    (exception,) = world.open()
+    assert (exception.reason, exception.difference_minor, exception.amount_minor) == ("amount_under", -20_000, 20_000)
+    assert {line.side for line in exception.lines} == {"ledger", "partner"}
+    for partition in world.all:
+        partition.restart()
+
+
+def test_two_people_write_it_off_and_the_ledger_says_when_it_is_resolved() -> None:
+    world = short_paid()
+    (exception,) = world.open()
+    world.decide("propose", "op:ines", exception, reason_code="short", resolution={"kind": "write_off"})
+    world.decide("approve", " OP:Ines ", exception, number=1)
+    world.decide("approve", "op:in\u200bes", exception, number=1)
+    assert [event.code for event in world.events("decision.refused")] == ["four_eyes", "four_eyes"]
+    assert not world.commands()
+    world.decide("approve", "op:omar", exception, number=1)
+    world.decide("approve", "op:omar", exception, number=1)
+    (command,) = world.commands()
+    assert (command["from_account"], command["to_account"]) == ("system/writeoffs", "system/rail:sepa")
+    assert (command["requested_by"], command["approved_by"], command["amount_minor"]) == ("op:ines", "op:omar", 20_000)
+    assert command["exception_id"] == exception.exception_id
+    assert world.open()[0].state == "approved"
+    world.answer()
+    assert world.exceptions()[exception.exception_id].state == "resolved"
+    assert not world.open()
+    # Importing the same lines again, and every tick to come, opens nothing anew.
+    world.later(days=20)
+    assert not world.open()
+    assert len(world.records(OPERATOR_COMMANDS)) == 1
+    for partition in world.all:
+        partition.restart()
+
+
+def test_a_rejected_posting_opens_it_again_with_the_code() -> None:
+    world = short_paid()
+    (exception,) = world.open()
+    world.decide("propose", "op:ines", exception, reason_code="short", resolution={"kind": "write_off"})
+    world.decide("approve", "op:omar", exception, number=1)
+    world.answer("wallet_not_found")
+    (again,) = world.open()
+    assert again.state == "open"
+    assert again.proposal is not None
+    assert again.proposal.posting is not None
+    assert (again.proposal.posting.state, again.proposal.posting.code) == ("rejected", "wallet_not_found")
+    world.decide("propose", "op:ines", exception, reason_code="short", resolution={"kind": "write_off"})
+    world.decide("approve", "op:omar", exception, number=2)
+    first, second = world.commands()
+    assert first["idempotency_key"] != second["idempotency_key"]
+
+
+def test_what_is_late_is_an_exception_only_after_its_lag_and_late_truth_closes_it() -> None:
+    world = World()
+    world.statement((1, "other"))
+    world.settled("w1", 10_000, "R1")
+    world.run()
+    world.later(seconds=120)
+    assert not [each for each in world.open() if each.reason == "missing_right"]
+    world.later(days=7)
+    (missing,) = [each for each in world.open() if each.reason == "missing_right"]
+    world.statement((10_000, "R1"))
+    world.run()
+    assert world.exceptions()[missing.exception_id].state == "closed"
+
+
+def test_a_settlement_that_contradicts_is_an_exception_at_once() -> None:
+    world = World()
+    world.ledger_event(
+        "w1",
+        type="transaction.contradicted",
+        transaction_id="7" * 32,
+        message="settled by the rail, but failed here: booked against suspense",
+        to_state="failed",
+        entries=[
+            {"account": "system/rail:sepa", "asset": "EUR", "debit_minor": 500},
+            {"account": "system/suspense", "asset": "EUR", "credit_minor": 500},
+        ],
+        rail_facts={"rail_reference": "R9"},
+    )
+    world.run()
+    world.later(seconds=61)
+    (exception,) = world.open()
+    assert (exception.relation, exception.amount_minor) == ("suspense", 500)
+
+
+def test_a_statement_again_changes_nothing_and_one_that_lacks_lines_is_refused_whole() -> None:
+    world = short_paid()
+    before = [event.type for event in world.events() if event.type != "book.matched"]
+    for record in list(world.topics["external-statements", 0]) + list(world.topics["external-statements", 1]):
+        world.external(orjson.loads(record.value or b""))
+    world.run()
+    after = [event.type for event in world.events() if event.type != "book.matched"]
+    assert sorted(after) == sorted([*before, "statement.repeated"])
+    world.statement((5, "X"), line_count=2)
+    world.run()
+    assert "statement_unbalanced" in {each.reason for each in world.open()}
+
+
+def _told(exception: ReconciliationException) -> Any:
+    named = [(line.side, line.amount_minor, line.references.get("provider_reference", "")) for line in exception.lines]
+    return exception.reason, sorted(named)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_result_does_not_depend_on_the_order_of_arrival(seed: int) -> None:
+    rng = random.Random(seed)
+
+    def settle(number: int) -> Callable[[World], object]:
+        return lambda world: world.settled(f"w{number}", 100 + number % 3, f"R{number}")
+
+    steps = [settle(number) for number in range(12)]
+    steps += [lambda world: world.statement(*[(100 + n % 3, f"R{n}") for n in range(1, 12)], (7, "Z"))]
+    steps += [lambda world: world.statement((101, "R1"), (55, "R0"))]
+    found = []
+    for order in (steps, rng.sample(steps, len(steps))):
+        world = World()
+        for step in order:
+            step(world)
+            world.run(rng)
+        world.later(days=9)
+        found.append(sorted(map(_told, world.open())))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("value", [b"", b"{", b"[]", b'{"kind":"approve"}', b'{"kind":"propose","book":"sepa"}'])
+def test_a_bad_decision_is_refused_and_dead_lettered(value: bytes) -> None:
+    world = World()
+    world.send("reconciliation-decisions", 0, b"sepa", value)
+    world.run()
+    (refused,) = world.events("decision.refused")
+    assert refused.code == "malformed"
+    assert len(world.records("dead-letters")) == 1

@@ -1,0 +1,84 @@
+"""Ledger, partner and bank: a payout is a sum of what was reported, and what is posted is explained everywhere."""
+
+from __future__ import annotations
+
+from agents.reconciliation.ticking import TRY_AGAIN_MS
+from streams.machine import Context, Output
+from tests.reconciliation.test_resolutions import by_reason, check_fates, refusals, resolve, restart_all, summary
+from tests.reconciliation.world import World
+
+
+def three_ways() -> World:
+    """Two payments agree with the partner, who pays them in one sum; a bank's charge has no counterpart."""
+    world = World()
+    world.settled("w1", 10_000, "R1")
+    world.settled("w2", 7_000, "R2")
+    world.run()
+    world.statement((10_000, "R1"), (7_000, "R2"))
+    world.statement((17_000, "PAYOUT-1"), (-350, "CHARGE"), side="bank")
+    world.run()
+    return world
+
+
+def test_a_payout_of_the_partner_is_the_sum_of_what_was_reported() -> None:
+    world = three_ways()
+    matches = [event.match for event in world.events("match.made") if event.match is not None]
+    assert sorted((each.relation, len(each.left_ids), len(each.right_ids)) for each in matches) == [
+        ("ledger-partner", 1, 1),
+        ("ledger-partner", 1, 1),
+        ("partner-bank", 2, 1),
+    ]
+    totals = {(each.relation, each.side): (each.matched, each.expected) for each in summary(world).totals}
+    assert totals[("partner-bank", "bank")] == (1, 1)
+    # With a partner's report there is no third comparison.
+    assert ("ledger-bank", "ledger") not in totals
+    check_fates(world)
+
+
+def test_a_banks_charge_is_booked_and_explained_in_all_relations() -> None:
+    world = three_ways()
+    for _ in range(9):
+        world.later(days=1)
+    (charge,) = by_reason(world)["missing_left"]
+    accounts = {"from_account": "system/fees", "to_account": "system/rail:sepa", "amount_minor": 350, "asset": "EUR"}
+    resolve(world, charge, kind="correct", wallet_id="w1", **accounts)
+    assert world.exceptions()[charge.exception_id].state == "approved"
+    world.answer()
+    assert world.exceptions()[charge.exception_id].state == "resolved"
+    for _ in range(9):
+        world.later(days=1)
+    assert world.open() == [], "the posting's own line on the rail is no break either"
+    assert len(world.commands()) == 1
+    assert refusals(world) == []
+    restart_all(world)
+
+
+def test_bank_and_partner_may_state_the_very_same_file_under_one_name() -> None:
+    """Account, bytes and content are the same: the side tells them apart, and each is taken once."""
+    world = World()
+    world.settled("w1", 10_000, "R1")
+    ids = []
+    for side in ("partner", "bank", "partner", "bank"):
+        world.files = 0
+        ids.append(world.statement((10_000, "R1"), side=side))
+    world.run()
+    assert len(set(ids)) == 2
+    taken = [event.statement.side for event in world.events("statement.taken") if event.statement is not None]
+    assert sorted(taken) == ["bank", "partner"]
+    assert len(world.events("statement.repeated")) == 2
+    matches = [event.match.relation for event in world.events("match.made") if event.match is not None]
+    assert sorted(matches) == ["ledger-partner", "partner-bank"]
+
+
+def test_a_tick_whose_result_is_too_large_for_the_broker_puts_off_what_is_due() -> None:
+    world = World(partitions=1)
+    world.settled("w1", 10_000, "R1")
+    world.run()
+    world.now_ms += 61_000
+    (partition,) = world.all
+    assert partition.tick()
+    (record,) = world.topics["reconciliation-internal", 0]
+    context = Context("reconciliation-internal", 0, 1, world.now_ms, "2026-11-23T04:51:01.000Z")
+    out = Output("reconciliation-events", 0, partition.progress.sequence)
+    partition.machine.oversized(partition.overlay, record, context, out)
+    assert partition.machine.due_at_ms(partition.overlay) == world.now_ms + TRY_AGAIN_MS

@@ -1,0 +1,172 @@
+"""CSV and JSON by mapping: signs, units, fees, dates, balances, and amounts that never were a float."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from agents.statements.mapping import read_mapping
+from tests.statements.files import CSV, JSON, amounts, lines_of, mapping, read, refused
+
+
+def test_csv_and_json_give_the_same() -> None:
+    by = mapping(references={"provider_reference": "id"})
+    for data in (CSV, JSON):
+        lines = lines_of(read(data, mapping=by))
+        assert [line.amount_minor for line in lines] == [1050, -325]
+        assert [line.references for line in lines] == [{"provider_reference": "a"}, {"provider_reference": "b"}]
+    assert [line.line_number for line in lines_of(read(CSV, mapping=by))] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "minor"),
+    [
+        ("0.29", {}, 29),
+        ("1234567890123456.78", {}, 123456789012345678),
+        ("-0.1", {}, -10),
+        ("+5", {}, 500),
+        ("1.234,5", {"decimal_mark": ",", "thousands_mark": "."}, 123450),
+        ("1'234", {"thousands_mark": "'"}, 123400),
+        ("1234", {"amount_unit": "minor"}, 1234),
+        ("12.34", {"sign": -1}, -1234),
+    ],
+)
+def test_amounts(text: str, fields: dict[str, Any], minor: int) -> None:
+    data = f'date;amount;currency\n2026-11-27;"{text}";EUR\n'
+    assert amounts(read(data, mapping=mapping(delimiter=";", **fields))) == [minor]
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "reason"),
+    [
+        ("1.005", {}, "amount"),
+        ("1e3", {}, "amount"),
+        ("NaN", {}, "amount"),
+        ("", {}, "amount"),
+        ("0x10", {}, "amount"),
+        ("１２", {}, "amount"),
+        ("--1", {}, "sign"),
+        ("12,34", {}, "amount"),
+        ("1,2345", {"thousands_mark": ","}, "amount"),
+        ("12.34", {"amount_unit": "minor"}, "amount"),
+        ("99999999999999999999", {}, "amount"),
+    ],
+)
+def test_what_is_no_amount(text: str, fields: dict[str, Any], reason: str) -> None:
+    data = f'date;amount;currency\n2026-11-27;"{text}";EUR\n'
+    found = refused(data, mapping=mapping(delimiter=";", **fields))
+    assert (found.reason, found.line_number) == (reason, 2)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e2", "1E400", "9" * 5_000])
+def test_numbers_of_json_that_are_no_amounts(number: str) -> None:
+    data = f'[{{"date":"2026-11-27","amount":{number},"currency":"EUR"}}]'
+    assert refused(data, mapping=mapping()).reason == "amount"
+
+
+def test_a_column_of_marks() -> None:
+    by = mapping(sign={"column": "mark", "credit": ["C"], "debit": ["D"]})
+    data = "date,amount,currency,mark\n2026-11-27,1,EUR,C\n2026-11-27,2,EUR,D\n"
+    assert amounts(read(data, mapping=by)) == [100, -200]
+    assert refused(data.replace("EUR,D", "EUR,X"), mapping=by).reason == "sign"
+    assert refused(data.replace("27,2", "27,-2"), mapping=by).reason == "sign"
+
+
+def test_a_column_for_each_side() -> None:
+    by = mapping(amount=None, credit_amount="in", debit_amount="out")
+    data = "date,in,out,currency\n2026-11-27,1,,EUR\n2026-11-27,0,2,EUR\n"
+    assert amounts(read(data, mapping=by)) == [100, -200]
+    assert refused(data.replace("27,1,,", "27,1,1,"), mapping=by).reason == "sign"
+    assert refused(data.replace("27,1,,", "27,,,"), mapping=by).reason == "sign"
+
+
+def test_a_gross_amount_loses_its_fee() -> None:
+    data = "date,amount,currency,fee\n2026-11-27,100.00,EUR,2.50\n"
+    for kind, amount in (("net", 10_000), ("gross", 9_750)):
+        (line,) = lines_of(read(data, mapping=mapping(fee="fee", amount_is=kind)))
+        assert (line.amount_minor, line.fee_minor) == (amount, 250)
+
+
+def test_balances_are_proven() -> None:
+    data = "date,amount,currency,balance\n2026-11-27,10,EUR,110\n2026-11-27,-5,EUR,105\n"
+    by = mapping(balance="balance")
+    statement = read(data, mapping=by).statements[0].statement
+    assert (statement.opening_minor, statement.closing_minor, statement.proof) == (10_000, 10_500, "balances")
+    assert refused(data.replace("105", "106"), mapping=by).reason == "unbalanced"
+    assert refused(data, mapping=mapping(opening={"const": "100"}, closing={"const": "106"})).reason == "unbalanced"
+    assert amounts(read(data, mapping=mapping(opening={"const": "100"}, closing="balance"))) == [1000, -500]
+
+
+def test_balances_from_the_newest_row_down() -> None:
+    data = "date,amount,currency,balance\n2026-11-28,-5,EUR,105\n2026-11-27,10,EUR,110\n"
+    assert amounts(read(data, mapping=mapping(balance="balance"))) == [1000, -500]
+
+
+def test_rows_that_are_not_booked_are_no_lines() -> None:
+    by = mapping(booked={"column": "status", "values": ["done"]})
+    file = read("date,amount,currency,status\n2026-11-27,1,EUR,done\n2026-11-27,x,EUR,open\n", mapping=by)
+    assert amounts(file) == [100]
+    assert file.statements[0].statement.not_booked_count == 1
+
+
+def test_statements_by_column() -> None:
+    data = "date,amount,currency,payout\n2026-11-27,1,EUR,p1\n2026-11-27,2,EUR,p2\n2026-11-27,3,EUR,p1\n"
+    file = read(data, mapping=mapping(statement="payout"))
+    assert [(one.statement.reference, one.statement.credit_minor) for one in file.statements] == [
+        ("p1", 400),
+        ("p2", 200),
+    ]
+
+
+def test_a_nested_list_in_json() -> None:
+    data = orjson.dumps({"data": {"rows": [{"at": "27.11.2026", "amount": {"value": 5, "currency": "JPY"}}]}})
+    by = mapping(rows="data.rows", amount="amount.value", asset="amount.currency", date="at", date_format="%d.%m.%Y")
+    (line,) = lines_of(read(data, mapping=by))
+    assert (line.amount_minor, line.asset, line.value_date) == (5, "JPY", "2026-11-27")
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("date,amount\n2026-11-27,1\n", "mapping"),
+        ("date,amount,currency,amount\n2026-11-27,1,EUR,1\n", "mapping"),
+        ("date,amount,currency\n2026-11-27,1\n", "malformed"),
+        ('date,amount,currency\n2026-11-27,"1,EUR\n', "malformed"),
+        ("date,amount,currency\n", "empty"),
+        ("date,amount,currency\n27.11.2026,1,EUR\n", "date"),
+        ("date,amount,currency\n2026-11-27,1,EUR\n2026-11-27,1,USD\n", "currency"),
+        ("[]", "empty"),
+        ("{}", "mapping"),
+        ("[1]", "malformed"),
+        ("[" * 100_000, "malformed"),
+        ('[{"date":"2026-11-27","amount":1,"amount":2,"currency":"EUR"}]', "malformed"),
+        ('[{"date":"2026-11-27","amount":{"a":1},"currency":"EUR"}]', "mapping"),
+        ('[{"date":"2026-11-27","amount":1', "malformed"),
+    ],
+)
+def test_what_breaks_a_table(data: str, reason: str) -> None:
+    assert refused(data, mapping=mapping()).reason == reason
+
+
+def test_without_a_mapping_there_is_nothing_to_go_by() -> None:
+    assert refused(CSV).reason == "format_unknown"
+    assert refused(CSV, format="csv").reason == "mapping"
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({}, "amount, or credit_amount and debit_amount"),
+        ({"amount": "a", "debit_amount": "d"}, "one of the two ways"),
+        ({"amount": "a", "amount_is": "gross"}, "gross needs fee"),
+        ({"amount": "a", "thousands_mark": "."}, "the same as decimal_mark"),
+        ({"amount": "a", "references": {"reference": "x"}}, "references.reference"),
+        ({"amount": "a", "colour": "x"}, "colour"),
+        ({"amount": "a", "balance": "b", "opening": "o"}, "gives opening and closing"),
+    ],
+)
+def test_a_mapping_that_makes_no_sense_says_what(fields: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        read_mapping(orjson.dumps({"asset": "c", "date": "d", **fields}))
