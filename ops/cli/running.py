@@ -13,6 +13,7 @@ import uvloop
 from pydantic import ValidationError
 
 from ops.errors import OperationError
+from ops.records import printable
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -53,6 +54,11 @@ def run(main: Coroutine[Any, Any, T]) -> T:
             return runner.run(main)
     except OperationError as error:
         raise click.ClickException(str(error)) from error
+
+
+def say(line: str, *, err: bool = False) -> None:
+    """One line for people, on standard output or error; what others have written in it cannot steer the terminal."""
+    click.echo(printable(line), err=err)
 
 
 def print_json(value: Any) -> None:
