@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class Rate(NamedTuple):
@@ -17,10 +17,17 @@ class Rate(NamedTuple):
 
 
 class Converted(NamedTuple):
-    """An amount in the asset that was asked for, and the rate that led there; None where it was that asset."""
+    """An amount in the asset that was asked for, and the rate that led there."""
 
     amount_minor: int
-    rate_id: str | None
+    rate_id: str
+
+
+class Converting(Protocol):
+    """Whatever knows rates."""
+
+    def convert(self, amount_minor: int, from_asset: str, to_asset: str) -> Converted | None:
+        """The amount in `to_asset`, in minor units; None where there is no rate. The assets differ."""
 
 
 class Rates:
@@ -46,8 +53,6 @@ class Rates:
 
     def convert(self, amount_minor: int, from_asset: str, to_asset: str) -> Converted | None:
         """The amount in `to_asset`, floored, a negative one away from zero; None where there is no rate."""
-        if from_asset == to_asset:
-            return Converted(amount_minor, None)
         rate = self._rates.get((from_asset, to_asset))
         if rate is None:
             return None

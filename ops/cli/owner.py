@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,13 @@ import click
 import msgspec
 
 from agents.views.queries.owners import Holding, OwnerBalance, owner_balance
-from agents.views.rates import Rate, Rates
+from agents.views.rates import Converted, Rate, Rates
 from ops.cli.asking import Column, asking, print_as_of, print_table, warn_where_behind
-from ops.cli.running import print_json, read_settings
+from ops.cli.running import print_json, read_settings, run
+from ops.ledger_rates import LedgerRates, read_ledger_rates
 from ops.records import printable
+from schemas.clock import rfc3339
+from schemas.topics import FX_RATES
 
 
 class _RateRow(msgspec.Struct, forbid_unknown_fields=True, rename={"from_asset": "from", "to_asset": "to"}):
@@ -41,6 +45,19 @@ def read_rates(path: Path | None) -> Rates:
         raise click.ClickException(f"{path} is no list of rates: {error}; write {example}") from error
 
 
+class _RatesInTurn:
+    """Those of the file first, then the ledger's, if they are known."""
+
+    def __init__(self, given: Rates, ledgers: LedgerRates | None):
+        self._given, self._ledgers = given, ledgers
+
+    def convert(self, amount_minor: int, from_asset: str, to_asset: str) -> Converted | None:
+        converted = self._given.convert(amount_minor, from_asset, to_asset)
+        if converted is None and self._ledgers is not None:
+            return self._ledgers.convert(amount_minor, from_asset, to_asset)
+        return converted
+
+
 @click.group()
 def owner() -> None:
     """Look at owners: what they have in all their wallets."""
@@ -53,29 +70,37 @@ def owner() -> None:
     "--rates",
     "path",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON file of rates: a list of objects with from, to, numerator, denominator, rate_id.",
+    help="JSON file of rates that go before the ledger's: a list of objects with from, to, numerator, denominator, "
+    "rate_id.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 def show(owner_ref: str, asset: str, path: Path | None, as_json: bool) -> None:
     """Show cash, points and vouchers of all wallets of OWNER as one balance.
 
-    From the views. OWNER is the `owner_ref` that wallets were opened with. A rate says minor units of `to` for one
-    minor unit of `from`, as a fraction; each account is converted exactly and floored. What no rate leads from is
-    listed as not converted and is in no sum. Amounts are in minor units.
+    From the views. OWNER is the `owner_ref` that wallets were opened with. Each account is converted exactly, by what
+    an exchange would give now at the rates on `fx-rates`, or what is owed would cost, and floored. A rate of a file
+    says minor units of `to` for one minor unit of `from`, as a fraction. What no rate leads from is listed as not
+    converted and is in no sum. Amounts are in minor units.
     """
-    rates = read_rates(path)
-    with asking(read_settings()) as asked:
-        found = owner_balance(asked.connection, owner_ref, asset, rates)
+    given, settings = read_rates(path), read_settings()
+    ledgers = run(read_ledger_rates(settings, time.time_ns() // 1_000_000))
+    with asking(settings) as asked:
+        found = owner_balance(asked.connection, owner_ref, asset, _RatesInTurn(given, ledgers))
         if found is None:
             behind = [fresh.behind() for fresh in asked.all_freshness() if fresh.lag]
             why = "; ".join(behind) or "owner_refs are case-sensitive"
             raise click.ClickException(f"no wallet of {owner_ref!r} in the views; {why}")
         fresh = [asked.freshness(one.partition) for one in found.reflects]
     warn_where_behind(fresh)
+    rates_at = None if ledgers is None else rfc3339(ledgers.at_ms)
+    if rates_at is None:
+        click.echo(f"Warning: nothing is converted by {FX_RATES}: Kafka or the topic does not answer", err=True)
     if as_json:
-        print_json({**_as_json(found), "reflects": [one.as_json() for one in fresh]})
+        print_json({**_as_json(found), "fx_rates_at": rates_at, "reflects": [one.as_json() for one in fresh]})
         return
     _print(found)
+    if rates_at is not None:
+        click.echo(f"rates       those on {FX_RATES}, as valid at {rates_at}")
     print_as_of(fresh)
 
 
@@ -123,4 +148,5 @@ def _print(found: OwnerBalance) -> None:
     ]
     print_table(columns, rows)
     if found.not_converted:
-        click.echo(f"no rate to {found.asset} from {', '.join(found.not_converted)}: give one with --rates")
+        without = ", ".join(found.not_converted)
+        click.echo(f"no rate to {found.asset} from {without}: put one on {FX_RATES}, or give it with --rates")

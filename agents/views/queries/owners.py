@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from agents.views.fold import storable
 from agents.views.queries.reflected import Reflected, reflected
 from agents.views.queries.wallets import BalanceView
-from agents.views.rates import Rates
+from agents.views.rates import Converting
 from agents.views.tables import BALANCES, WALLETS
 
 
@@ -39,7 +39,7 @@ class OwnerBalance(NamedTuple):
     reflects: tuple[Reflected, ...]
 
 
-def owner_balance(connection: Connection, owner_ref: str, asset: str, rates: Rates) -> OwnerBalance | None:
+def owner_balance(connection: Connection, owner_ref: str, asset: str, rates: Converting) -> OwnerBalance | None:
     """The balance of an owner in `asset`; None where the views know no wallet of this owner."""
     w, b = WALLETS.c, BALANCES.c
     owned = select(w.wallet_id, w.partition).where(w.owner_ref == storable(owner_ref)).order_by(w.wallet_id)
@@ -65,7 +65,9 @@ def owner_balance(connection: Connection, owner_ref: str, asset: str, rates: Rat
     )
 
 
-def _holding(balance: BalanceView, asset: str, rates: Rates) -> Holding:
+def _holding(balance: BalanceView, asset: str, rates: Converting) -> Holding:
+    if balance.asset == asset:
+        return Holding(balance, balance.balance_minor, None)
     converted = rates.convert(balance.balance_minor, balance.asset, asset)
     return Holding(balance, None, None) if converted is None else Holding(balance, *converted)
 

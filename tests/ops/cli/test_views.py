@@ -144,7 +144,8 @@ def test_what_an_owner_has(tmp_path: Path) -> None:
     result = at(tmp_path, "owner", "show", "o", "--in", "EUR", "--rates", str(rates))
     assert result.exit_code == 0, result.output
     assert "total       2002 EUR, 1752 of it available; minor units" in result.stdout
-    assert "no rate to EUR from USD, VOUCHER: give one with --rates" in result.stdout
+    assert "no rate to EUR from USD, VOUCHER: put one on fx-rates, or give it with --rates" in result.stdout
+    assert "nothing is converted by fx-rates: Kafka or the topic does not answer" in result.stderr
     found = json.loads(at(tmp_path, "owner", "show", "o", "--in", "EUR", "--rates", str(rates), "--json").stdout)
     assert found["total_minor"] == 2002
     assert found["holdings"][0] == {
@@ -158,6 +159,7 @@ def test_what_an_owner_has(tmp_path: Path) -> None:
         "partition": 0,
         "ledger_offset": 8,
     }
+    assert found["fx_rates_at"] is None
     assert [one["next_offset"] for one in found["reflects"]] == [12, 14]
     assert "no wallet of 'x' in the views" in at(tmp_path, "owner", "show", "x", "--in", "EUR").stderr
 
@@ -312,3 +314,41 @@ def test_a_log_without_its_beginning_is_not_folded(viewed: Viewed) -> None:
     assert result.exit_code == 1
     assert "begins at offset 3: its first events were deleted" in result.stderr
     assert rows_of(store_at(viewed.folder, namespace=viewed.namespace)) == before
+
+
+RATE = {
+    "rate_id": "eur-jpy-1",
+    "base": "EUR",
+    "quote": "JPY",
+    "bid": "160",
+    "ask": "164",
+    "source": "ecb",
+    "valid_from": "2026-01-01T00:00:00.000Z",
+    "valid_until": "2099-01-01T00:00:00.000Z",
+}
+
+
+@pytest.mark.kafka
+def test_what_an_owner_has_by_the_rates_of_the_ledger(viewed: Viewed, tmp_path: Path) -> None:
+    bare = viewed.run("owner", "show", "o", "--in", "JPY")
+    assert "no rate to JPY from EUR, USD: put one on fx-rates" in bare.stdout
+    old = RATE | {"rate_id": "eur-jpy-0", "bid": "1", "ask": "1", "valid_until": "2026-01-02T00:00:00.000Z"}
+    records = tmp_path / "rates.jsonl"
+    records.write_text(f"{json.dumps(RATE)}\n{json.dumps(old)}\n")
+    assert viewed.run("reference", "put", "fx-rates", str(records)).exit_code == 0
+    found = viewed.json("owner", "show", "o", "--in", "JPY")
+    euros = [one for one in found["holdings"] if one["asset"] == "EUR" and one["balance_minor"] > 0]
+    assert euros
+    # Of 100 cents a euro, and 160 yen, which have no minor unit.
+    assert all(
+        (one["converted_minor"], one["rate_id"]) == (one["balance_minor"] * 160 // 100, "eur-jpy-1") for one in euros
+    )
+    assert found["not_converted"] == ["USD"]
+    assert found["fx_rates_at"].endswith("Z")
+    shown = viewed.run("owner", "show", "o", "--in", "JPY")
+    assert shown.stderr == ""
+    assert "rates       those on fx-rates, as valid at" in shown.stdout
+    given = tmp_path / "given.json"
+    given.write_text('[{"from": "EUR", "to": "JPY", "numerator": 2, "denominator": 1, "rate_id": "mine"}]')
+    found = viewed.json("owner", "show", "o", "--in", "JPY", "--rates", str(given))
+    assert {one["rate_id"] for one in found["holdings"] if one["asset"] == "EUR"} == {"mine"}
