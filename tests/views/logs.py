@@ -188,7 +188,18 @@ def life() -> LogBuilder:
     put("peace", "dispute", to_state="disputed", remaining_minor=70)
     put("peace", "resolve_dispute", from_state="disputed", to_state="settled")
     put("later", "credit", to_state="initiated", due_at=rfc3339(START_MS + 1_000_000))
-    put("screened", "debit", to_state="initiated")
+    put("screened", "debit", to_state="initiated", rail="swift", due_at=due, remaining_minor=101, screening="review")
+    put("overdue", "debit", to_state="initiated", rail="swift", due_at=due, remaining_minor=102, screening="review")
+    log.event(
+        "transaction.overdue",
+        wallet_id="w",
+        transaction_id="overdue",
+        operation="debit",
+        command="expire",
+        to_state="initiated",
+        path=(),
+        remaining_minor=102,
+    )
     put("way", "credit", to_state="processed", rail="sepa")
     put("batch", "credit", to_state="processed", rail="sepa")
     put("batch", "submit", from_state="processed", to_state="processed", rail_facts=RailFacts("b-1"))

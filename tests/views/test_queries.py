@@ -90,16 +90,20 @@ def test_what_is_pending_of_a_wallet_and_what_is_over(tmp_path: Path) -> None:
         ("scheduled", "later", None),
         ("hold", "hold", 40),
         ("lot", "lot", 60),
+        ("screening", "screened", 101),
         ("dispute", "quarrel", 70),
-        ("waiting", "screened", None),
+        ("screening", "overdue", 102),
         ("deferred", "way", None),
         ("deferred", "batch", None),
         ("transfer", "saga", None),
         ("open", "odd", None),
     ]
     assert found[0].due_at_ms == START_MS + 1_000_000
-    assert found[6].batch_id == "b-1"
-    assert found[7].counterparty_wallet_id == "v"
+    by_id = {one.transaction_id: one for one in found}
+    assert by_id["batch"].batch_id == "b-1"
+    assert by_id["saga"].counterparty_wallet_id == "v"
+    assert by_id["screened"].due_at_ms == START_MS + 9_000_000
+    assert by_id["overdue"].due_at_ms is None
 
 
 def test_open_transactions_are_found_by_their_index(tmp_path: Path) -> None:

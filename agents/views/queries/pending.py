@@ -10,14 +10,14 @@ from sqlalchemy import Connection, func, select
 from agents.views.tables import OPEN, TRANSACTIONS
 from schemas.rails import INSTANT
 
-Kind = Literal["hold", "dispute", "scheduled", "waiting", "deferred", "transfer", "lot", "open"]
+Kind = Literal["hold", "dispute", "scheduled", "screening", "deferred", "transfer", "lot", "open"]
 
 #: What each kind is, for whoever reads an answer.
 KINDS: Final[Mapping[Kind, str]] = {
     "hold": "an authorization that still holds money, until it is due",
     "dispute": "a dispute that is not resolved",
     "scheduled": "accepted, to begin when it is due",
-    "waiting": "accepted, and waits for something else than a time",
+    "screening": "held until screening says that it may go; its rail says what becomes of it once it is due",
     "deferred": "on its way over a rail that settles later; with a batch id it was handed to the rail",
     "transfer": "on its way to a wallet of another partition",
     "lot": "a reward that expires when it is due, as far as it is not spent by then",
@@ -69,7 +69,8 @@ def _kind(row: Mapping[Any, Any]) -> Kind | None:
         # What is disputed is in this state too; it is the dispute that something is to come of.
         return "dispute" if operation == "dispute" else None
     if state == "initiated":
-        return "waiting" if row["due_at_ms"] is None else "scheduled"
+        # What waits for its time takes nothing before.
+        return "scheduled" if row["remaining_minor"] is None else "screening"
     if state != "processed":
         return None if is_used_up else "lot"
     if operation == "authorize":
