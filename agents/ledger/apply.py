@@ -15,10 +15,9 @@ from agents.ledger.apply_transactions import (
     keep_leg,
     keep_rail_facts,
     keep_spent,
-    leave_to_a_person,
-    screen_transaction,
     settle_transaction,
 )
+from agents.ledger.apply_waiting import leave_to_a_person, screen_transaction
 from agents.ledger.keys import parked_key, scope
 from agents.ledger.state import LedgerState, SubWallet, Terms, Wallet, compact
 from agents.ledger.transaction import Lot

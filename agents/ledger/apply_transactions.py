@@ -1,4 +1,4 @@
-"""The part of `apply` that keeps transactions: their states, what they may still do, and when they are due."""
+"""The part of `apply` that keeps transactions: that they are settled at once, begin, move on, and end."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from typing import Final
 import msgspec.structs
 
 from agents.ledger.accounts import available
-from agents.ledger.apply_lots import add_lot, drop_lot, return_lots, return_spent
-from agents.ledger.apply_open import add_due, add_under_way, count_open, count_under_way, remove_due, wallet_of
+from agents.ledger.apply_begin import begin_transaction, put_transaction
+from agents.ledger.apply_lots import drop_lot, return_lots, return_spent
+from agents.ledger.apply_open import add_under_way, count_open, count_under_way, remove_due
 from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found
-from agents.ledger.apply_spending import count_forced, count_spent, counted_minor, sum_minor, uncount_spent
-from agents.ledger.keys import leg_key
+from agents.ledger.apply_spending import count_forced, sum_minor, uncount_spent
+from agents.ledger.apply_waiting import execute_waiting
 from agents.ledger.state import LedgerState
-from agents.ledger.transaction import Counter, Hold, Lot, OnRail, Transaction
+from agents.ledger.transaction import Counter, Lot, OnRail, Transaction
 from schemas.clock import unix_ms
-from schemas.events import REWARD_EXPIRED, Entry, LedgerEvent
-from schemas.lifecycle import UNDER_WAY
+from schemas.events import REWARD_EXPIRED, LedgerEvent
 
 
 def change_transaction(state: LedgerState, event: LedgerEvent) -> None:
     """`transaction.*`: a transaction that is new, or a move of one that there is."""
     if event.from_state is None:
-        _open(state, event)
+        begin_transaction(state, event)
     else:
         _move(state, event)
 
@@ -77,7 +77,7 @@ def keep_leg(state: LedgerState, event: LedgerEvent) -> None:
 
     What takes back what this wallet has paid counts on that here, too, as far as it is remembered.
     """
-    _put(state, event, (), None)
+    put_transaction(state, event, (), None)
     original_id, now_ms = event.parent_transaction_id, unix_ms(event.recorded_at)
     if event.to_state == "failed" or original_id is None or state.transaction(original_id, now_ms) is None:
         return
@@ -103,157 +103,12 @@ def keep_spent(state: LedgerState, event: LedgerEvent, spent: tuple[Lot, ...]) -
         state.keep(event.transaction_id, transaction, msgspec.structs.replace(transaction, lots=spent), now_ms)
 
 
-def _open(state: LedgerState, event: LedgerEvent, before: Transaction | None = None) -> None:
-    """A transaction that begins; `before` is how it waited for its time."""
-    is_open = _is_open(event)
-    hold = Hold(event.amount_minor or 0) if event.operation == "authorize" else None
-    spent_minor = 0 if event.to_state == "initiated" and event.screening is None else counted_minor(event)
-    is_counted = spent_minor > 0 and wallet_of(state, event.wallet_id).terms is not None
-    _put(state, event, event.entries if is_open and hold is None else (), hold, before, is_counted=is_counted)
-    if is_counted:
-        count_spent(state, event, spent_minor)
-    if event.due_at is not None:
-        add_due(state, event, unix_ms(event.due_at))
-        if event.operation == "reward":
-            add_lot(state, event, available(event.wallet_id or "", event.sub_wallet or ""))
-    if event.operation in ACTS_ON_PARENT and event.to_state != "failed":
-        exchange_minor = 0 if event.exchange is None else event.exchange.to_minor
-        amount_minor, returned_minor = event.amount_minor or 0, event.fee_returned_minor or 0
-        is_back = event.to_state == "settled" and event.operation in ("refund", "reverse")
-        back_minor = amount_minor if event.exchange is None else exchange_minor
-        count_on_parent(
-            state,
-            event,
-            amount_minor,
-            returned_minor,
-            exchange_minor,
-            children=int(is_open),
-            lots_back_minor=back_minor if is_back else 0,
-        )
-    if is_open:
-        wallet_id, sub_wallet = event.wallet_id or "", event.sub_wallet or ""
-        if hold is not None:
-            add_under_way(state, available(wallet_id, sub_wallet), event.asset or "", hold.remaining_minor)
-        elif event.screening is not None:
-            add_under_way(state, available(wallet_id, sub_wallet), event.asset or "", event.remaining_minor or 0)
-        else:
-            count_under_way(state, wallet_id, sub_wallet, event.entries, 1)
-        count_open(state, event.wallet_id, 1)
-
-
-def _execute(state: LedgerState, event: LedgerEvent, key: str, before: Transaction) -> None:
-    """What was to be done at its time is done, or will not be."""
-    if before.due_at_ms:
-        remove_due(state, event, before.due_at_ms)
-    state.scheduled.delete(key)
-    count_open(state, event.wallet_id, -1)
-    if event.to_state in ("failed", "canceled"):
-        after = before if before.screening is None else _stop_waiting(state, event, before)
-        after = msgspec.structs.replace(after, state=event.to_state, code=event.code, due_at_ms=0)
-        state.keep(key, before, after, unix_ms(event.recorded_at))
-    else:
-        _open(state, event, before)
-
-
-def screen_transaction(state: LedgerState, event: LedgerEvent) -> None:
-    """The verdict on a payment that waits: what was held for it is available again, and is not counted for now."""
-    assert event.transaction_id is not None
-    now_ms = unix_ms(event.recorded_at)
-    key, before = found(state, event.transaction_id, now_ms)
-    state.keep(key, before, _stop_waiting(state, event, before), now_ms)
-
-
-def leave_to_a_person(state: LedgerState, event: LedgerEvent) -> None:
-    """No verdict came in time: the payment waits on, for as long as it takes."""
-    assert event.transaction_id is not None
-    now_ms = unix_ms(event.recorded_at)
-    key, before = found(state, event.transaction_id, now_ms)
-    remove_due(state, event, before.due_at_ms)
-    state.keep(key, before, msgspec.structs.replace(before, due_at_ms=0), now_ms)
-
-
-def _stop_waiting(state: LedgerState, event: LedgerEvent, before: Transaction) -> Transaction:
-    held_minor = before.awaiting_minor
-    add_under_way(state, available(before.wallet_id, before.sub_wallet), before.asset, -held_minor)
-    if before.counted_at_ms:
-        uncount_spent(state, event, before)
-    after = msgspec.structs.replace(before, journal=(), counted_at_ms=0, screening=None)
-    if not before.lots:
-        return after
-    after = return_lots(state, event, after, held_minor)
-    return msgspec.structs.replace(after, lots=(), lots_back_minor=0)
-
-
-def _is_open(event: LedgerEvent) -> bool:
-    """True where the transaction that an event opens stays open: see `Transaction.is_open`."""
-    return event.to_state in UNDER_WAY or (event.to_state == "disputed" and event.operation == "dispute")
-
-
-def _put(
-    state: LedgerState,
-    event: LedgerEvent,
-    journal: tuple[Entry, ...],
-    hold: Hold | None,
-    before: Transaction | None = None,
-    *,
-    is_counted: bool = False,
-) -> None:
-    cause = event.cause
-    assert cause is not None
-    assert event.transaction_id is not None
-    now_ms = unix_ms(event.recorded_at)
-    opened_at_ms = now_ms if before is None else before.opened_at_ms
-    source = cause.origin or cause
-    if before is not None:
-        source = before.source
-    to = event.counterparty
-    transaction = Transaction(
-        event.operation or "",
-        event.to_state or "",
-        event.code or "ok",
-        event.wallet_id or "",
-        event.sub_wallet or "main",
-        event.asset or "",
-        event.amount_minor or 0,
-        opened_at_ms,
-        source.topic,
-        source.partition,
-        source.offset,
-        cause.request_id if before is None else before.request_id,
-        cause.idempotency_key if before is None else before.idempotency_key,
-        journal,
-        event.parent_transaction_id,
-        None if event.rail == "instant" else event.rail,
-        None if to is None else to.wallet_id,
-        None if to is None else to.sub_wallet,
-        hold,
-        None if before is None else before.on_rail,
-        _returnable_minor(event),
-        event.exchange,
-        now_ms if is_counted else 0,
-        0 if event.due_at is None else unix_ms(event.due_at),
-        screening=event.screening,
-    )
-    key = event.transaction_id if event.leg is None else leg_key(event.transaction_id, event.leg)
-    state.keep(key, before, transaction, now_ms)
-    if event.to_state == "initiated":
-        assert isinstance(event.request, msgspec.Raw)
-        state.scheduled.put(key, bytes(event.request))
-
-
-def _returnable_minor(event: LedgerEvent) -> int:
-    """The fee that refunds give back; of a refund, what it has given back."""
-    if event.operation in ("refund", "reverse"):
-        return event.fee_returned_minor or 0
-    return event.fee.amount_minor if event.fee is not None and event.fee.refundable else 0
-
-
 def _move(state: LedgerState, event: LedgerEvent) -> None:
     assert event.transaction_id is not None
     now_ms = unix_ms(event.recorded_at)
     key, before = found(state, event.transaction_id, now_ms)
     if before.state == "initiated":
-        _execute(state, event, key, before)
+        execute_waiting(state, event, key, before)
         return
     if event.type == REWARD_EXPIRED:
         remove_due(state, event, before.due_at_ms)

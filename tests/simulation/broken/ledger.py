@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from agents.ledger import apply as applying
-from agents.ledger import apply_originals, apply_transactions, due, guards, legs, requests
+from agents.ledger import apply_begin, apply_originals, apply_transactions, due, guards, legs, requests
 from agents.ledger.accounts import available, held
 from agents.ledger.draft import Draft
 from agents.ledger.journals import Journal, inverse, renamed
@@ -95,7 +95,7 @@ def _(patch: Patch) -> None:
 
 @_without("what was refunded is counted on its original", following=(40, 80))
 def _(patch: Patch) -> None:
-    for module in (apply_transactions, apply_originals):
+    for module in (apply_begin, apply_transactions, apply_originals):
         patch.setattr(module, "count_on_parent", lambda *_: None)
 
 
