@@ -90,12 +90,13 @@ class Known:
             if original is not None:
                 copies.append(Copy(statement, original))
                 continue
-            # ISO 20022 has ids that are unique; `:20:` of SWIFT is often the same for all.
-            of_iso = (statement.source.format or "").startswith("camt")
+            # Those of ISO 20022 are unique, and so is what a mapping tells statements apart by; `:20:` of SWIFT is
+            # often the same for all.
+            has_own_id = (statement.source.format or "").startswith(("camt", "CSV", "JSON"))
             same_id = by_reference.get(
                 (statement.account_id, statement.asset, statement.reference, statement.first_page)
             )
-            if of_iso and same_id is not None and same_id.basis == statement.basis:
+            if has_own_id and statement.reference and same_id is not None and same_id.basis == statement.basis:
                 raise Refusal(
                     "copy_differs",
                     f"statement {statement.reference} says something else than the one imported from "

@@ -81,7 +81,8 @@ class StatementMapping(Contract):
     booked: Annotated[Values | None, Field(description="Rows that count; all others are not booked yet.")] = None
     account_id: Annotated[Column | Constant | None, Field(description="The account as the file names it.")] = None
     statement: Annotated[
-        Column | None, Field(description="Column that tells statements of one file apart, such as a payout's id.")
+        Column | None,
+        Field(description="Column that tells statements apart, each by an id of its own, such as a payout's."),
     ] = None
     opening: Annotated[
         Column | Constant | None, Field(description="Opening balance: that of a statement's first row, or a value.")

@@ -9,7 +9,7 @@ import pytest
 from agents.statements.known import Decision, Known
 from agents.statements.reading import Reading
 from schemas.external_statements import ExternalLine, ExternalStatement
-from tests.statements.files import camt, entry, mt940, read_with, whole
+from tests.statements.files import camt, entry, mapping, mt940, read_with, whole
 
 SIX = camt(whole(entry("0.00"), opening="100.00", closing="100.00", number="6", name="S-6"))
 SEVEN = camt(whole(entry("10.00"), closing="110.00", name="S-7"))
@@ -74,6 +74,25 @@ def test_another_word_under_the_same_id_is_refused() -> None:
     account = Account()
     account.take(camt(whole(entry("10.00"), closing="110.00", number="")))
     assert account.reason(camt(whole(entry("11.00"), closing="111.00", number=""))) == "copy_differs"
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "2026-11-02,2.00,EUR,p-1\n2026-11-02,1.50,EUR,p-1",
+        "2026-11-02,1.50,EUR,p-1\n2026-11-02,2.00,EUR,p-1\n2026-11-02,9.00,EUR,p-1",
+    ],
+    ids=["other order", "a row more"],
+)
+def test_another_word_under_the_id_that_a_mapping_names_is_refused(rows: str) -> None:
+    account = Account(mapping=mapping(statement="payout"))
+    head, first = "date,amount,currency,payout", "2026-11-02,1.50,EUR,p-1\n2026-11-02,2.00,EUR,p-1"
+    account.take(f"{head}\n{first}\n".encode())
+    assert account.reason(f"{head}\n{rows}\n".encode()) == "copy_differs"
+    assert account.take(f"{head}\n{rows}\n".replace("p-1", "p-2").encode()).outcome == "imported"
+    unnamed = Account(mapping=mapping())
+    unnamed.take(f"{head}\n{first}\n".encode())
+    assert unnamed.take(f"{head}\n{rows}\n".encode()).outcome == "imported"
 
 
 def test_a_number_that_is_missing_is_refused_and_may_be_allowed() -> None:
