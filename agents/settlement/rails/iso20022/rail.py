@@ -50,10 +50,11 @@ class Iso20022Rail(FileRail):
     def read(self, arrived: Arrived) -> list[RailAnswer]:
         """The answers in a pain.002, pacs.002 or camt.054."""
         message, by_status = message_of(arrived.content), self._settings.settled_by == "status"
+        sent = self.outbox.sent
         if message in ("pain.002", "pacs.002"):
-            return read_status_report(self.name, arrived, by_status)
+            return read_status_report(self.name, arrived, by_status, self._assets(), sent)
         if message == "camt.054":
-            account, sent = self._settings.account_id, self.outbox.sent
+            account = self._settings.account_id
             return read_notification(self.name, arrived, account, self._assets(), sent, not by_status)
         if message in ("camt.052", "camt.053"):
             raise Refusal("format_unknown", f"{message} is a statement: import it by `walletstream reconcile import`")

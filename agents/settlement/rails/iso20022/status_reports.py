@@ -6,14 +6,19 @@ from .03 on; elements are found by name, which all versions share. Status codes:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from lxml import etree
 
 from agents.settlement.rails.files.answering import Said, answers_of, batch_of, time_of
 from agents.settlement.rails.files.arrived import Arrived
+from agents.settlement.rails.files.written import Sent
+from agents.statements.amounts import asset_of, minor_of, told
+from agents.statements.camt_values import count_of
 from agents.statements.refusal import Refusal, quoted
 from agents.statements.xml import elements, find_all, line_of, local_name, release, text_of
+from schemas.assets import AssetRegistry
 from schemas.rail_batches import MAX_ID, InstructionAnswer, RailAnswer
 
 Meaning = Literal["received", "accepted", "settled", "rejected"]
@@ -30,18 +35,27 @@ _LEVELS: Final = ("OrgnlGrpInfAndSts", "OrgnlPmtInfAndSts", "TxInfAndSts")
 _NAMES: Final = ("Document", *_ROOTS, "CreDtTm", *_LEVELS)
 
 
-def read_status_report(rail: str, arrived: Arrived, settled_by_status: bool) -> list[RailAnswer]:
+def read_status_report(
+    rail: str,
+    arrived: Arrived,
+    settled_by_status: bool,
+    assets: AssetRegistry,
+    sent: Callable[[str], Sent | None],
+) -> list[RailAnswer]:
     """The answers in a status report.
 
     Args:
         rail: name of the rail.
         arrived: the file.
         settled_by_status: whether ACSC and ACCC settle; else they only say that a payment was accepted.
+        assets: the assets that are known.
+        sent: a batch as it was sent.
 
     Raises:
-        Refusal: it is no status report, or says something that nobody knows the meaning of.
+        Refusal: it is no status report, says something that nobody knows the meaning of, or that a message of ours had
+            another number of payments, or another sum, than was sent.
     """
-    report = _Report(settled_by_status)
+    report = _Report(settled_by_status, assets, sent)
     for event, element in elements(arrived.content, _NAMES):
         if event == "start":
             continue
@@ -66,8 +80,9 @@ def read_status_report(rail: str, arrived: Arrived, settled_by_status: bool) -> 
 class _Report:
     """What was read so far, batch by batch in the order of the file."""
 
-    def __init__(self, settled_by_status: bool):
+    def __init__(self, settled_by_status: bool, assets: AssetRegistry, sent: Callable[[str], Sent | None]):
         self._settled_by_status = settled_by_status
+        self._assets, self._sent = assets, sent
         self.created_at = ""
         self.is_whole = False
         self.said: dict[str, Said] = {}
@@ -79,10 +94,29 @@ class _Report:
             self._transaction(element)
         elif level == "OrgnlPmtInfAndSts":
             # Our messages have one block, whose id is the message's.
-            self._whole(element, text_of(element, "OrgnlPmtInfId"), text_of(element, "PmtInfSts"))
+            batch_id = text_of(element, "OrgnlPmtInfId")
+            self._check_original(element, batch_id or self._original)
+            self._whole(element, batch_id, text_of(element, "PmtInfSts"))
         else:
             self._original = text_of(element, "OrgnlMsgId") or ""
+            self._check_original(element, self._original)
             self._whole(element, self._original, text_of(element, "GrpSts"))
+
+    def _check_original(self, element: etree._Element, batch_id: str) -> None:
+        """What the bank says that it was given must be what was sent, else it does not speak of our message."""
+        count, total = text_of(element, "OrgnlNbOfTxs"), text_of(element, "OrgnlCtrlSum")
+        together = None if count is None and total is None else self._sent(batch_id)
+        if together is None:
+            return
+        refused, asset = {one.end_to_end_id for one in together.refused}, together.batch.asset
+        going = [one.amount_minor for one in together.batch.instructions if one.end_to_end_id not in refused]
+        if count is not None and count_of(count, "OrgnlNbOfTxs") != len(going):
+            message = f"it says that {batch_id} had {quoted(count)} payments, but {len(going)} were sent"
+            raise Refusal("totals", message, line_of(element))
+        if total is not None and minor_of(total, asset_of(asset, self._assets)) != sum(going):
+            sent = told(sum(going), asset, self._assets)
+            message = f"it says that {batch_id} came to {quoted(total)}, but {sent} was sent"
+            raise Refusal("totals", message, line_of(element))
 
     def _whole(self, element: etree._Element, batch_id: str | None, status: str | None) -> None:
         """A status of the whole batch, where there is one."""

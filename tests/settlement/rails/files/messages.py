@@ -45,16 +45,19 @@ def pain002(
     code: str = "",
     version: str = "pain.002.001.03",
     created: str = CREATED,
+    totals: str = "",
+    block_totals: str = "",
 ) -> bytes:
-    """A pain.002 about the message of this id."""
+    """A pain.002 about the message of this id; `totals` are elements that say what was in it."""
     group_status = f"<GrpSts>{group}</GrpSts>{_reason(code)}" if group else ""
     block_status = f"<PmtInfSts>{block}</PmtInfSts>{_reason(code)}" if block else ""
     return (
         f'<?xml version="1.0" encoding="UTF-8"?>'
         f'<Document xmlns="urn:iso:std:iso:20022:tech:xsd:{version}"><CstmrPmtStsRpt>'
         f"<GrpHdr><MsgId>BANK-1</MsgId><CreDtTm>{created}</CreDtTm></GrpHdr>"
-        f"<OrgnlGrpInfAndSts><OrgnlMsgId>{message_id}</OrgnlMsgId><OrgnlMsgNmId>pain.001</OrgnlMsgNmId>{group_status}"
-        f"</OrgnlGrpInfAndSts><OrgnlPmtInfAndSts><OrgnlPmtInfId>{message_id}</OrgnlPmtInfId>{block_status}"
+        f"<OrgnlGrpInfAndSts><OrgnlMsgId>{message_id}</OrgnlMsgId><OrgnlMsgNmId>pain.001</OrgnlMsgNmId>{totals}"
+        f"{group_status}</OrgnlGrpInfAndSts><OrgnlPmtInfAndSts><OrgnlPmtInfId>{message_id}</OrgnlPmtInfId>{block_totals}"
+        f"{block_status}"
         f"{_transactions(transactions)}</OrgnlPmtInfAndSts></CstmrPmtStsRpt></Document>"
     ).encode()
 

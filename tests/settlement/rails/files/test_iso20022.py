@@ -200,6 +200,34 @@ def test_one_message_may_be_about_several_batches(tmp_path: Path) -> None:
     assert [one.batch_id for one in Bank(tmp_path).answer(pacs002("", said))] == [BATCH.batch_id, other.batch_id]
 
 
+def totals(count: object, total: object) -> str:
+    return f"<OrgnlNbOfTxs>{count}</OrgnlNbOfTxs><OrgnlCtrlSum>{total}</OrgnlCtrlSum>"
+
+
+def test_what_a_bank_says_it_was_given_is_what_was_sent(tmp_path: Path) -> None:
+    agrees = totals(3, f"{BATCH.amount_minor / 100:.3f}")
+    said = pain002(BATCH.batch_id, group="ACCP", totals=agrees, block_totals=agrees)
+    assert [one.state for one in Bank(tmp_path).answer(said)] == ["accepted"]
+    elsewhere = pain002("SOMEBODY-1", group="ACCP", totals=totals(9, 9))
+    assert [one.batch_id for one in Bank(tmp_path).answer(elsewhere)] == ["SOMEBODY-1"], "of others we know nothing"
+
+
+@pytest.mark.parametrize("place", ["totals", "block_totals"])
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (totals(2, 6), "had '2' payments, but 3 were sent (totals)"),
+        (totals(3, "6.01"), "came to '6.01', but 6.00 EUR was sent (totals)"),
+        (totals("three", 6), "(malformed)"),
+        (totals(3, "1e2"), "(amount)"),
+    ],
+)
+def test_a_report_of_another_message_under_our_id_is_refused(tmp_path: Path, place: str, said: str, why: str) -> None:
+    bank = Bank(tmp_path)
+    assert bank.answer(pain002(BATCH.batch_id, group="RJCT", **{place: said})) == []  # type: ignore[arg-type]
+    assert bank.refusal.rstrip().endswith(why), bank.refusal
+
+
 # ---- what is refused -------------------------------------------------------------------------------------
 
 FAIR = pain002(BATCH.batch_id, [Tx(IDS[0], "RJCT", "AC04")])
