@@ -23,7 +23,7 @@ from schemas.topics import (
     RECONCILIATION_RESULTS,
 )
 from tests.golden import first_of_each, write
-from tests.reconciliation.test_resolutions import by_reason, propose, resolve
+from tests.reconciliation.resolving import by_reason, propose, resolve
 from tests.reconciliation.world import World
 
 TOPICS = (RECONCILIATION_EVENTS, RECONCILIATION_INTERNAL, RECONCILIATION_RESULTS, RECONCILIATION_EXCEPTIONS)

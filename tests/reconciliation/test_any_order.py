@@ -10,7 +10,7 @@ import pytest
 
 from agents.reconciliation.turn import Limits
 from schemas.reconciliation_lines import BookLine
-from tests.reconciliation.test_resolutions import check_fates, restart_all
+from tests.reconciliation.resolving import check_fates, restart_all
 from tests.reconciliation.world import World
 
 

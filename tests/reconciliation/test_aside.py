@@ -7,7 +7,7 @@ import pytest
 from agents.reconciliation.aside import KEPT_DAYS
 from agents.reconciliation.turn import Limits
 from schemas.clock import rfc3339
-from tests.reconciliation.test_resolutions import restart_all
+from tests.reconciliation.resolving import restart_all
 from tests.reconciliation.world import World
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.reconciliation.ticking import TRY_AGAIN_MS
 from streams.machine import Context, Output
-from tests.reconciliation.test_resolutions import by_reason, check_fates, refusals, resolve, restart_all, summary
+from tests.reconciliation.resolving import by_reason, check_fates, refusals, resolve, restart_all, summary
 from tests.reconciliation.world import World
 
 
