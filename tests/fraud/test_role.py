@@ -221,6 +221,33 @@ def test_a_combination_may_come_before_its_rules() -> None:
     assert [(part.rule_id, part.version, part.score) for part in alert.contributions] == [("each", 1, 50)]
 
 
+def test_combinations_of_combinations_may_come_before_their_rules() -> None:
+    parts = {"within_s": 60, "threshold": 50}
+    two = rule("two", ["wallet_id"], combination={"rules": ["one"], **parts})
+    one_ = rule("one", ["wallet_id"], combination={"rules": ["each"], **parts})
+    world = RoleWorld([two, one_, EACH], partitions=1)
+    payment(world, 1, "w1", 0)
+    world.run()
+    assert {alert.rule_id for alert in world.alerts().values()} == {"each", "one", "two"}
+
+
+def test_combinations_that_wait_are_bounded() -> None:
+    """No more wait than rules are kept, and rules that none of them adds up are not held up by them."""
+    world = RoleWorld([EACH], partitions=1)
+    refused = []
+    for number in range(1_010):
+        parts = {"rules": [f"missing-{number}"], "within_s": 60, "threshold": 1}
+        try:
+            world.publish(rule(f"waits-{number}", ["wallet_id"], combination=parts))
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) == 10
+    assert all("there is no rule missing-" in message for message in refused)
+    payment(world, 1, "w1", 0)
+    world.run()
+    assert one(world).rule_id == "each"
+
+
 # ---- what is written ------------------------------------------------------------------------------------------------
 
 
