@@ -47,7 +47,7 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     subject: str
     #: Field -> value of the rule's key.
     key: dict[str, str]
-    #: Wallet of the fact that opened it.
+    #: The wallet that it is about: the party under `party_id`, else that of the fact that opened it.
     wallet_id: str | None = None
     #: Its amount, in minor units of its asset.
     amount_minor: int | None = None

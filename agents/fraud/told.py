@@ -53,7 +53,8 @@ def told(change: AlertChange, around: Surroundings) -> Told:
     wallet_id = before.wallet_id if before is not None else None
     amount_minor, asset = (before.amount_minor, before.asset) if before is not None else (None, None)
     if opened_by is not None:
-        wallet = opened_by.get("wallet_id")
+        # A mule is found in what others pay it: under `party_id` the wallet is the party, not who happened to pay.
+        wallet = opened_by.get("party_id") or opened_by.get("wallet_id")
         wallet_id = None if wallet is None else str(wallet)
         amount, of = opened_by.get("amount_minor"), opened_by.get("asset")
         amount_minor = amount if isinstance(amount, int) else None

@@ -7,7 +7,7 @@ from schemas.commands import CONTRACTS
 from schemas.events import LedgerEvent
 from schemas.partitioning import partition_of
 from schemas.topics import FRAUD_COMMANDS
-from tests.fraud.role import EACH, RoleWorld, payment
+from tests.fraud.role import EACH, RoleWorld, one, payment, rule
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import credit, debit, open_wallet, set_state
 from tests.ledger.world import Position, World
@@ -38,6 +38,29 @@ def test_an_action_is_sent_once_and_within_its_budget() -> None:
         for record in world.topics[FRAUD_COMMANDS, partition]:
             assert record.key is not None
             assert partition_of(record.key.decode(), 4) == partition
+
+
+def test_a_party_that_is_found_in_what_it_is_paid_is_locked_itself() -> None:
+    """Not the payer, who may be a victim."""
+    paid = {"field": "direction", "op": "eq", "value": "in"}
+    fan_in = rule(
+        "fan-in",
+        ["party_id"],
+        filter=paid,
+        aggregate={"function": "count_distinct", "field": "wallet_id", "window_s": 600, "include_current": True},
+        condition={"op": "ge", "value": 3},
+        action="lock",
+    )
+    mule = {"wallet_id": "mule", "sub_wallet": "main"}
+    world = RoleWorld([fan_in], partitions=2)
+    for number in range(3):
+        wallet_id = f"w{number}"
+        payment(world, number, wallet_id, partition_of(wallet_id, 2), operation="transfer", counterparty=mule)
+    world.run()
+    assert (one(world).subject, one(world).wallet_id, one(world).action_result) == ("mule", "mule", "sent")
+    assert [command["wallet_id"] for command in world.commands()] == ["mule"]
+    (record,) = world.topics[FRAUD_COMMANDS, partition_of("mule", 2)]
+    assert record.key == b"mule"
 
 
 def test_the_ledger_does_what_is_ordered() -> None:
