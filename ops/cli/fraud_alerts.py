@@ -13,8 +13,10 @@ from ops.cli.running import print_json
 from ops.cli.signing import signed_by
 from ops.errors import OperationError
 from ops.fraud.live_alerts import alert_of, read_alerts, say
+from ops.fraud.live_rules import read_published
 from ops.fraud.live_stats import stats_of
 from ops.reading import TopicReader
+from ops.records import printable
 from schemas.fraud_alerts import Alert, AlertState
 from streams.settings import Settings
 
@@ -49,7 +51,7 @@ def alerts(
         shadow = " in shadow" if alert.shadow else ""
         label = f", {alert.label}" if alert.label else ""
         click.echo(f"{alert.alert_id[:12]} {alert.last_seen} {alert.severity:<9} {alert.state}{shadow}{label}")
-        click.echo(f"    {alert.rule_id}: {alert.sentence}")
+        click.echo(printable(f"    {alert.rule_id}: {alert.sentence}"))
     click.echo(f"{len(found)} alerts", err=True)
 
 
@@ -69,11 +71,13 @@ def explain(alert_id: str, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(alert))
         return
-    click.echo(alert.sentence)
+    click.echo(printable(alert.sentence))
     for name, value in _facts_of(alert):
-        click.echo(f"  {name:<14} {value}")
+        click.echo(printable(f"  {name:<14} {value}"))
     for transaction_id in alert.evidence:
-        click.echo(f"  {'transaction':<14} {transaction_id}   (walletstream tx show {transaction_id})")
+        # Of a request that was rejected there is none: partition and offset of its event stand for it.
+        look = "" if ":" in transaction_id else f"   (walletstream tx show {transaction_id})"
+        click.echo(printable(f"  {'transaction':<14} {transaction_id}{look}"))
 
 
 def _facts_of(alert: Alert) -> list[tuple[str, Any]]:
@@ -93,7 +97,8 @@ def _facts_of(alert: Alert) -> list[tuple[str, Any]]:
         ("limit", alert.limit),
         ("normal", alert.normal),
     ]
-    facts += [("adds up", f"{one.rule_id} version {one.version}: {one.score}") for one in alert.contributions[1:]]
+    parts = [one for one in alert.contributions if one.rule_id != alert.rule_id]
+    facts += [("adds up", f"{one.rule_id} version {one.version}: {one.score}") for one in parts]
     facts += [
         ("list", f"{one.field} is {one.likeness} % like {one.entry!r} of {one.name} version {one.version}")
         for one in alert.matches
@@ -162,8 +167,15 @@ def snooze(rule_id: str, subject: str, expires_in_s: int, reason: str, by: str) 
         "reason": reason,
         "by": by,
     }
-    with_reader(lambda reader, _: say(reader, subject, json.dumps(feedback).encode()))
-    click.echo(f"{rule_id} is silent on {subject} for {expires_in_s} s" if expires_in_s else f"{rule_id} speaks again")
+
+    async def work(reader: TopicReader, settings: Settings) -> None:
+        if expires_in_s and rule_id not in (await read_published(reader, settings.fraud_retention_s)).held:
+            raise OperationError(f"no rule {rule_id!r}; `walletstream fraud rules` lists them")
+        await say(reader, subject, json.dumps(feedback).encode())
+
+    with_reader(work)
+    said = f"{rule_id} is silent on {subject} for {expires_in_s} s" if expires_in_s else f"{rule_id} speaks again"
+    click.echo(printable(said))
 
 
 @click.command("stats")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pydantic import ValidationError
+
 from ops import ordering
 from ops.errors import OperationError
+from ops.fraud.documents import mistakes
 from ops.reading import TopicReader
 from schemas.fraud_alerts import Alert, decode_alert
 from schemas.fraud_events import FEEDBACK_REFUSED, FraudEvent, decode_fraud_event
@@ -48,8 +51,10 @@ async def say(reader: TopicReader, subject: str, value: bytes) -> None:
     """
     try:
         read_feedback(value)
+    except ValidationError as error:
+        raise OperationError(f"this cannot be said: {'; '.join(mistakes(error))}") from None
     except ValueError as error:
-        raise OperationError(f"this is no feedback: {error}") from error
+        raise OperationError(f"this cannot be said: {error}") from None
 
     def answer(raw: bytes, offset: int) -> FraudEvent | None:
         event = decode_fraud_event(raw)
