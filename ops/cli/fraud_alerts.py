@@ -12,7 +12,7 @@ from ops.cli.fraud_rules import as_json_option, with_reader
 from ops.cli.running import print_json
 from ops.cli.signing import signed_by
 from ops.errors import OperationError
-from ops.fraud.live_alerts import alert_of, read_alerts, say
+from ops.fraud.live_alerts import alert_of, judge, read_alerts, say
 from ops.fraud.live_rules import read_published
 from ops.fraud.live_stats import stats_of
 from ops.reading import TopicReader
@@ -136,17 +136,18 @@ def label(alert_id: str, verdict: str, reason: str | None, by: str) -> None:
 def verdict(transaction_id: str, verdict: str, wallet_id: str, reason: str, by: str) -> None:
     """Say whether TRANSACTION, a payment that waits for screening, may go.
 
-    The ledger takes the first verdict on a payment. What is allowed is executed at once, as if it were asked for
-    now; what is denied fails, and its money is available again. `walletstream tx show TRANSACTION` says what became
-    of it.
+    The ledger takes the first verdict on a payment, and refuses any other. What is allowed is executed at once, as if
+    it were asked for now; what is denied fails, and its money is available again. `walletstream tx show TRANSACTION`
+    says what became of it.
     """
     feedback = {"kind": "payment", "subject": wallet_id, "transaction_id": transaction_id, "verdict": verdict}
 
     async def work(reader: TopicReader, _settings: Settings) -> None:
-        await say(reader, wallet_id, json.dumps({**feedback, "reason": reason, "by": by}).encode())
+        said = json.dumps({**feedback, "reason": reason, "by": by}).encode()
+        await judge(reader, wallet_id, transaction_id, said)
 
     with_reader(work)
-    click.echo(f"{transaction_id}: {verdict} was told to the ledger")
+    click.echo(f"{transaction_id}: {verdict}")
 
 
 @click.command("snooze")
