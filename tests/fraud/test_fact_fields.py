@@ -39,6 +39,19 @@ def test_a_dispute_is_a_fact_of_its_own() -> None:
     assert not seen("dispute.debit.2").is_first
 
 
+def test_what_is_refused_is_a_fact_where_it_were_one_if_it_were_not() -> None:
+    """Each operation that makes a transaction of its own, and no other."""
+    makes: dict[str, bool] = {}
+    for path in sorted(EXAMPLES.glob("*.json")):
+        event = json.loads(path.read_bytes())
+        found = fact_of(path.read_bytes(), 0)
+        if found is not None and event["type"] != "request.rejected" and event.get("operation"):
+            makes[event["operation"]] = makes.get(event["operation"], False) or found.is_first
+    assert {"debit", "refund", "dispute", "reverse", "adjust"} <= {each for each, own in makes.items() if own}
+    for operation, own in makes.items():
+        assert seen("debit.too_much", operation=operation).is_first is own, operation
+
+
 def test_what_the_role_has_ordered_is_no_fact() -> None:
     """Else a rule on refusals would feed on the refusal of its own lock."""
     for name in ("lock", "require_step_up"):
