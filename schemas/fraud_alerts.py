@@ -8,6 +8,9 @@ import msgspec
 
 AlertState = Literal["open", "snoozed", "withdrawn"]
 
+#: Action of an alert on a rule itself, which the circuit breaker has paused.
+PAUSE: Final = "pause"
+
 
 class Contribution(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A rule that an alert rests on: itself, or one of those that it combines; and what it adds to the score."""

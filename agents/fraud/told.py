@@ -17,8 +17,8 @@ from agents.fraud.sentences import sentence
 from agents.fraud.state import subject_of
 from schemas.clock import rfc3339
 from schemas.facts import Fact
+from schemas.fraud_alerts import PAUSE, AlertState, Contribution, ListMatch
 from schemas.fraud_alerts import Alert as Told
-from schemas.fraud_alerts import AlertState, Contribution, ListMatch
 
 
 class Surroundings(NamedTuple):
@@ -145,7 +145,7 @@ def told_pause(rule: CompiledRule, reason: str, partition: int, now_ms: int) -> 
         shadow=rule.rule.state == "shadow",
         severity="critical",
         score=0,
-        action="pause",
+        action=PAUSE,
         action_result="sent",
         subject=f"rule:{rule_id}",
         key={"rule_id": rule_id},

@@ -17,7 +17,7 @@ from ops.fraud.live_rules import read_published
 from ops.fraud.live_stats import stats_of
 from ops.reading import TopicReader
 from ops.records import printable
-from schemas.fraud_alerts import Alert, AlertState
+from schemas.fraud_alerts import PAUSE, Alert, AlertState
 from streams.settings import Settings
 
 _by = signed_by("says so")
@@ -28,7 +28,7 @@ _VERDICTS = ("confirmed", "false_positive", "duplicate")
 @click.option("--rule", "rule_id", help="Only those of this rule.")
 @click.option("--subject", help="Only those on this subject, such as a wallet.")
 @click.option("--state", type=click.Choice(get_args(AlertState)), help="Only those in this state.")
-@click.option("--unlabelled", is_flag=True, help="Only those that nobody has labelled.")
+@click.option("--unlabelled", is_flag=True, help="Only those that nobody has labelled; pauses are not.")
 @click.option("--last", type=click.IntRange(min=1), help="Only so many, the latest.")
 @as_json_option
 def alerts(
@@ -41,7 +41,7 @@ def alerts(
         if rule_id in (None, alert.rule_id)
         and subject in (None, alert.subject)
         and state in (None, alert.state)
-        and not (unlabelled and alert.label is not None)
+        and not (unlabelled and (alert.label is not None or alert.action == PAUSE))
     ]
     found = found if last is None else found[-last:]
     if as_json:
@@ -116,6 +116,8 @@ def label(alert_id: str, verdict: str, reason: str | None, by: str) -> None:
 
     async def work(reader: TopicReader, _settings: Settings) -> Alert:
         alert = alert_of(await read_alerts(reader), alert_id)
+        if alert.action == PAUSE:
+            raise OperationError("it says that a rule is paused: only what a rule has said of somebody has a label")
         feedback = {"kind": "label", "subject": alert.subject, "alert_id": alert.alert_id, "verdict": verdict, "by": by}
         if reason is not None:
             feedback["reason"] = reason

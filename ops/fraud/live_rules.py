@@ -17,7 +17,7 @@ from ops.fraud.documents import read_as, read_documents
 from ops.fraud.live_alerts import read_alerts
 from ops.reading import TopicReader
 from schemas.clock import rfc3339
-from schemas.fraud_alerts import Alert
+from schemas.fraud_alerts import PAUSE, Alert
 from schemas.fraud_rules import Rule, RuleState
 from schemas.topics import FRAUD_RULES, LISTS, full_name
 
@@ -177,7 +177,7 @@ async def set_state(reader: TopicReader, rule_id: str, state: RuleState, retenti
 
 def pauses_of(alerts: Mapping[str, Alert]) -> dict[tuple[str, int], Alert]:
     """Rule and version -> the alert that says that the circuit breaker has paused it."""
-    return {(alert.rule_id, alert.version): alert for alert in alerts.values() if alert.action == "pause"}
+    return {(alert.rule_id, alert.version): alert for alert in alerts.values() if alert.action == PAUSE}
 
 
 async def remove(reader: TopicReader, rule_id: str, retention_s: int) -> None:

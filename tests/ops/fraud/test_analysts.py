@@ -105,6 +105,8 @@ def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk) ->
     desk.send(FRAUD_RULES, ("each", EACH))
     paused = alert(1, "each", action="pause", sentence="Rule each version 1 is paused.")
     desk.send(FRAUD_ALERTS, ("rule:each", encode_alert(paused)))
+    assert json.loads(desk("alerts", "--unlabelled", "--json").stdout) == []
+    assert "it says that a rule is paused" in desk("label", paused.alert_id, "confirmed").output
     for state in ("active", "shadow"):
         refused = desk("pause", "each", "--state", state)
         assert refused.exit_code == 1
