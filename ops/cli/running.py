@@ -13,6 +13,7 @@ import uvloop
 from pydantic import ValidationError
 
 from ops.errors import OperationError
+from ops.records import printable
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -52,7 +53,8 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(main)
     except OperationError as error:
-        raise click.ClickException(str(error)) from error
+        # Messages name what stands in files and on topics.
+        raise click.ClickException("\n".join(map(printable, str(error).split("\n")))) from error
 
 
 def print_json(value: Any) -> None:

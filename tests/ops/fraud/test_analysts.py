@@ -22,7 +22,8 @@ from tests.ops.verify.on_kafka import create_topics
 
 pytestmark = pytest.mark.kafka
 
-ESCAPE = "\x1b[31m"
+#: Sets the title of a terminal.
+ESCAPE = "\x1b]0;title\x07"
 
 
 class Desk:
@@ -114,7 +115,7 @@ def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk) ->
     assert desk("pause", "each").output == "each version 1 is paused\n"
 
 
-def test_what_others_write_steers_no_terminal(desk: Desk) -> None:
+def test_what_others_write_steers_no_terminal(desk: Desk, tmp_path: Path) -> None:
     told = alert(
         1,
         "both",
@@ -132,12 +133,17 @@ def test_what_others_write_steers_no_terminal(desk: Desk) -> None:
         assert said.exit_code == 0
         assert "\x1b" not in said.output, command
     explained = desk("explain", told.alert_id).output
-    assert "device d\\x1b[31m" in explained
+    assert "device d\\x1b]0;title\\x07" in explained
     assert "each version 1: 50" in explained
     assert "more version 2: 10" in explained
     assert f"tx show {'0b' * 16}" in explained
     assert "tx show 3:17" not in explained
     assert json.loads(desk("alerts", "--json").stdout)[0]["subject"] == told.subject
+    path = tmp_path / "rule.json"
+    path.write_bytes(orjson.dumps(EACH | {"rule_id": f"r{ESCAPE}"}))
+    refused = desk("publish", str(path)).output
+    assert "r\\x1b]0;title\\x07" in refused
+    assert "\x1b" not in refused
 
 
 @pytest.mark.parametrize(
