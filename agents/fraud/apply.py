@@ -72,11 +72,12 @@ def _fact(state: FraudState, event: FraudEvent) -> None:
     assert t_ms is not None
     assert ledger_ms is not None
     assert closed_before_ms is not None
+    # Also one that is late: all that comes of the wallet yet has its age.
+    if fact.get("type") == WALLET_OPENED and event.cause.topic == LEDGER_EVENTS:
+        state.wallets.put(str(fact["wallet_id"]), ledger_ms)
     if event.type == FACT_LATE:
         _pass_time(state, source.partition, ledger_ms, closed_before_ms)
         return
-    if fact.get("type") == WALLET_OPENED and event.cause.topic == LEDGER_EVENTS:
-        state.wallets.put(str(fact["wallet_id"]), ledger_ms)
     if event.learned:
         _learn(state, fact, t_ms)
     names = [(history_name(key.kind, key.key), key.leg, key.kept_s * 1000) for key in event.keys]

@@ -228,7 +228,8 @@ def _add_circumstances(fact: dict[str, FactValue], seen: _Seen) -> None:
     if device is not None:
         if device.fingerprint is not None:
             fact["device"] = device.fingerprint
-        if device.ip is not None:
+        # An empty one is none, or all who have none would share it.
+        if device.ip:
             fact["ip"] = device.ip
         if device.latitude is not None:
             fact["latitude"] = device.latitude

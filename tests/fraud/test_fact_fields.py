@@ -31,6 +31,12 @@ def test_a_tier_is_known_by_its_name() -> None:
     assert seen("debit.deferred", tier="basic@7").fact["tier"] == "basic"
 
 
+def test_an_empty_address_is_none() -> None:
+    """Else all who send none would share one, on the stream and not in the table of its history."""
+    assert "ip" not in seen("debit", device={"fingerprint": "d1", "ip": ""}).fact
+    assert seen("debit", device={"ip": "10.0.0.1"}).fact["ip"] == "10.0.0.1"
+
+
 def test_a_dispute_is_a_fact_of_its_own() -> None:
     dispute = seen("dispute.debit")
     assert dispute.is_first

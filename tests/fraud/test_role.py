@@ -160,6 +160,28 @@ def test_what_comes_too_late_is_counted_apart() -> None:
     world.all[home].restart()
 
 
+def test_a_wallet_whose_opening_comes_too_late_has_an_age() -> None:
+    limits = Limits(lateness_ms=1_000, partition_lag_ms=60_000)
+    world = RoleWorld([counted("device", ["device"], 2, window_s=1_000)], partitions=2, limits=limits)
+    home = partition_of("d1", 2)
+    world.ledger_event(home, type="wallet.opened", wallet_id="w1", operation="open_wallet")
+    opened_ms = world.now_ms
+    world.now_ms += 61_001 + 1_000
+    payment(world, 1, "w2", 1 - home, device={"fingerprint": "d1"})
+    world.all[1 - home].run(10)
+    world.run()
+    (late,) = world.events("fact.late")
+    assert late.fact is not None
+    assert late.fact["type"] == "wallet.opened"
+    payment(world, 2, "w1", home)
+    world.run()
+    ages = [
+        event.fact.get("wallet_age_s") for event in world.events() if event.fact and event.fact["wallet_id"] == "w1"
+    ]
+    assert ages[-1] == (world.now_ms - opened_ms) // 1000
+    world.all[home].restart()
+
+
 # ---- rules ----------------------------------------------------------------------------------------------------------
 
 

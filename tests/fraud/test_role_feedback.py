@@ -8,7 +8,7 @@ import pytest
 
 from schemas.clock import rfc3339
 from schemas.partitioning import partition_of
-from tests.fraud.role import EACH, START_MS, Json, RoleWorld, one, payment
+from tests.fraud.role import EACH, START_MS, Json, RoleWorld, one, payment, rule
 
 
 def say(world: RoleWorld, kind: str, **fields: Any) -> None:
@@ -36,6 +36,20 @@ def test_a_label_is_on_the_alert_and_the_last_one_counts() -> None:
     assert [event.verdict for event in world.events("alert.labelled")] == ["false_positive", "confirmed"]
     for partition in world.all:
         partition.restart()
+
+
+def test_the_longest_subject_can_be_labelled() -> None:
+    """Of the most fields that a key has, each as long as a request may have it."""
+    long = rule("long", ["device", "merchant", "order", "user"])
+    world = RoleWorld([long], partitions=2)
+    named = {name: name[0] * 200 for name in ("merchant", "order", "user")}
+    payment(world, 1, "w1", 0, device={"fingerprint": "d" * 200}, references=named)
+    world.run()
+    alert = one(world)
+    said = {"kind": "label", "by": "a", "subject": alert.subject, "alert_id": alert.alert_id, "verdict": "confirmed"}
+    world.feedback(partition_of(alert.subject, 2), **said)
+    world.run()
+    assert (len(alert.subject), one(world).label) == (803, "confirmed")
 
 
 def test_a_snooze_silences_a_rule_for_a_subject_until_it_ends() -> None:
