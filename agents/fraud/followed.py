@@ -86,7 +86,8 @@ class Followed:
         self.learns = False
         self.book = RuleBook(Bounds(retention_s=retention_s))
         self._waiting = Waiting()
-        self._compiled: dict[tuple[RuleRef, str, bool], CompiledRule] = {}
+        #: By id, and whether rules of its key see all facts: what was compiled, and of which rule.
+        self._compiled: dict[tuple[str, bool], tuple[Rule, CompiledRule]] = {}
         self._prepared = -1
         self._reference = Reference()
         self._lists = Lists()
@@ -190,15 +191,15 @@ class Followed:
         return None if None in parts else tuple(compile_filter(part) for part in parts if part is not None)
 
     def _compile(
-        self, held: Mapping[tuple[RuleRef, str, bool], CompiledRule], rule: Rule, is_mixed: bool
+        self, held: Mapping[tuple[str, bool], tuple[Rule, CompiledRule]], rule: Rule, is_mixed: bool
     ) -> CompiledRule:
         """`is_mixed`: rules of its key see all facts, so that it must see to it itself that it does not."""
-        ref: RuleRef = rule.rule_id, rule.version
-        name = ref, rule.state, is_mixed
-        compiled = held.get(name)
-        if compiled is None:
+        name = rule.rule_id, is_mixed
+        of, compiled = held.get(name, (None, None))
+        # Not by its version: one that was removed may have come back with other content.
+        if compiled is None or of != rule:
             compiled = compile_rule(only_first(rule) if is_mixed and not sees_all(rule) else rule)
-        self._compiled[name] = compiled
+        self._compiled[name] = rule, compiled
         return compiled
 
     def enrich(self, fact: dict[str, FactValue], t_ms: int) -> dict[str, FactValue]:

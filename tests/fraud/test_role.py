@@ -232,6 +232,19 @@ def test_a_bad_rule_is_refused_with_the_reason_and_harms_nothing(value: bytes, m
     assert one(world).rule_id == "each"
 
 
+def test_a_rule_that_comes_back_after_its_removal_is_what_it_says_then() -> None:
+    """Though it has the version that it had, and nothing was decided in between."""
+    world = RoleWorld([EACH], partitions=1)
+    payment(world, 1, "w1", 0)
+    world.run()
+    world.refer("fraud-rules", "each", None)
+    world.publish(EACH | {"filter": {"field": "amount_minor", "op": "ge", "value": 1_000}})
+    payment(world, 2, "w2", 0)
+    payment(world, 3, "w3", 0, amount_minor=1_000)
+    world.run()
+    assert {alert.subject for alert in world.alerts().values()} == {"w1", "w3"}
+
+
 def test_a_combination_may_come_before_its_rules() -> None:
     """As on a compacted topic, where a rule of it was published again."""
     both = rule("both", ["wallet_id"], combination={"rules": ["each"], "within_s": 60, "threshold": 50})
