@@ -29,11 +29,13 @@ def test_a_label_is_on_the_alert_and_the_last_one_counts() -> None:
     alert_id = one(world).alert_id
     say(world, "label", alert_id=alert_id, verdict="false_positive", reason="salary")
     assert one(world).label == "false_positive"
-    say(world, "label", alert_id=alert_id, verdict="confirmed")
+    say(world, "label", alert_id=alert_id, verdict="confirmed", decided_at="2026-11-01T00:00:00.000Z")
     payment(world, 2, "w1", partition_of("w1", 2))
     world.run()
     assert (one(world).label, one(world).occurrences) == ("confirmed", 2)
-    assert [event.verdict for event in world.events("alert.labelled")] == ["false_positive", "confirmed"]
+    labelled = world.events("alert.labelled")
+    assert [event.verdict for event in labelled] == ["false_positive", "confirmed"]
+    assert [event.decided_at for event in labelled] == [None, "2026-11-01T00:00:00.000Z"]
     for partition in world.all:
         partition.restart()
 
