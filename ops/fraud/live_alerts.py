@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -34,7 +35,7 @@ _decode_answer: Final = msgspec.json.Decoder(_Answer).decode
 
 
 async def read_alerts(reader: TopicReader, partitions: Iterable[int] | None = None) -> dict[str, Alert]:
-    """Id -> alert as it was told last, oldest first.
+    """Id -> alert as it was told last, oldest first. What is no alert was written by somebody else, and is passed over.
 
     Raises:
         OperationError: the topic is missing or cannot be read.
@@ -42,8 +43,9 @@ async def read_alerts(reader: TopicReader, partitions: Iterable[int] | None = No
     found: dict[str, Alert] = {}
     async for records in reader.read(FRAUD_ALERTS, None if partitions is None else list(partitions)):
         for record in records:
-            alert = decode_alert(record.value or b"")
-            found[alert.alert_id] = alert
+            with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                alert = decode_alert(record.value or b"")
+                found[alert.alert_id] = alert
     return dict(sorted(found.items(), key=lambda named: (named[1].first_seen, named[0])))
 
 

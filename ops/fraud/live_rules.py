@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from ops.reading import TopicReader
 from schemas.clock import rfc3339
 from schemas.fraud_alerts import PAUSE, Alert
 from schemas.fraud_rules import Rule, RuleState
+from schemas.reference import Reference
 from schemas.topics import FRAUD_RULES, LISTS, full_name
 
 _WORK = "fraud-rules"
@@ -113,12 +115,13 @@ def _said(key: str, record: Record) -> Rule | None:
 
 
 async def _names_of_lists(reader: TopicReader) -> set[str]:
-    names: set[str] = set()
+    """The lists that workers know."""
+    reference = Reference()
     async for records in reader.read(LISTS):
         for record in records:
-            name = (record.key or b"").decode(errors="replace")
-            (names.discard if record.value is None else names.add)(name)
-    return names
+            with suppress(ValueError):
+                reference = reference.with_record(LISTS, (record.key or b"").decode(), record.value)
+    return set(reference.lists)
 
 
 def read_rule_file(path: Path) -> list[Rule]:

@@ -94,6 +94,20 @@ def test_a_rule_whose_list_is_gone_goes_on_and_can_be_paused(desk: Desk, tmp_pat
     assert "there is no list sus" in desk("pause", "asks", "--state", "active").output
 
 
+def test_a_list_that_workers_pass_over_is_not_there(desk: Desk, tmp_path: Path) -> None:
+    path = tmp_path / "rule.json"
+    path.write_bytes(
+        orjson.dumps(rule("asks", ["wallet_id"], filter={"field": "user", "op": "in_list", "value": "sus"}))
+    )
+    desk.send(LISTS, ("sus", b"{"))
+    assert "there is no list sus" in desk("publish", str(path)).output
+
+
+def test_what_is_no_alert_is_passed_over(desk: Desk) -> None:
+    desk.send(FRAUD_ALERTS, ("w1", b"{"), ("w1", b"[" * 100_000), ("w1", None), ("w1", encode_alert(alert(1))))
+    assert [one["alert_id"] for one in json.loads(desk("alerts", "--json").stdout)] == [alert(1).alert_id]
+
+
 def test_combinations_that_wait_say_for_what(desk: Desk) -> None:
     both = rule("both", ["wallet_id"], combination={"rules": ["each", "more"], "within_s": 60, "threshold": 60})
     desk.send(FRAUD_RULES, ("both", both), ("each", EACH))
