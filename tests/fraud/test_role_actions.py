@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents.fraud.turn import Limits
+from schemas.clock import rfc3339
 from schemas.commands import CONTRACTS
 from schemas.events import LedgerEvent
 from schemas.partitioning import partition_of
@@ -118,6 +119,22 @@ def test_all_rules_share_a_budget_too() -> None:
     payment(world, 9, "w1", 0)
     world.run()
     assert len(world.commands()) == 5
+
+
+def test_an_alert_that_is_true_again_uses_the_budget_once() -> None:
+    """Its command was sent the first time; what is left of the budget is for others."""
+    average = {"function": "avg", "field": "amount_minor", "window_s": 600, "include_current": True}
+    usual = rule("usual", ["wallet_id"], aggregate=average, condition={"op": "ge", "value": 100}, action="lock")
+    world = RoleWorld([usual | {"actions_per_hour": 4}], partitions=1)
+    # Each comes late, and before the others: the first alert is taken back by the second, and told again by the third.
+    for number, amount in enumerate((100, 1, 100_000, 1_000_000, 1)):
+        occurred_at = rfc3339(world.now_ms - number * 1_000)
+        payment(world, number, "w1", 0, amount_minor=amount, occurred_at=occurred_at)
+        world.run()
+    told = [alert.action_result for alert in world.alerts().values()]
+    assert told == ["sent"] * len(told)
+    assert len(world.commands()) == len(told)
+    world.all[0].restart()
 
 
 def test_the_budget_is_of_an_hour() -> None:
