@@ -80,6 +80,8 @@ async def start_consumer(bootstrap_servers: str) -> AIOKafkaConsumer:
         with suppress(Exception):
             await consumer.stop()
         raise unreachable(bootstrap_servers) from error
+    # Its tasks have to begin before they can be stopped: else `stop` raises, in place of what went wrong meanwhile.
+    await asyncio.sleep(0)
     return consumer
 
 

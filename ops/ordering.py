@@ -44,12 +44,26 @@ async def order(reader: TopicReader, ordered: Ordered, answer: Callable[[bytes, 
     home = partition_of(ordered.key, await reader.partition_count(ordered.topic))
     begin = (await reader.bounds(ordered.log, [home]))[home].end
     offset = await _write(reader, ordered, home)
+    return await first_answer(reader, ordered.log, (home, begin), lambda value: answer(value, offset))
+
+
+async def first_answer(
+    reader: TopicReader, topic: str, place: tuple[int, int], answer: Callable[[bytes], Answer | None]
+) -> Answer | None:
+    """Wait for the first record of a topic, from this partition and offset on, of which `answer` says something.
+
+    None where none came in time.
+
+    Raises:
+        OperationError: the topic cannot be read; or what `answer` raises.
+    """
+    home, begin = place
     for _ in range(LOOKS):
-        async for records in reader.read(ordered.log, [home], {home: begin}):
+        async for records in reader.read(topic, [home], {home: begin}):
             for record in records:
                 begin = record.offset + 1
                 value = record.value or b""
-                found = None if is_seal(value) else answer(value, offset)
+                found = None if is_seal(value) else answer(value)
                 if found is not None:
                     return found
         await asyncio.sleep(_PAUSE_S)

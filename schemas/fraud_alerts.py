@@ -8,6 +8,9 @@ import msgspec
 
 AlertState = Literal["open", "snoozed", "withdrawn"]
 
+#: Action of an alert on a rule itself, which the circuit breaker has paused.
+PAUSE: Final = "pause"
+
 
 class Contribution(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A rule that an alert rests on: itself, or one of those that it combines; and what it adds to the score."""
@@ -47,7 +50,7 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     subject: str
     #: Field -> value of the rule's key.
     key: dict[str, str]
-    #: Wallet of the fact that opened it.
+    #: The wallet that it is about: the party under `party_id`, else that of the fact that opened it.
     wallet_id: str | None = None
     #: Its amount, in minor units of its asset.
     amount_minor: int | None = None

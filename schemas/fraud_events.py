@@ -154,6 +154,8 @@ class FraudEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     verdict: str | None = None
     by: str | None = None
     reason: str | None = None
+    #: Of a label: when it was decided, where that was before it was told.
+    decided_at: str | None = None
     #: Of what was refused or failed: why.
     message: str | None = None
     recorded_at: str

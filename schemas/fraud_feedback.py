@@ -10,7 +10,8 @@ from schemas.contract import Contract, Text, Timestamp, TransactionId, WalletId
 from schemas.fraud_rules import MAX_WINDOW_S, RuleId
 
 _Analyst = Annotated[Text, Field(description="Who says so.")]
-_Subject = Annotated[str, Field(min_length=1, max_length=400, description="Subject of the alert; the record's key.")]
+#: As long as four fields of a fact may be, joined.
+_Subject = Annotated[str, Field(min_length=1, max_length=1_000, description="Subject of the alert; the record's key.")]
 
 
 class Label(Contract):

@@ -29,7 +29,6 @@ from schemas.events import WALLET_OPENED
 from schemas.facts import FactValue
 from schemas.fraud_events import (
     FACT_LATE,
-    AlertChanged,
     FireChange,
     FraudEvent,
 )
@@ -72,11 +71,12 @@ def _fact(state: FraudState, event: FraudEvent) -> None:
     assert t_ms is not None
     assert ledger_ms is not None
     assert closed_before_ms is not None
+    # Also one that is late: all that comes of the wallet yet has its age.
+    if fact.get("type") == WALLET_OPENED and event.cause.topic == LEDGER_EVENTS:
+        state.wallets.put(str(fact["wallet_id"]), ledger_ms)
     if event.type == FACT_LATE:
         _pass_time(state, source.partition, ledger_ms, closed_before_ms)
         return
-    if fact.get("type") == WALLET_OPENED and event.cause.topic == LEDGER_EVENTS:
-        state.wallets.put(str(fact["wallet_id"]), ledger_ms)
     if event.learned:
         _learn(state, fact, t_ms)
     names = [(history_name(key.kind, key.key), key.leg, key.kept_s * 1000) for key in event.keys]
@@ -180,6 +180,9 @@ def _fires(state: FraudState, changes: tuple[FireChange, ...]) -> None:
 def _alerts(state: FraudState, event: FraudEvent) -> None:
     for changed in event.alerts:
         alert = changed.alert
+        # One that was withdrawn, and is true again, has acted the first time.
+        before = state.alerts.get(alert.alert_id, unix_ms(event.recorded_at)) if changed.what == "opened" else None
+        acted = alert.action_result == "sent" and (before is None or before.action_result != "sent")
         state.alerts.put(alert.alert_id, alert, unix_ms(alert.first_seen))
         if changed.what == "updated":
             continue
@@ -187,7 +190,7 @@ def _alerts(state: FraudState, event: FraudEvent) -> None:
         name = history_name(changed.kind, changed.key)
         _mark(state, name, changed.order, rule, changed.what == "opened")
         if changed.what == "opened":
-            _count(state, rule, changed, unix_ms(event.recorded_at) // HOUR_MS)
+            _count(state, rule, acted, unix_ms(event.recorded_at) // HOUR_MS)
 
 
 def _mark(state: FraudState, name: str, order: Order, rule: str, opens: bool) -> None:
@@ -197,8 +200,7 @@ def _mark(state: FraudState, name: str, order: Order, rule: str, opens: bool) ->
         stored.set_fire(state, name, order, rule, StoredFire(fire.fired, opens))
 
 
-def _count(state: FraudState, rule: str, changed: AlertChanged, hour: int) -> None:
-    acted = changed.alert.action_result == "sent"
+def _count(state: FraudState, rule: str, acted: bool, hour: int) -> None:
     for name in (rule, ALL_RULES) if acted else (rule,):
         counts = counts_in(state.rules.get(name) or RuleCounts(), hour)
         state.rules.put(name, _changed(counts, alerts=counts.alerts + 1, actions=counts.actions + acted))

@@ -35,11 +35,13 @@ _DIRECTIONS: Final = {
 _PASSED_OVER: Final = frozenset(
     {ev.BATCH_SEALED, ev.CLOCK_TICKED, ev.REQUEST_FORWARDED, ev.REQUEST_PARKED, ev.REQUEST_DEAD_LETTERED}
 )
-#: Commands on a transaction that is there already; what they do is told by events of other types.
+#: Operations that ask for a transaction of their own: where one is refused, that is the first decision of it.
+_OWN_TRANSACTION: Final = frozenset({*_DIRECTIONS, "refund", "convert", "batch", "dispute", "reverse", "adjust"})
 #: About a transaction that was decided before.
 _NOTES: Final = frozenset(
     {ev.TRANSACTION_CONFIRMED, ev.TRANSACTION_CONTRADICTED, ev.TRANSACTION_SCREENED, ev.TRANSACTION_OVERDUE}
 )
+#: Commands on a transaction that is there already; what they do is told by events of other types.
 _ACTS: Final = frozenset({"release", "cancel", "submit", "settle", "fail", "return", "resolve_dispute"})
 
 #: What the role itself has ordered: a rule on refusals that locks would else go on from the refusal of its own lock.
@@ -161,7 +163,7 @@ def direction_of(operation: str | None, has_payee: bool) -> str | None:
 
 def _is_first(seen: _Seen) -> bool:
     if seen.type == ev.REQUEST_REJECTED:
-        return seen.operation in _DIRECTIONS or seen.operation in ("refund", "convert", "batch")
+        return seen.operation in _OWN_TRANSACTION
     return (
         seen.from_state is None
         and seen.to_state is not None
@@ -226,7 +228,8 @@ def _add_circumstances(fact: dict[str, FactValue], seen: _Seen) -> None:
     if device is not None:
         if device.fingerprint is not None:
             fact["device"] = device.fingerprint
-        if device.ip is not None:
+        # An empty one is none, or all who have none would share it.
+        if device.ip:
             fact["ip"] = device.ip
         if device.latitude is not None:
             fact["latitude"] = device.latitude

@@ -60,6 +60,7 @@ def _label(turn: Turn, record: InputRecord, label: Label) -> None:
         verdict=label.verdict,
         by=label.by,
         reason=label.reason,
+        decided_at=label.decided_at,
         recorded_at=turn.context.recorded_at,
     )
     turn.write(event, label.subject.encode())

@@ -15,8 +15,9 @@ from agents.fraud.entries import Key, Kind, RuleRef, keyed_by
 from agents.fraud.evaluating import concern
 from agents.fraud.filters import Passes, compile_filter
 from agents.fraud.lists import ListCheck, Lists, list_checks
-from agents.fraud.published import Bounds, RuleBook, read_rule
+from agents.fraud.published import Bounds, RuleBook, RuleRefused, read_rule
 from agents.fraud.uses import uses
+from agents.fraud.waiting import Waiting
 from agents.ledger.exchange import minor_for_minor
 from schemas.assets import Asset
 from schemas.facts import ANOMALY_SCORE, Fact, FactValue
@@ -73,6 +74,7 @@ class Followed:
         keyed: the same to go through for each fact: number in `uses` and use of the first leg, the field where the key
             is no more than that, and the kind.
         learns: whether a rule in effect looks at what is learned.
+        book: the rules that were taken.
     """
 
     def __init__(self, retention_s: int):
@@ -82,10 +84,10 @@ class Followed:
         self.uses: list[KeyUse] = []
         self.keyed: list[tuple[int, KeyUse, str | None, KindInUse]] = []
         self.learns = False
-        self._book = RuleBook(Bounds(retention_s=retention_s))
-        #: Combinations whose rules are not there yet: a compacted topic gives them in any order.
-        self._waiting: dict[str, Rule] = {}
-        self._compiled: dict[tuple[RuleRef, str, bool], CompiledRule] = {}
+        self.book = RuleBook(Bounds(retention_s=retention_s))
+        self._waiting = Waiting()
+        #: By id, and whether rules of its key see all facts: what was compiled, and of which rule.
+        self._compiled: dict[tuple[str, bool], tuple[Rule, CompiledRule]] = {}
         self._prepared = -1
         self._reference = Reference()
         self._lists = Lists()
@@ -112,38 +114,52 @@ class Followed:
 
     def _take_rule(self, key: str, value: bytes | None) -> None:
         if value is None:
-            self._waiting.pop(key, None)
-            self._book.remove(key)
+            self._waiting.drop(key)
+            self.book.remove(key)
         else:
             rule = _read_rule(value, key)
-            if rule.combination is not None and not self._book.rules.keys() >= set(rule.combination.rules):
-                self._waiting[key] = rule
+            if self._lacks_rules(rule):
+                self._wait(rule)
                 return
-            self._book.publish(rule)
-            self._waiting.pop(key, None)
-            self._publish_waiting()
+            self.book.publish(rule)
+            self._waiting.drop(key)
+            self._publish_waiting(key)
         self.generation += 1
 
-    def _publish_waiting(self) -> None:
-        for rule_id, rule in list(self._waiting.items()):
-            assert rule.combination is not None
-            if self._book.rules.keys() >= set(rule.combination.rules):
-                del self._waiting[rule_id]
-                if not self._book.refusals(rule):
-                    self._book.publish(rule)
+    def _lacks_rules(self, rule: Rule) -> bool:
+        """Whether it adds up rules that are not there."""
+        return rule.combination is not None and not self.book.rules.keys() >= set(rule.combination.rules)
+
+    def _wait(self, rule: Rule) -> None:
+        """Take a combination once its rules are there; no more of them wait than rules are kept."""
+        if rule.rule_id not in self._waiting and len(self._waiting) >= self.book.bounds.rules:
+            raise RuleRefused(self.book.refusals(rule))
+        self._waiting.put(rule)
+
+    def _publish_waiting(self, rule_id: str) -> None:
+        """A rule is there: so may be all of a combination, and with that all of another one."""
+        there = [rule_id]
+        for each in there:
+            for rule in self._waiting.for_rule(each):
+                if self._lacks_rules(rule):
+                    continue
+                self._waiting.drop(rule.rule_id)
+                if not self.book.refusals(rule):
+                    self.book.publish(rule)
+                    there.append(rule.rule_id)
 
     def prepare(self) -> None:
         """Work out what follows of the rules, where they have changed."""
         if self._prepared == self.generation:
             return
         self._prepared = self.generation
-        effective = self._book.in_effect()
+        effective = self.book.in_effect()
         held, self._compiled = self._compiled, {}
         typed = {rule.key for rule in effective if sees_all(rule)}
         self.rules = tuple(self._compile(held, rule, rule.key in typed) for rule in effective)
         kept_s: dict[Kind, int] = {}
         # Paused ones and drafts too: whoever goes on with one finds its history.
-        for rule in self._book.rules.values():
+        for rule in self.book.rules.values():
             wanted_s = max(_looks_back_s(rule), rule.cooldown_s, LEAST_KEPT_S)
             kept_s[rule.key] = max(kept_s.get(rule.key, 0), wanted_s)
         kept_s[BY_WALLET] = max(kept_s.get(BY_WALLET, 0), BY_WALLET_KEPT_S)
@@ -175,15 +191,15 @@ class Followed:
         return None if None in parts else tuple(compile_filter(part) for part in parts if part is not None)
 
     def _compile(
-        self, held: Mapping[tuple[RuleRef, str, bool], CompiledRule], rule: Rule, is_mixed: bool
+        self, held: Mapping[tuple[str, bool], tuple[Rule, CompiledRule]], rule: Rule, is_mixed: bool
     ) -> CompiledRule:
         """`is_mixed`: rules of its key see all facts, so that it must see to it itself that it does not."""
-        ref: RuleRef = rule.rule_id, rule.version
-        name = ref, rule.state, is_mixed
-        compiled = held.get(name)
-        if compiled is None:
+        name = rule.rule_id, is_mixed
+        of, compiled = held.get(name, (None, None))
+        # Not by its version: one that was removed may have come back with other content.
+        if compiled is None or of != rule:
             compiled = compile_rule(only_first(rule) if is_mixed and not sees_all(rule) else rule)
-        self._compiled[name] = compiled
+        self._compiled[name] = rule, compiled
         return compiled
 
     def enrich(self, fact: dict[str, FactValue], t_ms: int) -> dict[str, FactValue]:

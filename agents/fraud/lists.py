@@ -94,8 +94,9 @@ class Lists:
         self._lists[name] = NamedList(version, held, tuple(sorted({plain(each) for each in held} - {""})))
 
     def remove(self, name: str) -> None:
-        """A list that is gone matches nothing."""
+        """A list that is gone matches nothing. One of its name that comes later may have any version again."""
         self._lists.pop(name, None)
+        self._remembered.clear()
 
     def enrich(self, fact: Fact, checks: Iterable[ListCheck]) -> Fact:
         """The fact with what the lists say of it; the same object where they say nothing."""

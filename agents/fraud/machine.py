@@ -184,6 +184,6 @@ class FraudMachine:
 def _several(record: InputRecord) -> RoutedFacts | None:
     try:
         told = decode_fraud_internal(record.value or b"")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
     return told if isinstance(told, RoutedFacts) and len(told.facts) > 1 else None

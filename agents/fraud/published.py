@@ -139,7 +139,11 @@ def _members_first(rules: list[Rule]) -> list[Rule]:
 
 
 class RuleBook:
-    """The rules that were taken, the latest version of each."""
+    """The rules that were taken, the latest version of each.
+
+    Attributes:
+        has_list: see `__init__`.
+    """
 
     def __init__(
         self,
@@ -155,7 +159,7 @@ class RuleBook:
         """
         self.bounds = bounds or Bounds()
         self.fields = fields
-        self._has_list = has_list
+        self.has_list = has_list
         self._rules: dict[str, Rule] = {}
         #: Of rules in effect: their costs.
         self._costs: dict[str, int] = {}
@@ -238,7 +242,7 @@ class RuleBook:
             return found
         parts = (
             of_fields(rule, self.fields),
-            of_lists(rule, self._has_list),
+            of_lists(rule, None if self._rests(rule) else self.has_list),
             of_windows(rule, self.bounds.retention_s),
             of_scores(rule),
             of_contradictions(rule),
@@ -248,6 +252,11 @@ class RuleBook:
         found = [each for part in parts for each in part]
         more = len(found) - MAX_REASONS
         return [*found[:MAX_REASONS], Refusal("", f"{more} more reasons", "correct these first")] if more > 0 else found
+
+    def _rests(self, rule: Rule) -> bool:
+        """Whether a rule that is there is put out of effect, whatever has gone since it was published."""
+        held = self._rules.get(rule.rule_id)
+        return held is not None and held.version == rule.version and rule.state not in _IN_EFFECT
 
     def _of_version(self, rule: Rule) -> Iterator[Refusal]:
         held = self._rules.get(rule.rule_id)

@@ -88,10 +88,18 @@ def take_verdict(turn: Turn, record: InputRecord, said: PaymentVerdict) -> None:
         recorded_at=context.recorded_at,
     )
     turn.write(event, said.subject.encode())
-    rules = () if gate is None else (*gate.deny, *gate.review)
-    # Each word is a command of its own; the same record decided again is not.
-    key = f"{said.transaction_id}:{context.topic}-{context.partition}-{record.offset}"
+    # They speak against it: what is allowed is so in spite of them.
+    rules = () if gate is None or said.verdict == "allow" else (*gate.deny, *gate.review)
+    key = verdict_key(said.transaction_id, context.topic, context.partition, record.offset)
     _send(turn, said.subject, said.transaction_id, said.verdict, rules, key)
+
+
+def verdict_key(transaction_id: str, topic: str, partition: int, offset: int) -> str:
+    """Idempotency key of the command that an analyst's word leads to, by where that stands.
+
+    Each word is a command of its own; the same record decided again is not.
+    """
+    return f"{transaction_id}:{topic}-{partition}-{offset}"
 
 
 def _next(turn: Turn, record: InputRecord, gate: Gate, type_: str) -> None:

@@ -17,8 +17,8 @@ from agents.fraud.sentences import sentence
 from agents.fraud.state import subject_of
 from schemas.clock import rfc3339
 from schemas.facts import Fact
+from schemas.fraud_alerts import PAUSE, AlertState, Contribution, ListMatch
 from schemas.fraud_alerts import Alert as Told
-from schemas.fraud_alerts import AlertState, Contribution, ListMatch
 
 
 class Surroundings(NamedTuple):
@@ -53,7 +53,8 @@ def told(change: AlertChange, around: Surroundings) -> Told:
     wallet_id = before.wallet_id if before is not None else None
     amount_minor, asset = (before.amount_minor, before.asset) if before is not None else (None, None)
     if opened_by is not None:
-        wallet = opened_by.get("wallet_id")
+        # A mule is found in what others pay it: under `party_id` the wallet is the party, not who happened to pay.
+        wallet = opened_by.get("party_id") or opened_by.get("wallet_id")
         wallet_id = None if wallet is None else str(wallet)
         amount, of = opened_by.get("amount_minor"), opened_by.get("asset")
         amount_minor = amount if isinstance(amount, int) else None
@@ -144,7 +145,7 @@ def told_pause(rule: CompiledRule, reason: str, partition: int, now_ms: int) -> 
         shadow=rule.rule.state == "shadow",
         severity="critical",
         score=0,
-        action="pause",
+        action=PAUSE,
         action_result="sent",
         subject=f"rule:{rule_id}",
         key={"rule_id": rule_id},

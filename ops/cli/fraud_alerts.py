@@ -12,10 +12,12 @@ from ops.cli.fraud_rules import as_json_option, with_reader
 from ops.cli.running import print_json
 from ops.cli.signing import signed_by
 from ops.errors import OperationError
-from ops.fraud.live_alerts import alert_of, read_alerts, say
+from ops.fraud.live_alerts import alert_of, judge, read_alerts, say
+from ops.fraud.live_rules import read_published
 from ops.fraud.live_stats import stats_of
 from ops.reading import TopicReader
-from schemas.fraud_alerts import Alert, AlertState
+from ops.records import printable
+from schemas.fraud_alerts import PAUSE, Alert, AlertState
 from streams.settings import Settings
 
 _by = signed_by("says so")
@@ -26,7 +28,7 @@ _VERDICTS = ("confirmed", "false_positive", "duplicate")
 @click.option("--rule", "rule_id", help="Only those of this rule.")
 @click.option("--subject", help="Only those on this subject, such as a wallet.")
 @click.option("--state", type=click.Choice(get_args(AlertState)), help="Only those in this state.")
-@click.option("--unlabelled", is_flag=True, help="Only those that nobody has labelled.")
+@click.option("--unlabelled", is_flag=True, help="Only those that nobody has labelled; pauses are not.")
 @click.option("--last", type=click.IntRange(min=1), help="Only so many, the latest.")
 @as_json_option
 def alerts(
@@ -39,7 +41,7 @@ def alerts(
         if rule_id in (None, alert.rule_id)
         and subject in (None, alert.subject)
         and state in (None, alert.state)
-        and not (unlabelled and alert.label is not None)
+        and not (unlabelled and (alert.label is not None or alert.action == PAUSE))
     ]
     found = found if last is None else found[-last:]
     if as_json:
@@ -49,7 +51,7 @@ def alerts(
         shadow = " in shadow" if alert.shadow else ""
         label = f", {alert.label}" if alert.label else ""
         click.echo(f"{alert.alert_id[:12]} {alert.last_seen} {alert.severity:<9} {alert.state}{shadow}{label}")
-        click.echo(f"    {alert.rule_id}: {alert.sentence}")
+        click.echo(printable(f"    {alert.rule_id}: {alert.sentence}"))
     click.echo(f"{len(found)} alerts", err=True)
 
 
@@ -69,11 +71,13 @@ def explain(alert_id: str, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(alert))
         return
-    click.echo(alert.sentence)
+    click.echo(printable(alert.sentence))
     for name, value in _facts_of(alert):
-        click.echo(f"  {name:<14} {value}")
+        click.echo(printable(f"  {name:<14} {value}"))
     for transaction_id in alert.evidence:
-        click.echo(f"  {'transaction':<14} {transaction_id}   (walletstream tx show {transaction_id})")
+        # Of a request that was rejected there is none: partition and offset of its event stand for it.
+        look = "" if ":" in transaction_id else f"   (walletstream tx show {transaction_id})"
+        click.echo(printable(f"  {'transaction':<14} {transaction_id}{look}"))
 
 
 def _facts_of(alert: Alert) -> list[tuple[str, Any]]:
@@ -93,7 +97,8 @@ def _facts_of(alert: Alert) -> list[tuple[str, Any]]:
         ("limit", alert.limit),
         ("normal", alert.normal),
     ]
-    facts += [("adds up", f"{one.rule_id} version {one.version}: {one.score}") for one in alert.contributions[1:]]
+    parts = [one for one in alert.contributions if one.rule_id != alert.rule_id]
+    facts += [("adds up", f"{one.rule_id} version {one.version}: {one.score}") for one in parts]
     facts += [
         ("list", f"{one.field} is {one.likeness} % like {one.entry!r} of {one.name} version {one.version}")
         for one in alert.matches
@@ -111,6 +116,8 @@ def label(alert_id: str, verdict: str, reason: str | None, by: str) -> None:
 
     async def work(reader: TopicReader, _settings: Settings) -> Alert:
         alert = alert_of(await read_alerts(reader), alert_id)
+        if alert.action == PAUSE:
+            raise OperationError("it says that a rule is paused: only what a rule has said of somebody has a label")
         feedback = {"kind": "label", "subject": alert.subject, "alert_id": alert.alert_id, "verdict": verdict, "by": by}
         if reason is not None:
             feedback["reason"] = reason
@@ -131,17 +138,18 @@ def label(alert_id: str, verdict: str, reason: str | None, by: str) -> None:
 def verdict(transaction_id: str, verdict: str, wallet_id: str, reason: str, by: str) -> None:
     """Say whether TRANSACTION, a payment that waits for screening, may go.
 
-    The ledger takes the first verdict on a payment. What is allowed is executed at once, as if it were asked for
-    now; what is denied fails, and its money is available again. `walletstream tx show TRANSACTION` says what became
-    of it.
+    The ledger takes the first verdict on a payment, and refuses any other. What is allowed is executed at once, as if
+    it were asked for now; what is denied fails, and its money is available again. `walletstream tx show TRANSACTION`
+    says what became of it.
     """
     feedback = {"kind": "payment", "subject": wallet_id, "transaction_id": transaction_id, "verdict": verdict}
 
     async def work(reader: TopicReader, _settings: Settings) -> None:
-        await say(reader, wallet_id, json.dumps({**feedback, "reason": reason, "by": by}).encode())
+        said = json.dumps({**feedback, "reason": reason, "by": by}).encode()
+        await judge(reader, wallet_id, transaction_id, said)
 
     with_reader(work)
-    click.echo(f"{transaction_id}: {verdict} was told to the ledger")
+    click.echo(f"{transaction_id}: {verdict}")
 
 
 @click.command("snooze")
@@ -162,8 +170,15 @@ def snooze(rule_id: str, subject: str, expires_in_s: int, reason: str, by: str) 
         "reason": reason,
         "by": by,
     }
-    with_reader(lambda reader, _: say(reader, subject, json.dumps(feedback).encode()))
-    click.echo(f"{rule_id} is silent on {subject} for {expires_in_s} s" if expires_in_s else f"{rule_id} speaks again")
+
+    async def work(reader: TopicReader, settings: Settings) -> None:
+        if expires_in_s and rule_id not in (await read_published(reader, settings.fraud_retention_s)).held:
+            raise OperationError(f"no rule {rule_id!r}; `walletstream fraud rules` lists them")
+        await say(reader, subject, json.dumps(feedback).encode())
+
+    with_reader(work)
+    said = f"{rule_id} is silent on {subject} for {expires_in_s} s" if expires_in_s else f"{rule_id} speaks again"
+    click.echo(printable(said))
 
 
 @click.command("stats")

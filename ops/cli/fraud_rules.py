@@ -10,9 +10,18 @@ import click
 
 from ops.cli.running import print_json, read_settings, run
 from ops.fraud.live_alerts import read_alerts
-from ops.fraud.live_rules import HeldRule, PublishedRules, publish, read_published, read_rule_file, remove, set_state
+from ops.fraud.live_rules import (
+    HeldRule,
+    PublishedRules,
+    pauses_of,
+    publish,
+    read_published,
+    read_rule_file,
+    remove,
+    set_state,
+)
 from ops.reading import TopicReader, open_reader
-from ops.records import text
+from ops.records import printable
 from schemas.fraud_alerts import Alert
 from schemas.fraud_rules import RuleState
 from streams.settings import Settings
@@ -39,9 +48,7 @@ def rules(as_json: bool) -> None:
     """List the rules on the stream; those that the circuit breaker has paused, and what workers pass over, say why."""
 
     async def read(reader: TopicReader, settings: Settings) -> tuple[PublishedRules, dict[tuple[str, int], Alert]]:
-        alerts = (await read_alerts(reader)).values()
-        paused = {(alert.rule_id, alert.version): alert for alert in alerts if alert.action == "pause"}
-        return await read_published(reader, settings.fraud_retention_s), paused
+        return await read_published(reader, settings.fraud_retention_s), pauses_of(await read_alerts(reader))
 
     published, paused = with_reader(read)
     held = [published.held[rule_id] for rule_id in sorted(published.held)]
@@ -51,7 +58,7 @@ def rules(as_json: bool) -> None:
     for one in held:
         rule = one.rule
         if rule is None:
-            click.echo(f"{text(one.rule_id.encode()) or '-':<28} -")
+            click.echo(f"{printable(one.rule_id) or '-':<28} -")
         else:
             key = "+".join(rule.key)
             click.echo(
@@ -59,9 +66,12 @@ def rules(as_json: bool) -> None:
             )
         pause = _pause_of(one, paused)
         if pause is not None:
-            click.echo(f"    {pause.sentence}")
+            click.echo(f"    {printable(pause.sentence)}")
         if one.problem is not None:
-            click.echo(f"    workers pass it over: {one.problem}")
+            what = "its latest record" if one.is_known else "it"
+            click.echo(f"    workers pass {what} over: {printable(one.problem)}")
+        for name in one.missing_lists:
+            click.echo(f"    it asks the list {printable(name)}, which is not there")
     click.echo(f"{len(held)} rules", err=True)
 
 

@@ -53,7 +53,8 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(main)
     except OperationError as error:
-        raise click.ClickException(str(error)) from error
+        # Messages name what stands in files and on topics.
+        raise click.ClickException("\n".join(map(printable, str(error).split("\n")))) from error
 
 
 def say(line: str, *, err: bool = False) -> None:

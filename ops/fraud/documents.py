@@ -79,7 +79,7 @@ def read_as(documents: Documents, contract: type[M], what: str, name: str) -> li
         except ValidationError as error:
             named = each.get(name) if isinstance(each, dict) else None
             place = f"{what} {number}" + (f" ({str(named)[:80]})" if named is not None else "")
-            wrong += [f"{place}: {told}" for told in _mistakes(error)]
+            wrong += [f"{place}: {told}" for told in mistakes(error)]
         except RecursionError:
             wrong.append(f"{what} {number}: nested too deeply")
     if wrong:
@@ -95,7 +95,8 @@ def told_of(path: Path, wrong: list[str]) -> str:
     return "\n  ".join([f"{path}:", *wrong[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])])
 
 
-def _mistakes(error: ValidationError) -> Iterator[str]:
+def mistakes(error: ValidationError) -> Iterator[str]:
+    """What does not fit a contract, each with its place."""
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(map(str, each["loc"]))
         said = each["msg"].removeprefix("Value error, ").replace("an instance of Decimal", "a number, not text")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
@@ -84,7 +85,7 @@ async def write_history(reader: TopicReader, folder: Path, lateness_ms: int) -> 
     """
     table, mapping, rows = folder / "history.csv", folder / "mapping.json", 0
     try:
-        with _opened(table, mapping) as file:
+        with _written(table, mapping) as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             async for placed in history(reader, lateness_ms):
@@ -95,10 +96,18 @@ async def write_history(reader: TopicReader, folder: Path, lateness_ms: int) -> 
     return Written(table, mapping, rows)
 
 
-def _opened(table: Path, mapping: Path) -> IO[str]:
+@contextmanager
+def _written(table: Path, mapping: Path) -> Iterator[IO[str]]:
+    """A file that becomes the table once all is written: what stood there before is worth more than a part."""
     table.parent.mkdir(parents=True, exist_ok=True)
-    mapping.write_text(json.dumps(MAPPING, indent=2) + "\n", encoding="utf-8")
-    return table.open("w", encoding="utf-8", newline="")
+    part = table.with_name(f"{table.name}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        mapping.write_text(json.dumps(MAPPING, indent=2) + "\n", encoding="utf-8")
+        part.replace(table)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 async def history(reader: TopicReader, lateness_ms: int) -> AsyncIterator[Placed]:

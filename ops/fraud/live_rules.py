@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from agents.fraud.published import Bounds, RuleBook, RuleRefused, read_rule
+from agents.fraud.followed import Followed
+from agents.fraud.lists import list_checks
+from agents.fraud.published import RuleBook, RuleRefused, read_rule
 from ops.alone import alone, until_visible
 from ops.consuming import Record
 from ops.errors import OperationError
 from ops.fraud.documents import read_as, read_documents
+from ops.fraud.live_alerts import read_alerts
 from ops.reading import TopicReader
 from schemas.clock import rfc3339
-from schemas.fraud_alerts import Alert
+from schemas.fraud_alerts import PAUSE, Alert
 from schemas.fraud_rules import Rule, RuleState
+from schemas.reference import Reference
 from schemas.topics import FRAUD_RULES, LISTS, full_name
 
 _WORK = "fraud-rules"
@@ -22,12 +28,22 @@ _LOOK_AT = "walletstream fraud rules"
 
 
 class HeldRule(NamedTuple):
-    """The latest record of a rule: what it says, and why workers pass it over, if they do."""
+    """The latest record of a rule, and what comes of it.
+
+    Attributes:
+        rule: what workers go by, which is an older record where they pass the latest over; what the latest says where
+            they know none; None where it cannot be read.
+        is_known: whether workers know a version of it.
+        problem: why workers pass the latest record over, if they do.
+        missing_lists: names of lists that the rule asks and that are not there.
+    """
 
     rule_id: str
     record: Record
     rule: Rule | None
+    is_known: bool
     problem: str | None
+    missing_lists: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -42,48 +58,70 @@ class PublishedRules:
         return {
             "rule_id": held.rule_id,
             "published_at": rfc3339(held.record.timestamp),
+            "known_to_workers": held.is_known,
             "problem": held.problem,
+            "missing_lists": list(held.missing_lists),
             "paused_by_breaker": None if paused is None else paused.sentence,
             "rule": None if held.rule is None else held.rule.model_dump(mode="json", by_alias=True, exclude_unset=True),
         }
 
 
 async def read_published(reader: TopicReader, retention_s: int) -> PublishedRules:
-    """All that the topic says; a combination that stands before its rules is taken with them.
+    """All that the topic says, record by record, taken as workers take it.
 
     Raises:
         OperationError: the topic is missing or cannot be read.
     """
     lists = await _names_of_lists(reader)
-    found = PublishedRules(RuleBook(Bounds(retention_s=retention_s), has_list=lists.__contains__))
-    latest: dict[str, Record] = {}
+    followed = Followed(retention_s)
+    latest: dict[str, tuple[Record, str | None]] = {}
     async for records in reader.read(FRAUD_RULES):
         for record in records:
             key = (record.key or b"").decode(errors="replace")
+            problem = _taken(followed, record)
             latest.pop(key, None)
             if record.value is not None:
-                latest[key] = record
-    rules: list[Rule] = []
-    for key, record in latest.items():
-        try:
-            rule = read_rule(record.value or b"", key)
-        except RuleRefused as error:
-            found.held[key] = HeldRule(key, record, None, str(error))
-            continue
-        rules.append(rule)
-        found.held[key] = HeldRule(key, record, rule, None)
-    for key, refused in found.book.publish_all(rules).items():
-        found.held[key] = found.held[key]._replace(problem=str(refused))
-    return found
+                latest[key] = record, problem
+    book = followed.book
+    book.has_list = lists.__contains__
+    held = {key: _held(book, lists, key, *found) for key, found in latest.items()}
+    return PublishedRules(book, held)
+
+
+def _taken(followed: Followed, record: Record) -> str | None:
+    """Why workers pass a record over; None where they do not."""
+    try:
+        followed.take(FRAUD_RULES, (record.key or b"").decode(), record.value)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _held(book: RuleBook, lists: Collection[str], key: str, record: Record, problem: str | None) -> HeldRule:
+    rule, said = book.rules.get(key), _said(key, record)
+    if problem is None and said != rule and said is not None:
+        # A combination that waits for rules, or was refused once they were there.
+        problem = str(RuleRefused(book.refusals(said)))
+    rule = rule or said
+    asked = set() if rule is None else {check.list_name for check in list_checks([rule])}
+    return HeldRule(key, record, rule, key in book.rules, problem, tuple(sorted(asked - set(lists))))
+
+
+def _said(key: str, record: Record) -> Rule | None:
+    try:
+        return read_rule(record.value or b"", key)
+    except RuleRefused:
+        return None
 
 
 async def _names_of_lists(reader: TopicReader) -> set[str]:
-    names: set[str] = set()
+    """The lists that workers know."""
+    reference = Reference()
     async for records in reader.read(LISTS):
         for record in records:
-            name = (record.key or b"").decode(errors="replace")
-            (names.discard if record.value is None else names.add)(name)
-    return names
+            with suppress(ValueError):
+                reference = reference.with_record(LISTS, (record.key or b"").decode(), record.value)
+    return set(reference.lists)
 
 
 def read_rule_file(path: Path) -> list[Rule]:
@@ -118,21 +156,31 @@ async def publish(reader: TopicReader, rules: list[Rule], retention_s: int) -> N
 
 
 async def set_state(reader: TopicReader, rule_id: str, state: RuleState, retention_s: int) -> Rule:
-    """Publish a rule as it is, but in another state; returns it.
+    """Publish a rule, as workers know it, in another state; returns it.
 
     Raises:
-        OperationError: there is no such rule, or it is refused.
+        OperationError: there is no such rule, it is refused, or the circuit breaker has paused its version.
     """
     published = await read_published(reader, retention_s)
-    rule = published.book.rules.get(rule_id)
+    rule, held = published.book.rules.get(rule_id), published.held.get(rule_id)
     if rule is None:
-        held = published.held.get(rule_id)
         why = "it is not among the rules" if held is None else f"workers pass it over: {held.problem}"
         raise OperationError(f"no rule {rule_id!r}: {why}; `{_LOOK_AT}` lists them")
+    if state in ("active", "shadow") and (rule.rule_id, rule.version) in pauses_of(await read_alerts(reader)):
+        raise OperationError(
+            f"the circuit breaker has paused {rule_id} version {rule.version}: change it, and publish that as version "
+            f"{rule.version + 1}; `{_LOOK_AT}` says why"
+        )
     changed = rule.model_copy(update={"state": state})
-    if changed != rule:
+    # What is passed over is the latest record all the same: the one that workers go by has to come after it.
+    if changed != rule or held is None or held.problem is not None:
         await publish(reader, [changed], retention_s)
     return changed
+
+
+def pauses_of(alerts: Mapping[str, Alert]) -> dict[tuple[str, int], Alert]:
+    """Rule and version -> the alert that says that the circuit breaker has paused it."""
+    return {(alert.rule_id, alert.version): alert for alert in alerts.values() if alert.action == PAUSE}
 
 
 async def remove(reader: TopicReader, rule_id: str, retention_s: int) -> None:

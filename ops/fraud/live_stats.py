@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from schemas.clock import unix_ms
-from schemas.fraud_alerts import Alert
+from schemas.fraud_alerts import PAUSE, Alert
 
 _DAY_MS: Final = 86_400_000
 #: Other rules that are named beside one.
@@ -51,7 +51,7 @@ def stats_of(alerts: Iterable[Alert]) -> list[RuleStats]:
     """Of each rule and version that has alerts, by id; pauses are none."""
     by_rule: dict[tuple[str, int], list[Alert]] = {}
     for alert in alerts:
-        if alert.action != "pause":
+        if alert.action != PAUSE:
             by_rule.setdefault((alert.rule_id, alert.version), []).append(alert)
     raised_by: dict[str, set[str]] = {}
     for (rule_id, _), of_rule in by_rule.items():

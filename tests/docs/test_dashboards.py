@@ -73,6 +73,12 @@ def test_every_alert_leads_to_its_page_and_every_paragraph_has_its_alert() -> No
     assert {a for a in anchors(page) if a.startswith("walletstream")} == {rule["alert"].lower() for rule in _rules()}
 
 
+def test_what_calls_at_the_first_count_sees_a_series_that_appears_with_it() -> None:
+    for rule in _rules():
+        if found := re.fullmatch(r"increase\((.+)\[\d+m\]\) > 0(.*)", rule["expr"]):
+            assert found[2].startswith(f" or ({found[1]} unless "), rule["alert"]
+
+
 def test_parentheses_and_braces_are_balanced() -> None:
     for expression in _expressions():
         for opening, closing in ("()", "{}", "[]"):

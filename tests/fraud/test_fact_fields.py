@@ -31,12 +31,31 @@ def test_a_tier_is_known_by_its_name() -> None:
     assert seen("debit.deferred", tier="basic@7").fact["tier"] == "basic"
 
 
+def test_an_empty_address_is_none() -> None:
+    """Else all who send none would share one, on the stream and not in the table of its history."""
+    assert "ip" not in seen("debit", device={"fingerprint": "d1", "ip": ""}).fact
+    assert seen("debit", device={"ip": "10.0.0.1"}).fact["ip"] == "10.0.0.1"
+
+
 def test_a_dispute_is_a_fact_of_its_own() -> None:
     dispute = seen("dispute.debit")
     assert dispute.is_first
     assert dispute.fact["operation"] == "dispute"
     assert "direction" not in dispute.fact
     assert not seen("dispute.debit.2").is_first
+
+
+def test_what_is_refused_is_a_fact_where_it_were_one_if_it_were_not() -> None:
+    """Each operation that makes a transaction of its own, and no other."""
+    makes: dict[str, bool] = {}
+    for path in sorted(EXAMPLES.glob("*.json")):
+        event = json.loads(path.read_bytes())
+        found = fact_of(path.read_bytes(), 0)
+        if found is not None and event["type"] != "request.rejected" and event.get("operation"):
+            makes[event["operation"]] = makes.get(event["operation"], False) or found.is_first
+    assert {"debit", "refund", "dispute", "reverse", "adjust"} <= {each for each, own in makes.items() if own}
+    for operation, own in makes.items():
+        assert seen("debit.too_much", operation=operation).is_first is own, operation
 
 
 def test_what_the_role_has_ordered_is_no_fact() -> None:

@@ -86,3 +86,12 @@ def test_a_hostile_name_is_cut_and_memory_is_bounded(lists: Lists) -> None:
     for number in range(10_050):
         lists.enrich({"user": f"user {number}"}, [NAME])
     assert len(lists._remembered) <= 10_000
+
+
+def test_a_list_that_was_gone_is_asked_anew_though_its_version_is_that_of_before() -> None:
+    lists = Lists()
+    lists.put("sanctions", 1, ["Jane Doe"])
+    assert "user~sanctions" not in lists.enrich({"user": "Zoë Žižek"}, [NAME])
+    lists.remove("sanctions")
+    lists.put("sanctions", 1, ["Zoë Žižek"])
+    assert lists.enrich({"user": "Zoë Žižek"}, [NAME])["user~sanctions"] == 100

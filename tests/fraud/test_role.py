@@ -160,6 +160,28 @@ def test_what_comes_too_late_is_counted_apart() -> None:
     world.all[home].restart()
 
 
+def test_a_wallet_whose_opening_comes_too_late_has_an_age() -> None:
+    limits = Limits(lateness_ms=1_000, partition_lag_ms=60_000)
+    world = RoleWorld([counted("device", ["device"], 2, window_s=1_000)], partitions=2, limits=limits)
+    home = partition_of("d1", 2)
+    world.ledger_event(home, type="wallet.opened", wallet_id="w1", operation="open_wallet")
+    opened_ms = world.now_ms
+    world.now_ms += 61_001 + 1_000
+    payment(world, 1, "w2", 1 - home, device={"fingerprint": "d1"})
+    world.all[1 - home].run(10)
+    world.run()
+    (late,) = world.events("fact.late")
+    assert late.fact is not None
+    assert late.fact["type"] == "wallet.opened"
+    payment(world, 2, "w1", home)
+    world.run()
+    ages = [
+        event.fact.get("wallet_age_s") for event in world.events() if event.fact and event.fact["wallet_id"] == "w1"
+    ]
+    assert ages[-1] == (world.now_ms - opened_ms) // 1000
+    world.all[home].restart()
+
+
 # ---- rules ----------------------------------------------------------------------------------------------------------
 
 
@@ -210,6 +232,19 @@ def test_a_bad_rule_is_refused_with_the_reason_and_harms_nothing(value: bytes, m
     assert one(world).rule_id == "each"
 
 
+def test_a_rule_that_comes_back_after_its_removal_is_what_it_says_then() -> None:
+    """Though it has the version that it had, and nothing was decided in between."""
+    world = RoleWorld([EACH], partitions=1)
+    payment(world, 1, "w1", 0)
+    world.run()
+    world.refer("fraud-rules", "each", None)
+    world.publish(EACH | {"filter": {"field": "amount_minor", "op": "ge", "value": 1_000}})
+    payment(world, 2, "w2", 0)
+    payment(world, 3, "w3", 0, amount_minor=1_000)
+    world.run()
+    assert {alert.subject for alert in world.alerts().values()} == {"w1", "w3"}
+
+
 def test_a_combination_may_come_before_its_rules() -> None:
     """As on a compacted topic, where a rule of it was published again."""
     both = rule("both", ["wallet_id"], combination={"rules": ["each"], "within_s": 60, "threshold": 50})
@@ -219,6 +254,33 @@ def test_a_combination_may_come_before_its_rules() -> None:
     assert {alert.rule_id for alert in world.alerts().values()} == {"each", "both"}
     alert = next(alert for alert in world.alerts().values() if alert.rule_id == "both")
     assert [(part.rule_id, part.version, part.score) for part in alert.contributions] == [("each", 1, 50)]
+
+
+def test_combinations_of_combinations_may_come_before_their_rules() -> None:
+    parts = {"within_s": 60, "threshold": 50}
+    two = rule("two", ["wallet_id"], combination={"rules": ["one"], **parts})
+    one_ = rule("one", ["wallet_id"], combination={"rules": ["each"], **parts})
+    world = RoleWorld([two, one_, EACH], partitions=1)
+    payment(world, 1, "w1", 0)
+    world.run()
+    assert {alert.rule_id for alert in world.alerts().values()} == {"each", "one", "two"}
+
+
+def test_combinations_that_wait_are_bounded() -> None:
+    """No more wait than rules are kept, and rules that none of them adds up are not held up by them."""
+    world = RoleWorld([EACH], partitions=1)
+    refused = []
+    for number in range(1_010):
+        parts = {"rules": [f"missing-{number}"], "within_s": 60, "threshold": 1}
+        try:
+            world.publish(rule(f"waits-{number}", ["wallet_id"], combination=parts))
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) == 10
+    assert all("there is no rule missing-" in message for message in refused)
+    payment(world, 1, "w1", 0)
+    world.run()
+    assert one(world).rule_id == "each"
 
 
 # ---- what is written ------------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from agents.fraud.turn import Limits
+from schemas.clock import rfc3339
 from schemas.commands import CONTRACTS
 from schemas.events import LedgerEvent
 from schemas.partitioning import partition_of
 from schemas.topics import FRAUD_COMMANDS
-from tests.fraud.role import EACH, RoleWorld, payment
+from tests.fraud.role import EACH, RoleWorld, one, payment, rule
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import credit, debit, open_wallet, set_state
 from tests.ledger.world import Position, World
@@ -38,6 +39,29 @@ def test_an_action_is_sent_once_and_within_its_budget() -> None:
         for record in world.topics[FRAUD_COMMANDS, partition]:
             assert record.key is not None
             assert partition_of(record.key.decode(), 4) == partition
+
+
+def test_a_party_that_is_found_in_what_it_is_paid_is_locked_itself() -> None:
+    """Not the payer, who may be a victim."""
+    paid = {"field": "direction", "op": "eq", "value": "in"}
+    fan_in = rule(
+        "fan-in",
+        ["party_id"],
+        filter=paid,
+        aggregate={"function": "count_distinct", "field": "wallet_id", "window_s": 600, "include_current": True},
+        condition={"op": "ge", "value": 3},
+        action="lock",
+    )
+    mule = {"wallet_id": "mule", "sub_wallet": "main"}
+    world = RoleWorld([fan_in], partitions=2)
+    for number in range(3):
+        wallet_id = f"w{number}"
+        payment(world, number, wallet_id, partition_of(wallet_id, 2), operation="transfer", counterparty=mule)
+    world.run()
+    assert (one(world).subject, one(world).wallet_id, one(world).action_result) == ("mule", "mule", "sent")
+    assert [command["wallet_id"] for command in world.commands()] == ["mule"]
+    (record,) = world.topics[FRAUD_COMMANDS, partition_of("mule", 2)]
+    assert record.key == b"mule"
 
 
 def test_the_ledger_does_what_is_ordered() -> None:
@@ -95,6 +119,22 @@ def test_all_rules_share_a_budget_too() -> None:
     payment(world, 9, "w1", 0)
     world.run()
     assert len(world.commands()) == 5
+
+
+def test_an_alert_that_is_true_again_uses_the_budget_once() -> None:
+    """Its command was sent the first time; what is left of the budget is for others."""
+    average = {"function": "avg", "field": "amount_minor", "window_s": 600, "include_current": True}
+    usual = rule("usual", ["wallet_id"], aggregate=average, condition={"op": "ge", "value": 100}, action="lock")
+    world = RoleWorld([usual | {"actions_per_hour": 4}], partitions=1)
+    # Each comes late, and before the others: the first alert is taken back by the second, and told again by the third.
+    for number, amount in enumerate((100, 1, 100_000, 1_000_000, 1)):
+        occurred_at = rfc3339(world.now_ms - number * 1_000)
+        payment(world, number, "w1", 0, amount_minor=amount, occurred_at=occurred_at)
+        world.run()
+    told = [alert.action_result for alert in world.alerts().values()]
+    assert told == ["sent"] * len(told)
+    assert len(world.commands()) == len(told)
+    world.all[0].restart()
 
 
 def test_the_budget_is_of_an_hour() -> None:

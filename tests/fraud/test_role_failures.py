@@ -19,9 +19,14 @@ from schemas.topics import FRAUD_FEEDBACK, FRAUD_INTERNAL, LEDGER_EVENTS
 from streams.machine import Context, Output
 from tests.fraud.role import EACH, RoleWorld, counted, one, payment
 
+#: Nested more deeply than a decoder goes.
+DEEP = b'{"kind":"facts","uses":[],"facts":[[0,0,0,0,[],' + b"[" * 100_000
+
 
 @pytest.mark.parametrize("topic", [LEDGER_EVENTS, FRAUD_INTERNAL, FRAUD_FEEDBACK])
-@pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[]", b'{"kind":"facts"}', b"null"])
+@pytest.mark.parametrize(
+    "value", [b"", b"{", b"\xff\xfe", b"[]", b'{"kind":"facts"}', b"null", pytest.param(DEEP, id="deep")]
+)
 def test_what_is_no_record_of_ours_is_dead_lettered_and_the_others_go_on(topic: str, value: bytes) -> None:
     world = RoleWorld([counted("burst", ["wallet_id"], 2)], partitions=1)
     payment(world, 1, "w1", 0)

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.clock import rfc3339
 from schemas.partitioning import partition_of
-from tests.fraud.role import EACH, START_MS, Json, RoleWorld, one, payment
+from tests.fraud.role import EACH, START_MS, Json, RoleWorld, one, payment, rule
 
 
 def say(world: RoleWorld, kind: str, **fields: Any) -> None:
@@ -29,13 +29,29 @@ def test_a_label_is_on_the_alert_and_the_last_one_counts() -> None:
     alert_id = one(world).alert_id
     say(world, "label", alert_id=alert_id, verdict="false_positive", reason="salary")
     assert one(world).label == "false_positive"
-    say(world, "label", alert_id=alert_id, verdict="confirmed")
+    say(world, "label", alert_id=alert_id, verdict="confirmed", decided_at="2026-11-01T00:00:00.000Z")
     payment(world, 2, "w1", partition_of("w1", 2))
     world.run()
     assert (one(world).label, one(world).occurrences) == ("confirmed", 2)
-    assert [event.verdict for event in world.events("alert.labelled")] == ["false_positive", "confirmed"]
+    labelled = world.events("alert.labelled")
+    assert [event.verdict for event in labelled] == ["false_positive", "confirmed"]
+    assert [event.decided_at for event in labelled] == [None, "2026-11-01T00:00:00.000Z"]
     for partition in world.all:
         partition.restart()
+
+
+def test_the_longest_subject_can_be_labelled() -> None:
+    """Of the most fields that a key has, each as long as a request may have it."""
+    long = rule("long", ["device", "merchant", "order", "user"])
+    world = RoleWorld([long], partitions=2)
+    named = {name: name[0] * 200 for name in ("merchant", "order", "user")}
+    payment(world, 1, "w1", 0, device={"fingerprint": "d" * 200}, references=named)
+    world.run()
+    alert = one(world)
+    said = {"kind": "label", "by": "a", "subject": alert.subject, "alert_id": alert.alert_id, "verdict": "confirmed"}
+    world.feedback(partition_of(alert.subject, 2), **said)
+    world.run()
+    assert (len(alert.subject), one(world).label) == (803, "confirmed")
 
 
 def test_a_snooze_silences_a_rule_for_a_subject_until_it_ends() -> None:

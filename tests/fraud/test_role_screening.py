@@ -146,13 +146,14 @@ def test_an_analyst_has_the_last_word_and_the_ledger_the_first() -> None:
     # Said in another partition it is sent on.
     world.feedback(1 - home, **said, verdict="allow")
     world.run()
-    assert verdicts(world) == {paid: ("allow", ("each",))}
+    assert verdicts(world) == {paid: ("allow", ())}, "no rule asks for what is allowed in spite of it"
     judged = world.events("payment.judged")[-1]
     assert (judged.verdict, judged.by, judged.reason) == ("allow", "a", "called the owner")
     world.feedback(home, **said, verdict="deny")
     world.run()
     commands = [each for each in world.commands() if each["operation"] == "screening_verdict"]
     assert len({each["idempotency_key"] for each in commands}) == 2, "a second word is another command"
+    assert commands[-1]["rule_ids"] == ["each"]
     for partition in world.all:
         partition.restart()
 

@@ -255,4 +255,8 @@ def test_a_payment_waits_for_the_verdict_of_all_partitions(cluster: Cluster) -> 
     said = cluster.cli("verdict", transaction_id, "allow", "--wallet", wallet_id, "--reason", "called the owner")
     assert said.exit_code == 0, said.output
     cluster.until(lambda: list(ends().values()).count("processed ok") == 4)
+    for wallet in (wallet_id, "w0"):
+        late = cluster.cli("verdict", transaction_id, "deny", "--wallet", wallet, "--reason", "too late")
+        assert late.exit_code == 1
+        assert "the ledger refuses it" in late.output
     assert 'walletstream_fraud_payments_total{verdict="review"} 3.0' in cluster.metrics()

@@ -140,3 +140,13 @@ def test_a_broker_that_is_away_is_said() -> None:
 
     with pytest.raises(OperationError, match=r"no Kafka broker answers at 127\.0\.0\.1:1"):
         asyncio.run(main())
+
+
+@pytest.mark.kafka
+def test_what_goes_wrong_at_once_is_told(kafka: Kafka, namespace: str) -> None:
+    async def main() -> None:
+        async with open_reader(kafka.bootstrap_servers, namespace):
+            raise OperationError("the file is not there")
+
+    with pytest.raises(OperationError, match="the file is not there"):
+        asyncio.run(main())

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
 from agents.fraud.turn import Limits
-from ops.fraud.ledger_history import COLUMNS, MAPPING, FactMaker
+from ops.errors import OperationError
+from ops.fraud.ledger_history import COLUMNS, MAPPING, FactMaker, write_history
+from ops.reading import TopicReader
 from schemas.clock import rfc3339
 from schemas.facts import FACT_FIELDS
 from schemas.topics import LEDGER_EVENTS
@@ -35,6 +43,21 @@ def test_facts_are_those_of_the_role() -> None:
     assert "wallet_age_s" not in found[0].recorded.fact
     assert [placed.recorded.fact["wallet_age_s"] for placed in found[1:]] == [0, 0, 0, 0]
     assert [placed.offset for placed in found] == [0, 2, 3, 4, 5]
+
+
+class Broken:
+    """A reader whose topic is not there."""
+
+    async def bounds(self, name: str) -> Any:
+        raise OperationError(f"topic {name} is missing")
+
+
+def test_what_stood_there_stays_where_the_topic_cannot_be_read(tmp_path: Path) -> None:
+    table = tmp_path / "history.csv"
+    table.write_text("before\n")
+    with pytest.raises(OperationError, match="is missing"):
+        asyncio.run(write_history(cast("TopicReader", Broken()), tmp_path, LATENESS_MS))
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("history.csv", "before\n")]
 
 
 def test_the_mapping_knows_all_fields_that_no_time_gives() -> None:
