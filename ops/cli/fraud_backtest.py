@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -189,7 +190,7 @@ def _run(options: Options, keep: Keep) -> _Result:
         rules=sets,
         labels=options.labels,
         delimiter=_delimiter(options.delimiter),
-        lateness_ms=None if options.allowed_lateness_s is None else round(options.allowed_lateness_s * 1_000),
+        lateness_ms=_lateness_ms(options.allowed_lateness_s),
         unique=options.unique,
     )
     plan, skipped = _fitted(plan, options)
@@ -206,6 +207,14 @@ def _run(options: Options, keep: Keep) -> _Result:
     found_before = outcome.found[1]
     before = before_by_rules(plan.rules[1], found_before)
     return _Result(plan, outcome, report, differences(before, now, found, found_before))
+
+
+def _lateness_ms(given_s: float | None) -> int | None:
+    if given_s is None:
+        return None
+    if not math.isfinite(given_s):
+        raise OperationError(f"--allowed-lateness-s: {given_s} is no number of seconds; leave it out to take all rows")
+    return round(given_s * 1_000)
 
 
 def _delimiter(given: str) -> str:

@@ -71,7 +71,8 @@ class RowFacts:
         self._mapping = mapping
         looked_at = fields_of(rules)
         own = mapping.kinds.keys()
-        self._calendar = bool(looked_at & _CALENDAR - own)
+        #: Of the calendar what rules look at and no column says.
+        self._calendar = sorted(looked_at & _CALENDAR - own)
         self._direction = "direction" in looked_at and "direction" not in own
         self._has_time = "time" in looked_at
         self.learns = ANOMALY_SCORE in looked_at - own
@@ -110,9 +111,10 @@ class RowFacts:
 
     def _derive(self, fact: dict[str, FactValue], t_ms: int) -> Fact:
         if self._calendar:
-            own = fact.copy()
-            add_calendar(fact, t_ms)
-            fact.update(own)
+            derived: dict[str, FactValue] = {}
+            add_calendar(derived, t_ms)
+            for name in self._calendar:
+                fact[name] = derived[name]
         if self._direction:
             operation = fact.get("operation")
             found = "out" if operation is None else direction_of(str(operation), "to_wallet_id" in fact)
