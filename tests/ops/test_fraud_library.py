@@ -13,7 +13,7 @@ from agents.fraud.compile import cost_of
 from agents.fraud.published import RuleBook
 from ops.cli import main
 from ops.errors import OperationError
-from ops.fraud.library.shipped import FOLDER, Shipped, Source, fields_of, library, shipped, wire
+from ops.fraud.library.shipped import COMMON, FOLDER, Shipped, Source, fields_of, library, shipped, wire
 from schemas.facts import FACT_FIELDS
 from schemas.fraud_rules import Rule
 
@@ -70,6 +70,13 @@ def test_every_parameter_can_be_set_and_changes_the_rule(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
+def test_a_parameter_has_a_name_of_its_own(name: str) -> None:
+    one = shipped(name)
+    assert not set(one.parameters) & set(COMMON)
+    assert one.with_settings(["score=7", "cooldown_s=11"]).score == 7
+
+
+@pytest.mark.parametrize("name", RULES)
 def test_combinations_are_of_rules_that_are_there_with_the_same_key(name: str) -> None:
     rule = shipped(name).rule
     members = rule.combination.rules if rule.combination else ()
@@ -115,6 +122,7 @@ def test_what_is_set_is_read_as_what_stands_there() -> None:
             "filter: no fact passes it: what it asks of amount_minor contradicts itself",
         ),
         ("round-amounts", "multiple_minor=0", "multiple_of needs"),
+        ("anomaly", "from_score=0.7", "anomaly_score is a whole number from 0 to 1,000; ask for 700"),
     ],
 )
 def test_what_is_set_wrongly_is_refused_with_the_reason(name: str, setting: str, problem: str) -> None:
@@ -158,6 +166,7 @@ def parameter(*at: str) -> dict[str, Any]:
         ({"parameters": parameter("/condition/value", "/score")}, "its places hold different values"),
         ({"rule": {"rule_id": "r"}}, "nothing at"),
         ({"about": "short"}, "about"),
+        ({"parameters": {"score": parameter("/score")["limit"]}}, "every rule has score"),
         ({"more": 1}, "more: Extra inputs"),
     ],
 )
