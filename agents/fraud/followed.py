@@ -15,7 +15,8 @@ from agents.fraud.entries import Key, Kind, RuleRef, keyed_by
 from agents.fraud.evaluating import concern
 from agents.fraud.filters import Passes, compile_filter
 from agents.fraud.lists import ListCheck, Lists, list_checks
-from agents.fraud.published import Bounds, RuleBook, read_rule
+from agents.fraud.published import Bounds, RuleBook
+from agents.fraud.rule_records import read_rule
 from agents.fraud.uses import uses
 from agents.ledger.exchange import minor_for_minor
 from schemas.assets import Asset

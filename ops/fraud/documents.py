@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from agents.fraud.rule_records import said_of
 from ops.errors import OperationError
 
 M = TypeVar("M", bound=BaseModel)
@@ -127,5 +128,5 @@ def told_of(path: Path, wrong: list[str]) -> str:
 def _mistakes(error: ValidationError) -> Iterator[str]:
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(map(str, each["loc"]))
-        said = each["msg"].removeprefix("Value error, ").replace("an instance of Decimal", "a number, not text")
+        said = said_of(each["msg"])
         yield f"{where}: {said}" if where else said

@@ -62,6 +62,7 @@ def test_a_standard_deviation_has_an_end_on_the_other_side() -> None:
     [
         ({"op": "lt", "value": 2, "at_most": 3}, "only gt and ge"),
         ({"op": "ge", "value": 2, "at_most": 1}, "nothing lies between"),
+        ({"op": "gt", "value": 2, "at_most": 2}, "nothing lies between"),
         ({"op": "ge", "factor": 2, "against": AVG, "at_most": 1}, "nothing lies between"),
     ],
 )

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agents.fraud.published import Bounds, RuleBook, RuleRefused, read_rule
+from agents.fraud.published import Bounds, RuleBook
+from agents.fraud.rule_records import RuleRefused, read_rule
 from schemas.fraud_rules import MAX_WINDOW_S
 from tests.fraud.publishing import COUNT, DAY_S, PLAIN, check, refused, unread
 from tests.fraud.written import aggregate_rule, rule
@@ -176,3 +177,10 @@ def test_all_reasons_are_given_at_once_but_not_hundreds() -> None:
 def test_what_does_not_fit_the_contract_is_refused(changed: dict[str, Any], said: str) -> None:
     value = {name: part for name, part in (PLAIN | changed).items() if part is not None}
     assert said in unread(json.dumps(value))
+
+
+@pytest.mark.parametrize("value", ["true", '"5"', "[5]"])
+def test_a_value_that_is_no_number_is_told_in_the_words_of_json(value: str) -> None:
+    written = json.dumps(PLAIN | {"condition": {"left": "amount_minor", "op": "gt", "value": 77}})
+    said = unread(written.replace("77", value))
+    assert "condition.value: Input should be a JSON number" in said
