@@ -29,7 +29,7 @@ from ops.fraud.backtest import Keep, OnRows, Outcome, Plan, scan, without_collec
 from ops.fraud.mapping import read_mapping
 from ops.fraud.printed import heading, tables
 from ops.fraud.report import MOST_BAD, Report, report_of
-from ops.fraud.row_facts import read_surroundings
+from ops.fraud.row_facts import not_exchanged, read_surroundings
 from ops.fraud.rules_file import misread, read_rules, refused_when_published, unmapped
 from ops.fraud.shares import run_plan
 from schemas.fraud_rules import Rule
@@ -291,6 +291,12 @@ def _warn(result: _Result) -> None:
         click.echo(f"{seen.repeated:,} rows name a transaction again and were passed over", err=True)
     if seen.too_late:
         click.echo(f"rows that came later than allowed and were left out: {seen.too_late:,}", err=True)
+    for asset in not_exchanged(plan.surroundings, plan.rules[0]):
+        click.echo(
+            f"rates of {asset} are passed over: ISO 4217 does not say how many decimals it has, so rows in it do not "
+            "count in other assets",
+            err=True,
+        )
     table, mapping = plan.open()
     table.close()
     for refused in refused_when_published(plan.rules[0], mapping.kinds)[:_MOST_TOLD]:

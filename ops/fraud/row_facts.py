@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from agents.fraud.compile import exchange_assets, exchanged_field
+from agents.fraud.exchanging import exchanged_minor
 from agents.fraud.facts import add_calendar, direction_of
 from agents.fraud.learned import NEW, Model, is_learned, learn
 from agents.fraud.lists import Lists, list_checks
-from agents.ledger.exchange import converted
 from ops.errors import OperationError
 from ops.fraud.documents import read_as, read_documents, told_of
 from ops.fraud.mapping import FactMapping
@@ -53,6 +53,13 @@ def read_surroundings(lists: Path | None, rates: Path | None, rules: Iterable[Ru
         )
     prices = [] if rates is None else read_as(read_documents(rates, "rates"), FxRate, "rate", "rate_id")
     return Surroundings(found, prices)
+
+
+def not_exchanged(surroundings: Surroundings, rules: Iterable[Rule]) -> list[str]:
+    """Assets that rates for these rules are of, and that are passed over: how many decimals they have is not known."""
+    wanted = exchange_assets(rules)
+    pairs = [{rate.base, rate.quote} for rate in surroundings.rates]
+    return sorted({asset for pair in pairs if pair & wanted for asset in pair if asset not in ISO_4217})
 
 
 class RowFacts:
@@ -131,10 +138,6 @@ class RowFacts:
         amount, asset = fact.get("amount_minor"), fact.get("asset")
         if asset == to_asset or not isinstance(amount, int) or not isinstance(asset, str):
             return
-        given, taken = ISO_4217.get(asset), ISO_4217.get(to_asset)
-        rate = self._rates.between(asset, to_asset, t_ms)
-        if given is None or taken is None or rate is None:
-            return
-        exchange = converted(rate, given, taken, amount)
-        if exchange is not None:
-            fact[exchanged_field(to_asset)] = exchange.to_minor
+        minor = exchanged_minor(amount, asset, to_asset, t_ms, self._rates, ISO_4217.get)
+        if minor is not None:
+            fact[exchanged_field(to_asset)] = minor

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from agents.fraud.compile import AMOUNTS
 from agents.fraud.published import LIVE_FIELDS
 from agents.fraud.rule_checks import of_contradictions, of_fields, of_scores, of_windows
 from agents.fraud.uses import uses
@@ -207,7 +208,7 @@ def fields_of(rule: Rule) -> list[str]:
     """The fields that a rule looks at; of what is counted by asset that too."""
     names = {use.field for use in uses(rule)}
     aggregates = [rule.aggregate, rule.condition.against if rule.condition else None]
-    by_asset = any(each is not None and each.field == "amount_minor" for each in aggregates)
+    by_asset = any(each is not None and each.field in AMOUNTS for each in aggregates)
     return sorted(names | ({"asset"} if by_asset else set()))
 
 
