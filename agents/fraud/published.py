@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from agents.fraud.compile import cost_of
-from agents.fraud.rule_checks import Refusal, of_contradictions, of_fields, of_lists, of_scores, of_windows
+from agents.fraud.rule_checks import Refusal, of_assets, of_contradictions, of_fields, of_lists, of_scores, of_windows
 from agents.fraud.rule_records import MAX_BYTES, MAX_REASONS, RuleRefused, too_large, wire
 from schemas.facts import FACT_FIELDS, FieldKind
 from schemas.fraud_rules import MAX_WINDOW_S, Rule
@@ -163,6 +163,7 @@ class RuleBook:
             of_fields(rule, self.fields),
             of_lists(rule, self._has_list),
             of_windows(rule, self.bounds.retention_s),
+            of_assets(rule),
             of_scores(rule),
             of_contradictions(rule),
             self._of_combination(rule),
