@@ -15,6 +15,8 @@ from schemas.money import INT64_MAX
 #: Most conditions in one filter, and how deep they nest.
 MAX_CONDITIONS: Final = 100
 MAX_DEPTH: Final = 8
+#: Decimals of so many digits are what a float was written as.
+_FLOAT_DIGITS: Final = 15
 
 FieldName = Annotated[
     str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", description="A field of a fact, such as amount_minor.")
@@ -23,8 +25,17 @@ Comparison = Literal["gt", "ge", "lt", "le", "eq", "ne"]
 
 
 def _exact(value: Any) -> Any:
-    """A JSON number as the decimal that is written there, not as the float next to it."""
-    return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    """A JSON number as the decimal that is written there, not as the float next to it.
+
+    Raises:
+        ValueError: it has a point or an exponent, and more digits than a float keeps.
+    """
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return value
+    exact = Decimal(str(value))
+    if isinstance(value, float) and exact.is_finite() and len(exact.normalize().as_tuple().digits) > _FLOAT_DIGITS:
+        raise ValueError(f"a number with a point or an exponent has at most {_FLOAT_DIGITS} digits")
+    return exact
 
 
 def _bounded(value: Decimal) -> Decimal:
@@ -34,8 +45,8 @@ def _bounded(value: Decimal) -> Decimal:
     """
     if not value.is_finite() or abs(value) > 2 * INT64_MAX:
         raise ValueError("a number of at most 2^64")
-    if value % 1 and len(value.as_tuple().digits) > 15:
-        raise ValueError("a number that is not an integer has at most 15 digits")
+    if value % 1 and len(value.as_tuple().digits) > _FLOAT_DIGITS:
+        raise ValueError(f"a number that is not an integer has at most {_FLOAT_DIGITS} digits")
     return value
 
 

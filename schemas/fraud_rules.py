@@ -144,8 +144,8 @@ class Condition(Part):
         if self.at_most is not None:
             if self.op not in ("gt", "ge"):
                 raise ValueError("at_most: only gt and ge have it")
-            if least is not None and self.at_most < least:
-                raise ValueError(f"at_most: {self.at_most} is below {least}, nothing lies between them")
+            if least is not None and (self.at_most < least or (self.op == "gt" and self.at_most == least)):
+                raise ValueError(f"at_most: {self.at_most} is not above {least}, nothing lies between them")
         return self
 
 

@@ -18,6 +18,8 @@ from schemas.fraud_rules import Aggregate, Rule
 #: What a value of a window is read off; None where the fact does not count.
 Extract = Callable[[Fact], Any]
 
+#: Fields in minor units of the fact's own asset: those of different assets are not added up, nor compared.
+AMOUNTS: Final = frozenset({"amount_minor", "available_minor"})
 #: Cost of one fact in units of about the time that one check of a filter takes.
 _COST_OF_RULE: Final = 2
 _COST_OF_WINDOW: Final = 6
@@ -210,7 +212,7 @@ def _spec(aggregate: Aggregate) -> Spec:
         filter=aggregate.filter,
         extract=_extract(aggregate),
         source=_source(aggregate),
-        by_asset=field == "amount_minor" and aggregate.in_asset is None,
+        by_asset=field in AMOUNTS and aggregate.in_asset is None,
         accumulator=accumulator,
         measure=measure,
         counts_alone=function == "count",

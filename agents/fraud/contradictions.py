@@ -6,6 +6,7 @@ only so many steps are made; what is not settled by then is taken to be passable
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
@@ -20,11 +21,15 @@ MAX_STEPS: Final = 5_000
 
 
 class _Values(NamedTuple):
-    """What a field may still be. `low` and `high` are of numbers; open where the bound itself is out."""
+    """What a field may still be. `low` and `high` are of numbers; open where the bound itself is out.
+
+    Of a `whole` field numbers are integers.
+    """
 
     absent: bool = True
     present: bool = True
     numeric: bool = False
+    whole: bool = False
     low: Decimal | None = None
     low_open: bool = False
     high: Decimal | None = None
@@ -39,14 +44,28 @@ class _Values(NamedTuple):
     def _has_value(self) -> bool:
         if self.allowed is not None:
             return any(self._takes(value) for value in self.allowed - self.excluded)
-        if not self.numeric or self.low is None or self.high is None or self.low < self.high:
+        if not self.numeric or self.low is None or self.high is None:
+            return True
+        if self.whole:
+            return self._has_integer(self.low, self.high)
+        if self.low < self.high:
             return True
         is_point = self.low == self.high and not self.low_open and not self.high_open
         return is_point and self.low not in self.excluded
 
+    def _has_integer(self, low: Decimal, high: Decimal) -> bool:
+        first, last = math.ceil(low), math.floor(high)
+        first += self.low_open and first == low
+        last -= self.high_open and last == high
+        # With so many values one is left, whichever are excluded.
+        last = min(last, first + len(self.excluded))
+        return any(Decimal(value) not in self.excluded for value in range(first, last + 1))
+
     def _takes(self, value: str | Decimal) -> bool:
         if isinstance(value, str):
             return not self.numeric
+        if self.whole and value % 1:
+            return False
         above = self.low is None or value > self.low or (value == self.low and not self.low_open)
         return above and (self.high is None or value < self.high or (value == self.high and not self.high_open))
 
@@ -63,12 +82,18 @@ class _Values(NamedTuple):
         return self._replace(high=high, high_open=is_open)
 
 
-#: What derived fields can be.
+_INTEGER: Final = _Values(numeric=True, whole=True)
+#: What fields of the ledger's facts can be.
 _DOMAINS: Final[Mapping[str, _Values]] = {
-    "hour": _Values(numeric=True, low=Decimal(0), high=Decimal(23)),
-    "weekday": _Values(numeric=True, low=Decimal(0), high=Decimal(6)),
-    ANOMALY_SCORE: _Values(numeric=True, low=Decimal(0), high=Decimal(MOST_ANOMALOUS)),
+    "hour": _INTEGER._replace(low=Decimal(0), high=Decimal(23)),
+    "weekday": _INTEGER._replace(low=Decimal(0), high=Decimal(6)),
+    ANOMALY_SCORE: _INTEGER._replace(low=Decimal(0), high=Decimal(MOST_ANOMALOUS)),
+    "amount_minor": _INTEGER,
+    "available_minor": _INTEGER,
+    "wallet_age_s": _INTEGER,
+    "late_ms": _INTEGER,
     "direction": _Values(allowed=frozenset({"in", "out"})),
+    "status": _Values(allowed=frozenset({"accepted", "rejected"})),
 }
 _OPPOSITES: Final = {
     "gt": "le",
@@ -191,17 +216,24 @@ def never_holds(aggregate: Aggregate, condition: Condition) -> str | None:
     least: Decimal | None = None
     most: Decimal | None = None
     if function in ("count", "count_distinct", "stddev", "time_since_last", "share", "speed_kmh"):
-        least = Decimal(aggregate.min_events if function == "count" else 0)
+        # A fact that the rule looks at is in its own window, unless what counts there is another filter's.
+        own = int(function == "count" and aggregate.include_current and aggregate.filter is None)
+        least = Decimal(max(own, aggregate.min_events) if function == "count" else 0)
     elif function == "ratio" and aggregate.field is None:
         least = Decimal(0)
     if function == "share":
         most = Decimal(1)
     elif function == "time_since_last":
         most = Decimal(aggregate.window_s)
-    values = _narrowed(_Values(absent=False, numeric=True, low=least, high=most), condition.op, condition.value, False)
+    values = _Values(absent=False, numeric=True, whole=function in ("count", "count_distinct"), low=least, high=most)
+    values = _narrowed(values, condition.op, condition.value, False)
+    if condition.at_most is not None:
+        values = values.below(condition.at_most, False)
     if function == "time_since_last" and most is not None:
         values = values.below(most, True)
     if values.possible():
         return None
     between = f"at least {least}" if most is None else f"from {least} to {most}"
-    return f"{function} is {between}, which is never {condition.op} {condition.value}"
+    integer = "a whole number, " if values.whole and condition.value % 1 else ""
+    ends = "" if condition.at_most is None else f" and at most {condition.at_most}"
+    return f"{function} is {integer}{between}, which is never {condition.op} {condition.value}{ends}"

@@ -6,20 +6,19 @@ A rule sees the first fact of each transaction only, unless one of its filters n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from agents.fraud.compile import CompiledRule, compile_rule, exchange_assets, exchanged_field
 from agents.fraud.entries import Key, Kind, RuleRef, keyed_by
 from agents.fraud.evaluating import concern
+from agents.fraud.exchanging import exchanged_minor
 from agents.fraud.filters import Passes, compile_filter
 from agents.fraud.lists import ListCheck, Lists, list_checks
-from agents.fraud.published import Bounds, RuleBook, RuleRefused, read_rule
+from agents.fraud.published import Bounds, RuleBook
+from agents.fraud.rule_records import RuleRefused, read_rule
 from agents.fraud.uses import uses
 from agents.fraud.waiting import Waiting
-from agents.ledger.exchange import minor_for_minor
-from schemas.assets import Asset
 from schemas.facts import ANOMALY_SCORE, Fact, FactValue
 from schemas.fraud_filters import All, Check, Filter
 from schemas.fraud_internal import KeyUse
@@ -209,23 +208,14 @@ class Followed:
         found = self._lists.enrich(fact, self._list_checks) if self._list_checks else fact
         amount, asset = fact.get("amount_minor"), fact.get("asset")
         if self._assets and isinstance(amount, int) and isinstance(asset, str):
+            rates, asset_of = self._reference.rates, self._reference.assets.get
             exchanged = {
-                exchanged_field(to_asset): amount * rate.numerator // rate.denominator
+                exchanged_field(to_asset): minor
                 for to_asset in sorted(self._assets - {asset})
-                if (rate := self._rate(asset, to_asset, t_ms)) is not None
+                if (minor := exchanged_minor(amount, asset, to_asset, t_ms, rates, asset_of)) is not None
             }
             found = {**found, **exchanged}
         return dict(found)
-
-    def _rate(self, from_asset: str, to_asset: str, t_ms: int) -> Fraction | None:
-        """Minor units for minor units at `t_ms`, exactly; None where there is no rate."""
-        reference = self._reference
-        given: Asset | None = reference.assets.get(from_asset)
-        wanted: Asset | None = reference.assets.get(to_asset)
-        rate = reference.rates.between(from_asset, to_asset, t_ms)
-        if given is None or wanted is None or rate is None:
-            return None
-        return minor_for_minor(rate, given, wanted)
 
 
 @lru_cache(maxsize=4_096)

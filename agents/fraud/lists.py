@@ -27,6 +27,22 @@ MAX_NAME: Final = 200
 #: How many likenesses are remembered.
 MAX_REMEMBERED: Final = 10_000
 
+#: Letters with strokes, without dots or of two letters: Unicode takes them not apart as it does those with accents.
+_PLAIN_LETTERS: Final = str.maketrans(
+    {
+        "\N{LATIN SMALL LETTER L WITH STROKE}": "l",
+        "\N{LATIN SMALL LETTER O WITH STROKE}": "o",
+        "\N{LATIN SMALL LETTER D WITH STROKE}": "d",
+        "\N{LATIN SMALL LETTER H WITH STROKE}": "h",
+        "\N{LATIN SMALL LETTER T WITH STROKE}": "t",
+        "\N{LATIN SMALL LETTER DOTLESS I}": "i",
+        "\N{LATIN SMALL LETTER ETH}": "d",
+        "\N{LATIN SMALL LETTER THORN}": "th",
+        "\N{LATIN SMALL LETTER AE}": "ae",
+        "\N{LATIN SMALL LIGATURE OE}": "oe",
+    }
+)
+
 
 class ListCheck(NamedTuple):
     """A field that some rule compares with a list, exactly or by likeness."""
@@ -64,9 +80,20 @@ def list_checks(rules: Iterable[Rule]) -> frozenset[ListCheck]:
 
 def plain(name: str) -> str:
     """A name without case, accents and punctuation, its words parted by single spaces."""
-    decomposed = unicodedata.normalize("NFKD", name[:MAX_NAME]).casefold()
-    letters = (each if each.isalnum() else " " for each in decomposed if not unicodedata.combining(each))
+    decomposed = unicodedata.normalize("NFKD", name[:MAX_NAME]).casefold().translate(_PLAIN_LETTERS)
+    letters = (each if _is_letter(each) else " " for each in decomposed if _is_seen(each))
     return " ".join("".join(letters).split())
+
+
+def _is_letter(each: str) -> bool:
+    """Whether it is a part of a word: vowel signs of Indic scripts and Thai are marks, not letters."""
+    return each.isalnum() or unicodedata.category(each) in ("Mc", "Mn")
+
+
+def _is_seen(each: str) -> bool:
+    """No accent, and nothing that a reader does not see, such as a zero-width space within a word."""
+    hidden = unicodedata.category(each) == "Cf" or "\N{VARIATION SELECTOR-1}" <= each <= "\N{VARIATION SELECTOR-16}"
+    return not (hidden or unicodedata.combining(each))
 
 
 class NamedList(NamedTuple):

@@ -1,4 +1,4 @@
-"""Rules as they are published: read, checked, and taken or refused with the reason and what to do. Pure.
+"""Rules as they are published: checked, and taken or refused with the reason and what to do. Pure.
 
 A rule that is taken can do no harm: it is bounded in size and cost, looks at fields that facts have, can fire, and
 its version says what it is for ever. `agents.fraud.breaker` pauses one that says too much.
@@ -9,21 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final
-
-from pydantic import ValidationError
+from typing import Final
 
 from agents.fraud.compile import cost_of
-from agents.fraud.rule_checks import Refusal, of_contradictions, of_fields, of_lists, of_scores, of_windows
+from agents.fraud.rule_checks import Refusal, of_assets, of_contradictions, of_fields, of_lists, of_scores, of_windows
+from agents.fraud.rule_records import MAX_BYTES, MAX_REASONS, RuleRefused, too_large, wire
 from schemas.facts import FACT_FIELDS, FieldKind
 from schemas.fraud_rules import MAX_WINDOW_S, Rule
 
 #: Field of a live fact -> what it holds.
 LIVE_FIELDS: Final[Mapping[str, FieldKind]] = MappingProxyType({name: kind for name, (kind, _) in FACT_FIELDS.items()})
-#: Largest record of a rule.
-MAX_BYTES: Final = 65_536
-#: Reasons that are given at once.
-MAX_REASONS: Final = 10
 _IN_EFFECT: Final = ("active", "shadow")
 
 
@@ -44,78 +39,6 @@ class Bounds:
     cost_of_all: int = 2_500
     rules: int = 1_000
     kinds: int = 16
-
-
-class RuleRefused(ValueError):
-    """A rule is not taken.
-
-    Attributes:
-        refusals: all reasons, the first ten where there are more.
-    """
-
-    def __init__(self, refusals: Iterable[Refusal]):
-        self.refusals = tuple(refusals)
-        super().__init__(" | ".join(map(str, self.refusals)))
-
-
-def read_rule(value: bytes, key: str | None = None, max_bytes: int = MAX_BYTES) -> Rule:
-    """A rule as it comes on the topic, by its contract alone; `RuleBook` checks what it looks at.
-
-    Args:
-        value: JSON.
-        key: the record's key, which must be the rule's id; None where there is no record.
-        max_bytes: largest value that is looked at.
-
-    Raises:
-        RuleRefused: it is too large, is no JSON, or does not fit the contract.
-    """
-    if len(value) > max_bytes:
-        remedy = "put long lists of values into a list and ask for it by `in_list`"
-        raise RuleRefused([Refusal("", f"{len(value):,} bytes, at most {max_bytes:,} are taken", remedy)])
-    try:
-        rule = Rule.model_validate_json(value)
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=True)
-        raise RuleRefused(list(_told(found))) from None
-    if key is not None and key != rule.rule_id:
-        raise RuleRefused([Refusal("rule_id", f"the record's key is {key[:80]!r}", f"use {rule.rule_id!r} as the key")])
-    return rule
-
-
-def _told(errors: list[Any]) -> Iterator[Refusal]:
-    """Errors of the contract, one for each place."""
-    by_place: dict[str, list[Any]] = {}
-    for error in errors:
-        by_place.setdefault(_place(error["loc"]), []).append(error)
-    for where, found in list(by_place.items())[:MAX_REASONS]:
-        yield _told_of(where, found)
-    if len(by_place) > MAX_REASONS:
-        yield Refusal("", f"{len(by_place) - MAX_REASONS} more mistakes", "correct these first")
-
-
-def _told_of(where: str, errors: list[Any]) -> Refusal:
-    """All errors of one place."""
-    kinds = {error["type"] for error in errors}
-    last = where.rpartition(".")[2]
-    if where == "key" and kinds & {"missing", "too_short"}:
-        return Refusal(where, "it has none", 'say whose history it looks at, as in ["wallet_id"]')
-    if last in ("window_s", "within_s") and "greater_than_equal" in kinds:
-        return Refusal(where, "the window ends before it begins", f"give its length in seconds, 1 to {MAX_WINDOW_S}")
-    if "missing" in kinds:
-        return Refusal(where, "is missing", "add it")
-    if "extra_forbidden" in kinds:
-        return Refusal(where, "there is no such field", "leave it out, or correct its name")
-    said = ", or: ".join(dict.fromkeys(error["msg"].removeprefix("Value error, ") for error in errors))
-    return Refusal(where, said[:500], "write it as one JSON object" if "json_invalid" in kinds else "correct it")
-
-
-def _place(loc: tuple[Any, ...]) -> str:
-    """Where in the rule: pydantic names the kinds of filters and values too, which are not written there."""
-    found: list[str] = []
-    for part in map(str, loc):
-        if part not in ("check", "str") and not set(part) & set("[-") and (not found or found[-1] != part):
-            found.append(part)
-    return ".".join(found)[:200]
 
 
 def _members_first(rules: list[Rule]) -> list[Rule]:
@@ -244,6 +167,7 @@ class RuleBook:
             of_fields(rule, self.fields),
             of_lists(rule, None if self._rests(rule) else self.has_list),
             of_windows(rule, self.bounds.retention_s),
+            of_assets(rule),
             of_scores(rule),
             of_contradictions(rule),
             self._of_combination(rule),
@@ -309,6 +233,9 @@ class RuleBook:
         bounds = self.bounds
         if rule.rule_id not in self._rules and len(self._rules) >= bounds.rules:
             yield Refusal("", f"there are {bounds.rules:,} rules, as many as are kept", "remove one first")
+        size = len(wire(rule))
+        if size > MAX_BYTES:
+            yield too_large(size, MAX_BYTES)
         cost = cost_of(rule)
         if cost > bounds.cost_of_rule:
             yield Refusal(

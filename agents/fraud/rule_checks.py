@@ -7,6 +7,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from agents.fraud.compile import AMOUNTS
 from agents.fraud.contradictions import never_holds, never_passes
 from agents.fraud.uses import uses
 from schemas.facts import ANOMALY_SCORE, MOST_ANOMALOUS, FieldKind
@@ -75,6 +76,25 @@ def of_windows(rule: Rule, retention_s: int) -> Iterator[Refusal]:
             f"{against.window_s} s of history are no measure for {rule.aggregate.window_s} s of the same",
             "give the history a longer window than what is compared with it",
         )
+
+
+def of_assets(rule: Rule) -> Iterator[Refusal]:
+    """Amounts that are compared with amounts in another asset."""
+    condition, aggregate = rule.condition, rule.aggregate
+    if condition is None or aggregate is None or not _is_amount(aggregate):
+        return
+    if aggregate.in_asset is not None and condition.left == "available_minor":
+        reason = f"available_minor is in the fact's own asset, and is compared with amounts in {aggregate.in_asset}"
+        yield Refusal("condition.left", reason, "leave in_asset out, or compare amount_minor, which is exchanged")
+    against = condition.against
+    if against is not None and _is_amount(against) and against.in_asset != aggregate.in_asset:
+        one, other = (each.in_asset or "the fact's own asset" for each in (aggregate, against))
+        reason = f"amounts in {one} are compared with amounts in {other}"
+        yield Refusal("condition.against", reason, "give both the same in_asset")
+
+
+def _is_amount(aggregate: Aggregate) -> bool:
+    return aggregate.field in AMOUNTS and aggregate.function in ("sum", "avg", "min", "max", "stddev")
 
 
 def of_scores(rule: Rule) -> Iterator[Refusal]:

@@ -17,6 +17,8 @@ _COMPARED: Final = {
     "eq": "exactly",
     "ne": "other than",
 }
+#: After the point.
+_MOST_DIGITS: Final = 12
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _OF_FIELD: Final = {
     "sum": "sum of {}",
@@ -72,12 +74,12 @@ def _finding(rule: Rule, alert: Alert) -> str | None:
     if condition.left is not None:
         return (
             f"{_name(condition.left)} {_value(alert, alert.observed, seen)} {limit}, which "
-            f"is {condition.factor} times the {_described(rule.aggregate)}, {_number(alert.normal)}{most}"
+            f"is {condition.factor:f} times the {_described(rule.aggregate)}, {_number(alert.normal)}{most}"
         )
     finding = f"{_described(rule.aggregate)} {_value(alert, alert.observed, seen)} {limit}"
     if condition.against is not None:
         finding += (
-            f", which is {condition.factor} times the usual: {_described(condition.against)} {_number(alert.normal)}"
+            f", which is {condition.factor:f} times the usual: {_described(condition.against)} {_number(alert.normal)}"
         )
     return finding + most
 
@@ -130,7 +132,12 @@ def _value(alert: Alert, value: Exact | None, money: bool) -> str:
 
 
 def _number(value: Exact | None) -> str:
-    """An int as it is, what is none with three digits after the point at most."""
+    """An int as it is, what is none with three digits after the point, more of them where those would say little."""
     if value is None:
         return "none"
-    return str(value.numerator) if value.denominator == 1 else f"{float(value):.3f}".rstrip("0").rstrip(".")
+    if value.denominator == 1:
+        return str(value.numerator)
+    digits = 3
+    while digits < _MOST_DIGITS and abs(value) * 10**digits < 100:
+        digits += 1
+    return f"{float(value):.{digits}f}".rstrip("0").rstrip(".")

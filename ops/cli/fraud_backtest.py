@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,7 +29,7 @@ from ops.fraud.backtest import Keep, OnRows, Outcome, Plan, scan, without_collec
 from ops.fraud.mapping import read_mapping
 from ops.fraud.printed import heading, tables
 from ops.fraud.report import MOST_BAD, Report, report_of
-from ops.fraud.row_facts import read_surroundings
+from ops.fraud.row_facts import not_exchanged, read_surroundings
 from ops.fraud.rules_file import misread, read_rules, refused_when_published, unmapped
 from ops.fraud.shares import run_plan
 from schemas.fraud_rules import Rule
@@ -189,7 +190,7 @@ def _run(options: Options, keep: Keep) -> _Result:
         rules=sets,
         labels=options.labels,
         delimiter=_delimiter(options.delimiter),
-        lateness_ms=None if options.allowed_lateness_s is None else round(options.allowed_lateness_s * 1_000),
+        lateness_ms=_lateness_ms(options.allowed_lateness_s),
         unique=options.unique,
     )
     plan, skipped = _fitted(plan, options)
@@ -206,6 +207,14 @@ def _run(options: Options, keep: Keep) -> _Result:
     found_before = outcome.found[1]
     before = before_by_rules(plan.rules[1], found_before)
     return _Result(plan, outcome, report, differences(before, now, found, found_before))
+
+
+def _lateness_ms(given_s: float | None) -> int | None:
+    if given_s is None:
+        return None
+    if not math.isfinite(given_s):
+        raise OperationError(f"--allowed-lateness-s: {given_s} is no number of seconds; leave it out to take all rows")
+    return round(given_s * 1_000)
 
 
 def _delimiter(given: str) -> str:
@@ -282,6 +291,12 @@ def _warn(result: _Result) -> None:
         click.echo(f"{seen.repeated:,} rows name a transaction again and were passed over", err=True)
     if seen.too_late:
         click.echo(f"rows that came later than allowed and were left out: {seen.too_late:,}", err=True)
+    for asset in not_exchanged(plan.surroundings, plan.rules[0]):
+        click.echo(
+            f"rates of {asset} are passed over: ISO 4217 does not say how many decimals it has, so rows in it do not "
+            "count in other assets",
+            err=True,
+        )
     table, mapping = plan.open()
     table.close()
     for refused in refused_when_published(plan.rules[0], mapping.kinds)[:_MOST_TOLD]:

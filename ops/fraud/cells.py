@@ -152,8 +152,9 @@ def _any_time_ms(text: str) -> int:
 
 def _number_ms(text: str) -> int:
     value = exact(text)
-    is_ms = isinstance(value, int) and abs(value) >= _MILLISECONDS_FROM
-    return _floor(value if is_ms else value * 1_000)
+    if -_MILLISECONDS_FROM < value < _MILLISECONDS_FROM:
+        value *= 1_000
+    return _floor(value)
 
 
 def time_in(unit_ms: int) -> Callable[[str], int]:

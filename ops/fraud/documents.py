@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from agents.fraud.rule_records import said_of
 from ops.errors import OperationError
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,14 +47,42 @@ def read_documents(path: Path, within: str) -> Documents:
     return Documents(path, whole, whole if isinstance(whole, list) else [whole])
 
 
+class NamedTwice(ValueError):
+    """An object has a name twice: which of both counts, readers of JSON do not agree on."""
+
+
+def read_json(value: bytes) -> Any:
+    """JSON in which no object has a name twice; a byte order mark before it is passed over.
+
+    Raises:
+        NamedTwice: one has.
+        ValueError: it is no JSON.
+        RecursionError: it is nested too deeply.
+    """
+    return json.loads(value.removeprefix(codecs.BOM_UTF8), object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, part in pairs:
+        if name in found:
+            raise NamedTwice(f"{name[:80]!r} stands there twice in one object: leave one out")
+        found[name] = part
+    return found
+
+
 def _parsed(path: Path, value: bytes) -> Any:
     try:
-        return json.loads(value)
+        return read_json(value)
     except RecursionError:
         raise OperationError(f"{path} is nested too deeply") from None
+    except NamedTwice as error:
+        raise OperationError(f"{path}: {error}") from None
     except ValueError as error:
         try:
-            lines = [json.loads(line) for line in value.splitlines() if line.strip()]
+            lines = [read_json(line) for line in value.splitlines() if line.strip()]
+        except NamedTwice as twice:
+            raise OperationError(f"{path}: {twice}") from None
         except (ValueError, RecursionError):
             lines = []
         if not lines or not all(isinstance(each, dict) for each in lines):
@@ -99,5 +129,5 @@ def mistakes(error: ValidationError) -> Iterator[str]:
     """What does not fit a contract, each with its place."""
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         where = ".".join(map(str, each["loc"]))
-        said = each["msg"].removeprefix("Value error, ").replace("an instance of Decimal", "a number, not text")
+        said = said_of(each["msg"])
         yield f"{where}: {said}" if where else said

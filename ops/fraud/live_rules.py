@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from agents.fraud.followed import Followed
 from agents.fraud.lists import list_checks
-from agents.fraud.published import RuleBook, RuleRefused, read_rule
+from agents.fraud.published import RuleBook
+from agents.fraud.rule_records import RuleRefused, read_rule, wire
 from ops.alone import alone, until_visible
 from ops.consuming import Record
 from ops.errors import OperationError
@@ -150,7 +151,7 @@ async def publish(reader: TopicReader, rules: list[Rule], retention_s: int) -> N
             raise OperationError(f"{told}\nnothing was published")
         name = full_name(reader.namespace, FRAUD_RULES)
         async with producer.transaction():
-            waiting = [await producer.send(name, _value_of(rule), key=rule.rule_id.encode()) for rule in rules]
+            waiting = [await producer.send(name, wire(rule), key=rule.rule_id.encode()) for rule in rules]
             written = [await one for one in waiting]
         await until_visible(reader, FRAUD_RULES, written)
 
@@ -195,7 +196,3 @@ async def remove(reader: TopicReader, rule_id: str, retention_s: int) -> None:
         async with producer.transaction():
             written = await producer.send_and_wait(full_name(reader.namespace, FRAUD_RULES), None, key=rule_id.encode())
         await until_visible(reader, FRAUD_RULES, [written])
-
-
-def _value_of(rule: Rule) -> bytes:
-    return rule.model_dump_json(by_alias=True, exclude_unset=True).encode()

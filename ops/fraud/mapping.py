@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from ops.errors import OperationError
 from ops.fraud.cells import MAX_TEXT, UNITS_MS, Read, major_units, minor_units, number, time_in, time_ms
+from ops.fraud.documents import NamedTwice, read_json
 from schemas.assets import ISO_4217
 from schemas.contract import Contract
 from schemas.facts import FACT_FIELDS, FactValue, FieldKind
@@ -251,9 +253,15 @@ def read_mapping(path: Path) -> Mapped:
         OperationError: it cannot be read, or is none.
     """
     try:
-        return _ADAPTER.validate_json(path.read_bytes())
+        value = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+        mapped = _ADAPTER.validate_json(value)
+        # What pydantic has read is JSON; of a name that stands there twice it has taken the last.
+        read_json(value)
+        return mapped
     except OSError as error:
         raise OperationError(f"{path} cannot be read: {error.strerror}") from None
+    except NamedTwice as error:
+        raise OperationError(f"{path}: {error}") from None
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))

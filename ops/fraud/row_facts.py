@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from agents.fraud.compile import exchange_assets, exchanged_field
+from agents.fraud.exchanging import exchanged_minor
 from agents.fraud.facts import add_calendar, direction_of
 from agents.fraud.learned import NEW, Model, is_learned, learn
 from agents.fraud.lists import Lists, list_checks
-from agents.ledger.exchange import converted
 from ops.errors import OperationError
 from ops.fraud.documents import read_as, read_documents, told_of
 from ops.fraud.mapping import FactMapping
@@ -55,6 +55,13 @@ def read_surroundings(lists: Path | None, rates: Path | None, rules: Iterable[Ru
     return Surroundings(found, prices)
 
 
+def not_exchanged(surroundings: Surroundings, rules: Iterable[Rule]) -> list[str]:
+    """Assets that rates for these rules are of, and that are passed over: how many decimals they have is not known."""
+    wanted = exchange_assets(rules)
+    pairs = [{rate.base, rate.quote} for rate in surroundings.rates]
+    return sorted({asset for pair in pairs if pair & wanted for asset in pair if asset not in ISO_4217})
+
+
 class RowFacts:
     """Makes the facts of a table for some rules.
 
@@ -71,7 +78,8 @@ class RowFacts:
         self._mapping = mapping
         looked_at = fields_of(rules)
         own = mapping.kinds.keys()
-        self._calendar = bool(looked_at & _CALENDAR - own)
+        #: Of the calendar what rules look at and no column says.
+        self._calendar = sorted(looked_at & _CALENDAR - own)
         self._direction = "direction" in looked_at and "direction" not in own
         self._has_time = "time" in looked_at
         self.learns = ANOMALY_SCORE in looked_at - own
@@ -110,9 +118,10 @@ class RowFacts:
 
     def _derive(self, fact: dict[str, FactValue], t_ms: int) -> Fact:
         if self._calendar:
-            own = fact.copy()
-            add_calendar(fact, t_ms)
-            fact.update(own)
+            derived: dict[str, FactValue] = {}
+            add_calendar(derived, t_ms)
+            for name in self._calendar:
+                fact[name] = derived[name]
         if self._direction:
             operation = fact.get("operation")
             found = "out" if operation is None else direction_of(str(operation), "to_wallet_id" in fact)
@@ -129,10 +138,6 @@ class RowFacts:
         amount, asset = fact.get("amount_minor"), fact.get("asset")
         if asset == to_asset or not isinstance(amount, int) or not isinstance(asset, str):
             return
-        given, taken = ISO_4217.get(asset), ISO_4217.get(to_asset)
-        rate = self._rates.between(asset, to_asset, t_ms)
-        if given is None or taken is None or rate is None:
-            return
-        exchange = converted(rate, given, taken, amount)
-        if exchange is not None:
-            fact[exchanged_field(to_asset)] = exchange.to_minor
+        minor = exchanged_minor(amount, asset, to_asset, t_ms, self._rates, ISO_4217.get)
+        if minor is not None:
+            fact[exchanged_field(to_asset)] = minor

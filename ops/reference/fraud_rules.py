@@ -19,7 +19,8 @@ what is usual differs from one population of wallets to the next. Each rule has 
 `tests/fraud/scenarios`: one that fires, and a near miss that does not.
 
 A rule that looks at `party_id` sees both sides of each wallet: what it pays with `direction` `out`, what it is paid
-with `in`. A rule that compares with a list asks the topic `lists`; a list that is not there has nobody on it.
+with `in`. A rule that compares with a list asks the topic `lists`: the list has to be there when the rule is published,
+and may be empty; one that is removed later has nobody on it.
 """
 
 

@@ -139,7 +139,7 @@ def rules(draw: st.DrawFn, rule_id: str, key: list[str], members: list[str]) -> 
             condition[compared] = "amount_minor" if compared == "left" else draw(aggregates())
         if op in ("gt", "ge") and draw(st.integers(0, 2)) == 0:
             least: float = condition["value"] if compared == "value" else condition["factor"]
-            condition["at_most"] = least + draw(st.sampled_from((0, 0.5, 2)))
+            condition["at_most"] = least + draw(st.sampled_from((0, 0.5, 2) if op == "ge" else (0.5, 2)))
         part["condition"] = condition
     elif shape == "sequence":
         part["sequence"] = {

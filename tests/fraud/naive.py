@@ -66,7 +66,7 @@ def window(rule: Rule, aggregate: Aggregate, entries: list[Seen], now: Seen) -> 
                 continue
             if aggregate.function == "speed_kmh" and place(each) is None:
                 continue
-            by_asset = aggregate.field == "amount_minor" and aggregate.in_asset is None
+            by_asset = aggregate.field in ("amount_minor", "available_minor") and aggregate.in_asset is None
             if not by_asset or each.fact.get("asset") == now.fact.get("asset"):
                 found.append(each)
     return found

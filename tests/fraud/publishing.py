@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from agents.fraud.published import RuleBook, RuleRefused, read_rule
+from agents.fraud.published import RuleBook
+from agents.fraud.rule_records import RuleRefused, read_rule
 from tests.fraud.written import rule
 
 DAY_S = 86_400

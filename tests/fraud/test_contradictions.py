@@ -75,6 +75,36 @@ def test_a_filter_is_found_to_contradict_itself_where_no_fact_passes_it(part: An
         ({"all": [{"field": "hour", "op": "ge", "value": 24}]}, "hour"),
         ({"field": "weekday", "op": "eq", "value": 7}, "weekday"),
         ({"field": "direction", "op": "in", "value": ["sideways"]}, "direction"),
+        ({"field": "status", "op": "eq", "value": "settled"}, "status"),
+        (
+            {
+                "all": [
+                    {"field": "status", "op": "present"},
+                    {"field": "status", "op": "not_in", "value": ["accepted", "rejected"]},
+                ]
+            },
+            "status",
+        ),
+        ({"field": "hour", "op": "eq", "value": 2.5}, "hour"),
+        ({"field": "amount_minor", "op": "in", "value": [0.5, 1.25]}, "amount_minor"),
+        (
+            {
+                "all": [
+                    {"field": "amount_minor", "op": "gt", "value": 5},
+                    {"field": "amount_minor", "op": "lt", "value": 6},
+                ]
+            },
+            "amount_minor",
+        ),
+        (
+            {
+                "all": [
+                    {"field": "weekday", "op": "present"},
+                    {"field": "weekday", "op": "not_in", "value": list(range(7))},
+                ]
+            },
+            "weekday",
+        ),
         (
             {"all": [{"field": "d", "op": "in_list", "value": "l"}, {"field": "d", "op": "not_in_list", "value": "l"}]},
             "d",
@@ -108,6 +138,14 @@ def test_what_contradicts_itself_is_named(part: Any, field: str) -> None:
         },
         {"not": {"field": "d", "op": "in_list", "value": "l"}},
         {"all": [{"field": "hour", "op": "ge", "value": 23}, {"field": "weekday", "op": "ge", "value": 5}]},
+        {"all": [{"field": "hour", "op": "gt", "value": 22.5}, {"field": "hour", "op": "lt", "value": 23.5}]},
+        {
+            "all": [
+                {"field": "anomaly_score", "op": "present"},
+                {"field": "anomaly_score", "op": "not_in", "value": list(range(1_000))},
+            ]
+        },
+        {"field": "status", "op": "ne", "value": "settled"},
     ],
 )
 def test_what_can_pass_is_let_through(part: Any) -> None:
@@ -150,7 +188,13 @@ def test_a_filter_with_a_million_ways_through_it_takes_no_time() -> None:
         ({"function": "count"}, "lt", 1, False),
         ({"function": "count", "min_events": 5}, "lt", 5, True),
         ({"function": "count", "min_events": 5}, "le", 5, False),
+        ({"function": "count", "include_current": True}, "lt", 1, True),
+        ({"function": "count", "include_current": True, "filter": {"all": []}}, "lt", 1, False),
+        ({"function": "count"}, "eq", 2.5, True),
+        ({"function": "count"}, "ne", 2.5, False),
         ({"function": "count_distinct", "field": "ip"}, "eq", -1, True),
+        ({"function": "count_distinct", "field": "ip"}, "eq", 0.5, True),
+        ({"function": "avg", "field": "amount_minor"}, "eq", 0.5, False),
         ({"function": "share", "field": "ip"}, "gt", 1, True),
         ({"function": "share", "field": "ip"}, "ge", 1, False),
         ({"function": "time_since_last"}, "ge", 60, True),

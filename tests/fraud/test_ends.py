@@ -62,6 +62,7 @@ def test_a_standard_deviation_has_an_end_on_the_other_side() -> None:
     [
         ({"op": "lt", "value": 2, "at_most": 3}, "only gt and ge"),
         ({"op": "ge", "value": 2, "at_most": 1}, "nothing lies between"),
+        ({"op": "gt", "value": 2, "at_most": 2}, "nothing lies between"),
         ({"op": "ge", "factor": 2, "against": AVG, "at_most": 1}, "nothing lies between"),
     ],
 )
@@ -121,3 +122,11 @@ def said(one: Rule) -> str:
         fact: dict[str, Any] = {"wallet_id": "alice", "amount_minor": 100}
         changed = alerts.apply(engine.insert_fact((at * 1_000, 0, at), fact))
     return sentence(one, changed[-1].alert)
+
+
+def test_sentences_say_small_numbers() -> None:
+    """A limit of 0.0004 is not said to be 0, nor one of a ten millionth in the notation of programmers."""
+    share = {"function": "share", "field": "amount_minor", "window_s": 60, "include_current": True}
+    assert "is at or above 0.0004." in said(rule(aggregate=share, condition={"op": "ge", "value": 0.0004}))
+    little = {"left": "amount_minor", "op": "gt", "factor": 0.0000001}
+    assert "is above 0.00001, which is 0.0000001 times" in said(rule(aggregate=AVG, condition=little))

@@ -49,6 +49,32 @@ def test_names_are_compared_by_their_words(lists: Lists, name: str, likeness: in
     assert found.get("user~sanctions~") == (None if likeness is None else 3)
 
 
+@pytest.mark.parametrize(
+    ("listed", "name"),
+    [
+        ("Łukasz Wałęsa", "Lukasz Walesa"),
+        ("Søren Ørsted", "SOREN ORSTED"),
+        ("Ahmet Yılmaz", "AHMET YILMAZ"),
+        ("Đorđe Ćirić", "Dorde Ciric"),
+        ("Æthelred", "Aethelred"),
+        ("Weiß", "WEISS"),
+    ],
+)
+def test_letters_that_do_not_decompose_are_without_their_strokes_too(listed: str, name: str) -> None:
+    assert plain(listed) == plain(name)
+
+
+def test_what_nobody_sees_hides_no_name() -> None:
+    hidden = "Jo\N{ZERO WIDTH SPACE}hn\N{SOFT HYPHEN} S\N{VARIATION SELECTOR-16}mi\N{WORD JOINER}th"
+    assert plain(hidden) == "john smith"
+
+
+def test_vowel_signs_are_parts_of_a_word() -> None:
+    """Of Indic and Thai scripts: without them Ram and Rom would be one name, and each a word of its own."""
+    assert plain("राम") != plain("रोम")
+    assert len(plain("मोहन राम").split()) == len(plain("สมชาย ใจดี").split()) == 2
+
+
 def test_a_new_version_replaces_the_list_and_what_was_remembered(lists: Lists) -> None:
     assert lists.enrich({"user": "John Smith"}, [NAME])["user~sanctions"] == 100
     lists.put("sanctions", 4, ["Joan Smith"])

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agents.fraud.published import Bounds, RuleBook, RuleRefused, read_rule
+from agents.fraud.published import Bounds, RuleBook
+from agents.fraud.rule_records import RuleRefused, read_rule
 from schemas.fraud_rules import MAX_WINDOW_S
 from tests.fraud.publishing import COUNT, DAY_S, PLAIN, check, refused, unread
 from tests.fraud.written import aggregate_rule, rule
@@ -176,3 +177,41 @@ def test_all_reasons_are_given_at_once_but_not_hundreds() -> None:
 def test_what_does_not_fit_the_contract_is_refused(changed: dict[str, Any], said: str) -> None:
     value = {name: part for name, part in (PLAIN | changed).items() if part is not None}
     assert said in unread(json.dumps(value))
+
+
+@pytest.mark.parametrize("value", ["true", '"5"', "[5]"])
+def test_a_value_that_is_no_number_is_told_in_the_words_of_json(value: str) -> None:
+    written = json.dumps(PLAIN | {"condition": {"left": "amount_minor", "op": "gt", "value": 77}})
+    said = unread(written.replace("77", value))
+    assert "condition.value: Input should be a JSON number" in said
+
+
+SUM = {"function": "sum", "field": "amount_minor", "window_s": 60}
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        (
+            {"left": "available_minor", "op": "lt", "factor": 0.1},
+            "condition.left: available_minor is in the fact's own asset, and is compared with amounts in EUR",
+        ),
+        (
+            {"op": "gt", "factor": 2, "against": SUM | {"function": "avg", "window_s": 600}},
+            "condition.against: amounts in EUR are compared with amounts in the fact's own asset; give both the same",
+        ),
+        (
+            {"op": "gt", "factor": 2, "against": SUM | {"window_s": 600, "in_asset": "USD"}},
+            "condition.against: amounts in EUR are compared with amounts in USD",
+        ),
+        ({"left": "amount_minor", "op": "gt", "factor": 0.5}, None),
+        ({"op": "gt", "factor": 2, "against": SUM | {"window_s": 600, "in_asset": "EUR"}}, None),
+        ({"op": "gt", "factor": 100, "against": COUNT | {"window_s": 600}}, None),
+    ],
+)
+def test_amounts_of_different_assets_are_not_compared(condition: dict[str, Any], said: str | None) -> None:
+    parts: dict[str, Any] = {"aggregate": SUM | {"in_asset": "EUR"}, "condition": condition}
+    if said is None:
+        RuleBook().publish(rule("r", **parts))
+    else:
+        assert said in refused(RuleBook(), **parts)

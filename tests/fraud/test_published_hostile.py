@@ -10,9 +10,10 @@ import pytest
 
 from agents.fraud.compile import compile_rules
 from agents.fraud.engine import Engine
-from agents.fraud.published import MAX_BYTES, RuleBook, read_rule
+from agents.fraud.published import RuleBook
+from agents.fraud.rule_records import MAX_BYTES, RuleRefused, read_rule
 from schemas.fraud_rules import MAX_WINDOW_S
-from tests.fraud.publishing import PLAIN, check, unread
+from tests.fraud.publishing import PLAIN, check, refused, unread
 from tests.fraud.written import rule
 
 
@@ -50,6 +51,7 @@ HOSTILE = {
     "infinity": with_filter('{"field": "hour", "op": "gt", "value": Infinity}'),
     "a number too large for a float": with_filter('{"field": "hour", "op": "gt", "value": 1e400}'),
     "a number of 17 digits": with_filter('{"field": "hour", "op": "gt", "value": 0.12345678901234567}'),
+    "an integer of 16 digits with a point": with_filter('{"field": "hour", "op": "gt", "value": 9007199254740993.0}'),
     "101 conditions": with_parts(filter={"all": [check("hour", "gt", 1)] * 101}),
     "110 conditions in ten parts": with_parts(filter={"any": [{"any": [check("hour", "gt", 1)] * 11}] * 10}),
     "2,500 parts without a condition": with_parts(filter={"all": [{"all": [{"all": []}] * 50}] * 50}),
@@ -83,6 +85,18 @@ def test_a_record_that_is_too_large_is_not_read() -> None:
     values = [f"{number:0200}" for number in range(400)]
     said = unread(json.dumps(PLAIN | {"filter": check("device", "in", values)}))
     assert f"at most {MAX_BYTES:,} are taken; put long lists of values into a list and ask for it by `in_list`" in said
+
+
+def test_a_rule_whose_record_would_be_too_large_is_refused_before_it_is_one() -> None:
+    """Whoever publishes a file has no record yet; and a short one may be long as tools write it when they pause it."""
+    values = [f"{number:0200}" for number in range(400)]
+    said = refused(RuleBook(), filter=check("device", "in", values))
+    assert f"bytes, at most {MAX_BYTES:,} are taken; put long lists of values into a list" in said
+    part = '{"field": "late_ms", "op": "in", "value": [' + "1e18," * 999 + "1e18]}"
+    short = with_filter('{"any": [' + ",".join([part] * 10) + "]}")
+    assert len(short) < MAX_BYTES
+    with pytest.raises(RuleRefused, match="bytes, at most"):
+        RuleBook().publish(read_rule(short))
 
 
 @pytest.mark.parametrize("state", ["active", "draft"])

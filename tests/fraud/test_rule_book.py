@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from agents.fraud.published import Bounds, RuleBook, RuleRefused
+from agents.fraud.published import Bounds, RuleBook
+from agents.fraud.rule_records import RuleRefused
 from tests.fraud.publishing import COUNT, PLAIN, check, refused, unread
 from tests.fraud.written import aggregate_rule, rule
 

@@ -199,3 +199,14 @@ def test_alerts_are_trimmed_in_portions_too() -> None:
     assert {alert.key[0] for _, alert in alerts.standing()} == {f"w{at}" for at in range(5, 10)}
     alerts.trim(100_000)
     assert not list(alerts.standing())
+
+
+def test_what_is_available_is_counted_in_each_asset_apart() -> None:
+    part = {"function": "max", "field": "available_minor", "window_s": 60, "include_current": True}
+    engine = Engine(compile_rules([aggregate_rule("r", part, {"op": "gt", "value": 1_000})]))
+    shown = [("JPY", 100_000), ("EUR", 5), ("EUR", 1_001)]
+    fires = [
+        bool(engine.insert_fact((at, 0, at), {"wallet_id": "w", "asset": asset, "available_minor": available}))
+        for at, (asset, available) in enumerate(shown)
+    ]
+    assert fires == [True, False, True]

@@ -13,7 +13,7 @@ from agents.fraud.compile import cost_of
 from agents.fraud.published import Bounds, RuleBook
 from ops.cli import main
 from ops.errors import OperationError
-from ops.fraud.library.shipped import FOLDER, Shipped, Source, fields_of, library, shipped, wire
+from ops.fraud.library.shipped import COMMON, FOLDER, Shipped, Source, fields_of, library, shipped, wire
 from schemas.facts import FACT_FIELDS
 from schemas.fraud_rules import Rule
 from streams.settings import Settings
@@ -37,9 +37,8 @@ def test_there_are_rules_for_all_that_is_promised() -> None:
     }
 
 
-def test_all_of_them_can_be_published_together() -> None:
-    """On a worker whose settings nobody has changed."""
-    book = RuleBook(Bounds(retention_s=Settings().fraud_retention_s))
+def test_all_of_them_can_be_published_together_where_nothing_is_set() -> None:
+    book = RuleBook(Bounds(retention_s=Settings.model_fields["fraud_retention_s"].default))
     assert book.publish_all(each.rule for each in library().values()) == {}
     assert book.cost <= book.bounds.cost_of_all
 
@@ -69,6 +68,13 @@ def test_every_parameter_can_be_set_and_changes_the_rule(name: str) -> None:
         changed = one.with_values({parameter: "USD" if parameter == "in_asset" else another(one.default(parameter))})
         assert wire(changed) != wire(one.rule), parameter
         assert changed.rule_id == name
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_parameter_has_a_name_of_its_own(name: str) -> None:
+    one = shipped(name)
+    assert not set(one.parameters) & set(COMMON)
+    assert one.with_settings(["score=7", "cooldown_s=11"]).score == 7
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -117,6 +123,7 @@ def test_what_is_set_is_read_as_what_stands_there() -> None:
             "filter: no fact passes it: what it asks of amount_minor contradicts itself",
         ),
         ("round-amounts", "multiple_minor=0", "multiple_of needs"),
+        ("anomaly", "from_score=0.7", "anomaly_score is a whole number from 0 to 1,000; ask for 700"),
     ],
 )
 def test_what_is_set_wrongly_is_refused_with_the_reason(name: str, setting: str, problem: str) -> None:
@@ -160,6 +167,7 @@ def parameter(*at: str) -> dict[str, Any]:
         ({"parameters": parameter("/condition/value", "/score")}, "its places hold different values"),
         ({"rule": {"rule_id": "r"}}, "nothing at"),
         ({"about": "short"}, "about"),
+        ({"parameters": {"score": parameter("/score")["limit"]}}, "every rule has score"),
         ({"more": 1}, "more: Extra inputs"),
     ],
 )

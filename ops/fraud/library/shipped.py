@@ -15,8 +15,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter, ValidationError
 
+from agents.fraud.compile import AMOUNTS
 from agents.fraud.published import LIVE_FIELDS
-from agents.fraud.rule_checks import of_contradictions, of_fields, of_windows
+from agents.fraud.rule_checks import of_contradictions, of_fields, of_scores, of_windows
 from agents.fraud.uses import uses
 from ops.errors import OperationError
 from schemas.contract import Contract, Text
@@ -85,6 +86,9 @@ class Shipped:
         unknown = [each.id for each in held.sources if each.id not in sources]
         if unknown:
             raise OperationError(f"sources: there is no {', '.join(unknown)} in sources.json")
+        taken = sorted(self.parameters.keys() & set(COMMON))
+        if taken:
+            raise OperationError(f"parameters: every rule has {', '.join(taken)}: give it another name")
         self.citations = [(sources[each.id], each.part) for each in held.sources]
         self._wire = held.rule | {"source": "; ".join(f"{source.by} {source.year}" for source, _ in self.citations)}
         for name in self.parameters:
@@ -125,7 +129,12 @@ class Shipped:
             rule = Rule.model_validate_json(json.dumps(wire))
         except ValidationError as error:
             raise OperationError(f"{self._wire['rule_id']}: {_first(error)}") from None
-        refusals = [*of_fields(rule, LIVE_FIELDS), *of_windows(rule, MAX_WINDOW_S), *of_contradictions(rule)]
+        refusals = [
+            *of_fields(rule, LIVE_FIELDS),
+            *of_windows(rule, MAX_WINDOW_S),
+            *of_scores(rule),
+            *of_contradictions(rule),
+        ]
         if refusals:
             raise OperationError(f"{self._wire['rule_id']}: {' | '.join(map(str, refusals))}")
         return rule
@@ -199,7 +208,7 @@ def fields_of(rule: Rule) -> list[str]:
     """The fields that a rule looks at; of what is counted by asset that too."""
     names = {use.field for use in uses(rule)}
     aggregates = [rule.aggregate, rule.condition.against if rule.condition else None]
-    by_asset = any(each is not None and each.field == "amount_minor" for each in aggregates)
+    by_asset = any(each is not None and each.field in AMOUNTS for each in aggregates)
     return sorted(names | ({"asset"} if by_asset else set()))
 
 

@@ -238,3 +238,33 @@ def test_rates_of_other_times_or_assets_change_nothing(trial: Trial) -> None:
     now = {**past, "valid_until": "2027-01-01T00:00:00Z"}
     # 1.00 USD are 0.80 EUR at what euros cost.
     assert of(trial.report("--rates", trial.write("r", [now])), "sum")["alert_rows"] == [1, 2, 3, 4]
+
+
+def test_what_is_exchanged_to_less_than_a_minor_unit_counts_as_nothing_as_on_the_stream(trial: Trial) -> None:
+    """One yen is two thirds of a cent, which is 0; a yen that comes back is floored to a cent."""
+    trial.mapping = {**MAPPING, "asset": "cur"}
+    trial.rows(
+        HEADER + ",cur", [(at(0), "a", "s", 1, "JPY"), (at(1), "a", "s", 100, "EUR"), (at(2), "b", "s", -1, "JPY")]
+    )
+    mean = {"function": "avg", "field": "amount_minor", "window_s": 60, "include_current": True, "in_asset": "EUR"}
+    trial.rules = [
+        rule("half", aggregate={**mean, "min_events": 2}, condition={"op": "eq", "value": 50}),
+        rule("floored", aggregate=mean, condition={"op": "eq", "value": -1}),
+    ]
+    rate = {"rate_id": "r", "base": "EUR", "quote": "JPY", "bid": "150", "ask": "150", "source": "ecb"}
+    rate |= {"valid_from": "2025-01-01T00:00:00Z", "valid_until": "2027-01-01T00:00:00Z"}
+    report = trial.report("--rates", trial.write("r", [rate]))
+    assert [each["alert_rows"] for each in report["rules"]] == [[2], [3]]
+
+
+def test_rates_of_assets_of_unknown_decimals_are_told(trial: Trial) -> None:
+    trial.rows(HEADER, [(at(0), "a", "s", 100)])
+    total = {"function": "sum", "field": "amount_minor", "window_s": 60, "include_current": True, "in_asset": "EUR"}
+    trial.rules = [rule("sum", aggregate=total, condition={"op": "ge", "value": 100})]
+    rate = {"rate_id": "r", "base": "MILES", "quote": "EUR", "bid": "0.01", "ask": "0.02", "source": "own"}
+    rate |= {"valid_from": "2025-01-01T00:00:00Z", "valid_until": "2027-01-01T00:00:00Z"}
+    done = trial.invoke("--rates", trial.write("r", [rate]))
+    assert done.exit_code == 0
+    assert "rates of MILES are passed over: ISO 4217 does not say how many decimals it has" in done.stderr
+    trial.rules = [counting("each", 1, 60)]
+    assert trial.invoke("--rates", trial.write("r", [rate])).stderr == ""

@@ -25,6 +25,15 @@ def test_each_form_of_a_file_of_rules(trial: Trial, form: str) -> None:
     assert len(report["rules"]) == (2 if form == "lines" else 1)
 
 
+def test_files_with_a_byte_order_mark(trial: Trial) -> None:
+    trial.rows(HEADER, [(at(0), "a", "s", 1)])
+    trial.table, trial.rules, trial.mapping = (
+        text.encode("utf-8-sig")
+        for text in (str(trial.table), json.dumps([counting("one", 1, 60)]), json.dumps(MAPPING))
+    )
+    assert of(trial.report(), "one")["alert_rows"] == [1]
+
+
 def test_times_before_1970(trial: Trial) -> None:
     trial.rows(HEADER, [(f"1965-01-{1 + n // 24:02}T{n % 24:02}:00:00Z", "a", "s", 1) for n in range(48)])
     trial.rules = [counting("two", 2, 3_601)]
@@ -66,6 +75,7 @@ def test_any_mapped_name_is_a_key_or_a_field(trial: Trial) -> None:
         (None, ("2026-03-01T00:00:00Z", "2026-03-01 01:00:59.999+01:00")),
         (None, ("1772323200", "1772323259.999")),
         (None, ("1772323200000", "1772323259999")),
+        (None, ("1772323200000.5", "1772323259999.9")),
         ("s", ("1772323200", "1772323259.9995")),
         ("ms", ("1772323200000", "1772323259999")),
         ("day", ("20513", "20513.0006944")),
@@ -135,3 +145,10 @@ def test_what_is_derived_may_be_mapped(trial: Trial) -> None:
     late = {"all": [{"field": "hour", "op": "ge", "value": 22}, {"field": "weekday", "op": "eq", "value": 6}]}
     trial.rules = [rule("late", filter=late)]
     assert of(trial.report(), "late")["alert_rows"] == [1]
+
+
+def test_an_empty_cell_of_what_is_mapped_is_not_derived(trial: Trial) -> None:
+    trial.mapping = {**MAPPING, "hour": "local"}
+    trial.rows(HEADER + ",local", [(at(0), "a", "s", 1, ""), (at(1), "a", "s", 1, 0)])
+    trial.rules = [rule(each, filter={"field": each, "op": "present"}) for each in ("hour", "weekday")]
+    assert [each["alert_rows"] for each in trial.report()["rules"]] == [[2], [1, 2]]

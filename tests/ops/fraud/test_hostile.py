@@ -106,6 +106,11 @@ def test_bad_rows_are_told_with_their_lines(good: Trial) -> None:
     assert of(report, "each")["alert_rows"] == [1, 18, 19]
 
 
+@pytest.mark.parametrize("seconds", ["nan", "inf"])
+def test_a_lateness_that_is_no_time(good: Trial, seconds: str) -> None:
+    assert "--allowed-lateness-s" in good.refused("--allowed-lateness-s", seconds)
+
+
 def test_more_bad_rows_than_are_told(good: Trial) -> None:
     good.table = "\n".join([HEADER, ROW, *["x,a,s,1"] * 5_000])
     done = good.invoke("--json")
@@ -142,6 +147,7 @@ def test_a_quote_that_is_never_closed(good: Trial) -> None:
         ("{", "is no mapping"),
         (b"\xff\xfe", "is no mapping"),
         ("[" * 100_000, "is no mapping"),
+        ('{"time": "at", "amount_minor": "cents", "amount_minor": "at"}', "'amount_minor' stands there twice"),
     ],
 )
 def test_mappings_that_are_none(good: Trial, mapping: Any, said: str) -> None:
@@ -178,6 +184,8 @@ def test_mappings_that_are_none(good: Trial, mapping: Any, said: str) -> None:
         (json.dumps(OWN_MEAN).replace('"factor": 3', '"factor": 1e999'), "factor"),
         (json.dumps(OWN_MEAN).replace('"factor": 3', '"factor": NaN'), "factor"),
         (json.dumps(OWN_MEAN).replace('"factor": 3', '"factor": ' + "9" * 5_000), "is no JSON"),
+        (json.dumps(OWN_MEAN).replace('"factor": 3', '"factor": 30, "factor": 3'), "'factor' stands there twice"),
+        (f'{json.dumps(rule("a"))}\n{{"rule_id": "b", "rule_id": "c"}}', "'rule_id' stands there twice"),
     ],
 )
 def test_rules_that_are_none(good: Trial, rules: Any, said: str) -> None:
