@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.crash.proof import assert_proven
 from tests.crash.stream import Stream
 from tests.crash.traffic import Traffic
 
+_PATIENCE_S: Final = 240.0
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 
@@ -27,7 +29,8 @@ def cluster(own_broker: EmbeddedBroker, namespace: str, tmp_path: Path) -> Itera
 
 
 def test_workers_outlive_the_broker(own_broker: EmbeddedBroker, cluster: Cluster, stream: Stream) -> None:
-    workers = [cluster.start("a"), cluster.start("b")]
+    # A broker that was killed reads all its logs first: on a busy machine it answers nobody for a minute.
+    workers = [cluster.start(name, max_failures="60") for name in ("a", "b")]
     for worker in workers:
         worker.wait_ready()
     with Traffic(cluster.settings, stream, rate=500) as traffic:
@@ -43,7 +46,7 @@ def test_workers_outlive_the_broker(own_broker: EmbeddedBroker, cluster: Cluster
             wait_until("it says who does not answer", partial(silent, worker))
         own_broker.start()
         for worker in workers:
-            worker.wait_ready()
+            worker.wait_ready(_PATIENCE_S)
             assert worker.starts == 1
         traffic.go_on()
         traffic.wait_alive()
