@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from agents.views.queries.reflected import Reflected
-from ops.errors import OperationError
-from ops.reading import open_reader
+from ops.reading import TopicReader, ask_briefly
 from schemas.clock import rfc3339
 from schemas.topics import LEDGER_EVENTS
 from streams.settings import Settings
 
-#: A question to the views shall be answered without a broker too, and not wait for one for long.
-_ASK_S: Final = 5.0
 _MEND: Final = "see whether a `walletstream worker views` runs, and wait"
 
 
 async def log_ends(settings: Settings) -> Mapping[int, int] | None:
     """End of the event log by partition (last stable offset); None where no broker says it within seconds."""
-    try:
-        async with asyncio.timeout(_ASK_S), open_reader(settings.bootstrap_servers, settings.namespace) as reader:
-            return {partition: bounds.end for partition, bounds in (await reader.bounds(LEDGER_EVENTS)).items()}
-    except (OperationError, TimeoutError):
-        return None
+
+    async def ends(reader: TopicReader) -> dict[int, int]:
+        return {partition: bounds.end for partition, bounds in (await reader.bounds(LEDGER_EVENTS)).items()}
+
+    return await ask_briefly(settings.bootstrap_servers, settings.namespace, ends)
 
 
 class Freshness(NamedTuple):

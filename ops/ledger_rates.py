@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
-
 from agents.ledger.exchange import minor_for_minor
 from agents.views.rates import Converted
-from ops.errors import OperationError
-from ops.reading import open_reader
+from ops.reading import TopicReader, ask_briefly
 from ops.reference_records import read_contents
 from schemas.assets import AssetRegistry
 from schemas.fx_rates import Rates
 from schemas.topics import ASSETS, FX_RATES
 from streams.settings import Settings
-
-#: A question to the views shall be answered without a broker too, and not wait for one for long.
-_ASK_S: Final = 5.0
 
 
 class LedgerRates:
@@ -44,9 +37,9 @@ class LedgerRates:
 
 async def read_ledger_rates(settings: Settings, at_ms: int) -> LedgerRates | None:
     """The rates as the topics have them; None where no broker says them within seconds, or the topics are missing."""
-    try:
-        async with asyncio.timeout(_ASK_S), open_reader(settings.bootstrap_servers, settings.namespace) as reader:
-            assets = (await read_contents(reader, ASSETS)).reference.assets
-            return LedgerRates(assets, (await read_contents(reader, FX_RATES)).reference.rates, at_ms)
-    except (OperationError, TimeoutError):
-        return None
+
+    async def rates(reader: TopicReader) -> LedgerRates:
+        assets = (await read_contents(reader, ASSETS)).reference.assets
+        return LedgerRates(assets, (await read_contents(reader, FX_RATES)).reference.rates, at_ms)
+
+    return await ask_briefly(settings.bootstrap_servers, settings.namespace, rates)

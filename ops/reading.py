@@ -5,8 +5,10 @@ Used by `verify`, `tail`, `wallet show`, `tx show`, `dlq` and the crash campaign
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
+from typing import Final, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
@@ -16,6 +18,9 @@ from ops.consuming import Bounds, Record, Stream, start_consumer, told
 from ops.errors import OperationError
 from schemas.topics import full_name
 
+T = TypeVar("T")
+#: Longest that a question waits which shall be answered without a broker too.
+_BRIEFLY_S: Final = 5.0
 #: Called with the offsets read so far and all that are to be read.
 OnProgress = Callable[[int, int], None]
 
@@ -178,3 +183,14 @@ async def open_reader(bootstrap_servers: str, namespace: str) -> AsyncIterator[T
         yield reader
     finally:
         await reader.stop()
+
+
+async def ask_briefly(
+    bootstrap_servers: str, namespace: str, question: Callable[[TopicReader], Awaitable[T]]
+) -> T | None:
+    """What a question comes to that shall be answered without a broker too; None where none answers within seconds."""
+    try:
+        async with asyncio.timeout(_BRIEFLY_S), open_reader(bootstrap_servers, namespace) as reader:
+            return await question(reader)
+    except (OperationError, TimeoutError):
+        return None

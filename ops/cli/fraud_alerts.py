@@ -9,14 +9,13 @@ import click
 import msgspec
 
 from ops.cli.fraud_rules import as_json_option, with_reader
-from ops.cli.running import print_json
+from ops.cli.running import print_json, print_line
 from ops.cli.signing import signed_by
 from ops.errors import OperationError
 from ops.fraud.live_alerts import alert_of, judge, read_alerts, say
 from ops.fraud.live_rules import read_published
 from ops.fraud.live_stats import stats_of
 from ops.reading import TopicReader
-from ops.records import printable
 from schemas.fraud_alerts import PAUSE, Alert, AlertState
 from streams.settings import Settings
 
@@ -51,7 +50,7 @@ def alerts(
         shadow = " in shadow" if alert.shadow else ""
         label = f", {alert.label}" if alert.label else ""
         click.echo(f"{alert.alert_id[:12]} {alert.last_seen} {alert.severity:<9} {alert.state}{shadow}{label}")
-        click.echo(printable(f"    {alert.rule_id}: {alert.sentence}"))
+        print_line(f"    {alert.rule_id}: {alert.sentence}")
     click.echo(f"{len(found)} alerts", err=True)
 
 
@@ -71,13 +70,13 @@ def explain(alert_id: str, as_json: bool) -> None:
     if as_json:
         print_json(msgspec.to_builtins(alert))
         return
-    click.echo(printable(alert.sentence))
+    print_line(alert.sentence)
     for name, value in _facts_of(alert):
-        click.echo(printable(f"  {name:<14} {value}"))
+        print_line(f"  {name:<14} {value}")
     for transaction_id in alert.evidence:
         # Of a request that was rejected there is none: partition and offset of its event stand for it.
         look = "" if ":" in transaction_id else f"   (walletstream tx show {transaction_id})"
-        click.echo(printable(f"  {'transaction':<14} {transaction_id}{look}"))
+        print_line(f"  {'transaction':<14} {transaction_id}{look}")
 
 
 def _facts_of(alert: Alert) -> list[tuple[str, Any]]:
@@ -178,7 +177,7 @@ def snooze(rule_id: str, subject: str, expires_in_s: int, reason: str, by: str) 
 
     with_reader(work)
     said = f"{rule_id} is silent on {subject} for {expires_in_s} s" if expires_in_s else f"{rule_id} speaks again"
-    click.echo(printable(said))
+    print_line(said)
 
 
 @click.command("stats")

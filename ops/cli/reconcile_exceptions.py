@@ -9,7 +9,7 @@ import msgspec
 
 from ops.amounts import Amounts
 from ops.cli.fraud_rules import as_json_option, with_reader
-from ops.cli.running import print_json, say
+from ops.cli.running import print_json, print_line
 from ops.reading import TopicReader
 from ops.reconcile.deciding import can_be_done
 from ops.reconcile.live_books import read_books
@@ -63,28 +63,28 @@ def status(account: str | None, as_json: bool) -> None:
         _print_standing(one, amounts)
     if not found:
         what = "nothing was matched yet" if account is None else f"nothing is known of {account!r}"
-        say(f"{what}: is `worker reconciliation` running, and was a statement imported?", err=True)
+        print_line(f"{what}: is `worker reconciliation` running, and was a statement imported?", err=True)
 
 
 def _print_standing(one: BookStanding, amounts: Amounts) -> None:
-    say(one.book)
+    print_line(one.book)
     if one.summary is not None:
         for total in one.summary.totals:
             matched = f"{total.matched} matched ({amounts.amount(total.matched_minor, total.asset)})"
             expected = f"{total.expected} expected ({amounts.amount(total.expected_minor, total.asset)})"
-            say(f"    {total.relation:<15} {total.side:<8} {matched}, {expected}")
+            print_line(f"    {total.relation:<15} {total.side:<8} {matched}, {expected}")
         for side, day in sorted(one.summary.statements.items()):
-            say(f"    last statement  {side:<8} {day}")
+            print_line(f"    last statement  {side:<8} {day}")
         for relation in one.summary.waiting:
-            say(f"    {relation:<15} waits for its first statement")
+            print_line(f"    {relation:<15} waits for its first statement")
         if one.summary.partial:
-            say("    there was more to match than fits at once; the rest follows")
+            print_line("    there was more to match than fits at once; the rest follows")
     for count in one.open:
         late = f", {count.overdue} overdue" if count.overdue else ""
         at_risk = amounts.amount(count.amount_minor, count.asset)
-        say(f"    {count.reason:<20} {count.severity:<9} {count.count} open{late}, {at_risk} at risk")
+        print_line(f"    {count.reason:<20} {count.severity:<9} {count.count} open{late}, {at_risk} at risk")
     for asset, minor in sorted(one.at_risk_minor.items()):
-        say(f"    cash at risk: {amounts.amount(minor, asset)}")
+        print_line(f"    cash at risk: {amounts.amount(minor, asset)}")
 
 
 @click.command("exceptions")
@@ -111,12 +111,12 @@ def exceptions(account: str | None, last: int | None, as_json: bool, **wanted: A
         return
     for one in found:
         whose = f", {one.assignee}" if one.assignee else ""
-        say(
+        print_line(
             f"{one.exception_id[:12]} {one.severity:<9} {_due(one)} {one.book} {one.relation} {one.reason}: "
             f"{amounts.amount(one.amount_minor, one.asset)}, {one.state}{whose}"
         )
-        say(f"    {one.sentence}")
-    say(f"{len(found)} exceptions", err=True)
+        print_line(f"    {one.sentence}")
+    print_line(f"{len(found)} exceptions", err=True)
 
 
 def _due(one: ReconciliationException) -> str:
@@ -147,28 +147,28 @@ def show(exception_id: str, as_json: bool) -> None:
         shown = msgspec.to_builtins(one)
         print_json({**shown, "can_be_done": can_be_done(one), "matches": msgspec.to_builtins(matches)})
         return
-    say(one.sentence)
+    print_line(one.sentence)
     for name, value in _facts(one, amounts):
         if value is not None:
-            say(f"  {name:<12} {value}")
+            print_line(f"  {name:<12} {value}")
     for side in dict.fromkeys((*RELATION_SIDES.get(one.relation, ()), *(line.side for line in one.lines))):
         own = [line for line in one.lines if line.side == side]
-        say(f"  {side}: {'no line' if not own else ''}".rstrip())
+        print_line(f"  {side}: {'no line' if not own else ''}".rstrip())
         for line in own:
-            say(f"    {_line(line, amounts)}")
+            print_line(f"    {_line(line, amounts)}")
     if one.candidates:
-        say("  candidates:")
+        print_line("  candidates:")
     for line_id in one.candidates:
         candidate = lines.get(line_id)
-        say(f"    {line_id if candidate is None else f'{candidate.side} {_line(candidate, amounts)}'}")
+        print_line(f"    {line_id if candidate is None else f'{candidate.side} {_line(candidate, amounts)}'}")
     for match in matches:
-        say(f"  matched as {match.match_id} by {match.proposed_by} and {match.approved_by}")
-    say("  history:")
+        print_line(f"  matched as {match.match_id} by {match.proposed_by} and {match.approved_by}")
+    print_line("  history:")
     for entry in one.history:
         evidence = "" if entry.evidence_ref is None else f" [{entry.evidence_ref}]"
         said = "" if entry.text is None else f": {entry.text}"
-        say(f"    {entry.at} {entry.by or 'the role'} {entry.what}{said}{evidence}")
-    say(f"  next: {_next(one)}")
+        print_line(f"    {entry.at} {entry.by or 'the role'} {entry.what}{said}{evidence}")
+    print_line(f"  next: {_next(one)}")
 
 
 def _facts(one: ReconciliationException, amounts: Amounts) -> list[tuple[str, str | None]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ops.cli.progress import progress_bar
-from ops.cli.running import print_json, read_settings, run, say
+from ops.cli.running import print_json, print_line, read_settings, run
 from ops.errors import OperationError
 from ops.reading import OnProgress, open_reader
 from ops.reconcile import gl as general
@@ -65,7 +65,7 @@ def gl(
         print_json(ledger.as_json())
     else:
         for line in general.lines(ledger):
-            say(line)
+            print_line(line)
     context.exit(HOLDS if ledger.holds else DIFFERS)
 
 

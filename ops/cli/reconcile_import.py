@@ -12,7 +12,7 @@ from agents.statements.amounts import told
 from agents.statements.mapping import StatementMapping, read_mapping
 from agents.statements.reading import DEFAULT_MAX_BYTES, Format, Reading
 from agents.statements.records import StatementRecords
-from ops.cli.running import print_json, read_settings, run, say
+from ops.cli.running import print_json, print_line, read_settings, run
 from ops.reading import open_reader
 from ops.reconcile.importing import Imported, import_files, read_offline
 from schemas.external_statements import Side
@@ -153,19 +153,19 @@ def _tell(one: Imported, reading: Reading, dry_run: bool) -> None:
     refusal = decision.refusal
     if refusal is not None:
         where = "" if refusal.line_number is None else f", line {refusal.line_number}"
-        say(f"refused   {one.path}{where}: {refusal.reason}: {refusal.detail}")
+        print_line(f"refused   {one.path}{where}: {refusal.reason}: {refusal.detail}")
         return
     if decision.outcome == "seen":
-        say(f"seen      {one.path}: all of it was imported before; nothing was written")
+        print_line(f"seen      {one.path}: all of it was imported before; nothing was written")
     else:
         done = "to import" if dry_run else "imported "
         count = len(decision.statements)
-        say(f"{done} {one.path}: {source.format}, {count} statement{'' if count == 1 else 's'}")
+        print_line(f"{done} {one.path}: {source.format}, {count} statement{'' if count == 1 else 's'}")
         for statement in decision.statements:
-            say(f"          {_line(statement, reading)}")
+            print_line(f"          {_line(statement, reading)}")
     for copy in decision.copies:
         name = copy.statement.reference or copy.statement.statement_index
-        say(f"          statement {name} is a copy of the one from {copy.original.source.file}: passed over")
+        print_line(f"          statement {name} is a copy of the one from {copy.original.source.file}: passed over")
 
 
 def _line(records: StatementRecords, reading: Reading) -> str:

@@ -9,7 +9,7 @@ import msgspec
 
 from ops.cli.progress import progress_bar
 from ops.cli.reconcile_gl import CANNOT_RUN, DIFFERS, HOLDS
-from ops.cli.running import print_json, read_settings, run, say
+from ops.cli.running import print_json, print_line, read_settings, run
 from ops.errors import OperationError
 from ops.reading import OnProgress, open_reader
 from ops.reconcile import prove as proving
@@ -65,9 +65,9 @@ def prove(
         print_json({**found.as_json(), **told})
     else:
         for line in proving.lines(found):
-            say(line)
+            print_line(line)
         if published is not None:
-            say(f"{RECONCILIATION_PROOFS}: {len(published.written)} written, {published.unchanged} unchanged")
+            print_line(f"{RECONCILIATION_PROOFS}: {len(published.written)} written, {published.unchanged} unchanged")
     context.exit(HOLDS if found.holds else DIFFERS)
 
 

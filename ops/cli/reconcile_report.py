@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 
 from ops.amounts import Amounts
-from ops.cli.running import print_json, read_settings, run, say
+from ops.cli.running import print_json, print_line, read_settings, run
 from ops.errors import OperationError
 from ops.reading import open_reader
 from ops.reconcile.days import Period, read_period, today
@@ -121,4 +121,4 @@ def _tell(found: Found, out: Path | None, wanted: set[str]) -> None:
         click.echo(page(found.report, found.amounts, found.proofs), nl=False)
     else:
         for line in lines(found.report, found.amounts, found.proofs):
-            say(line)
+            print_line(line)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ops.cli.fraud_rules import as_json_option, with_reader
-from ops.cli.running import print_json, say
+from ops.cli.running import print_json, print_line
 from ops.errors import OperationError
 from ops.reading import TopicReader
 from ops.reconcile.dry_run import Tried, open_lines, read_line_file, try_rules
@@ -43,15 +43,15 @@ def ls(as_json: bool) -> None:
         if one.book is not None:
             relations = ", ".join(f"{each.relation} ({len(each.rules.passes)} passes)" for each in one.book.relations)
             shipped = "" if one.published_at is not None else ", shipped"
-            say(f"{one.name:<24} v{one.book.version:<4} {one.book.state}{shipped}: {relations}")
+            print_line(f"{one.name:<24} v{one.book.version:<4} {one.book.state}{shipped}: {relations}")
             for what, names in (("rails", one.book.rails), ("accounts", one.book.accounts)):
                 if names:
-                    say(f"    {what} {', '.join(names)}")
+                    print_line(f"    {what} {', '.join(names)}")
         else:
-            say(f"{one.name:<24} -")
+            print_line(f"{one.name:<24} -")
         if one.problem is not None:
-            say(f"    workers pass it over: {one.problem}")
-    say(f"{len(books)} books", err=True)
+            print_line(f"    workers pass it over: {one.problem}")
+    print_line(f"{len(books)} books", err=True)
 
 
 @rules.command("publish")
@@ -74,7 +74,7 @@ def publish_command(file: Path, as_json: bool) -> None:
         print_json({"published": done})
         return
     for line in done:
-        say(f"published {line}")
+        print_line(f"published {line}")
 
 
 @rules.command("remove")
@@ -99,10 +99,10 @@ def remove_command(name: str, only_tell: bool, anyway: bool, as_json: bool) -> N
         return
     for what, moved in (("rail", found.rails), ("account", found.accounts)):
         for one, book in moved.items():
-            say(f"{what} {one}: book {book}" if book == one else f"{what} {one}: {book}")
+            print_line(f"{what} {one}: book {book}" if book == one else f"{what} {one}: {book}")
     if found.leaves_behind:
-        say(f"it has {found.leaves_behind}", err=True)
-    say(f"{name} would be removed; nothing was" if only_tell else f"{name} is removed")
+        print_line(f"it has {found.leaves_behind}", err=True)
+    print_line(f"{name} would be removed; nothing was" if only_tell else f"{name} is removed")
 
 
 @rules.command("dry-run")
@@ -138,14 +138,14 @@ def dry_run(file: Path, name: str | None, line_files: tuple[Path, ...], as_of: s
         return
     for one in tried:
         sides = RELATION_SIDES[one.relation]
-        say(f"{one.relation}: {one.left} lines of {sides[0]}, {one.right} of {sides[1]}")
+        print_line(f"{one.relation}: {one.left} lines of {sides[0]}, {one.right} of {sides[1]}")
         for what, count in one.by_pass().items():
-            say(f"    {count} matches by {what}")
+            print_line(f"    {count} matches by {what}")
         for reason, count in one.by_reason().items():
-            say(f"    {count} lines {reason}")
+            print_line(f"    {count} lines {reason}")
         if one.expected:
-            say(f"    {one.expected} lines expected, not late yet")
-    say("nothing was published", err=True)
+            print_line(f"    {one.expected} lines expected, not late yet")
+    print_line("nothing was published", err=True)
 
 
 def _offline(file: Path, name: str | None, line_files: tuple[Path, ...], today: int) -> list[Tried]:

@@ -57,7 +57,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         raise click.ClickException("\n".join(map(printable, str(error).split("\n")))) from error
 
 
-def say(line: str, *, err: bool = False) -> None:
+def print_line(line: str, *, err: bool = False) -> None:
     """One line for people, on standard output or error; what others have written in it cannot steer the terminal."""
     click.echo(printable(line), err=err)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from ops.amounts import Amounts
 from ops.cli.fraud_rules import as_json_option, with_reader
-from ops.cli.running import print_json, say
+from ops.cli.running import print_json, print_line
 from ops.errors import OperationError
 from ops.reading import TopicReader
 from ops.reference_records import read_amounts, read_contents
@@ -37,7 +37,7 @@ def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             cell.rjust(width) if head in _RIGHT else cell.ljust(width)
             for head, cell, width in zip(heads, row, widths, strict=True)
         ]
-        say("  ".join(cells).rstrip())
+        print_line("  ".join(cells).rstrip())
 
 
 _RIGHT = frozenset(
@@ -79,7 +79,7 @@ def batches(rail: str | None, state: str | None, only_open: bool, last: int | No
         for batch in found
     ]
     _print_table(("batch", "opened", "rail", "way", "state", "payments", "amount", "settled", "failed"), rows)
-    say(f"{len(found)} batches", err=True)
+    print_line(f"{len(found)} batches", err=True)
 
 
 def _state_of(batch: BatchRecord) -> str:
@@ -132,7 +132,7 @@ def show(batch_id: str, as_json: bool) -> None:
         ("message", batch.message),
     ):
         if value is not None:
-            say(f"{name:<10} {value}")
+            print_line(f"{name:<10} {value}")
     results = {one.end_to_end_id: one for one in batch.results}
     for end_to_end_id, one in instructions.items():
         result = results.get(end_to_end_id)
@@ -143,9 +143,9 @@ def show(batch_id: str, as_json: bool) -> None:
         why = "" if result is None or result.code is None else f" ({result.code})"
         reference = "" if result is None or result.rail_reference is None else f", {result.rail_reference}"
         amount = amounts.amount(one.amount_minor, asset)
-        say(f"  {end_to_end_id}  {amount} to {one.beneficiary}: {said}{settled}{why}{reference}")
+        print_line(f"  {end_to_end_id}  {amount} to {one.beneficiary}: {said}{settled}{why}{reference}")
         for transaction_id in one.transaction_ids:
-            say(f"      {transaction_id}   (walletstream tx show {transaction_id})")
+            print_line(f"      {transaction_id}   (walletstream tx show {transaction_id})")
 
 
 @click.command("position")
@@ -241,5 +241,5 @@ def alerts(rail: str | None, as_json: bool) -> None:
         print_json([msgspec.to_builtins(one) for one in found])
         return
     for one in sorted(found, key=lambda alert: alert.recorded_at):
-        say(f"{one.recorded_at} {one.code:<17} {one.rail}: {one.message}")
-    say(f"{len(found)} alerts", err=True)
+        print_line(f"{one.recorded_at} {one.code:<17} {one.rail}: {one.message}")
+    print_line(f"{len(found)} alerts", err=True)

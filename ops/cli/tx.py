@@ -9,13 +9,12 @@ import click
 
 from ops.amounts import Amounts
 from ops.cli.progress import progress_bar
-from ops.cli.running import print_json, read_settings, run
+from ops.cli.running import print_json, print_line, read_settings, run
 from ops.consuming import place_of
 from ops.errors import OperationError
 from ops.event_facts import facts_of
 from ops.history import Logged, concerns, family, in_order
 from ops.reading import OnProgress, open_reader
-from ops.records import printable
 from ops.reference_records import read_amounts
 from schemas.events import LedgerEvent, decode_event
 from schemas.topics import LEDGER_EVENTS, full_name
@@ -121,9 +120,9 @@ def _print(transaction_id: str, logged: Logged, amounts: Amounts) -> None:
     if event.path:
         click.echo(f"  {' -> '.join(event.path)}{' (forced)' if event.forced else ''}  {event.code or ''}")
     if event.message:
-        click.echo(printable(f"  {event.code}: {event.message}"))
+        print_line(f"  {event.code}: {event.message}")
     for fact in facts_of(event, amounts):
-        click.echo(printable(f"  {fact}"))
+        print_line(f"  {fact}")
     after = {(balance.account, balance.asset): balance.balance_minor for balance in event.balances}
     if event.entries:
         click.echo(f"  {'account':<40} {'debit':>16} {'credit':>16} {'balance after':>20}")

@@ -9,12 +9,11 @@ import click
 from ops.amounts import Amounts
 from ops.buckets import bucket_table, by_bucket
 from ops.cli.progress import progress_bar
-from ops.cli.running import print_json, read_settings, run
+from ops.cli.running import print_json, print_line, read_settings, run
 from ops.cli.wallet_views import balance_at, pending, show_view, statement
 from ops.errors import OperationError
 from ops.history import Logged, WalletHistory
 from ops.reading import OnProgress, TopicReader, open_reader
-from ops.records import printable
 from ops.reference_records import read_amounts
 from schemas.events import LedgerEvent, decode_event
 from schemas.outcomes import WalletBalances, decode_balances
@@ -114,12 +113,12 @@ def _as_json(history: WalletHistory, balances: WalletBalances | None, last: list
 
 
 def _print(history: WalletHistory, balances: WalletBalances | None, last: list[Logged], amounts: Amounts) -> None:
-    click.echo(printable(f"wallet      {history.wallet_id}  ({history.kind}, owner {history.owner_ref})"))
+    print_line(f"wallet      {history.wallet_id}  ({history.kind}, owner {history.owner_ref})")
     click.echo(f"state       {history.state}{', under quarantine' if history.quarantined else ''}")
     if history.state_from is not None:
-        click.echo(printable(f"by          {history.state_from}"))
+        print_line(f"by          {history.state_from}")
     if history.step_up is not None:
-        click.echo(printable(f"step-up     {history.step_up}"))
+        print_line(f"step-up     {history.step_up}")
     click.echo(f"opened      {history.opened_at}")
     click.echo(f"assets      {', '.join(history.assets)}")
     click.echo(f"sub-wallets {', '.join(f'{name} ({kind})' for name, kind in history.sub_wallets.items())}")
@@ -133,7 +132,7 @@ def _print(history: WalletHistory, balances: WalletBalances | None, last: list[L
     if last:
         click.echo(f"last {len(last)} of {len(history.movements)} movements:")
     for logged in last:
-        click.echo(printable(_movement(history, logged.event, amounts)))
+        print_line(_movement(history, logged.event, amounts))
 
 
 def _movement(history: WalletHistory, event: LedgerEvent, amounts: Amounts) -> str:

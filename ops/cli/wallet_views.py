@@ -10,9 +10,8 @@ from agents.views.queries.pending import KINDS, Pending, pending_of
 from agents.views.queries.statements import AccountStatement, balances_at, statement_of
 from agents.views.queries.wallets import BalanceView, WalletView, balances_of
 from ops.cli.asking import Column, Moment, asking, print_as_of, print_table, refuse_where_behind, warn_where_behind
-from ops.cli.running import print_json, read_settings
+from ops.cli.running import print_json, print_line, read_settings
 from ops.freshness import Freshness
-from ops.records import printable
 from schemas.clock import rfc3339
 from streams.settings import Settings
 
@@ -31,7 +30,7 @@ def show_view(settings: Settings, wallet_id: str, as_json: bool) -> None:
     if as_json:
         print_json(_wallet_json(wallet, balances, fresh))
         return
-    click.echo(printable(f"wallet      {wallet.wallet_id}  ({wallet.kind}, owner {wallet.owner_ref})"))
+    print_line(f"wallet      {wallet.wallet_id}  ({wallet.kind}, owner {wallet.owner_ref})")
     click.echo(f"state       {wallet.state}{', under quarantine' if wallet.quarantined else ''}")
     click.echo(f"opened      {rfc3339(wallet.opened_at_ms)}")
     click.echo(f"assets      {', '.join(wallet.assets)}")
