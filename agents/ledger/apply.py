@@ -42,7 +42,7 @@ def apply(state: LedgerState, event: LedgerEvent, written: bytes) -> None:
     spent: tuple[Lot, ...] = ()
     if event.entries:
         _post(state, event.entries)
-        if state.has_lots:
+        if state.lot_assets:
             # A reward that is taken back is taken of itself.
             first = event.parent_transaction_id if event.operation == "reverse" else None
             spent = spend_lots(state, event.entries, first)

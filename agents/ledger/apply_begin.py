@@ -11,19 +11,18 @@ from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent
 from agents.ledger.apply_spending import count_spent, counted_minor
 from agents.ledger.keys import leg_key
 from agents.ledger.state import LedgerState
-from agents.ledger.transaction import Hold, Transaction
+from agents.ledger.transaction import Hold, Transaction, is_open
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
-from schemas.lifecycle import UNDER_WAY
 
 
 def begin_transaction(state: LedgerState, event: LedgerEvent, before: Transaction | None = None) -> None:
     """A transaction that begins; `before` is how it waited for its time."""
-    is_open = _is_open(event)
+    begins_open = is_open(event.operation or "", event.to_state or "")
     hold = Hold(event.amount_minor or 0) if event.operation == "authorize" else None
     spent_minor = 0 if event.to_state == "initiated" and event.screening is None else counted_minor(event)
     is_counted = spent_minor > 0 and wallet_of(state, event.wallet_id).terms is not None
-    journal = event.entries if is_open and hold is None else ()
+    journal = event.entries if begins_open and hold is None else ()
     put_transaction(state, event, journal, hold, before, is_counted=is_counted)
     if is_counted:
         count_spent(state, event, spent_minor)
@@ -42,10 +41,10 @@ def begin_transaction(state: LedgerState, event: LedgerEvent, before: Transactio
             amount_minor,
             returned_minor,
             exchange_minor,
-            children=int(is_open),
+            children=int(begins_open),
             lots_back_minor=back_minor if is_back else 0,
         )
-    if is_open:
+    if begins_open:
         wallet_id, sub_wallet = event.wallet_id or "", event.sub_wallet or ""
         if hold is not None:
             add_under_way(state, available(wallet_id, sub_wallet), event.asset or "", hold.remaining_minor)
@@ -54,11 +53,6 @@ def begin_transaction(state: LedgerState, event: LedgerEvent, before: Transactio
         else:
             count_under_way(state, wallet_id, sub_wallet, event.entries, 1)
         count_open(state, event.wallet_id, 1)
-
-
-def _is_open(event: LedgerEvent) -> bool:
-    """True where the transaction that an event opens stays open: see `Transaction.is_open`."""
-    return event.to_state in UNDER_WAY or (event.to_state == "disputed" and event.operation == "dispute")
 
 
 def put_transaction(

@@ -10,7 +10,7 @@ from agents.ledger.accounts import AVAILABLE, holder_of
 from agents.ledger.apply_open import change_wallet, wallet_of
 from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.lots import coming_back, take, with_lots
-from agents.ledger.state import EVER_HAD_LOTS, LedgerState
+from agents.ledger.state import LOT_ASSETS, LedgerState
 from agents.ledger.transaction import Lot, Transaction
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
@@ -29,10 +29,10 @@ def add_lot(state: LedgerState, event: LedgerEvent, account: str) -> None:
     key = f"{account} {event.asset}"
     lot = Lot(event.transaction_id, unix_ms(event.due_at), event.amount_minor or 0)
     state.lots.put(key, with_lots(state.lots.get(key) or (), (lot,)))
-    if state.lots.get(EVER_HAD_LOTS) is None:
-        # Kept for good: a reward is due, and may come back, even when nothing is left of it.
-        state.lots.put(EVER_HAD_LOTS, ())
-    state.has_lots = True
+    known = state.overlay.table(LOT_ASSETS)
+    if known.get(lot_asset := event.asset or "") is None:
+        known.put(lot_asset, True)
+    state.lot_assets.add(lot_asset)
 
 
 def drop_lot(state: LedgerState, key: str, transaction_id: str) -> None:
@@ -48,6 +48,8 @@ def spend_lots(state: LedgerState, entries: Sequence[Entry], first: str | None =
     """
     if len(entries) == 2:  # nearly always
         one, other = entries
+        if one.asset not in state.lot_assets:
+            return ()
         if one.account != other.account:
             taker = one if one.debit_minor else other
             if not _is_spent(state, taker):
@@ -68,7 +70,7 @@ def spend_lots(state: LedgerState, entries: Sequence[Entry], first: str | None =
 def _is_spent(state: LedgerState, entry: Entry) -> bool:
     """True where an entry is of an account that may hold rewards."""
     account = entry.account
-    if not account.endswith(_SPENT_FROM):
+    if entry.asset not in state.lot_assets or not account.endswith(_SPENT_FROM):
         return False
     wallet = state.wallets.get(holder_of(account))
     return wallet is not None and wallet.has_lots
@@ -99,7 +101,7 @@ def return_spent(state: LedgerState, event: LedgerEvent, of: Transaction, back_m
 
     What a capture took beyond its authorization comes back last.
     """
-    if of.operation == "capture" and of.parent_transaction_id is not None and state.has_lots:
+    if of.operation == "capture" and of.parent_transaction_id is not None and of.asset in state.lot_assets:
         now_ms = unix_ms(event.recorded_at)
         authorization = state.transaction(of.parent_transaction_id, now_ms)
         if authorization is not None and authorization.lots:

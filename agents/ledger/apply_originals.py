@@ -85,7 +85,8 @@ def count_on_parent(
             exchange_returned_minor=counter.exchange_returned_minor + exchange_minor,
         )
         parent = msgspec.structs.replace(parent, counter=counter)
-    parent = msgspec.structs.replace(parent, open_children=parent.open_children + children)
+    if children:
+        parent = msgspec.structs.replace(parent, open_children=parent.open_children + children)
     state.keep(key, before, parent, now_ms)
 
 

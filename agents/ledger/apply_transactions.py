@@ -14,7 +14,7 @@ from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_o
 from agents.ledger.apply_spending import count_forced, sum_minor, uncount_spent
 from agents.ledger.apply_waiting import execute_waiting
 from agents.ledger.state import LedgerState
-from agents.ledger.transaction import Counter, Lot, OnRail, Transaction
+from agents.ledger.transaction import Counter, Lot, OnRail, Transaction, is_open
 from schemas.clock import unix_ms
 from schemas.events import REWARD_EXPIRED, LedgerEvent
 
@@ -118,19 +118,19 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
         counter = msgspec.structs.replace(counter, returned_minor=counter.returned_minor + expired_minor)
         state.keep(key, before, msgspec.structs.replace(before, due_at_ms=0, counter=counter), now_ms)
         return
-    after = msgspec.structs.replace(before, state=event.to_state, code=event.code, **_said_by_rail(event, before))
+    changed: dict[str, object] = {"state": event.to_state, "code": event.code, **_said_by_rail(event, before)}
     if before.operation == "reward" and event.to_state == "reversed":
         drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
         if before.due_at_ms:
             remove_due(state, event, before.due_at_ms)
-            after = msgspec.structs.replace(after, due_at_ms=0)
-    has_ended = before.is_open and not after.is_open
+            changed["due_at_ms"] = 0
+    has_ended = before.is_open and not is_open(before.operation, event.to_state or "")
     if has_ended:
-        after = msgspec.structs.replace(after, journal=(), hold=None, due_at_ms=0)
+        changed |= {"journal": (), "hold": None, "due_at_ms": 0}
         if before.hold is not None:
             if before.counted_at_ms:
                 # What was captured may yet fail: until then it has left the wallet.
-                after = msgspec.structs.replace(after, counter=Counter(before.hold.captured_minor))
+                changed["counter"] = Counter(before.hold.captured_minor)
             remove_due(state, event, before.due_at_ms)
             add_under_way(
                 state, available(before.wallet_id, before.sub_wallet), before.asset, -before.hold.remaining_minor
@@ -139,6 +139,7 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
         count_open(state, event.wallet_id, -1)
         if before.counted_at_ms:
             uncount_spent(state, event, before)
+    after = msgspec.structs.replace(before, **changed)
     if event.forced:
         count_forced(state, event)
     if has_ended and (before.lots or before.operation == "capture"):

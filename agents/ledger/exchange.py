@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import lru_cache
 
 from schemas.assets import Asset
 from schemas.events import Exchange
@@ -44,10 +45,16 @@ def minor_for_minor(rate: FxRate, from_asset: Asset, to_asset: Asset) -> Fractio
     """
     pair = (from_asset.code, to_asset.code)
     if pair == (rate.base, rate.quote):
-        whole_for_whole = Fraction(rate.bid)
-    elif pair == (rate.quote, rate.base):
-        whole_for_whole = 1 / Fraction(rate.ask)
-    else:
-        raise ValueError(f"rate {rate.rate_id} is of {rate.base}/{rate.quote}, not of {pair[0]}/{pair[1]}")
-    # 10^exponent minor units make a whole one: of what is given, and of what is received.
-    return whole_for_whole * Fraction(10**to_asset.exponent, 10**from_asset.exponent)
+        return _in_minor(rate.bid, from_asset.exponent, to_asset.exponent)
+    if pair == (rate.quote, rate.base):
+        return 1 / _in_minor(rate.ask, to_asset.exponent, from_asset.exponent)
+    raise ValueError(f"rate {rate.rate_id} is of {rate.base}/{rate.quote}, not of {pair[0]}/{pair[1]}")
+
+
+@lru_cache(maxsize=1_024)
+def _in_minor(whole_for_whole: str, from_exponent: int, to_exponent: int) -> Fraction:
+    """A rate between whole units as one between minor units, of which 10^exponent make a whole one.
+
+    Rates are few and exchanges many; reading the decimal takes longer than the exchange.
+    """
+    return Fraction(whole_for_whole) * Fraction(10**to_exponent, 10**from_exponent)

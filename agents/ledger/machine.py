@@ -18,6 +18,7 @@ from agents.ledger.state import (
     DAY_MS,
     DUE,
     DUE_OF_WALLET,
+    LOT_ASSETS,
     LOTS,
     PARKED,
     SCHEDULED,
@@ -75,7 +76,20 @@ class LedgerMachine:
         self._reference = Reference() if reference is None else reference
         self._first_events = first_events_table(retained_ms)
         self._transactions = transactions_table(transactions_retained_ms)
-        plain = (WALLETS, BALANCES, ACCOUNTS, PARKED, UNDER_WAY, SPENT, SCHEDULED, LOTS, DUE, DUE_OF_WALLET, UNFINISHED)
+        plain = (
+            WALLETS,
+            BALANCES,
+            ACCOUNTS,
+            PARKED,
+            UNDER_WAY,
+            SPENT,
+            SCHEDULED,
+            LOTS,
+            LOT_ASSETS,
+            DUE,
+            DUE_OF_WALLET,
+            UNFINISHED,
+        )
         self.tables: tuple[Table[Any], ...] = (*plain, self._transactions, self._first_events)
 
     # ---- reference data ----------------------------------------------------------------------------

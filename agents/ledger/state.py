@@ -105,9 +105,9 @@ SPENT: Final = Table[Spent]("spent", _pack, msgspec.msgpack.Decoder(Spent).decod
 #: Transactions that wait for their time -> the command, in its canonical form.
 SCHEDULED: Final = Table[bytes]("scheduled", bytes, bytes, cached=False)
 #: `<account> <asset>` -> its rewards that expire, soonest first.
-LOTS: Final = Table[tuple[Lot, ...]]("lots", _pack, msgspec.msgpack.Decoder(tuple[Lot, ...]).decode)
-#: Key in `LOTS` that no account has: there once from the partition's first reward that expires.
-EVER_HAD_LOTS: Final = ""
+LOTS: Final = Table[tuple[Lot, ...]]("lots-2", _pack, msgspec.msgpack.Decoder(tuple[Lot, ...]).decode)
+#: Assets in which the partition ever had a reward that expires. They are kept for good: it may come back.
+LOT_ASSETS: Final = Table[bool]("lot-assets", _pack, msgspec.msgpack.Decoder(bool).decode)
 #: `due_key` -> the wallet whose transaction is due then.
 DUE: Final = Table[str](f"due{IN_ORDER}", str.encode, bytes.decode, cached=False)
 #: `due_of_wallet_key` -> the transaction that is due then.
@@ -147,15 +147,15 @@ class LedgerState:
     """The tables of an overlay, typed."""
 
     __slots__ = (
-        *("accounts", "balances", "due", "due_of_wallet", "finished", "first_events", "has_lots", "lots", "overlay"),
+        *("accounts", "balances", "due", "due_of_wallet", "finished", "first_events", "lot_assets", "lots", "overlay"),
         *("parked", "scheduled", "spent", "under_way", "unfinished", "wallets"),
     )
 
     def __init__(self, overlay: Overlay, transactions: Table[Transaction], first_events: Table[bytes]):
         self.overlay = overlay
         self.lots: TableView[tuple[Lot, ...]] = overlay.table(LOTS)
-        #: False until the first reward of the partition that expires: no posting need look for any.
-        self.has_lots = self.lots.get(EVER_HAD_LOTS) is not None
+        #: The keys of `LOT_ASSETS`, and perhaps of what was rolled back: no posting of another asset looks for rewards.
+        self.lot_assets = {asset for asset, _ in overlay.table(LOT_ASSETS).scan()}
         self.scheduled: TableView[bytes] = overlay.table(SCHEDULED)
         self.wallets: TableView[Wallet] = overlay.table(WALLETS)
         self.balances: TableView[int] = overlay.table(BALANCES)

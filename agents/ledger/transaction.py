@@ -53,6 +53,11 @@ class Lot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     remaining_minor: int
 
 
+def is_open(operation: str, state: str) -> bool:
+    """True of a transaction that a command, a rail or another partition is still to move on."""
+    return state in UNDER_WAY or (state == "disputed" and operation == "dispute")
+
+
 class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A transaction as its owner's partition knows it; the payee's side of a transfer has one too."""
 
@@ -99,7 +104,7 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def is_open(self) -> bool:
         """True where something is still to come of it by a command, a rail or another partition."""
-        return self.state in UNDER_WAY or (self.state == "disputed" and self.operation == "dispute")
+        return is_open(self.operation, self.state)
 
     @property
     def is_unfinished(self) -> bool:

@@ -108,6 +108,20 @@ def test_a_command_ends_only_what_is_due_of_its_own_wallet() -> None:
     assert stage.world.balance(f"{stage.bert}/main/held", "EUR") == 0
 
 
+@pytest.mark.parametrize("restarts", [False, True])
+def test_rewards_are_spent_first_after_a_restart_too(restarts: bool) -> None:
+    """What the partition knows of rewards is in its store: in which assets there ever were any."""
+    stage = Stage()
+    stage.do(command("reward", stage.alice, amount_minor=10, asset="EUR", code="welcome", expires_in_s=3_600))
+    if restarts:
+        for shard in stage.world.shards:
+            shard.overlay = Overlay(stage.world.machine.tables, shard.store)
+            load_buckets(shard.overlay, shard.store)
+    stage.do(debit(stage.alice, 4))
+    lots = LOTS.decode(stage.world.shards[0].store.rows[LOTS.name][f"{stage.alice}/main/available EUR"])
+    assert [lot.remaining_minor for lot in lots] == [6]
+
+
 def test_who_never_had_a_reward_that_expires_is_spared_the_looks_for_any() -> None:
     """Though others of its partition have: of its own wallet it is known."""
     stage = Stage()
