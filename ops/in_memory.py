@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -34,6 +34,10 @@ class DictStore:
         """The value under a key, or None."""
         rows = self._tables.get(table)
         return None if rows is None else rows.get(key)
+
+    def get_many(self, table: str, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """The same of several keys, in their order."""
+        return [self.get(table, key) for key in keys]
 
     def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
         """Pairs of a table in key order, from `start` on."""

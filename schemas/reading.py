@@ -37,6 +37,8 @@ class ReadCommand(msgspec.Struct, gc=False, kw_only=True):
     amount_minor: ClassVar[int | None] = None
     asset: ClassVar[str | None] = None
     execute_at: ClassVar[str | None] = None
+    #: The transaction that it acts on.
+    transaction_id: ClassVar[str | None] = None
     #: Has parts that are structs, or objects whose names are in any order.
     is_nested: ClassVar[bool] = False
     #: Takes the values that the fingerprint covers, in canonical order, and what they are encoded as.

@@ -15,7 +15,6 @@ from streams.seal import GENESIS, write_seal
 #: Kafka's `TimestampType.LOG_APPEND_TIME`.
 LOG_APPEND_TIME = 1
 
-
 #: Decides one record.
 Step = Callable[[Overlay, InputRecord, Context, Output], None]
 
@@ -81,14 +80,16 @@ class BatchDecider:
         except Exception:
             state.forget()
             with state.careful():
-                return self._decide(state, before, taken, self._step_carefully)
+                return self._decide(state, before, taken, self._step_carefully, look_ahead=False)
 
-    def _decide(self, state: Overlay, before: Progress, taken: Taken, step: Step) -> Batch:
+    def _decide(self, state: Overlay, before: Progress, taken: Taken, step: Step, *, look_ahead: bool = True) -> Batch:
         now_ms = before.time_ms
         context = Context("", self.partition, self.partitions, now_ms, self.rfc3339(now_ms))
         out = Output(self.event_log, self.partition, before.sequence)
         for topic, records in taken.records:
             context.topic = topic
+            if look_ahead:
+                self.machine.look_ahead(state, records, context)
             for record in records:
                 if record.timestamp_type != LOG_APPEND_TIME and topic not in self.logs:
                     raise Refused(f"{topic} is not stamped by the broker: set message.timestamp.type=LogAppendTime")

@@ -176,6 +176,12 @@ class Machine(Protocol):
             ValueError: the record is bad; the message says why. What was known before stays.
         """
 
+    def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+        """Read at once what deciding each of these records, which come next, would look up by itself.
+
+        It changes nothing, and nothing that is decided depends on it.
+        """
+
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """Decide one record: write at least one event, and apply each to `state`.
 

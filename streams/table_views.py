@@ -58,6 +58,16 @@ class TableView(Generic[V]):
         stored = self._reads.get(table.name, key)
         return None if stored is None else table.decode(stored)
 
+    def read_ahead(self, keys: Iterable[str]) -> list[str]:
+        """Read at once what is not known yet of these keys; returns them."""
+        known, table = self._known, self.table
+        unknown = [key for key in keys if key not in known]
+        if unknown:
+            decode = table.decode
+            for key, stored in zip(unknown, self._reads.get_many(table.name, unknown), strict=True):
+                known[key] = None if stored is None else decode(stored)
+        return unknown
+
     def put(self, key: str, value: V | None) -> None:
         """Set the value under `key`; None removes it."""
         known, changed, undo = self._known, self._changed, self._undo
@@ -241,7 +251,7 @@ class BucketedView(Generic[V]):
     a later time, is found in the newest of its buckets; what is left of it in an older one goes with that.
     """
 
-    __slots__ = ("_bucket_ms", "_changes", "_encode", "_prefix", "_reads", "_undo", "buckets", "table")
+    __slots__ = ("_ahead", "_bucket_ms", "_changes", "_encode", "_prefix", "_reads", "_undo", "buckets", "table")
 
     def __init__(self, table: Table[V], reads: Reads):
         self.table = table
@@ -254,6 +264,8 @@ class BucketedView(Generic[V]):
         self.buckets: list[int] = []
         #: Bucket -> key -> encoded value, as time goes on. Nearly always one bucket.
         self._changes: dict[int, dict[str, Any]] = {}
+        #: Key -> bucket and bytes that the store has of it, None where it has none; of the keys read ahead.
+        self._ahead: dict[str, Any] = {}
 
     def get(self, key: str, now_ms: int) -> V | None:
         """The value under `key` if its bucket is still remembered at `now_ms`, else None."""
@@ -263,6 +275,12 @@ class BucketedView(Generic[V]):
             changed = rows.get(key)
             if changed is not None and bucket >= oldest:
                 return table.decode(changed)
+        found = self._ahead.get(key, ABSENT)
+        if found is None:
+            return None
+        if found is not ABSENT:
+            bucket, stored = found
+            return table.decode(stored) if bucket >= oldest else None
         read = self._reads.get
         for bucket in self.buckets:
             if bucket < oldest:
@@ -271,6 +289,19 @@ class BucketedView(Generic[V]):
             if stored is not None:
                 return table.decode(stored)
         return None
+
+    def read_ahead(self, keys: Iterable[str], now_ms: int) -> None:
+        """Read at once what the store has under these keys, from `now_ms` on, and forget what was read before."""
+        self._ahead = ahead = dict.fromkeys(keys)
+        unknown = list(ahead)
+        oldest = self.table.oldest_bucket(now_ms)
+        for bucket in self.buckets:
+            if bucket < oldest or not unknown:
+                break
+            stored = self._reads.get_many(f"{self._prefix}{bucket}", unknown)
+            if stored.count(None) < len(stored):
+                ahead.update((key, (bucket, row)) for key, row in zip(unknown, stored, strict=True) if row is not None)
+                unknown = [key for key in unknown if ahead[key] is None]
 
     def put(self, key: str, value: V, at_ms: int) -> None:
         """Set the value under `key` in the bucket of `at_ms`."""
@@ -290,6 +321,7 @@ class BucketedView(Generic[V]):
     def forget(self) -> None:
         """Undo all that the batch has changed."""
         self._changes.clear()
+        self._ahead = {}
 
     def settle(self) -> None:
         """The changes are in the store now: start afresh."""
@@ -297,3 +329,4 @@ class BucketedView(Generic[V]):
         if new:
             self.buckets = sorted((*self.buckets, *new), reverse=True)
         self._changes.clear()
+        self._ahead = {}

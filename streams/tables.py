@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -18,6 +18,13 @@ class Reads(Protocol):
 
     def get(self, table: str, key: str) -> bytes | None:
         """The stored bytes, or None.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+
+    def get_many(self, table: str, keys: Sequence[str]) -> Sequence[bytes | None]:
+        """The same of several keys, in their order.
 
         Raises:
             StoreError: the store cannot be read.

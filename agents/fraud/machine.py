@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,9 @@ class FraudMachine:
             ValueError: the record is bad; the message says why.
         """
         self._followed.take(topic, key, value)
+
+    def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+        """Each record is looked up by itself."""
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """Decide one record: each fact, and feedback, leaves one event."""

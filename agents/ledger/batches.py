@@ -11,7 +11,7 @@ import msgspec
 from agents.ledger.apply import apply
 from agents.ledger.draft import Draft
 from agents.ledger.guards import is_deferred, refuse_state
-from agents.ledger.keys import scope
+from agents.ledger.keys import scope, transaction_id_of
 from agents.ledger.operations import OPERATIONS
 from agents.ledger.state import Wallet
 from agents.ledger.turn import Turn
@@ -41,8 +41,9 @@ def decide_batch(turn: Turn, wallet: Wallet, command: Any, draft: Draft) -> Ledg
     refused = refuse_state(draft, wallet)
     if refused is not None:
         return refused
+    items = list(_items(command))
     with turn.state.overlay.attempt():
-        for number, item in enumerate(_items(command)):
+        for number, item in enumerate(items):
             event = _try(turn, draft, item, number)
             if event.type in (REQUEST_REJECTED, TRANSACTION_FAILED):
                 field = f"items.{number}" if event.field is None else f"items.{number}.{event.field}"
@@ -50,7 +51,7 @@ def decide_batch(turn: Turn, wallet: Wallet, command: Any, draft: Draft) -> Ledg
                 rejection.limit = event.limit
                 return rejection
             apply(turn.state, event, b"")
-    draft.then = (partial(_do_all, draft=draft, command=command),)
+    draft.then = (partial(_do_all, draft=draft, items=items),)
     return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE)
 
 
@@ -89,13 +90,14 @@ def _decide(turn: Turn, batch: Draft, item: ReadCommand, number: int) -> LedgerE
     follows = Cause(cause.topic, cause.partition, cause.offset, cause.request_id, origin=cause.origin)
     topic = cause.topic if cause.origin is None else cause.origin.topic
     within = scope(topic, item.wallet_id, item.idempotency_key)
-    draft = Draft(item, turn.context, follows, within, b"", item=number + 1)
+    transaction_id = transaction_id_of(within, turn.context.recorded_at_ms, number + 1)
+    draft = Draft(item, turn.context, follows, transaction_id, b"")
     wallet = turn.state.wallets.get(item.wallet_id)
     event = OPERATIONS[item.operation](turn.state, wallet, item, draft, turn.reference)
     event.parent_transaction_id, event.request = batch.transaction_id, msgspec.UNSET
     return event
 
 
-def _do_all(turn: Turn, draft: Draft, command: Any) -> None:
-    for number, item in enumerate(_items(command)):
-        turn.write(_decide(turn, draft, item, number), command.wallet_id.encode())
+def _do_all(turn: Turn, draft: Draft, items: list[ReadCommand]) -> None:
+    for number, item in enumerate(items):
+        turn.write(_decide(turn, draft, item, number), item.wallet_id.encode())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum, auto
-from hashlib import sha256
 from typing import Any, NamedTuple
 
 import msgspec
@@ -51,7 +50,7 @@ class Draft:
 
     __slots__ = ("canonical", "cause", "command", "context", "messages", "screening", "then", "transaction_id")
 
-    def __init__(self, command: Any, context: Context, cause: Cause, scope: str, canonical: bytes, *, item: int = 0):
+    def __init__(self, command: Any, context: Context, cause: Cause, transaction_id: str, canonical: bytes):
         self.command: ReadCommand = command
         self.context = context
         self.cause = cause
@@ -62,9 +61,7 @@ class Draft:
         self.screening = Screening.ASKED
         #: What follows the event, in the same turn: done in order, once it is written.
         self.then: tuple[Callable[[Turn], None], ...] = ()
-        # The input topic, the wallet and the key; when it was first recorded; the item of a batch, 0 outside one.
-        identity = f"{scope}\0{context.recorded_at_ms}\0{item}"
-        self.transaction_id = sha256(identity.encode()).hexdigest()[:32]
+        self.transaction_id = transaction_id
 
     @property
     def topic(self) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Final
 
 
 def scope(topic: str, wallet_id: str, idempotency_key: str) -> str:
     """Where an idempotency key counts: one input topic, one wallet."""
     return f"{topic}\0{wallet_id}\0{idempotency_key}"
+
+
+def transaction_id_of(scope: str, recorded_at_ms: int, item: int = 0) -> str:
+    """Id of the transaction that a key's first command begins, by when it is recorded; `item` is that of a batch."""
+    return sha256(f"{scope}\0{recorded_at_ms}\0{item}".encode()).hexdigest()[:32]
 
 
 #: The leg of a transfer that credits its payee, in the payee's partition.

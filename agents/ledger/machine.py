@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from agents.ledger.accounts import holder_of_key
 from agents.ledger.apply import apply
 from agents.ledger.apply_originals import Forgotten
-from agents.ledger.decode import Malformed, decode, decode_told, read_what_can_be
+from agents.ledger.asked import read_asked
+from agents.ledger.decode import Malformed, decode_told, read_what_can_be
 from agents.ledger.due import fail_tick, first_due_ms, take_tick
 from agents.ledger.legs import refuse_leg, take_leg
+from agents.ledger.look_ahead import look_ahead
 from agents.ledger.quarantine import continue_release, park
 from agents.ledger.requests import take_request, take_update
 from agents.ledger.state import (
@@ -104,20 +107,24 @@ class LedgerMachine:
 
     # ---- decide ----------------------------------------------------------------------------------
 
+    def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+        """Read at once what deciding each of these records would look up by itself."""
+        look_ahead(self._turn_of(state), records, context)
+
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """Decide one record: exactly one event answers it, more where parked records are released."""
         turn = self._turn(state, context, out)
         if context.topic == INTERNAL_COMMANDS:
             self._internal(turn, record)
             return
-        command = decode(record, context.topic)
-        if isinstance(command, Malformed):
-            refuse_malformed(turn, record, command)
+        asked = turn.ahead(record.offset) or read_asked(record, context.topic, context.recorded_at_ms)
+        if isinstance(asked, Malformed):
+            refuse_malformed(turn, record, asked)
         else:
-            take_request(turn, record, command, record.key, None)
+            take_request(turn, record, asked, record.key, None)
 
     def _internal(self, turn: Turn, record: InputRecord) -> None:
-        command = decode_told(record.value)
+        command = turn.ahead(record.offset) or decode_told(record.value)
         if isinstance(command, Malformed):
             refuse_malformed(turn, record, command)
             return
@@ -139,11 +146,11 @@ class LedgerMachine:
     def _forwarded(self, turn: Turn, record: InputRecord, forwarded: ForwardedRecord) -> None:
         """A request that arrived in another partition: decided here, answered with its first source."""
         arrived = _Arrived(forwarded.key.encode(), forwarded.value.encode(), forwarded.headers)
-        command = decode(arrived, forwarded.source.topic)
-        if isinstance(command, Malformed):
-            refuse_malformed(turn, record, command, forwarded.source)
+        asked = read_asked(arrived, forwarded.source.topic, turn.context.recorded_at_ms)
+        if isinstance(asked, Malformed):
+            refuse_malformed(turn, record, asked, forwarded.source)
         else:
-            take_request(turn, record, command, arrived.key, forwarded.source)
+            take_request(turn, record, asked, arrived.key, forwarded.source)
 
     # ---- what decide cannot ------------------------------------------------------------------------
 

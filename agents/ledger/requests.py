@@ -8,11 +8,11 @@ import msgspec
 import orjson
 
 from agents.ledger.answers import answer_again, answer_of
+from agents.ledger.asked import Asked, read_asked
 from agents.ledger.batches import decide_batch, refuse_amounts
-from agents.ledger.decode import Malformed, decode
+from agents.ledger.decode import Malformed
 from agents.ledger.draft import Draft
 from agents.ledger.due import end_due_of_wallet
-from agents.ledger.keys import scope
 from agents.ledger.operations import OPERATIONS
 from agents.ledger.operations.settle import refuse_settled_amounts
 from agents.ledger.quarantine import RELEASES, execute_parked, park_update, parked_records
@@ -20,7 +20,6 @@ from agents.ledger.scheduled import decide_schedule, is_scheduled
 from agents.ledger.turn import Turn
 from agents.ledger.unread import refuse_malformed, refuse_unfit
 from agents.ledger.verdicts import decide_screening_verdict
-from schemas.canonical import fingerprint
 from schemas.codes import Code
 from schemas.events import (
     REQUEST_FORWARDED,
@@ -48,14 +47,14 @@ _AMOUNTS_WITHIN: Final = {"settle": refuse_settled_amounts, "batch": refuse_amou
 def take_request(
     turn: Turn,
     record: InputRecord,
-    command: ReadCommand,
+    asked: Asked,
     key: bytes | None,
     origin: Source | None,
     *,
     was_parked: bool = False,
 ) -> None:
     """Decide one validated command; `origin` is where it first arrived if it was forwarded, or parked."""
-    state, context = turn.state, turn.context
+    state, context, command = turn.state, turn.context, asked.command
     wallet_id = command.wallet_id
     wallet = state.wallets.get(wallet_id)
     matches = key is not None and key == wallet_id.encode()
@@ -65,14 +64,11 @@ def take_request(
             _forward(turn, record, command, owner)
             return
     topic = context.topic if origin is None else origin.topic
-    canonical = command.canonical()
-    digest = fingerprint(canonical)
-    within = scope(topic, wallet_id, command.idempotency_key)
     first: LedgerEvent | None = None
     if matches:
-        written = state.first_events.get(within, context.recorded_at_ms)
+        written = state.first_events.get(asked.scope, context.recorded_at_ms)
         first = None if written is None else decode_event(written)
-        if first is not None and first.cause is not None and first.cause.fingerprint == digest:
+        if first is not None and first.cause is not None and first.cause.fingerprint == asked.fingerprint:
             _replay(turn, record, command, first, origin)
             return
         if wallet is not None and wallet.quarantined and topic == SETTLEMENT_UPDATES and not was_parked:
@@ -87,10 +83,10 @@ def take_request(
         command.request_id,
         command.idempotency_key,
         # Without its fingerprint an event freezes nothing: the key's first answer stands, or the key is not ours.
-        digest if matches and first is None else None,
+        asked.fingerprint if matches and first is None else None,
         origin,
     )
-    draft = Draft(command, context, cause, within, canonical)
+    draft = Draft(command, context, cause, asked.begins(context.recorded_at_ms), asked.canonical)
     event = _refuse_before_wallet(draft, matches, first)
     if event is None:
         if wallet is None and command.operation != "open_wallet":
@@ -138,10 +134,10 @@ def take_update(turn: Turn, parked: ParkedRecord, cause: Cause) -> None:
     """Decide what a rail has said while the wallet was under quarantine."""
     value = parked.value.encode()
     record = _Parked(cause.offset, turn.context.recorded_at_ms, 1, None, value)
-    command = decode(record, parked.source.topic)
+    asked = read_asked(record, parked.source.topic, turn.context.recorded_at_ms)
     # It was read before it was parked.
-    assert not isinstance(command, Malformed)
-    take_request(turn, record, command, command.wallet_id.encode(), parked.source, was_parked=True)
+    assert not isinstance(asked, Malformed)
+    take_request(turn, record, asked, asked.command.wallet_id.encode(), parked.source, was_parked=True)
 
 
 def _park(turn: Turn, record: InputRecord, command: ReadCommand, origin: Source | None) -> None:

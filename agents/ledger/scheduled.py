@@ -8,7 +8,6 @@ import msgspec
 
 from agents.ledger.draft import Draft, Named, Screening
 from agents.ledger.guards import refuse_account
-from agents.ledger.keys import scope
 from agents.ledger.operations import OPERATIONS
 from agents.ledger.screening import why_not_screened
 from agents.ledger.state import Wallet
@@ -70,10 +69,7 @@ def _draft(turn: Turn, named: Named, cause: Cause) -> Draft:
     asked = turn.state.scheduled.get(named.transaction_id)
     assert asked is not None
     command = READERS[TRANSACTION_REQUESTS](asked)
-    within = scope(TRANSACTION_REQUESTS, command.wallet_id, command.idempotency_key)
-    draft = Draft(command, turn.context, cause, within, asked)
-    draft.transaction_id = named.transaction_id
-    return draft
+    return Draft(command, turn.context, cause, named.transaction_id, asked)
 
 
 def _decide(turn: Turn, draft: Draft) -> LedgerEvent:

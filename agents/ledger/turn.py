@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agents.ledger.answers import update_of
 from agents.ledger.apply import apply
 from agents.ledger.state import LedgerState
@@ -19,7 +21,7 @@ class Turn:
     record.
     """
 
-    __slots__ = ("context", "due_from", "due_from_then", "out", "reference", "state")
+    __slots__ = ("context", "decoded", "decoded_topic", "due_from", "due_from_then", "out", "reference", "state")
 
     context: Context
     out: Output
@@ -27,10 +29,17 @@ class Turn:
 
     def __init__(self, state: LedgerState):
         self.state = state
+        #: What was decoded ahead of its turn, by offset, and the topic that it is of.
+        self.decoded: dict[int, Any] = {}
+        self.decoded_topic = ""
         #: Nothing is due before this key. What ended is deleted, and a walk would pass over all of it from the start.
         self.due_from = ""
         #: The same once the batch is decided, where a tick of it has seen to what was due; else empty.
         self.due_from_then = ""
+
+    def ahead(self, offset: int) -> Any:
+        """What was decoded ahead of the record at `offset` of the input that this turn reads; None where it was not."""
+        return self.decoded.pop(offset, None) if self.decoded_topic == self.context.topic else None
 
     def write(self, event: LedgerEvent, key: bytes | None) -> None:
         """Write an event and fold it into the state."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agents.reconciliation.answering import take_answer
@@ -52,6 +53,9 @@ class ReconciliationMachine:
             ValueError: the record is bad; the message says why.
         """
         self._followed.take(topic, key, value)
+
+    def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+        """Each record is looked up by itself."""
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """Decide one record."""

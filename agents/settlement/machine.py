@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from agents.settlement.answers import take_answer
@@ -65,6 +66,9 @@ class SettlementMachine:
     def rails(self) -> dict[str, Rail]:
         """The rails that there are, by name."""
         return dict(self._reference.rails)
+
+    def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+        """Each record is looked up by itself."""
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         """Decide one record."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -99,6 +99,10 @@ class CountingStore:
     def get(self, table: str, key: str) -> bytes | None:
         self.rows += table.startswith(_OF_HOLDS)
         return self._store.get(table, key)
+
+    def get_many(self, table: str, keys: Sequence[str]) -> Sequence[bytes | None]:
+        self.rows += len(keys) * table.startswith(_OF_HOLDS)
+        return self._store.get_many(table, keys)
 
     def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
         for pair in self._store.scan(table, start):

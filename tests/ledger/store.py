@@ -17,6 +17,9 @@ class DictStore:
     def get(self, table: str, key: str) -> bytes | None:
         return self.rows.get(table, {}).get(key)
 
+    def get_many(self, table: str, keys: Sequence[str]) -> Sequence[bytes | None]:
+        return [self.get(table, key) for key in keys]
+
     def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
         return iter(sorted(pair for pair in self.rows.get(table, {}).items() if pair[0] >= start))
 

@@ -58,6 +58,9 @@ class MemoryStore:
         rows = self.files.tables.get(table)
         return None if rows is None else rows.get(key)
 
+    def get_many(self, table: str, keys: Sequence[str]) -> Sequence[bytes | None]:
+        return [self.get(table, key) for key in keys]
+
     def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
         self._check("store.read")
         yield from sorted(pair for pair in self.files.tables.get(table, {}).items() if pair[0] >= start)

@@ -6,6 +6,7 @@ compensation, deduplication by id, ticks, bugs, results that are too large, reco
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -115,6 +116,9 @@ class ToyMachine:
     """Counters. Accounts whose name begins with `closed` refuse what comes from other partitions."""
 
     tables: tuple[Table[Any], ...] = (COUNTERS, OPEN, DUE, KEYS)
+
+    def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+        """Each record is looked up by itself."""
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         try:

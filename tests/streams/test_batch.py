@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -40,6 +40,9 @@ class Machine:
         view.put("n", (view.get("n") or 0) + 1)
         out.event(b"k", json.dumps({"sequence": out.sequence + 1, "type": what}).encode(), (what, "ok"))
         out.send("outcomes", context.partition, b"k", what.encode(), [("h", b"1")])
+
+    def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+        """Each record is looked up by itself."""
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         self._write(state, context, out, f"{context.topic}-{record.offset}")

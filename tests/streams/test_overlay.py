@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 import pytest
@@ -34,6 +34,9 @@ class Rows:
     def get(self, table: str, key: str) -> bytes | None:
         self.reads.append((table, key))
         return self.tables.get(table, {}).get(key)
+
+    def get_many(self, table: str, keys: Sequence[str]) -> Sequence[bytes | None]:
+        return [self.get(table, key) for key in keys]
 
     def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
         yield from sorted(pair for pair in self.tables.get(table, {}).items() if pair[0] >= start)
@@ -309,3 +312,51 @@ def test_settling_learns_new_buckets_newest_first() -> None:
     keys.put("c", 1, 650)
     state.settle()
     assert keys.buckets == [6, 4]
+
+
+def test_what_is_read_ahead_is_read_once_and_changes_go_before_it() -> None:
+    rows = Rows(plain={"a": b"1", "b": b"2"})
+    state = overlay(rows)
+    view = state.table(PLAIN)
+    view.put("b", 5)
+    assert view.get("c") is None
+    rows.reads.clear()
+    assert view.read_ahead(["a", "b", "c", "d"]) == ["a", "d"]
+    assert rows.reads == [("plain", "a"), ("plain", "d")]
+    assert [view.get(key) for key in "abcd"] == [1, 5, None, None]
+    assert view.read_ahead(["a", "b", "c", "d"]) == []
+    assert len(rows.reads) == 2
+    assert view.changes == {"b": 5}
+    view.put("a", 7)
+    assert view.get("a") == 7
+
+
+def test_buckets_are_read_ahead_from_the_newest_on_and_none_that_is_past_retention() -> None:
+    rows = Rows(**{"keys@2": {"k": b"2"}, "keys@3": {"old": b"3", "k": b"3"}, "keys@5": {"young": b"5", "k": b"5"}})
+    keys = overlay(rows).bucketed(KEYS)
+    keys.buckets = [5, 3, 2]
+    keys.read_ahead(["k", "old", "young", "none", "k"], 649)
+    read = [("keys@5", key) for key in ("k", "old", "young", "none")] + [("keys@3", "old"), ("keys@3", "none")]
+    assert rows.reads == read
+    assert [keys.get(key, 649) for key in ("k", "old", "young", "none")] == [5, 3, 5, None]
+    # Bucket 3 is past its retention by the time that the key is asked for.
+    assert keys.get("old", 650) is None
+    assert rows.reads == read
+    keys.put("old", 9, 650)
+    assert keys.get("old", 650) == 9
+
+
+@pytest.mark.parametrize("end", ["forget", "settle", "read_ahead"])
+def test_what_was_read_ahead_is_forgotten_with_the_batch_and_by_the_next_look(end: str) -> None:
+    rows = Rows(**{"keys@5": {"k": b"1"}})
+    state = overlay(rows)
+    keys = state.bucketed(KEYS)
+    keys.buckets = [5]
+    keys.read_ahead(["k", "none"], 510)
+    rows.tables["keys@5"] = {"k": b"2", "none": b"3"}
+    assert (keys.get("k", 510), keys.get("none", 510)) == (1, None)
+    if end == "read_ahead":
+        keys.read_ahead([], 510)
+    else:
+        getattr(state, end)()
+    assert (keys.get("k", 510), keys.get("none", 510)) == (2, 3)

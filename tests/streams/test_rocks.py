@@ -45,6 +45,20 @@ def test_removal_and_overwriting(tmp_path: Path) -> None:
     store.close()
 
 
+def test_many_keys_are_read_in_their_order_in_memory_and_on_disk(tmp_path: Path) -> None:
+    stores = stores_in(tmp_path)
+    store = stores.open(0)
+    store.write({"wallets": {f"k{number}": b"%d" % number for number in range(0, 2_000, 2)}}, Mark(3, b"seal-3"))
+    keys = [f"k{number}" for number in (1_998, 3, 0, 0, 1_000, 2_000)]
+    for _ in range(2):
+        assert store.get_many("wallets", keys) == [b"1998", None, b"0", b"0", b"1000", None]
+        assert store.get_many("wallets", []) == []
+        assert store.get_many("none", keys) == [None] * 6
+        store.close()
+        store = stores.open(0)
+    store.close()
+
+
 @pytest.mark.parametrize("table", ["t", f"t{IN_ORDER}"])
 def test_a_scan_is_in_order_of_all_keys_in_memory_and_on_disk(tmp_path: Path, table: str) -> None:
     """Memtables are hash tables by the first 128 bytes: more keys than that tells apart, and two versions of some."""
@@ -92,7 +106,12 @@ def test_a_closed_store_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
     store = filled(tmp_path).open(0)
     store.close()
     store.close()
-    for use in (lambda: store.get("wallets", "a"), store.mark, lambda: list(store.scan("wallets"))):
+    for use in (
+        lambda: store.get("wallets", "a"),
+        lambda: store.get_many("wallets", ["a"]),
+        store.mark,
+        lambda: list(store.scan("wallets")),
+    ):
         with pytest.raises(StoreError, match="is closed"):
             use()
     with pytest.raises(StoreError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
@@ -35,7 +36,7 @@ def flip_bytes(folder: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize("reads", ["get", "scan"])
+@pytest.mark.parametrize("reads", ["get", "get_many", "scan"])
 def test_a_table_file_found_corrupt_is_thrown_away(tmp_path: Path, reads: str) -> None:
     stores = stores_in(tmp_path)
     store = stores.open(0)
@@ -45,8 +46,13 @@ def test_a_table_file_found_corrupt_is_thrown_away(tmp_path: Path, reads: str) -
     flip_bytes(store.path)
     store = stores.open(0)
     assert store.mark() == Mark(3, b"seal-3")
+    read: dict[str, Callable[[], object]] = {
+        "get": lambda: [store.get("a", key) for key in keys],
+        "get_many": lambda: store.get_many("a", keys),
+        "scan": lambda: list(store.scan("a")),
+    }
     with pytest.raises(StoreError, match=r"Corruption.* is rebuilt from the event log"):
-        _ = [store.get("a", key) for key in keys] if reads == "get" else list(store.scan("a"))
+        read[reads]()
     store.close()
     store = stores.open(0)
     assert store.mark() is None

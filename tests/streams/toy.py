@@ -56,6 +56,9 @@ class ToyMachine:
         else:
             self.settings[key] = int(value)
 
+    def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+        """Each record is looked up by itself."""
+
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         request = orjson.loads(record.value or b"null")
         if request == "bug":

@@ -6,7 +6,7 @@ the ledger writes, its own input among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -45,6 +45,9 @@ class DictStore:
 
     def get(self, table: str, key: str) -> bytes | None:
         return self.data.get(table, {}).get(key)
+
+    def get_many(self, table: str, keys: Sequence[str]) -> Sequence[bytes | None]:
+        return [self.get(table, key) for key in keys]
 
     def scan(self, table: str, start: str = "") -> Iterator[tuple[str, bytes]]:
         return iter(sorted(pair for pair in self.data.get(table, {}).items() if pair[0] >= start))

@@ -1,0 +1,135 @@
+"""Looking ahead changes nothing that is decided, and spares the looks into the store one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from random import Random
+
+import orjson
+import pytest
+
+from ops.load import Placed, Shape
+from ops.mixed_load import MixedMaker, reference_records
+from schemas.topics import INTERNAL_COMMANDS, SETTLEMENT_UPDATES, TRANSACTION_REQUESTS
+from tests.ledger.commands import command, credit, debit, open_wallet, transfer
+from tests.ledger.world import World
+
+PARTITIONS = 2
+REQUESTS = 200
+SHAPE = Shape(wallets=12, duplicates=0.1)
+
+
+def world_of(*, ahead: bool = True, cache_entries: int = 3) -> World:
+    world = World(PARTITIONS, cache_entries=cache_entries)
+    if not ahead:
+        world.machine.look_ahead = lambda *_: None  # type: ignore[method-assign]
+    for one in reference_records(SHAPE.asset):
+        world.machine.refer(*one)
+    return world
+
+
+def feed(world: World, stamps: Random, placed: Iterable[Placed], batch: int, topic: str = TRANSACTION_REQUESTS) -> None:
+    """Put records whose append times go back now and then, and decide them in batches of so many."""
+    for partition, key, value in placed:
+        world.wait(7)
+        world.append(topic, value, key=key, partition=partition, at_ms=world.now_ms - stamps.choice((0, 3, 5_000)))
+    world.settle(batch)
+
+
+def play(batch: int, *, ahead: bool) -> World:
+    """The mixed load, what rails say, and records that are wrong or somewhere else than they belong."""
+    world, stamps = world_of(ahead=ahead), Random(5)
+    maker = MixedMaker(SHAPE, PARTITIONS, REQUESTS, world.now_ms)
+    feed(world, stamps, maker.openings(), batch)
+    feed(world, stamps, maker.seeds(), batch)
+    for outcome in world.outcomes:
+        maker.learn(orjson.dumps({name: value for name, value in outcome.items() if name[0] != "_"}))
+    said = list(maker.updates())
+    feed(world, stamps, said[::2], batch, SETTLEMENT_UPDATES)
+    world.append(TRANSACTION_REQUESTS, b"{", key=b"load-1", partition=0)
+    world.append(TRANSACTION_REQUESTS, None, key=None, partition=1)
+    world.put(credit("load-1", 5, key="elsewhere"), partition=1 - world.owner("load-1"))
+    feed(world, stamps, [maker.make() for _ in range(REQUESTS)], batch)
+    feed(world, stamps, said[1::2], batch, SETTLEMENT_UPDATES)
+    return world
+
+
+def assert_same(one: World, other: World) -> None:
+    for shard, twin in zip(one.shards, other.shards, strict=True):
+        assert shard.log == twin.log
+        assert shard.store.rows == twin.store.rows
+    assert one.outcomes == other.outcomes
+    assert [letter.value for letter in one.dead_letters] == [letter.value for letter in other.dead_letters]
+
+
+@pytest.mark.parametrize("batch", [7, 1_000])
+def test_the_same_is_decided_with_and_without_looking_ahead(batch: int) -> None:
+    world = play(batch, ahead=True)
+    assert_same(world, play(batch, ahead=False))
+    assert {one["code"] for one in world.outcomes} == {"ok", "malformed"}
+    assert any(one["replayed"] for one in world.outcomes if "replayed" in one)
+
+
+def test_what_was_looked_at_before_a_bug_is_not_taken_for_a_record_of_another_input() -> None:
+    """A batch with a bug is decided anew from its start, and offsets there may be those of the other input."""
+    ahead, alone = faulty_batch(ahead=True), faulty_batch(ahead=False)
+    assert len(ahead.bugs) == len(alone.bugs) == 1
+    assert_same(ahead, alone)
+
+
+def faulty_batch(*, ahead: bool) -> World:
+    world = world_of(ahead=ahead)
+    alice, bert = world.name_in(0, "alice"), world.name_in(1, "bert")
+    for name in (alice, bert):
+        world.put(open_wallet(name, key="open"))
+        world.put(credit(name, 1_000, key="fund"))
+    world.settle()
+    requests, told = (world.shards[0].inputs[topic] for topic in (TRANSACTION_REQUESTS, INTERNAL_COMMANDS))
+    for number in range(5):
+        world.put(transfer(bert, alice, 10 + number, key=f"t{number}"))
+    world.decide(1)
+    world.deliver(1, 0, 3)
+    world.decide(0)
+    world.deliver_all()
+    for number in range(4):
+        world.put(debit(alice, 1 + number, key=f"d{number}"))
+    # Requests at 2 to 5, of which the first fails; what others have told, decided before them, at 3 and 4.
+    assert [record.offset for record in requests[2:]] == [2, 3, 4, 5]
+    assert [record.offset for record in told[3:]] == [3, 4]
+    world.machine.fails = lambda record, context: (context.topic, record.offset) == (TRANSACTION_REQUESTS, 2)
+    world.settle()
+    return world
+
+
+def test_rows_are_read_together_not_one_by_one() -> None:
+    world = world_of()
+    names = [world.name_in(0, f"wallet-{number}-") for number in range(40)]
+    holds = []
+    for name in names:
+        world.put(open_wallet(name))
+        world.put(credit(name, 1_000))
+        holds.append(world.put(command("authorize", name, amount_minor=100, asset="EUR", expires_in_s=60)))
+    world.settle()
+    store, looks, sizes = world.shards[0].store, Counter[str](), Counter[str]()
+    get = store.get
+
+    def counted_get(table: str, key: str) -> bytes | None:
+        looks[table.partition("@")[0]] += 1
+        return get(table, key)
+
+    def counted_get_many(table: str, keys: list[str]) -> list[bytes | None]:
+        sizes[table.partition("@")[0]] = len(keys)
+        return [get(table, key) for key in keys]
+
+    store.get, store.get_many = counted_get, counted_get_many  # type: ignore[method-assign,assignment]
+    for name, hold in zip(names, holds, strict=True):
+        held = world.answer(hold)["transaction_id"]
+        world.put(command("capture", name, transaction_id=held, amount_minor=60, final=False))
+    world.settle()
+    first_events = next(table for table in sizes if table.startswith("first-events"))
+    assert sizes[first_events] == sizes["unfinished"] == 40
+    assert sizes["wallets-2"] > 30
+    assert not looks.keys() & {first_events, "unfinished", "wallets-2"}, looks
+    # Those of the system's accounts.
+    assert looks["balances"] + looks["accounts"] < 10, looks
