@@ -19,6 +19,7 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from schemas.topics import Topic
+from streams.closed_connections import tell_apart_closed_connections
 from streams.cluster import check_cluster
 from streams.health import HealthServer, Status
 from streams.logs import configure_logging
@@ -48,6 +49,7 @@ def run_foreground(process: Foreground, settings: Settings) -> int:
     sys.setswitchinterval(0.0005)
     # Faust makes the loop of its consumer thread by the policy.
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    tell_apart_closed_connections()
     with asyncio.Runner() as runner:
         code = runner.run(process.run())
     leave_threads(code)
