@@ -291,9 +291,10 @@ class BucketedView(Generic[V]):
         return None
 
     def read_ahead(self, keys: Iterable[str], now_ms: int) -> None:
-        """Read at once what the store has under these keys, from `now_ms` on, and forget what was read before."""
-        self._ahead = ahead = dict.fromkeys(keys)
-        unknown = list(ahead)
+        """Read at once what the store has under these keys, from `now_ms` on; it is known until the batch ends."""
+        ahead = self._ahead
+        unknown = [key for key in dict.fromkeys(keys) if key not in ahead]
+        ahead.update(dict.fromkeys(unknown))
         oldest = self.table.oldest_bucket(now_ms)
         for bucket in self.buckets:
             if bucket < oldest or not unknown:

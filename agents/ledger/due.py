@@ -5,7 +5,7 @@ Holds end, verdicts come too late, and what was scheduled is executed, in the or
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -114,19 +114,21 @@ def _due(turn: Turn, most: int) -> tuple[list[str], bool]:
     """So many of the transactions that are due by now, and whether others wait for the end of a quarantine."""
     wallets, waits = turn.state.wallets, False
     found: list[str] = []
-    for key, wallet_id in turn.state.due.scan(turn.due_from, due_key(turn.context.recorded_at_ms + 1)):
-        wallet = wallets.get(wallet_id)
-        if wallet is not None and wallet.quarantined:
-            waits = True
-            continue
-        found.append(key.split(" ")[1])
-        if len(found) == most:
-            break
+    rows = turn.state.due.scan(turn.due_from, due_key(turn.context.recorded_at_ms + 1))
+    while some := list(islice(rows, most - len(found))):
+        turn.state.read_wallets_ahead([wallet_id for _, wallet_id in some])
+        for key, wallet_id in some:
+            wallet = wallets.get(wallet_id)
+            if wallet is not None and wallet.quarantined:
+                waits = True
+            else:
+                found.append(key.split(" ")[1])
     return found, waits
 
 
-def _end_all(turn: Turn, transaction_ids: Iterable[str], cause: Cause) -> None:
+def _end_all(turn: Turn, transaction_ids: Sequence[str], cause: Cause) -> None:
     now_ms = turn.context.recorded_at_ms
+    turn.state.read_transactions_ahead(transaction_ids, now_ms)
     for transaction_id in transaction_ids:
         transaction = turn.state.transaction(transaction_id, now_ms)
         assert transaction is not None

@@ -13,7 +13,6 @@ from agents.ledger.accounts import available
 from agents.ledger.asked import read_asked
 from agents.ledger.decode import Malformed, decode_told
 from agents.ledger.keys import CREDIT_LEG, leg_key
-from agents.ledger.state import LedgerState
 from agents.ledger.turn import Turn
 from schemas.internal import LegAnswer, TransferLeg
 from schemas.topics import INTERNAL_COMMANDS
@@ -52,8 +51,8 @@ def _look_at_commands(turn: Turn, records: Sequence[InputRecord], context: Conte
             opening.append(f"{available(command.wallet_id, command.sub_wallet)} {command.asset}")
     state.under_way.read_ahead(opening)
     state.first_events.read_ahead(scopes, context.recorded_at_ms)
-    _read_wallets(state, wallet_ids)
-    _read_transactions(state, named, context.recorded_at_ms)
+    state.read_wallets_ahead(wallet_ids)
+    state.read_transactions_ahead(named, context.recorded_at_ms)
 
 
 def _look_at_told(turn: Turn, records: Sequence[InputRecord], now_ms: int) -> None:
@@ -69,19 +68,5 @@ def _look_at_told(turn: Turn, records: Sequence[InputRecord], now_ms: int) -> No
         elif isinstance(command, LegAnswer):
             wallet_ids.append(command.wallet_id)
             named.append(command.transaction_id)
-    _read_wallets(turn.state, wallet_ids)
-    _read_transactions(turn.state, named, now_ms)
-
-
-def _read_wallets(state: LedgerState, wallet_ids: list[str]) -> None:
-    """Wallets that are not in the cache, with all their balances."""
-    unknown = state.wallets.read_ahead(wallet_ids)
-    if unknown:
-        state.accounts.read_ahead(unknown)
-        state.balances.read_ahead([key for wallet_id in unknown for key in state.accounts.get(wallet_id) or ()])
-
-
-def _read_transactions(state: LedgerState, named: list[str], now_ms: int) -> None:
-    state.unfinished.read_ahead(named)
-    unfinished = state.unfinished.get
-    state.finished.read_ahead([key for key in named if unfinished(key) is None], now_ms)
+    turn.state.read_wallets_ahead(wallet_ids)
+    turn.state.read_transactions_ahead(named, now_ms)

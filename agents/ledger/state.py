@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -172,6 +173,19 @@ class LedgerState:
     def transaction(self, key: str, now_ms: int) -> Transaction | None:
         """A transaction by its id or the key of its leg; a finished one within its retention at `now_ms`."""
         return self.unfinished.get(key) or self.finished.get(key, now_ms)
+
+    def read_wallets_ahead(self, wallet_ids: Sequence[str]) -> None:
+        """Read at once the wallets that are not in the cache, with all their balances."""
+        unknown = self.wallets.read_ahead(wallet_ids)
+        if unknown:
+            self.accounts.read_ahead(unknown)
+            self.balances.read_ahead([key for wallet_id in unknown for key in self.accounts.get(wallet_id) or ()])
+
+    def read_transactions_ahead(self, keys: Sequence[str], now_ms: int) -> None:
+        """Read at once the transactions under these keys, as `transaction` finds them."""
+        self.unfinished.read_ahead(keys)
+        unfinished = self.unfinished.get
+        self.finished.read_ahead([key for key in keys if unfinished(key) is None], now_ms)
 
     def keep(self, key: str, before: Transaction | None, after: Transaction, now_ms: int) -> None:
         """Put a transaction as it is now; `before` is what it was, None where it is new."""
