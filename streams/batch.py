@@ -15,6 +15,7 @@ from streams.seal import GENESIS, write_seal
 #: Kafka's `TimestampType.LOG_APPEND_TIME`.
 LOG_APPEND_TIME = 1
 
+
 #: Decides one record.
 Step = Callable[[Overlay, InputRecord, Context, Output], None]
 

@@ -59,11 +59,11 @@ class TableView(Generic[V]):
         return None if stored is None else table.decode(stored)
 
     def read_ahead(self, keys: Iterable[str]) -> list[str]:
-        """Read at once what is not known yet of these keys; returns them."""
+        """Read at once what is not known yet of these keys; returns them, each once."""
         known, table = self._known, self.table
         unknown = [key for key in keys if key not in known]
         if unknown:
-            decode = table.decode
+            unknown, decode = list(dict.fromkeys(unknown)), table.decode
             for key, stored in zip(unknown, self._reads.get_many(table.name, unknown), strict=True):
                 known[key] = None if stored is None else decode(stored)
         return unknown
@@ -292,17 +292,18 @@ class BucketedView(Generic[V]):
 
     def read_ahead(self, keys: Iterable[str], now_ms: int) -> None:
         """Read at once what the store has under these keys, from `now_ms` on; it is known until the batch ends."""
-        ahead = self._ahead
-        unknown = [key for key in dict.fromkeys(keys) if key not in ahead]
-        ahead.update(dict.fromkeys(unknown))
+        unknown = [key for key in dict.fromkeys(keys) if key not in self._ahead]
+        found: dict[str, Any] = dict.fromkeys(unknown)
         oldest = self.table.oldest_bucket(now_ms)
         for bucket in self.buckets:
             if bucket < oldest or not unknown:
                 break
             stored = self._reads.get_many(f"{self._prefix}{bucket}", unknown)
             if stored.count(None) < len(stored):
-                ahead.update((key, (bucket, row)) for key, row in zip(unknown, stored, strict=True) if row is not None)
-                unknown = [key for key in unknown if ahead[key] is None]
+                found.update((key, (bucket, row)) for key, row in zip(unknown, stored, strict=True) if row is not None)
+                unknown = [key for key in unknown if found[key] is None]
+        # Only now: of a key that could not be read nobody may think that it is absent.
+        self._ahead.update(found)
 
     def put(self, key: str, value: V, at_ms: int) -> None:
         """Set the value under `key` in the bucket of `at_ms`."""

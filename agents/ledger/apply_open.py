@@ -31,14 +31,7 @@ def count_under_way(state: LedgerState, wallet_id: str, sub_wallet: str, journal
     That is what it took, its fee too, or what it has set aside. What was held may come back as available: its hold may
     be over by then.
     """
-    to = available(wallet_id, sub_wallet)
-    # What nearly every transfer to another partition posts.
-    if len(journal) == 2 and journal[0].account == to and journal[1].account == TRANSIT and journal[0].debit_minor:
-        minor = by * journal[0].debit_minor
-        add_under_way(state, TRANSIT, journal[1].asset, -minor)
-        add_under_way(state, to, journal[0].asset, minor)
-        return
-    own, on_hold = f"{wallet_id}/{sub_wallet}/", held(wallet_id, sub_wallet)
+    own, to, on_hold = f"{wallet_id}/{sub_wallet}/", available(wallet_id, sub_wallet), held(wallet_id, sub_wallet)
     took: dict[str, int] = {}
     aside: dict[str, int] = {}
     for entry in journal:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.errors import StoreError
 from streams.overlay import Overlay
 from streams.table_views import OrderedView
 from streams.tables import IN_ORDER, Table
@@ -321,7 +322,7 @@ def test_what_is_read_ahead_is_read_once_and_changes_go_before_it() -> None:
     view.put("b", 5)
     assert view.get("c") is None
     rows.reads.clear()
-    assert view.read_ahead(["a", "b", "c", "d"]) == ["a", "d"]
+    assert view.read_ahead(["a", "b", "c", "d", "a"]) == ["a", "d"]
     assert rows.reads == [("plain", "a"), ("plain", "d")]
     assert [view.get(key) for key in "abcd"] == [1, 5, None, None]
     assert view.read_ahead(["a", "b", "c", "d"]) == []
@@ -359,3 +360,20 @@ def test_what_was_read_ahead_is_forgotten_with_the_batch(end: str) -> None:
     assert (keys.get("k", 510), keys.get("none", 510)) == (1, None)
     getattr(state, end)()
     assert (keys.get("k", 510), keys.get("none", 510)) == (2, 3)
+
+
+def test_a_key_that_could_not_be_read_ahead_is_not_taken_for_absent() -> None:
+    rows = Rows(**{"keys@3": {"k": b"1"}})
+    view = overlay(rows).bucketed(KEYS)
+    view.buckets = [5, 3]
+    read = rows.get_many
+
+    def failing(table: str, keys: Sequence[str]) -> Sequence[bytes | None]:
+        if table == "keys@3":
+            raise StoreError("cannot read")
+        return read(table, keys)
+
+    rows.get_many = failing  # type: ignore[method-assign]
+    with pytest.raises(StoreError):
+        view.read_ahead(["k"], 510)
+    assert view.get("k", 510) == 1
