@@ -36,7 +36,7 @@ class _Known(dict[str, Any]):
 class TableView(Generic[V]):
     """One table as the decisions of a batch see it."""
 
-    __slots__ = ("_cache_entries", "_changed", "_known", "_reads", "_undo", "get", "table")
+    __slots__ = ("_cache_entries", "_changed", "_known", "_reads", "_undo", "get", "has_forgotten", "table")
 
     #: The value under a key, or None. The look-up of a dictionary itself: most of them find what is known already.
     get: Callable[[str], V | None]
@@ -51,6 +51,8 @@ class TableView(Generic[V]):
         #: Keys of what the batch has put or removed.
         self._changed: dict[str, None] = {}
         self._cache_entries = cache_entries if table.cached else 0
+        #: Whether anything that was known had to be forgotten: what was read once need not be known still.
+        self.has_forgotten = False
         self.get = self._known.__getitem__
 
     def _read(self, key: str) -> V | None:
@@ -136,6 +138,7 @@ class TableView(Generic[V]):
         self._changed.clear()
         excess = len(known) - self._cache_entries
         if excess > 0:
+            self.has_forgotten = True
             for key in list(islice(known, excess)):
                 del known[key]
 

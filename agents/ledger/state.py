@@ -175,11 +175,15 @@ class LedgerState:
         return self.unfinished.get(key) or self.finished.get(key, now_ms)
 
     def read_wallets_ahead(self, wallet_ids: Sequence[str]) -> None:
-        """Read at once the wallets that are not in the cache, with all their balances."""
+        """Read at once what is not in the cache of wallets and of all their balances."""
+        accounts, balances = self.accounts, self.balances
         unknown = self.wallets.read_ahead(wallet_ids)
+        if balances.has_forgotten or accounts.has_forgotten:
+            # A wallet has many balances, which leave the cache before it does.
+            unknown = list(dict.fromkeys(wallet_ids))
         if unknown:
-            self.accounts.read_ahead(unknown)
-            self.balances.read_ahead([key for wallet_id in unknown for key in self.accounts.get(wallet_id) or ()])
+            accounts.read_ahead(unknown)
+            balances.read_ahead([key for wallet_id in unknown for key in accounts.get(wallet_id) or ()])
 
     def read_transactions_ahead(self, keys: Sequence[str], now_ms: int) -> None:
         """Read at once the transactions under these keys, as `transaction` finds them."""

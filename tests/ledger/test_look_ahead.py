@@ -102,15 +102,8 @@ def faulty_batch(*, ahead: bool) -> World:
     return world
 
 
-def test_rows_are_read_together_not_one_by_one() -> None:
-    world = world_of()
-    names = [world.name_in(0, f"wallet-{number}-") for number in range(40)]
-    holds = []
-    for name in names:
-        world.put(open_wallet(name))
-        world.put(credit(name, 1_000))
-        holds.append(world.put(command("authorize", name, amount_minor=100, asset="EUR", expires_in_s=60)))
-    world.settle()
+def counted(world: World) -> tuple[Counter[str], Counter[str]]:
+    """From now on, by table of the first partition: rows read one by one, and rows of the last look at many."""
     store, looks, sizes = world.shards[0].store, Counter[str](), Counter[str]()
     get = store.get
 
@@ -123,6 +116,19 @@ def test_rows_are_read_together_not_one_by_one() -> None:
         return [get(table, key) for key in keys]
 
     store.get, store.get_many = counted_get, counted_get_many  # type: ignore[method-assign,assignment]
+    return looks, sizes
+
+
+def test_rows_are_read_together_not_one_by_one() -> None:
+    world = world_of()
+    names = [world.name_in(0, f"wallet-{number}-") for number in range(40)]
+    holds = []
+    for name in names:
+        world.put(open_wallet(name))
+        world.put(credit(name, 1_000))
+        holds.append(world.put(command("authorize", name, amount_minor=100, asset="EUR", expires_in_s=60)))
+    world.settle()
+    looks, sizes = counted(world)
     for name, hold in zip(names, holds, strict=True):
         held = world.answer(hold)["transaction_id"]
         world.put(command("capture", name, transaction_id=held, amount_minor=60, final=False))
@@ -133,3 +139,21 @@ def test_rows_are_read_together_not_one_by_one() -> None:
     assert not looks.keys() & {first_events, "unfinished", "wallets-2"}, looks
     # Those of the system's accounts.
     assert looks["balances"] + looks["accounts"] < 10, looks
+
+
+def test_balances_that_left_the_cache_before_their_wallets_are_read_together_too() -> None:
+    world = world_of(cache_entries=50)
+    names = [world.name_in(0, f"wallet-{number}-") for number in range(40)]
+    for name in names:
+        world.put(open_wallet(name))
+        world.put(credit(name, 1_000))
+        world.put(command("authorize", name, amount_minor=100, asset="EUR", expires_in_s=60))
+    world.settle()
+    looks, sizes = counted(world)
+    for name in names:
+        world.put(debit(name, 1))
+    world.settle()
+    assert not sizes["wallets-2"]
+    assert sizes["balances"] > 20
+    # Those of the system's accounts.
+    assert looks["balances"] < 5, looks
