@@ -25,6 +25,8 @@ ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo writable),writable)
 export UV_NO_CACHE := 1
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Tests and the demo start hundreds of processes: without its bytecode on disk each compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup demo test unit check coverage examples docs contracts bench crash mutated amlsim simulate mutation lock clean
 .PHONY: distclean amlrules
@@ -40,7 +42,7 @@ $(STAMP): $(LOCKS) pyproject.toml ops/broker/jars.sha256
 		echo "making .venv"; rm -rf .venv; "$(PYTHON)" -m venv .venv; fi
 	@rm -f .venv/.set-up-*
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
-	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes $(LOCKS)
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes $(LOCKS)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m ops.broker fetch
 	@touch $@
