@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from streams.table_views import ABSENT, BucketedView, GroupedView, OrderedView, TableView, Undo
+from streams.bucketed_view import BucketedView
+from streams.table_views import ABSENT, GroupedView, OrderedView, TableView, Undo
 from streams.tables import IN_ORDER, Reads, Table
 
 V = TypeVar("V")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from streams.bucketed_view import BucketedView
 from streams.overlay import Overlay
 from streams.ports import Changes, Store
-from streams.table_views import BucketedView
 
 
 def changes_of(state: Overlay) -> Changes:

@@ -46,10 +46,10 @@ from schemas.internal import encode_internal as encode_command
 from schemas.outcomes import WalletBalances, encode_balances
 from schemas.reference import Reference
 from schemas.topics import INTERNAL_COMMANDS, WALLET_BALANCES
+from streams.bucketed_view import BucketedView
 from streams.errors import Refused
 from streams.machine import Context, Headers, InputRecord, Message, Output
 from streams.overlay import Overlay
-from streams.table_views import BucketedView
 from streams.tables import Table
 
 

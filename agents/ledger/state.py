@@ -11,8 +11,9 @@ import msgspec.structs
 
 from agents.ledger.transaction import Lot, Transaction
 from schemas.events import AssetTerms, ParkedRecord
+from streams.bucketed_view import BucketedView
 from streams.overlay import Overlay
-from streams.table_views import BucketedView, TableView
+from streams.table_views import TableView
 from streams.tables import IN_ORDER, Table
 
 DAY_MS: Final = 86_400_000

@@ -6,7 +6,7 @@ from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets, load_buckets
 from streams.ports import Mark
 from tests.simulation.memory_store import Files, MemoryStore
-from tests.streams.test_overlay import KEYS, PLAIN, UNCACHED
+from tests.streams.rows import KEYS, PLAIN, UNCACHED
 
 
 class Strict(MemoryStore):
