@@ -167,7 +167,10 @@ def _told(turn: Turn, change: AlertChange, opened_by: Fact | None) -> AlertChang
         recorded_at=turn.context.recorded_at,
     )
     record = told(change, around)
-    if change.what == "opened" and record.action_result is None:
+    is_new = change.what == "opened" and record.action_result is None
+    # Who was silent while it opened, and is so no more when it goes on, may not be let off for the whole cooldown.
+    is_heard_again = record.action_result == "snoozed" and record.state == "open"
+    if is_new or is_heard_again:
         record = act(turn, change.rule, record)
     return AlertChanged(change.what, alert.kind, alert.key, alert.order, record)
 

@@ -71,6 +71,28 @@ def test_a_snooze_silences_a_rule_for_a_subject_until_it_ends() -> None:
     assert [alert.state for alert in world.alerts().values()].count("open") == 3
 
 
+def test_an_alert_that_goes_on_after_its_snooze_acts_once() -> None:
+    world = RoleWorld([EACH | {"cooldown_s": 600, "action": "lock"}], partitions=2)
+    home = partition_of("w1", 2)
+    say(world, "snooze", rule_id="each", expires_in_s=60, reason="moves house")
+    seen = []
+    for number in range(4):
+        payment(world, number, "w1", home)
+        world.run()
+        alert = one(world)
+        seen.append((alert.occurrences, alert.state, alert.action_result, len(world.commands())))
+        world.now_ms += 40_000
+    assert seen == [
+        (1, "snoozed", "snoozed", 0),
+        (2, "snoozed", "snoozed", 0),
+        (3, "open", "sent", 1),
+        (4, "open", "sent", 1),
+    ]
+    assert world.commands()[0]["idempotency_key"] == alert.alert_id
+    for partition in world.all:
+        partition.restart()
+
+
 @pytest.mark.parametrize(
     ("feedback", "message"),
     [
