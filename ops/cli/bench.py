@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ops.bench.report import Report
 from ops.bench.run import PARTS, Sizes, count_steps, open_stage, run_bench
+from ops.bench.tables import tables_of
 from ops.broker import BrokerError
 from ops.cli.running import print_json, run
 
@@ -63,7 +64,7 @@ def _show(report: Report, as_json: bool) -> None:
     facts, versions = report.machine, report.versions
     console.print(f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gb']} GB, {facts['system']}")
     console.print(", ".join(f"{name} {version}" for name, version in versions.items()))
-    for table in report.tables():
+    for table in tables_of(report):
         console.print(table)
     for name, why in report.missing.items():
         console.print(f"[red]not measured: {name}[/]: {why}")
