@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from ops.errors import OperationError
 from ops.records import printable
+from streams.closed_connections import tell_apart_closed_connections
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -49,6 +50,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     """
     # What the client library logs of a broker that is away, the command says in its own words.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    tell_apart_closed_connections()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(main)

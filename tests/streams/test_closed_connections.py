@@ -42,7 +42,7 @@ async def connected() -> AsyncIterator[Any]:
         server.close()
 
 
-async def _send_to_a_closed_one() -> None:
+async def send_to_a_closed_one() -> None:
     async with connected() as connection:
         connection._writer.transport.abort()
         await asyncio.sleep(0.05)
@@ -51,14 +51,14 @@ async def _send_to_a_closed_one() -> None:
 
 def test_without_it_uvloop_raises_what_aiokafka_gives_up_for() -> None:
     with pytest.raises(RuntimeError, match="the handler is closed"):
-        uvloop.run(_send_to_a_closed_one())
+        uvloop.run(send_to_a_closed_one())
 
 
 def test_a_request_on_a_closed_connection_is_an_error_of_the_connection() -> None:
     tell_apart_closed_connections()
     tell_apart_closed_connections()
     with pytest.raises(KafkaConnectionError, match=r"127\.0\.0\.1:\d+ is closed"):
-        uvloop.run(_send_to_a_closed_one())
+        uvloop.run(send_to_a_closed_one())
 
 
 def test_other_errors_stay_what_they_are() -> None:
