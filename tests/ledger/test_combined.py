@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.money import INT64_MAX
 from tests.ledger.bank import FEE, Bank, limits
-from tests.ledger.commands import command, debit, operator, set_state
+from tests.ledger.commands import command, credit, debit, operator, set_state
 from tests.ledger.world import Json
 
 
@@ -93,6 +94,23 @@ def test_what_a_rail_does_not_settle_counts_no_more() -> None:
     bank.ask(debit(bank.anna, 40))
     bank.ask(debit(bank.anna, 1), "limit_exceeded")
     bank.on("release", hold)
+    bank.audit()
+
+
+def test_more_may_leave_a_wallet_in_a_month_than_one_balance_can_hold() -> None:
+    bank = Bank()
+    bank.ask(debit(bank.anna, 10_000))
+    bank.ask(limits(bank.anna, day={"count": 9}))
+    for _ in range(4):
+        bank.ask(credit(bank.anna, INT64_MAX))
+        bank.ask(debit(bank.anna, INT64_MAX))
+    bank.ask(credit(bank.anna, INT64_MAX))
+    bank.ask(limits(bank.anna, month={"sum_minor": INT64_MAX}))
+    bank.ask(debit(bank.anna, 1), "limit_exceeded")
+    bank.ask(limits(bank.anna))
+    for _ in range(3):
+        paid = bank.ask(debit(bank.anna, INT64_MAX, rail="sepa"))
+        bank.on("fail", paid, code="AC01")
     bank.audit()
 
 
