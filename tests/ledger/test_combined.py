@@ -6,7 +6,7 @@ import pytest
 
 from schemas.money import INT64_MAX
 from tests.ledger.bank import FEE, Bank, limits
-from tests.ledger.commands import command, credit, debit, operator, set_state
+from tests.ledger.commands import command, credit, debit, operator, set_state, transfer
 from tests.ledger.world import Json
 
 
@@ -111,6 +111,35 @@ def test_more_may_leave_a_wallet_in_a_month_than_one_balance_can_hold() -> None:
     for _ in range(3):
         paid = bank.ask(debit(bank.anna, INT64_MAX, rail="sepa"))
         bank.on("fail", paid, code="AC01")
+    bank.audit()
+
+
+#: A refund costs one, and that is kept.
+COSTS: Json = {
+    "name": "refund-eur",
+    "version": 1,
+    "operation": "refund",
+    "asset": "EUR",
+    "tiers": [{"flat_minor": 1, "basis_points": 0}],
+    "refundable": False,
+}
+
+
+def test_refunds_that_may_go_below_zero_may_do_so_with_what_they_cost() -> None:
+    bank = Bank(COSTS)
+    to_carl, to_bert = (bank.ask(transfer(bank.anna, to, 100)) for to in (bank.carl, bank.bert))
+    paid = bank.ask(debit(bank.carl, 100, rail="sepa"))
+    bank.on("settle", paid, wallet_id=bank.carl, rail_reference="out")
+    bank.ask(debit(bank.bert, 100))
+    bank.on("refund", to_carl, "insufficient_funds", wallet_id=bank.carl)
+    bank.on("refund", paid, "insufficient_funds", wallet_id=bank.carl)
+    for wallet_id in (bank.carl, bank.bert):
+        bank.ask(operator("set_limits", wallet_id, limits={}, refunds_below_zero=True))
+    bank.on("refund", paid, wallet_id=bank.carl)
+    assert bank.has(wallet_id=bank.carl) == -1
+    bank.on("refund", to_carl, wallet_id=bank.carl)
+    bank.on("refund", to_bert, wallet_id=bank.bert)
+    assert (bank.has(wallet_id=bank.carl), bank.has(wallet_id=bank.bert)) == (-102, -101)
     bank.audit()
 
 
