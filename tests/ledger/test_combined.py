@@ -195,3 +195,18 @@ def test_what_a_wallet_may_hold_comes_before_funds_and_rates(wrong: Json) -> Non
         "rate_unavailable" if "amount_minor" not in wrong else "insufficient_funds",
     )
     bank.audit()
+
+
+def test_a_cap_refuses_what_a_transfer_exchanges_within_the_wallet() -> None:
+    bank = Bank()
+    bank.ask(operator("set_limits", bank.anna, limits={"USD": {"balance_cap_minor": 110}}))
+    bank.ask(command("open_sub_wallet", bank.anna, sub_wallet="savings", kind="savings"))
+    given: Json = {"to_sub_wallet": "savings", "to_asset": "USD"}
+    moved = bank.world.submit(transfer(bank.anna, bank.anna, 101, **given))
+    assert (moved["state"], moved["message"]) == ("failed", "the payee's wallet answered limit_exceeded")
+    item: Json = {"operation": "transfer", "to_wallet_id": bank.anna, "amount_minor": 101, "asset": "EUR"}
+    bank.ask(batch(bank.anna, item | given), "payee_refused")
+    bank.ask(transfer(bank.anna, bank.anna, 100, **given))
+    # What is there already may move within the wallet.
+    bank.ask(transfer(bank.anna, bank.anna, 110, "USD", sub_wallet="savings"))
+    bank.audit()
