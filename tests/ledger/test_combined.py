@@ -210,3 +210,34 @@ def test_a_cap_refuses_what_a_transfer_exchanges_within_the_wallet() -> None:
     # What is there already may move within the wallet.
     bank.ask(transfer(bank.anna, bank.anna, 110, "USD", sub_wallet="savings"))
     bank.audit()
+
+
+@pytest.mark.parametrize("rail", ["sepa", "card"])
+@pytest.mark.parametrize("operation", ["credit", "debit"])
+def test_a_return_that_a_reversal_was_proven_by_is_booked_once(operation: str, rail: str) -> None:
+    bank = Bank()
+    moved = bank.ask(command(operation, bank.anna, amount_minor=100, asset="EUR", rail=rail))
+    if rail == "sepa":
+        bank.on("settle", moved, rail_reference="there")
+    bank.ask(operator("reverse", bank.anna, transaction_id=moved, rail_reference="back"))
+    for amount_minor in (100, 60):
+        back = bank.world.submit(
+            command(
+                "return", bank.anna, transaction_id=moved, amount_minor=amount_minor, rail_reference="back", code="x"
+            )
+        )
+        assert (back["code"], back["state"]) == ("ok", "reversed")
+    assert (bank.of_system(f"rail:{rail}"), bank.of_system("suspense"), bank.has()) == (0, 0, 10_000)
+    bank.on("return", moved, amount_minor=100, rail_reference="another", code="x")
+    assert abs(bank.of_system("suspense")) == 100
+    bank.audit()
+
+
+def test_a_return_of_more_than_was_reversed_by_it_is_booked() -> None:
+    bank = Bank()
+    moved = bank.ask(debit(bank.anna, 100, rail="card"))
+    bank.on("refund", moved, amount_minor=40)
+    bank.ask(operator("reverse", bank.anna, transaction_id=moved, rail_reference="back"))
+    bank.on("return", moved, amount_minor=100, rail_reference="back", code="x")
+    assert bank.of_system("suspense") == 100
+    bank.audit()
