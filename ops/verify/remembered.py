@@ -40,6 +40,8 @@ class Remembered:
         #: Hashes of what rails have done to transactions, in the same generations.
         self._references: set[int] = set()
         self._earlier_references: set[int] = set()
+        #: What a transaction that is kept for longer was referred to may be forgotten before it is.
+        self.has_forgotten_references = False
         #: Partition time at which the next generation begins.
         self._next_at = ""
         self._numbers: dict[str | None, int] = {}
@@ -157,6 +159,7 @@ class Remembered:
 
     def _begin_generation(self, recorded_at: str) -> None:
         self._previous, self._current = self._current, {}
+        self.has_forgotten_references |= bool(self._earlier_references)
         self._earlier_references, self._references = self._references, set()
         self._next_at = rfc3339(unix_ms(recorded_at) + self._generation_ms)
 

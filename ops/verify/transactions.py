@@ -332,7 +332,8 @@ class Transactions:
         if was_new and verb == "return" and event.type == TRANSACTION_CONFIRMED:
             # Operators may have reversed it by this return.
             was_new = self._past.refer(known.transaction_id, f"reverse:{reference}")
-        if was_new is (event.type == TRANSACTION_CONFIRMED) and (self._is_whole or not was_new):
+        is_all_known = self._is_whole and not self._past.has_forgotten_references
+        if was_new is (event.type == TRANSACTION_CONFIRMED) and (is_all_known or not was_new):
             said = "was never booked" if was_new else "is booked a second time"
             self._here.report(Check.REFERENCE_TWICE, f"{verb} {reference!r} of {known.transaction_id} {said}")
 

@@ -7,7 +7,7 @@ import pytest
 from schemas.money import INT64_MAX
 from tests.ledger.bank import FEE, Bank, limits
 from tests.ledger.commands import command, credit, debit, operator, set_state, transfer
-from tests.ledger.world import Json
+from tests.ledger.world import DAY_MS, Json
 
 
 def test_what_went_over_an_instant_rail_of_a_name_comes_back_at_once() -> None:
@@ -240,4 +240,16 @@ def test_a_return_of_more_than_was_reversed_by_it_is_booked() -> None:
     bank.ask(operator("reverse", bank.anna, transaction_id=moved, rail_reference="back"))
     bank.on("return", moved, amount_minor=100, rail_reference="back", code="x")
     assert bank.of_system("suspense") == 100
+    bank.audit()
+
+
+def test_a_rail_may_say_again_years_later_what_it_has_done_to_something_open() -> None:
+    bank = Bank()
+    paid = bank.ask(credit(bank.anna, 100, rail="card"))
+    bank.on("dispute", paid, amount_minor=50, reason="x")
+    bank.on("return", paid, amount_minor=10, rail_reference="back", code="x")
+    for _ in range(2):
+        bank.world.wait(700 * DAY_MS)
+        bank.ask(credit(bank.anna, 1))
+    bank.on("return", paid, amount_minor=10, rail_reference="back", code="x")
     bank.audit()
