@@ -40,7 +40,10 @@ _OF_OPERATION: Final[Mapping[str, frozenset[Code]]] = {
     "convert": _NOTHING_OUT | _ACCOUNT | _RATES | {_AMOUNT, _ILLEGAL, _LIMIT, _FUNDS},
     "fee": _NOTHING_OUT | _ACCOUNT | {_AMOUNT, _ILLEGAL, _LIMIT, _FUNDS},
     "reward": _NOTHING_NEW | _ACCOUNT | {_AMOUNT, _LIMIT},
-    "batch": _NOTHING_OUT | _ACCOUNT | _RATES | {_AMOUNT, _RAIL, _ILLEGAL, Code.ILLEGAL_IN_BATCH, _LIMIT, _FUNDS},
+    "batch": _NOTHING_OUT
+    | _ACCOUNT
+    | _RATES
+    | {_AMOUNT, _RAIL, _ILLEGAL, Code.ILLEGAL_IN_BATCH, _LIMIT, _FUNDS, _PAYEE},
     "close_wallet": _NOTHING_NEW | {_ILLEGAL},
     "authorize": _NOTHING_OUT | _ACCOUNT | {_AMOUNT, _ILLEGAL, _LIMIT, _FUNDS},
     "capture": _NOTHING_OUT | _NAMED | {_AMOUNT, _RAIL, Code.HOLD_EXPIRED, _LIMIT, _FUNDS, _REMAINING, _PAYEE},

@@ -15,6 +15,7 @@ from agents.ledger.transaction import Lot, Transaction
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
 from schemas.lifecycle import State
+from schemas.money import INT64_MAX
 
 _SPENT_FROM = f"/{AVAILABLE}"
 
@@ -93,7 +94,8 @@ def return_lots(state: LedgerState, event: LedgerEvent, of: Transaction, back_mi
     back = coming_back(of.lots, of.amount_minor, of.lots_back_minor, back_minor, now_ms)
     for lot in back:
         _revive(state, lot, now_ms)
-    return msgspec.structs.replace(of, lots_back_minor=of.lots_back_minor + back_minor)
+    # A rail may return refunds again and again: once all has come back, how often does not matter any more.
+    return msgspec.structs.replace(of, lots_back_minor=min(of.lots_back_minor + back_minor, INT64_MAX))
 
 
 def return_spent(state: LedgerState, event: LedgerEvent, of: Transaction, back_minor: int) -> Transaction:

@@ -12,7 +12,7 @@ from agents.ledger.apply_open import add_under_way
 from agents.ledger.apply_spending import sum_minor, uncount_captured
 from agents.ledger.keys import CREDIT_LEG, leg_key
 from agents.ledger.state import LedgerState
-from agents.ledger.transaction import Hold, Transaction
+from agents.ledger.transaction import Hold, OnRail, Transaction
 from schemas.clock import unix_ms
 from schemas.events import LedgerEvent
 
@@ -85,6 +85,11 @@ def count_on_parent(
             exchange_returned_minor=counter.exchange_returned_minor + exchange_minor,
         )
         parent = msgspec.structs.replace(parent, counter=counter)
+        if event.operation == "reverse" and event.rail_facts is not None:
+            # The rail may say so itself yet: it is booked once.
+            on_rail = parent.on_rail or OnRail()
+            references = (*on_rail.references, f"reverse:{event.rail_facts.rail_reference}")
+            parent = msgspec.structs.replace(parent, on_rail=OnRail(on_rail.batch_id, references))
     if children:
         parent = msgspec.structs.replace(parent, open_children=parent.open_children + children)
     state.keep(key, before, parent, now_ms)

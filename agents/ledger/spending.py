@@ -8,6 +8,7 @@ import msgspec.structs
 
 from agents.ledger.state import Spent
 from schemas.clock import rfc3339, unix_ms
+from schemas.money import INT64_MAX
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -46,7 +47,7 @@ def spent_in(spent: Spent | None, window: str, at_ms: int) -> tuple[int, int]:
 
 
 def spend(spent: Spent | None, at_ms: int, minor: int, count: int = 1) -> Spent:
-    """What has left the wallet once this amount has too."""
+    """What has left the wallet once this amount has too; a sum beyond int64, which no row could keep, stops there."""
     now = windows_of(at_ms)
     changed: dict[str, int] = {}
     for window in Windows._fields:
@@ -54,7 +55,7 @@ def spend(spent: Spent | None, at_ms: int, minor: int, count: int = 1) -> Spent:
         changed |= {
             window: getattr(now, window),
             f"{window}_count": before_count + count,
-            f"{window}_minor": before_minor + minor,
+            f"{window}_minor": min(before_minor + minor, INT64_MAX),
         }
     return Spent(**changed)
 
@@ -66,5 +67,6 @@ def give_back(spent: Spent, counted_at_ms: int, minor: int, count: int) -> Spent
     for window in Windows._fields:
         if getattr(spent, window) == getattr(counted, window):
             changed[f"{window}_count"] = getattr(spent, f"{window}_count") - count
-            changed[f"{window}_minor"] = getattr(spent, f"{window}_minor") - minor
+            # More may be given back than a sum that stopped there says.
+            changed[f"{window}_minor"] = max(0, getattr(spent, f"{window}_minor") - minor)
     return msgspec.structs.replace(spent, **changed)

@@ -22,8 +22,9 @@ _WALLET_BITS: Final = 32
 _WALLETS_BITS: Final = 2 * _WALLET_BITS
 _AMOUNT_MASK: Final = (1 << _AMOUNT_BITS) - 1
 _WALLET_MASK: Final = (1 << _WALLET_BITS) - 1
-#: The ledger remembers a transaction for its retention and one bucket more, a ninth of it by default.
+#: The ledger remembers a transaction for its retention and one bucket of 60 days more, whatever the retention is.
 _GENERATION_PER_RETENTION: Final = 1.25
+_BUCKET_MS: Final = 60 * 86_400_000
 
 
 class Remembered:
@@ -34,12 +35,14 @@ class Remembered:
     """
 
     def __init__(self, retained_ms: int):
-        self._generation_ms = int(retained_ms * _GENERATION_PER_RETENTION)
+        self._generation_ms = max(int(retained_ms * _GENERATION_PER_RETENTION), retained_ms + _BUCKET_MS)
         self._current: dict[int, int | Known] = {}
         self._previous: dict[int, int | Known] = {}
         #: Hashes of what rails have done to transactions, in the same generations.
         self._references: set[int] = set()
         self._earlier_references: set[int] = set()
+        #: What a transaction that is kept for longer was referred to may be forgotten before it is.
+        self.has_forgotten_references = False
         #: Partition time at which the next generation begins.
         self._next_at = ""
         self._numbers: dict[str | None, int] = {}
@@ -157,6 +160,7 @@ class Remembered:
 
     def _begin_generation(self, recorded_at: str) -> None:
         self._previous, self._current = self._current, {}
+        self.has_forgotten_references |= bool(self._earlier_references)
         self._earlier_references, self._references = self._references, set()
         self._next_at = rfc3339(unix_ms(recorded_at) + self._generation_ms)
 

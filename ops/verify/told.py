@@ -108,6 +108,12 @@ def _acts(event: LedgerEvent, asked: Asked) -> list[Told]:
     return told
 
 
+def _reverses(event: LedgerEvent, asked: Asked) -> list[Told]:
+    told, facts = _acts(event, asked), event.rail_facts
+    # Earlier versions did not say it.
+    return told if facts is None else [*told, ("rail_reference", asked.rail_reference or None, facts.rail_reference)]
+
+
 def _captures(event: LedgerEvent, asked: Asked) -> list[Told]:
     payee, is_over_rail = event.counterparty, asked.to_wallet_id is UNSET
     return [
@@ -164,7 +170,7 @@ ON_TRANSACTION: Final[dict[Any, Callable[[LedgerEvent, Asked], list[Told]]]] = {
     "capture": _captures,
     "refund": _acts,
     "dispute": _acts,
-    "reverse": _acts,
+    "reverse": _reverses,
     "release": _moves,
     "cancel": _moves,
     "resolve_dispute": _moves,

@@ -194,6 +194,8 @@ class Transactions:
                 self._due = FollowUp(original, "capture", "settled")
             return
         self._past.keep(original, event.recorded_at)
+        if event.operation == "reverse" and event.rail_facts is not None:
+            self._past.refer(original.transaction_id, f"reverse:{event.rail_facts.rail_reference}")
         # What is reversed in another partition is reversed once that has taken the money.
         is_under_way = event.operation == "reverse" and event.to_state != "settled"
         if event.operation != "refund" and not is_under_way:
@@ -327,7 +329,11 @@ class Transactions:
             return
         reference = Case(event, known, None).asked.rail_reference
         was_new = self._past.refer(known.transaction_id, f"{verb}:{reference}")
-        if was_new is (event.type == TRANSACTION_CONFIRMED) and (self._is_whole or not was_new):
+        if was_new and verb == "return" and event.type == TRANSACTION_CONFIRMED:
+            # Operators may have reversed it by this return.
+            was_new = self._past.refer(known.transaction_id, f"reverse:{reference}")
+        is_all_known = self._is_whole and not self._past.has_forgotten_references
+        if was_new is (event.type == TRANSACTION_CONFIRMED) and (is_all_known or not was_new):
             said = "was never booked" if was_new else "is booked a second time"
             self._here.report(Check.REFERENCE_TWICE, f"{verb} {reference!r} of {known.transaction_id} {said}")
 

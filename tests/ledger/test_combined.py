@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.money import INT64_MAX
 from tests.ledger.bank import FEE, Bank, limits
-from tests.ledger.commands import command, debit, operator, set_state
-from tests.ledger.world import Json
+from tests.ledger.commands import command, credit, debit, operator, set_state, transfer
+from tests.ledger.world import DAY_MS, Json
 
 
 def test_what_went_over_an_instant_rail_of_a_name_comes_back_at_once() -> None:
@@ -96,6 +97,52 @@ def test_what_a_rail_does_not_settle_counts_no_more() -> None:
     bank.audit()
 
 
+def test_more_may_leave_a_wallet_in_a_month_than_one_balance_can_hold() -> None:
+    bank = Bank()
+    bank.ask(debit(bank.anna, 10_000))
+    bank.ask(limits(bank.anna, day={"count": 9}))
+    for _ in range(4):
+        bank.ask(credit(bank.anna, INT64_MAX))
+        bank.ask(debit(bank.anna, INT64_MAX))
+    bank.ask(credit(bank.anna, INT64_MAX))
+    bank.ask(limits(bank.anna, month={"sum_minor": INT64_MAX}))
+    bank.ask(debit(bank.anna, 1), "limit_exceeded")
+    bank.ask(limits(bank.anna))
+    for _ in range(3):
+        paid = bank.ask(debit(bank.anna, INT64_MAX, rail="sepa"))
+        bank.on("fail", paid, code="AC01")
+    bank.audit()
+
+
+#: A refund costs one, and that is kept.
+COSTS: Json = {
+    "name": "refund-eur",
+    "version": 1,
+    "operation": "refund",
+    "asset": "EUR",
+    "tiers": [{"flat_minor": 1, "basis_points": 0}],
+    "refundable": False,
+}
+
+
+def test_refunds_that_may_go_below_zero_may_do_so_with_what_they_cost() -> None:
+    bank = Bank(COSTS)
+    to_carl, to_bert = (bank.ask(transfer(bank.anna, to, 100)) for to in (bank.carl, bank.bert))
+    paid = bank.ask(debit(bank.carl, 100, rail="sepa"))
+    bank.on("settle", paid, wallet_id=bank.carl, rail_reference="out")
+    bank.ask(debit(bank.bert, 100))
+    bank.on("refund", to_carl, "insufficient_funds", wallet_id=bank.carl)
+    bank.on("refund", paid, "insufficient_funds", wallet_id=bank.carl)
+    for wallet_id in (bank.carl, bank.bert):
+        bank.ask(operator("set_limits", wallet_id, limits={}, refunds_below_zero=True))
+    bank.on("refund", paid, wallet_id=bank.carl)
+    assert bank.has(wallet_id=bank.carl) == -1
+    bank.on("refund", to_carl, wallet_id=bank.carl)
+    bank.on("refund", to_bert, wallet_id=bank.bert)
+    assert (bank.has(wallet_id=bank.carl), bank.has(wallet_id=bank.bert)) == (-102, -101)
+    bank.audit()
+
+
 def batch(wallet_id: str, *items: Json) -> Json:
     """A batch of a wallet."""
     return command("batch", wallet_id, items=list(items))
@@ -147,4 +194,62 @@ def test_what_a_wallet_may_hold_comes_before_funds_and_rates(wrong: Json) -> Non
         command("convert", bank.anna, **(given | wrong | {"rate_id": "gone"})),
         "rate_unavailable" if "amount_minor" not in wrong else "insufficient_funds",
     )
+    bank.audit()
+
+
+def test_a_cap_refuses_what_a_transfer_exchanges_within_the_wallet() -> None:
+    bank = Bank()
+    bank.ask(operator("set_limits", bank.anna, limits={"USD": {"balance_cap_minor": 110}}))
+    bank.ask(command("open_sub_wallet", bank.anna, sub_wallet="savings", kind="savings"))
+    given: Json = {"to_sub_wallet": "savings", "to_asset": "USD"}
+    moved = bank.world.submit(transfer(bank.anna, bank.anna, 101, **given))
+    assert (moved["state"], moved["message"]) == ("failed", "the payee's wallet answered limit_exceeded")
+    item: Json = {"operation": "transfer", "to_wallet_id": bank.anna, "amount_minor": 101, "asset": "EUR"}
+    bank.ask(batch(bank.anna, item | given), "payee_refused")
+    bank.ask(transfer(bank.anna, bank.anna, 100, **given))
+    # What is there already may move within the wallet.
+    bank.ask(transfer(bank.anna, bank.anna, 110, "USD", sub_wallet="savings"))
+    bank.audit()
+
+
+@pytest.mark.parametrize("rail", ["sepa", "card"])
+@pytest.mark.parametrize("operation", ["credit", "debit"])
+def test_a_return_that_a_reversal_was_proven_by_is_booked_once(operation: str, rail: str) -> None:
+    bank = Bank()
+    moved = bank.ask(command(operation, bank.anna, amount_minor=100, asset="EUR", rail=rail))
+    if rail == "sepa":
+        bank.on("settle", moved, rail_reference="there")
+    bank.ask(operator("reverse", bank.anna, transaction_id=moved, rail_reference="back"))
+    for amount_minor in (100, 60):
+        back = bank.world.submit(
+            command(
+                "return", bank.anna, transaction_id=moved, amount_minor=amount_minor, rail_reference="back", code="x"
+            )
+        )
+        assert (back["code"], back["state"]) == ("ok", "reversed")
+    assert (bank.of_system(f"rail:{rail}"), bank.of_system("suspense"), bank.has()) == (0, 0, 10_000)
+    bank.on("return", moved, amount_minor=100, rail_reference="another", code="x")
+    assert abs(bank.of_system("suspense")) == 100
+    bank.audit()
+
+
+def test_a_return_of_more_than_was_reversed_by_it_is_booked() -> None:
+    bank = Bank()
+    moved = bank.ask(debit(bank.anna, 100, rail="card"))
+    bank.on("refund", moved, amount_minor=40)
+    bank.ask(operator("reverse", bank.anna, transaction_id=moved, rail_reference="back"))
+    bank.on("return", moved, amount_minor=100, rail_reference="back", code="x")
+    assert bank.of_system("suspense") == 100
+    bank.audit()
+
+
+def test_a_rail_may_say_again_years_later_what_it_has_done_to_something_open() -> None:
+    bank = Bank()
+    paid = bank.ask(credit(bank.anna, 100, rail="card"))
+    bank.on("dispute", paid, amount_minor=50, reason="x")
+    bank.on("return", paid, amount_minor=10, rail_reference="back", code="x")
+    for _ in range(2):
+        bank.world.wait(700 * DAY_MS)
+        bank.ask(credit(bank.anna, 1))
+    bank.on("return", paid, amount_minor=10, rail_reference="back", code="x")
     bank.audit()

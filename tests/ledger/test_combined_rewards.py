@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from schemas.money import INT64_MAX
 from tests.ledger.bank import Bank
 from tests.ledger.commands import command, debit, operator, set_state, transfer
 from tests.ledger.world import DAY_MS, Json
@@ -134,4 +135,19 @@ def test_a_rail_settles_what_was_refused_when_its_verdict_had_come() -> None:
     assert bank.told(paid) == [("failed", "wallet_locked")]
     bank.on("settle", paid, rail_reference="out")
     assert (bank.of_system("suspense"), bank.of_system("rail:wire"), bank.has()) == (-100, 100, 10_000)
+    bank.audit()
+
+
+def test_a_reward_may_come_back_more_often_than_its_amounts_fit_int64() -> None:
+    """A rail returns refund after refund of the largest payment there is."""
+    bank = Bank()
+    bank.ask(debit(bank.anna, 10_000))
+    bank.ask(command("reward", bank.anna, amount_minor=INT64_MAX, asset="EUR", code="x", expires_in_s=60))
+    paid = bank.ask(debit(bank.anna, INT64_MAX, rail="sepa"))
+    bank.on("settle", paid, rail_reference="out")
+    for number in range(3):
+        back = bank.on("refund", paid)
+        bank.on("settle", back, rail_reference=f"in-{number}")
+        bank.on("return", back, amount_minor=INT64_MAX, rail_reference="gone", code="AC04")
+    assert bank.has() == 0
     bank.audit()

@@ -93,7 +93,7 @@ def decide_refund(
     asked_minor = remaining_minor if command.amount_minor is None else command.amount_minor
     fee = charge(wallet, reference, "refund", asset, asked_minor) if reference.fees and asked_minor > 0 else None
     is_below_zero = wallet.terms is not None and wallet.terms.refunds_below_zero
-    if fee is not None or (original.payer is not None and not is_below_zero):
+    if not is_below_zero and (fee is not None or original.payer is not None):
         needed_minor = minor_of(fee) + (0 if original.payer is None else asked_minor)
         refused = refuse_funds(draft, spendable_minor(state, wallet, account, asset), needed_minor)
         # Nothing is left to refund: that the wallet owes more than nothing is not why.
@@ -103,13 +103,14 @@ def decide_refund(
     if isinstance(amount_minor, LedgerEvent):
         return amount_minor
     if original.payer is None:
-        return _over_rail(state, draft, original, account, amount_minor, fee, reference)
+        return _over_rail(state, wallet, draft, original, account, amount_minor, fee, reference)
     back = payback_of(original, original.payer, account, amount_minor, fee)
     return pay_back(state, draft, back, reference)
 
 
 def _over_rail(
     state: LedgerState,
+    wallet: Wallet,
     draft: Draft,
     original: Original,
     account: str,
@@ -136,6 +137,7 @@ def _over_rail(
         type_, original.named, amount_minor, path=path, journal=journal, rail=of.rail or "instant", fee=fee
     )
     event.fee_returned_minor = returned_minor or None
+    event.forced = takes_below_credit(wallet, journal, account, of.asset)
     return event
 
 

@@ -1,6 +1,7 @@
 """`return`: the rail has taken a settled transaction back. Forced: the money is gone, whatever the wallet has.
 
-Of a credit: available -> rail; of a debit or a capture: rail -> available. What is more than is left of the
+Of a credit: available -> rail; of a debit or a capture: rail -> available. Posts nothing where operators have reversed
+it under the rail's reference. What is more than is left of the
 transaction, which was refunded or charged back meanwhile, or than the account can hold, is kept in suspense.
 """
 
@@ -33,6 +34,8 @@ def decide_return(
     transaction = named.transaction
     if transaction.has_reference(Verb.RETURN, command.rail_reference):
         return draft.note(TRANSACTION_CONFIRMED, named, "the rail has returned it under this reference before")
+    if _is_reversed(transaction, command):
+        return draft.note(TRANSACTION_CONFIRMED, named, "it was reversed under this reference before")
     returned_minor = min(command.amount_minor, max(0, transaction.counted.remaining_minor))
     own = available(transaction.wallet_id, transaction.sub_wallet)
     if not is_inflow(transaction):
@@ -51,6 +54,12 @@ def decide_return(
     event.remaining_minor = after.counted.remaining_minor
     event.forced = takes_below_credit(wallet, journal, own, transaction.asset)
     return event
+
+
+def _is_reversed(transaction: Transaction, command: Return) -> bool:
+    """True where operators have reversed it by this very return; one that is more than that is booked."""
+    is_named = transaction.has_reference(Verb.REVERSE, command.rail_reference)
+    return is_named and command.amount_minor <= transaction.counted.reversed_minor
 
 
 def _journal(state: LedgerState, of: Transaction, returned_minor: int, excess_minor: int) -> Journal | None:

@@ -18,7 +18,7 @@ from agents.ledger.limits import takes_below_credit
 from agents.ledger.operations.refund import pay_back, payback_of
 from agents.ledger.originals import Original, find_original, move_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet
-from schemas.events import TRANSACTION_SETTLED, LedgerEvent
+from schemas.events import TRANSACTION_SETTLED, LedgerEvent, RailFacts
 from schemas.lifecycle import SETTLED_AT_ONCE, State, Verb
 from schemas.operator_commands import Reverse
 from schemas.reference import Reference
@@ -92,5 +92,7 @@ def _over_rail(
         return balance_overflow(draft)
     event = draft.child(TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal)
     event.fee_returned_minor = returned_minor or None
+    if command.rail_reference is not None:
+        event.rail_facts = RailFacts(rail_reference=command.rail_reference)
     event.forced = takes_below_credit(wallet, journal, own, of.asset)
     return event

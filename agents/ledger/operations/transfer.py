@@ -127,7 +127,7 @@ def _move_at_once(
         return _fail_at_once(draft, counterparty, Code.WALLET_QUARANTINED)
     if (
         payee.terms is not None
-        and command.to_wallet_id != command.wallet_id
+        and (command.to_wallet_id != command.wallet_id or sent.exchange is not None)
         and over_cap(state, payee, command.to_wallet_id, reference, sent.asset, sent.amount_minor) is not None
     ):
         return _fail_at_once(draft, counterparty, Code.LIMIT_EXCEEDED)

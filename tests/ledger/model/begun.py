@@ -113,7 +113,8 @@ def to_payee(m: Any, p: int, c: Json, id_: str, moves: Moves, refused: bool, **f
         if not isinstance(done, str):
             m.sent.append((p, m.owner(to[0]), ("leg", done[0])))
         return done
-    is_new = c["operation"] in ("transfer", "capture") and to[0] != c["wallet_id"]
+    is_other = to[0] != c["wallet_id"] or c.get("to_asset") not in (None, c.get("asset"))
+    is_new = c["operation"] in ("transfer", "capture") and is_other
     if not refused and not (is_new and over_cap(m, to[0], asset, sends)):
         done = begin(m, p, c, id_, "settled", [*moves, (account(*to), asset, sends)], **fields)
         if not isinstance(done, str):

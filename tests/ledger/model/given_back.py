@@ -132,6 +132,8 @@ def reverse(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
             fields["gives"] = of["amount"]
             moves = [(own, asset, -amount), *back_to(of, own, amount, of["amount"], of["fee"])]
         done = begin(m, p, c, id_, "settled", moves, **fields)
+        if not isinstance(done, str) and against == rail_of(of):
+            of["refs"].add(f"reversed {c['rail_reference']}")
         if not isinstance(done, str) and of["operation"] in ("credit", "reward", "convert"):
             count_forced(m, done[0] or {}, own)
     # What is under way to the payer's partition is reversed once that has taken the money.

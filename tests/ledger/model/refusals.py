@@ -183,9 +183,9 @@ def of_transaction(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
 def _of_refund(m: Any, p: int, w: Json, c: Json, found: Json, asked: int) -> list[Cause]:
     """What a refund takes has to be there, and what it costs; the payer has to take their own asset back."""
     t, payer = found["t"], found["payer"]
-    needed = charge(m, c, t["got_asset"], asked)[0]
-    if payer and not (w["terms"] and w["terms"]["below_zero"]):
-        needed += max(0, asked)
+    needed = charge(m, c, t["got_asset"], asked)[0] + (max(0, asked) if payer else 0)
+    if w["terms"] and w["terms"]["below_zero"]:
+        needed = 0
     funds = spendable(m, c["wallet_id"], found["purse"], t["got_asset"])
     return causes_of(
         ("insufficient_funds", "amount_minor", needed and funds < needed),

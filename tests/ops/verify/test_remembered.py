@@ -63,31 +63,40 @@ def test_what_was_taken_back_is_kept_as_it_is() -> None:
 
 
 def test_a_transaction_is_forgotten_after_its_retention_and_not_before() -> None:
-    past = Remembered(100 * DAY_MS)
+    past = Remembered(400 * DAY_MS)
     past.keep_plain(_settled(1, 0))
     past.refer("t", "settle:r1")
-    past.keep_plain(_settled(2, 124 * DAY_MS))
-    past.keep_plain(_settled(3, 126 * DAY_MS))
+    past.keep_plain(_settled(2, 496 * DAY_MS))
+    past.keep_plain(_settled(3, 504 * DAY_MS))
     assert f"{1:032x}" in past
     assert not past.refer("t", "settle:r1")
-    past.keep_plain(_settled(4, 252 * DAY_MS))
+    past.keep_plain(_settled(4, 1008 * DAY_MS))
     assert f"{1:032x}" not in past
     assert f"{3:032x}" in past
 
 
 def test_a_transaction_is_remembered_anew_from_its_last_change() -> None:
-    past = Remembered(100 * DAY_MS)
+    past = Remembered(400 * DAY_MS)
     past.keep_plain(_settled(1, 0))
-    past.keep_plain(_settled(2, 126 * DAY_MS))
+    past.keep_plain(_settled(2, 504 * DAY_MS))
     known = past.find(f"{1:032x}")
     assert known is not None
     known.counted().refunded_minor = 3
-    past.keep(known, rfc3339(127 * DAY_MS))
-    past.keep_plain(_settled(3, 252 * DAY_MS))
+    past.keep(known, rfc3339(508 * DAY_MS))
+    past.keep_plain(_settled(3, 1008 * DAY_MS))
     found = past.find(f"{1:032x}")
     assert found is known
-    past.keep_plain(_settled(4, 378 * DAY_MS))
+    past.keep_plain(_settled(4, 1512 * DAY_MS))
     assert past.find(f"{1:032x}") is None
+
+
+def test_a_short_retention_is_of_as_wide_buckets() -> None:
+    past = Remembered(70 * DAY_MS)
+    for number, day in enumerate((0, 86, 88, 215)):
+        past.keep_plain(_settled(number, day * DAY_MS))
+    assert f"{1:032x}" in past, "129 days ago, which the ledger may remember: 70 and a bucket of 60"
+    past.keep_plain(_settled(4, 400 * DAY_MS))
+    assert f"{1:032x}" not in past
 
 
 def test_a_plain_transaction_takes_two_integers_and_a_place() -> None:
