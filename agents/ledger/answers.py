@@ -99,6 +99,8 @@ def update_of(event: LedgerEvent, transaction: Transaction) -> bytes:
             status="accepted" if event.code == "ok" else "rejected",
             code=event.code,
             message=event.message,
+            field=event.field,
+            limit=event.limit,
             state=event.to_state,
             balances=_own(event.balances, f"{transaction.wallet_id}/"),
             source=transaction.source,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.clock import rfc3339
 from schemas.money import INT64_MAX
 from tests.ledger.bank import FEE, Bank, limits
 from tests.ledger.commands import command, credit, debit, operator, set_state, transfer
@@ -112,6 +113,20 @@ def test_more_may_leave_a_wallet_in_a_month_than_one_balance_can_hold() -> None:
         paid = bank.ask(debit(bank.anna, INT64_MAX, rail="sepa"))
         bank.on("fail", paid, code="AC01")
     bank.audit()
+
+
+def test_what_is_refused_at_its_time_names_the_limit_as_an_answer_does() -> None:
+    bank = Bank()
+    bank.ask(limits(bank.anna, day={"sum_minor": 100}))
+    waiting = bank.ask(debit(bank.anna, 80, execute_at=rfc3339(bank.world.now_ms + 60_000)))
+    bank.ask(debit(bank.anna, 50))
+    refused = bank.world.submit(debit(bank.anna, 80))
+    bank.world.wait(60_000)
+    bank.ask(credit(bank.anna, 1))
+    (told,) = bank.world.updates(waiting)
+    said = ("code", "message", "field", "limit")
+    assert [told[name] for name in said] == [refused[name] for name in said]
+    assert (told["code"], told["limit"]["limit"]) == ("limit_exceeded", 100)
 
 
 #: A refund costs one, and that is kept.

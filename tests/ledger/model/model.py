@@ -167,9 +167,10 @@ class Model(Books):
                 # What a rail has said too early stays booked.
                 (done[0] or {})["refs"] |= t["refs"]
                 return update(done[0] or {}, done[1])
-            cause = done.split()[0], None
+            code, _, field = done.partition(" ")
+            cause = code, field or None
         t["code"] = cause[0]
-        return update(t, after)
+        return {**update(t, after), "field": cause[1]}
 
     def tick(self, p: int, bug: bool) -> list[Json]:
         due, most = self.due(p), self.portions["tick"]
