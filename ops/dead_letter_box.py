@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
 from ops.alone import alone, until_visible
@@ -15,6 +16,7 @@ from ops.dead_letters import (
     OPEN,
     REPLAYED,
     DeadLetter,
+    Replay,
     collect,
     replay_of,
     resolution_headers,
@@ -55,19 +57,14 @@ async def replay(
         OperationError: one of them cannot be sent again, or the broker refused; then none was.
     """
     partitions = await reader.partition_count(LEDGER_EVENTS)
-    async with alone(reader, "dlq", _LOOK_AT) as producer:
+    # A record that came compressed may be larger than its topic takes: it has to go as it came.
+    async with alone(reader, "dlq", _LOOK_AT, compression="zstd") as producer:
         letters = await _still_open(reader, ids, on_progress)
         sends = [replay_of(letter, lambda wallet_id: partition_of(wallet_id, partitions)) for letter in letters]
         marked = []
         async with producer.transaction():
             for letter, again in zip(letters, sends, strict=True):
-                await producer.send_and_wait(
-                    full_name(reader.namespace, again.topic),
-                    again.value,
-                    key=again.key,
-                    partition=again.partition,
-                    headers=list(again.headers),
-                )
+                await _send(reader, producer, letter, again)
                 marked.append(await _mark(reader, producer, letter, REPLAYED, by, note))
         await until_visible(reader, DEAD_LETTERS, marked)
     return [letter.id for letter in letters]
@@ -123,6 +120,24 @@ async def parked_sources(
                 elif event.parked is not None:
                     waiting.setdefault(event.wallet_id, []).append(event.parked.source)
     return set(chain.from_iterable(waiting.values()))
+
+
+async def _send(reader: TopicReader, producer: AIOKafkaProducer, letter: DeadLetter, again: Replay) -> None:
+    """Send a record again.
+
+    Raises:
+        OperationError: its topic does not take it for its size.
+    """
+    topic = full_name(reader.namespace, again.topic)
+    try:
+        await producer.send_and_wait(
+            topic, again.value, key=again.key, partition=again.partition, headers=list(again.headers)
+        )
+    except MessageSizeTooLargeError as error:
+        raise OperationError(
+            f"{letter.id}: the record is larger than {topic} takes, so nothing was replayed; replay the others without "
+            "it, and raise max.message.bytes of the topic or ask its producer for smaller pieces"
+        ) from error
 
 
 async def _mark(
