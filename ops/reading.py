@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 
-from ops.consuming import Bounds, Record, Stream, start_consumer, told
+from ops.consuming import Bounds, Record, Stream, start_consumer, stop_consumer, told
 from ops.errors import OperationError
 from schemas.topics import full_name
 
@@ -44,7 +44,7 @@ class TopicReader:
         """Close all connections."""
         for stream in self._streams:
             await stream.close()
-        await self._asking.stop()
+        await stop_consumer(self._asking)
 
     async def partition_count(self, name: str) -> int:
         """How many partitions a topic has.
@@ -179,7 +179,7 @@ class TopicReader:
                     await self._still_there(name, places)
                     asked = time.monotonic()
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     async def _still_there(self, name: str, places: list[TopicPartition]) -> None:
         """The client's consumer reconnects for ever: a topic without news looks like one without a broker.

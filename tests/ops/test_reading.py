@@ -172,3 +172,20 @@ def test_what_goes_wrong_at_once_is_told(kafka: Kafka, namespace: str) -> None:
 
     with pytest.raises(OperationError, match="the file is not there"):
         asyncio.run(main())
+
+
+def test_what_went_wrong_is_told_although_the_connection_cannot_be_closed() -> None:
+    class Away:
+        """As the client's consumer is while it waits to fetch again from a broker that has gone."""
+
+        async def stop(self) -> None:
+            raise asyncio.CancelledError
+
+    async def main() -> None:
+        try:
+            raise OperationError("the broker has gone")
+        finally:
+            await TopicReader("", "", Away()).stop()
+
+    with pytest.raises(OperationError, match="the broker has gone"):
+        asyncio.run(main())
