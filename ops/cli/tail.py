@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import click
 import orjson
@@ -75,17 +76,18 @@ class _Tail:
 
     async def _some(self, reader: TopicReader, count: int, first: bool) -> None:
         """The first or the last `count` records over all partitions, by time."""
-        kept: list[Record] = []
+        kept: list[_Timed] = []
+        latest: dict[int, int] = {}
         if self._wallet is None and not first:
             for place in await reader.places(self._topic, self._partitions):
-                kept += await reader.last(self._topic, place.partition, count)
+                kept += _timed(await reader.last(self._topic, place.partition, count), latest)
         else:
             async for records in reader.read(self._topic, self._partitions):
-                kept += [record for record in records if self._is_wanted(record)]
+                kept += [timed for timed in _timed(records, latest) if self._is_wanted(timed.record)]
                 if len(kept) > 10_000 + 2 * count:
                     kept = _by_time(kept)[:count] if first else _by_time(kept)[-count:]
         kept = _by_time(kept)
-        self._show(kept[:count] if first else kept[-count:])
+        self._show([timed.record for timed in (kept[:count] if first else kept[-count:])])
 
     def _show(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -105,5 +107,24 @@ class _Tail:
         return self._topic == LEDGER_EVENTS and b'"' + wallet + b"/" in (record.value or b"")
 
 
-def _by_time(records: list[Record]) -> list[Record]:
-    return sorted(records, key=lambda record: (record.timestamp, record.partition, record.offset))
+class _Timed(NamedTuple):
+    """A record, and the latest time of it and of those before it in its partition.
+
+    Who wrote it may have said when, by a clock of its own: the order within a partition is that of the offsets.
+    """
+
+    at_ms: int
+    record: Record
+
+
+def _timed(records: Sequence[Record], latest: dict[int, int]) -> list[_Timed]:
+    """Records of one partition in order; `latest` is what was said before, by partition."""
+    timed = []
+    for record in records:
+        latest[record.partition] = max(latest.get(record.partition, 0), record.timestamp)
+        timed.append(_Timed(latest[record.partition], record))
+    return timed
+
+
+def _by_time(kept: list[_Timed]) -> list[_Timed]:
+    return sorted(kept, key=lambda timed: (timed.at_ms, timed.record.partition, timed.record.offset))

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner, Result
 
 from ops.cli import main
 from schemas.dead_letters import DeadLetterHeaders
-from schemas.topics import DEAD_LETTERS, TRANSACTION_REQUESTS
+from schemas.topics import DEAD_LETTERS, RECONCILIATION_PROOFS, TRANSACTION_REQUESTS, full_name
 from streams.machine import Message
 from tests.broker import Kafka, delete_topics, new_namespace
 from tests.ops.verify.honest import Ledger
@@ -167,6 +168,24 @@ def test_the_last_and_the_first_records(written: Written) -> None:
     assert [line["offset"] for line in first] == [0, 1, 2]
     text = written.run("tail", "ledger-events", "-n", "1", "--partition", "0").output
     assert "batch.sealed" in text
+
+
+def test_the_last_records_are_shown_whatever_the_clocks_of_who_wrote_them_said(kafka: Kafka, namespace: str) -> None:
+    written = Written(kafka, namespace)
+
+    async def put() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
+        await producer.start()
+        for at_ms in (1_000, 9_000, 5_000, 7_000):
+            topic = full_name(namespace, RECONCILIATION_PROOFS)
+            await producer.send_and_wait(topic, b"{}", partition=0, timestamp_ms=at_ms)
+        await producer.stop()
+
+    asyncio.run(put())
+    last = written.lines(RECONCILIATION_PROOFS, "-n", "3", "--partition", "0")
+    assert sorted(line["offset"] for line in last) == [1, 2, 3]
+    first = written.lines(RECONCILIATION_PROOFS, "-n", "3", "--partition", "0", "--from-start")
+    assert sorted(line["offset"] for line in first) == [0, 1, 2]
 
 
 def test_records_of_one_wallet(written: Written) -> None:
