@@ -10,6 +10,7 @@ import click
 import orjson
 
 from ops.cli.running import read_settings, run
+from ops.cli.texts import Utf8
 from ops.consuming import Record
 from ops.reading import TopicReader, open_reader
 from ops.records import as_json, as_line
@@ -24,7 +25,7 @@ from streams.settings import Settings
 @click.option("-n", "count", type=click.IntRange(min=1), help="Show the last N records (with --from-start the first).")
 @click.option("--follow/--no-follow", default=None, help="Go on with what arrives; default: unless -n is given.")
 @click.option("--partition", type=click.IntRange(min=0), help="Only this partition.")
-@click.option("--wallet", help="Only records of this wallet.")
+@click.option("--wallet", type=Utf8(), help="Only records of this wallet.")
 @click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a line.")
 def tail(
     topic: str,
