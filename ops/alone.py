@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Final, Literal
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -27,7 +27,11 @@ _PAUSE_S: Final = 0.05
 
 @asynccontextmanager
 async def alone(
-    reader: TopicReader, work: str, look_at: str, transaction_timeout_ms: int = 60_000
+    reader: TopicReader,
+    work: str,
+    look_at: str,
+    transaction_timeout_ms: int = 60_000,
+    compression: Literal["zstd"] | None = None,
 ) -> AsyncIterator[AIOKafkaProducer]:
     """A transactional producer whose transactional id is namespace and `work`, fenced before anything is read.
 
@@ -42,6 +46,7 @@ async def alone(
         transactional_id=f"{reader.namespace}{work}",
         transaction_timeout_ms=transaction_timeout_ms,
         max_request_size=ENVELOPE_MAX_BYTES,
+        compression_type=compression,
     )
     try:
         await producer.start()

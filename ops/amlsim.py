@@ -8,6 +8,7 @@ with two decimals, time in days from 1). Amounts go from text to minor units wit
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date, timedelta
@@ -22,6 +23,9 @@ Funding = Literal["opening-balance", "sum-of-outgoing"]
 Row = TypeVar("Row")
 
 _FIRST_DAY: Final = date(2026, 1, 1)
+#: A century of them is time enough.
+_LAST_DAY: Final = 36_525
+_WALLET_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: Shape of the sample: 118,250 transfers of 20,000 accounts within 149 days, 200 fan-in patterns among them.
 _TRANSFERS_PER_ACCOUNT: Final = 6
 _TRANSFERS_PER_PATTERN: Final = 590
@@ -123,7 +127,16 @@ def phases(data: Dataset, funding: Funding, prefix: str = "amlsim", asset: str =
 
     A payee's wallet must be open before it is paid, and wallets live in different partitions: so the transfers
     are a phase of their own.
+
+    Raises:
+        OperationError: with this prefix they have no ids of wallets.
     """
+    for account in data.accounts:
+        if not _WALLET_ID.fullmatch(wallet_id(prefix, account.number)):
+            raise OperationError(
+                f"{wallet_id(prefix, account.number)!r} is no id of a wallet: a prefix has letters, digits, _ and -, "
+                "and the whole id at most 64 of them"
+            )
     funds = funding_minor(data, funding)
     funded = sum(1 for minor in funds.values() if minor)
     return [
@@ -177,7 +190,10 @@ def _payment(row: Mapping[str, str], numbers: Set[int], asset: str) -> Payment:
     payer, payee = int(row["sourceNodeId"]), int(row["targetNodeId"])
     if payer not in numbers or payee not in numbers:
         raise ValueError(f"account {payer} or {payee} is not among the nodes")
-    return Payment(payer, payee, _minor(row["value"], asset), int(row["time"]))
+    day = int(row["time"])
+    if not 0 <= day <= _LAST_DAY:
+        raise ValueError(f"{day} is no day: days are counted from 1 to {_LAST_DAY} at most")
+    return Payment(payer, payee, _minor(row["value"], asset), day)
 
 
 def _read(

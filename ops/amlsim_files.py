@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -37,7 +39,7 @@ def read_dataset(paths: Sequence[Path], asset: str = "USD") -> Dataset:
     try:
         with _open(nodes) as node_lines, _open(transactions) as transaction_lines:
             return parse(node_lines, transaction_lines, asset)
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error, csv.Error) as error:
         raise OperationError(f"cannot read {nodes} and {transactions}: {error}") from error
 
 

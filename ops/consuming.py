@@ -20,6 +20,8 @@ from ops.errors import OperationError
 FETCH_BYTES: Final = 1 << 20
 #: A fetch that brings control records only is not told apart from one that brings nothing, until this has passed.
 _POLL_MS: Final = 50
+#: Longest that closing a connection may take.
+_STOP_S: Final = 5.0
 #: A read that gets no further for so long has failed.
 _STALLED_S: Final = 30.0
 
@@ -83,6 +85,19 @@ async def start_consumer(bootstrap_servers: str) -> AIOKafkaConsumer:
     # Its tasks have to begin before they can be stopped: else `stop` raises, in place of what went wrong meanwhile.
     await asyncio.sleep(0)
     return consumer
+
+
+async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
+    """Close a consumer, or leave it where it cannot be closed.
+
+    Where no broker answers, the client's own `stop` lets the cancellation of its fetch out, in place of what is raised.
+    """
+    stopping = asyncio.ensure_future(consumer.stop())
+    await asyncio.wait([stopping], timeout=_STOP_S)
+    if not stopping.done():
+        stopping.cancel()
+    elif not stopping.cancelled():
+        stopping.exception()
 
 
 class told:  # noqa: N801 - a context manager reads as a verb
@@ -162,7 +177,7 @@ class Stream:
             self._ahead = None
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            await consumer.stop()
+            await stop_consumer(consumer)
         self._position = self._end
 
     async def _start(self) -> AIOKafkaConsumer:

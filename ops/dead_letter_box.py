@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
 from ops.alone import alone, until_visible
@@ -15,6 +17,7 @@ from ops.dead_letters import (
     OPEN,
     REPLAYED,
     DeadLetter,
+    Replay,
     collect,
     replay_of,
     resolution_headers,
@@ -25,6 +28,9 @@ from ops.reading import OnProgress, TopicReader
 from schemas.events import WALLET_RELEASED, WALLET_RELEASING, Source, decode_event
 from schemas.partitioning import partition_of
 from schemas.topics import DEAD_LETTERS, LEDGER_EVENTS, full_name
+
+#: What a producer gives back at once for a record: where the broker has put it, in the end.
+Sent = asyncio.Future[RecordMetadata]
 
 _LOOK_AT: Final = "walletstream dlq ls --all"
 _PARKED: Final = b'"parked":'
@@ -55,20 +61,19 @@ async def replay(
         OperationError: one of them cannot be sent again, or the broker refused; then none was.
     """
     partitions = await reader.partition_count(LEDGER_EVENTS)
-    async with alone(reader, "dlq", _LOOK_AT) as producer:
+    # A record that came compressed may be larger than its topic takes: it has to go as it came.
+    async with alone(reader, "dlq", _LOOK_AT, compression="zstd") as producer:
         letters = await _still_open(reader, ids, on_progress)
         sends = [replay_of(letter, lambda wallet_id: partition_of(wallet_id, partitions)) for letter in letters]
-        marked = []
         async with producer.transaction():
-            for letter, again in zip(letters, sends, strict=True):
-                await producer.send_and_wait(
-                    full_name(reader.namespace, again.topic),
-                    again.value,
-                    key=again.key,
-                    partition=again.partition,
-                    headers=list(again.headers),
-                )
-                marked.append(await _mark(reader, producer, letter, REPLAYED, by, note))
+            # Each is waited for once all are on their way: one after the other, many would outlast the transaction.
+            sent = [await _send(reader, producer, letter, again) for letter, again in zip(letters, sends, strict=True)]
+            marks = [await _mark(reader, producer, letter, REPLAYED, by, note) for letter in letters]
+            all_taken = await _all([*sent, *marks])
+            for letter, again, taken in zip(letters, sends, all_taken, strict=False):
+                if isinstance(taken, MessageSizeTooLargeError):
+                    raise _too_large(letter, full_name(reader.namespace, again.topic)) from taken
+            marked = _put(all_taken)[len(sent) :]
         await until_visible(reader, DEAD_LETTERS, marked)
     return [letter.id for letter in letters]
 
@@ -90,7 +95,8 @@ async def discard(
         if any(refused):
             raise OperationError("\n".join(why for why in refused if why))
         async with producer.transaction():
-            marked = [await _mark(reader, producer, letter, DISCARDED, by, note) for letter in letters]
+            marks = [await _mark(reader, producer, letter, DISCARDED, by, note) for letter in letters]
+            marked = _put(await _all(marks))
         await until_visible(reader, DEAD_LETTERS, marked)
     return [letter.id for letter in letters]
 
@@ -125,14 +131,53 @@ async def parked_sources(
     return set(chain.from_iterable(waiting.values()))
 
 
+async def _send(reader: TopicReader, producer: AIOKafkaProducer, letter: DeadLetter, again: Replay) -> Sent:
+    """Send a record again; returns what tells whether it was taken.
+
+    Raises:
+        OperationError: it is too large for any topic.
+    """
+    topic = full_name(reader.namespace, again.topic)
+    try:
+        sent: Sent = await producer.send(
+            topic, again.value, key=again.key, partition=again.partition, headers=list(again.headers)
+        )
+    except MessageSizeTooLargeError as error:
+        raise _too_large(letter, topic) from error
+    return sent
+
+
+def _too_large(letter: DeadLetter, topic: str) -> OperationError:
+    return OperationError(
+        f"{letter.id}: the record is larger than {topic} takes, so nothing was replayed; replay the others without it, "
+        "and raise max.message.bytes of the topic or ask its producer for smaller pieces"
+    )
+
+
+async def _all(sent: Sequence[Sent]) -> list[RecordMetadata | BaseException]:
+    """What became of each: once one was not taken, those behind it fail too, with errors that say nothing."""
+    return await asyncio.gather(*sent, return_exceptions=True)
+
+
+def _put(taken: Sequence[RecordMetadata | BaseException]) -> list[RecordMetadata]:
+    """Where the broker has put them; raises the first error."""
+    put = []
+    for one in taken:
+        if isinstance(one, BaseException):
+            raise one
+        put.append(one)
+    return put
+
+
 async def _mark(
     reader: TopicReader, producer: AIOKafkaProducer, letter: DeadLetter, what: str, by: str, note: str
-) -> RecordMetadata:
-    """Write the record that resolves a dead letter; returns where it was put."""
-    return await producer.send_and_wait(
+) -> Sent:
+    """Send the record that resolves a dead letter; returns what tells where it was put."""
+    sent: Sent = await producer.send(
         full_name(reader.namespace, DEAD_LETTERS),
         None,
         key=letter.key or b"",
         partition=letter.partition,
         headers=list(resolution_headers(letter, what, by, note)),
     )
+    return sent

@@ -184,8 +184,8 @@ def resolution_headers(letter: DeadLetter, what: str, by: str, note: str) -> Hea
     return [
         (RESOLUTION, what.encode()),
         (RESOLVES_OFFSET, str(letter.offset).encode()),
-        (RESOLVED_BY, by.encode()),
-        (RESOLUTION_NOTE, note.encode()),
+        (RESOLVED_BY, by.encode(errors="backslashreplace")),
+        (RESOLUTION_NOTE, note.encode(errors="backslashreplace")),
     ]
 
 

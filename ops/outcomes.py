@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from ops.admin import topic_partitions
+from ops.consuming import stop_consumer
 from ops.errors import OperationError
 from ops.tracker import Seen, Tracker, decode_seen
 from schemas.topics import TRANSACTION_OUTCOMES, full_name
@@ -83,7 +84,7 @@ async def read_outcomes(
     except KafkaError as error:
         raise OperationError(f"cannot read {topic}: {error!r}; run `walletstream topics check`") from error
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 async def _seek_to_end(consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition]) -> None:

@@ -6,6 +6,7 @@ Used by `verify`, `tail`, `wallet show`, `tx show`, `dlq` and the crash campaign
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
@@ -14,13 +15,17 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 
-from ops.consuming import Bounds, Record, Stream, start_consumer, told
+from ops.consuming import Bounds, Record, Stream, start_consumer, stop_consumer, told
 from ops.errors import OperationError
 from schemas.topics import full_name
 
 T = TypeVar("T")
 #: Longest that a question waits which shall be answered without a broker too.
 _BRIEFLY_S: Final = 5.0
+#: Whoever follows a topic on which nothing arrives asks so often whether the broker is there still.
+_QUIET_S: Final = 5.0
+#: A broker that is away for longer than a restart takes has gone.
+_AWAY_S: Final = 30.0
 #: Called with the offsets read so far and all that are to be read.
 OnProgress = Callable[[int, int], None]
 
@@ -39,7 +44,7 @@ class TopicReader:
         """Close all connections."""
         for stream in self._streams:
             await stream.close()
-        await self._asking.stop()
+        await stop_consumer(self._asking)
 
     async def partition_count(self, name: str) -> int:
         """How many partitions a topic has.
@@ -154,7 +159,7 @@ class TopicReader:
         """Records from `starts` on, for ever, as they are committed; ends only with its task.
 
         Raises:
-            OperationError: the broker went away, or an offset is not there any more.
+            OperationError: the broker went away and did not come back, or an offset is not there any more.
         """
         consumer = await start_consumer(self.bootstrap_servers)
         try:
@@ -162,13 +167,35 @@ class TopicReader:
             consumer.assign(places)
             for place in places:
                 consumer.seek(place, starts[place.partition])
+            asked = time.monotonic()
             while True:
                 with told(f"cannot read {name}"):
                     fetched = await consumer.getmany(timeout_ms=1_000)
                 for records in fetched.values():
                     yield records
+                if fetched:
+                    asked = time.monotonic()
+                elif time.monotonic() - asked >= _QUIET_S:
+                    await self._still_there(name, places)
+                    asked = time.monotonic()
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
+
+    async def _still_there(self, name: str, places: list[TopicPartition]) -> None:
+        """The client's consumer reconnects for ever: a topic without news looks like one without a broker.
+
+        Raises:
+            OperationError: no broker answers for these partitions, for longer than a restart of it takes.
+        """
+        try:
+            async with asyncio.timeout(_AWAY_S):
+                with told(f"cannot read {name}"):
+                    await self._asking.end_offsets(places)
+        except TimeoutError as error:
+            raise OperationError(
+                f"cannot read {name} any more: no broker at {self.bootstrap_servers} has answered for {_AWAY_S:g} s; "
+                "see whether it is up and run `walletstream doctor`"
+            ) from error
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, NamedTuple
 
@@ -21,6 +22,10 @@ from ops.errors import OperationError
 _BATCH_BYTES: Final = 512 << 10
 #: Records that may wait for one partition before `room` waits too.
 _WAITING_RECORDS: Final = 20_000
+#: A broker that takes no record for so long has gone: the client goes on trying for ever. A restart takes less.
+_TAKEN_S: Final = 60.0
+#: Longest that closing the connection may take.
+_STOP_S: Final = 5.0
 
 Headers = list[tuple[str, bytes]]
 _NONE: Final[Headers] = []
@@ -100,7 +105,10 @@ class Sender:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            await self._producer.stop()
+            # It would wait for what it has not sent, and nobody does any more.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await self._producer.stop()
 
     @property
     def partitions(self) -> int:
@@ -170,8 +178,9 @@ class Sender:
                 break
             count += 1
         batch.close()
-        sent = await self._producer.send_batch(batch, self._topic, partition=partition)
-        metadata = await sent
+        async with asyncio.timeout(_TAKEN_S):
+            sent = await self._producer.send_batch(batch, self._topic, partition=partition)
+            metadata = await sent
         self._under_way -= count
         self.sent += count
         self._on_sent(partition, metadata.offset, [record.at for record in waiting[start : start + count]])
@@ -181,4 +190,9 @@ class Sender:
         error = self._error
         if isinstance(error, MessageSizeTooLargeError):
             return OperationError(f"a record is larger than {self._topic} takes: {error}")
+        if isinstance(error, TimeoutError):
+            return OperationError(
+                f"no broker has taken a record of {self._topic} for {_TAKEN_S:g} s, {self.sent} were taken before: "
+                "see whether it is up, then send all of them again"
+            )
         return OperationError(f"sending to {self._topic} failed: {error!r}; see whether the broker is up, then go on")

@@ -13,6 +13,7 @@ import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     InvalidProducerEpoch,
+    InvalidTransactionTimeout,
     KafkaConnectionError,
     KafkaError,
     MessageSizeTooLargeError,
@@ -20,7 +21,7 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
-from streams.errors import Fenced, MessageTooLarge, Unavailable
+from streams.errors import Fenced, MessageTooLarge, Refused, Unavailable
 from streams.machine import Message, Outgoing, Target
 from streams.ports import LogPosition
 from streams.settings import Settings
@@ -64,6 +65,7 @@ class KafkaWriter:
         Raises:
             Unavailable: no broker answers.
             TimeoutError: the transaction coordinator did not answer in time.
+            Refused: it does not take the time limit of transactions.
             KafkaError: it refused.
         """
         settings = self._settings
@@ -84,6 +86,11 @@ class KafkaWriter:
                 await self._producer.start()
             except KafkaConnectionError as error:
                 raise Unavailable(str(error)) from error
+            except InvalidTransactionTimeout as error:
+                raise Refused(
+                    f"WALLETSTREAM_TRANSACTION_TIMEOUT_MS ({settings.transaction_timeout_ms} ms) is above "
+                    "transaction.max.timeout.ms of the brokers: lower it, or raise theirs"
+                ) from error
 
     async def transact(
         self, messages: Iterable[Message], before_commit: Callable[[], Awaitable[None]] | None = None

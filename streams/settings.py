@@ -5,12 +5,18 @@ The same names serve the CLI, docker compose and Kubernetes.
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+#: A name or an IPv4 address, an IPv6 address in brackets or without a port; where there is no port it is 9092.
+_ADDRESS: Final = re.compile(
+    r"(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.%]+\])(?::(?P<port>[0-9]{1,5}))?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
+)
 
 
 class Settings(BaseSettings):
@@ -137,6 +143,18 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _are_addresses(cls, servers: str) -> str:
+        # The client library fails in its own words on some of these and asks the wrong host for others.
+        addresses = [address.strip() for address in servers.split(",") if address.strip()]
+        wrong = [address for address in addresses if not _is_address(address)]
+        if wrong or not addresses:
+            raise ValueError(
+                f"{wrong[0] if wrong else 'nothing'!r} is no address: write host:port, separated by commas"
+            )
+        return servers
+
     @model_validator(mode="after")
     def _deadline_below_time_limit(self) -> Self:
         if self.commit_deadline_s * 1000 >= self.transaction_timeout_ms:
@@ -157,3 +175,8 @@ class Settings(BaseSettings):
                 "transaction"
             )
         return self
+
+
+def _is_address(address: str) -> bool:
+    found = _ADDRESS.fullmatch(address)
+    return found is not None and 1 <= int(found["port"] or 9092) <= 65_535

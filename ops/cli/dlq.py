@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from ops.cli.progress import progress_bar
-from ops.cli.running import print_json, read_settings, run
+from ops.cli.running import print_json, print_line, read_settings, run
 from ops.cli.signing import signed_by
 from ops.dead_letter_box import discard, read_dead_letters, replay
 from ops.dead_letters import OPEN, DeadLetter
@@ -52,7 +52,7 @@ def list_command(everything: bool, reason: str | None, as_json: bool) -> None:
         return
     for letter in shown:
         why = letter.why
-        click.echo(
+        print_line(
             f"{letter.id:<12} {rfc3339(letter.timestamp_ms)} {letter.state:<9} {why.reason:<16} {why.stage:<7} "
             f"{f'{why.original_topic}/{why.original_partition} {why.original_offset}':<34} "
             f"{len(letter.value or b''):>8} B  {text(letter.key) or '-'}"
@@ -72,12 +72,12 @@ def show_command(letter_id: str, as_json: bool) -> None:
         return
     for name, value in letter.as_json().items():
         if name not in ("value", "value_hex", "headers", "resolution"):
-            click.echo(f"{name:<24} {value}")
+            print_line(f"{name:<24} {value}")
     for header, content in letter.headers:
         click.echo(f"header {printable(header):<17} {text(content)}")
     if letter.resolution is not None:
         done = letter.resolution
-        click.echo(f"{done.what} {rfc3339(done.timestamp_ms)} by {done.by}: {done.note or 'no note'}")
+        print_line(f"{done.what} {rfc3339(done.timestamp_ms)} by {done.by}: {done.note or 'no note'}")
     if letter.reference is not None:
         click.echo("the record was too large; this is the reference to it that was kept:")
     click.echo(_hexdump(letter.value))
@@ -161,11 +161,11 @@ def _resolve(ids: tuple[str, ...], reason: str | None, decision: _Decision, yes:
     chosen = _select(_read(settings), ids, reason)
     before = {letter.id: letter.state for letter in chosen if letter.state != OPEN}
     for letter_id, state in before.items():
-        click.echo(f"{letter_id} was {state} already; left alone", err=as_json)
+        print_line(f"{letter_id} was {state} already; left alone", err=as_json)
     todo = [letter for letter in chosen if letter.state == OPEN]
     for letter in todo:
         line = f"{letter.id} {letter.why.reason} from {letter.source.topic}, key {text(letter.key) or '-'}"
-        click.echo(line, err=as_json)
+        print_line(line, err=as_json)
     if todo and not yes:
         click.confirm(f"{decision.verb} {len(todo)} dead letters?", abort=True, err=as_json)
     done = _do(settings, decision, {letter.id for letter in todo}) if todo else []

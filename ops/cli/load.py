@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from ops.cli.numbers import Finite
 from ops.cli.running import print_json, read_settings, run
 from ops.load import OPERATIONS, RequestMaker, Shape
 from ops.measure import Measured, measure_load
@@ -44,14 +45,12 @@ class Mix(click.ParamType):
 @click.command("load")
 @click.option(
     "--rate",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     default=500.0,
     show_default=True,
     help="Requests a second.",
 )
-@click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), default=30.0, show_default=True, help="How long to send."
-)
+@click.option("--seconds", type=Finite(min=0, min_open=True), default=30.0, show_default=True, help="How long to send.")
 @click.option(
     "--wallets", type=click.IntRange(min=2), default=1_000, show_default=True, help="How many wallets to send for."
 )
@@ -64,14 +63,14 @@ class Mix(click.ParamType):
 )
 @click.option(
     "--duplicates",
-    type=click.FloatRange(0, 1),
+    type=Finite(0, 1),
     default=0.0,
     show_default=True,
     help="Share that repeats an earlier one.",
 )
 @click.option(
     "--hot-wallet",
-    type=click.FloatRange(0, 1),
+    type=Finite(0, 1),
     default=0.0,
     show_default=True,
     help="Share of transfers that pay one merchant.",

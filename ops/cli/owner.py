@@ -13,6 +13,7 @@ from agents.views.queries.owners import Holding, OwnerBalance, owner_balance
 from agents.views.rates import Converted, Rate, Rates
 from ops.cli.asking import Column, asking, print_as_of, print_table, warn_where_behind
 from ops.cli.running import print_json, read_settings, run
+from ops.cli.texts import Utf8
 from ops.ledger_rates import LedgerRates, read_ledger_rates
 from ops.records import printable
 from schemas.clock import rfc3339
@@ -64,7 +65,7 @@ def owner() -> None:
 
 
 @owner.command()
-@click.argument("owner_ref", metavar="OWNER")
+@click.argument("owner_ref", metavar="OWNER", type=Utf8())
 @click.option("--in", "asset", required=True, help="Asset to express everything in, such as EUR.")
 @click.option(
     "--rates",

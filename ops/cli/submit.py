@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ops.amlsim import Funding, generate, phases
 from ops.amlsim_files import read_dataset
+from ops.cli.numbers import Finite
 from ops.cli.running import print_json, read_settings, run
 from ops.errors import OperationError
 from ops.requests import Phase, read_lines, read_unchecked
@@ -49,11 +50,11 @@ from schemas.topics import TRANSACTION_REQUESTS
     help="Where JSON lines are sent to; their commands are that topic's.",
 )
 @click.option("--unchecked", is_flag=True, help="Send every line as it is, broken ones too.")
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Requests a second; default: at once.")
+@click.option("--rate", type=Finite(min=0, min_open=True), help="Requests a second; default: at once.")
 @click.option("--wait", is_flag=True, help="Wait for the outcomes and count them by code.")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=1),
+    type=Finite(min=1),
     default=60.0,
     show_default=True,
     help="Seconds without any answer after which waiting ends.",

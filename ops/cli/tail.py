@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 import click
 import orjson
 
 from ops.cli.running import read_settings, run
+from ops.cli.texts import Utf8
 from ops.consuming import Record
 from ops.reading import TopicReader, open_reader
 from ops.records import as_json, as_line
@@ -23,7 +25,7 @@ from streams.settings import Settings
 @click.option("-n", "count", type=click.IntRange(min=1), help="Show the last N records (with --from-start the first).")
 @click.option("--follow/--no-follow", default=None, help="Go on with what arrives; default: unless -n is given.")
 @click.option("--partition", type=click.IntRange(min=0), help="Only this partition.")
-@click.option("--wallet", help="Only records of this wallet.")
+@click.option("--wallet", type=Utf8(), help="Only records of this wallet.")
 @click.option("--json", "as_lines", is_flag=True, help="Print one JSON object a line.")
 def tail(
     topic: str,
@@ -75,17 +77,18 @@ class _Tail:
 
     async def _some(self, reader: TopicReader, count: int, first: bool) -> None:
         """The first or the last `count` records over all partitions, by time."""
-        kept: list[Record] = []
+        kept: list[_Timed] = []
+        latest: dict[int, int] = {}
         if self._wallet is None and not first:
             for place in await reader.places(self._topic, self._partitions):
-                kept += await reader.last(self._topic, place.partition, count)
+                kept += _timed(await reader.last(self._topic, place.partition, count), latest)
         else:
             async for records in reader.read(self._topic, self._partitions):
-                kept += [record for record in records if self._is_wanted(record)]
+                kept += [timed for timed in _timed(records, latest) if self._is_wanted(timed.record)]
                 if len(kept) > 10_000 + 2 * count:
                     kept = _by_time(kept)[:count] if first else _by_time(kept)[-count:]
         kept = _by_time(kept)
-        self._show(kept[:count] if first else kept[-count:])
+        self._show([timed.record for timed in (kept[:count] if first else kept[-count:])])
 
     def _show(self, records: Sequence[Record]) -> None:
         for record in records:
@@ -105,5 +108,24 @@ class _Tail:
         return self._topic == LEDGER_EVENTS and b'"' + wallet + b"/" in (record.value or b"")
 
 
-def _by_time(records: list[Record]) -> list[Record]:
-    return sorted(records, key=lambda record: (record.timestamp, record.partition, record.offset))
+class _Timed(NamedTuple):
+    """A record, and the latest time of it and of those before it in its partition.
+
+    Who wrote it may have said when, by a clock of its own: the order within a partition is that of the offsets.
+    """
+
+    at_ms: int
+    record: Record
+
+
+def _timed(records: Sequence[Record], latest: dict[int, int]) -> list[_Timed]:
+    """Records of one partition in order; `latest` is what was said before, by partition."""
+    timed = []
+    for record in records:
+        latest[record.partition] = max(latest.get(record.partition, 0), record.timestamp)
+        timed.append(_Timed(latest[record.partition], record))
+    return timed
+
+
+def _by_time(kept: list[_Timed]) -> list[_Timed]:
+    return sorted(kept, key=lambda timed: (timed.at_ms, timed.record.partition, timed.record.offset))

@@ -6,6 +6,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ops.cli.numbers import Finite
 from ops.cli.running import print_json, read_settings, run
 from ops.verify import run as verifying
 from ops.verify.report import Report
@@ -18,7 +19,7 @@ HOLDS, FAILED, CANNOT_RUN = 0, 1, 2
 @click.option(
     "--wait",
     "wait_s",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     metavar="S",
     help="First wait so many seconds at most until the ledger has decided all that was sent.",
 )

@@ -10,6 +10,7 @@ from ops.amounts import Amounts
 from ops.buckets import bucket_table, by_bucket
 from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, print_line, read_settings, run
+from ops.cli.texts import Utf8
 from ops.cli.wallet_views import balance_at, pending, show_view, statement
 from ops.errors import OperationError
 from ops.history import Logged, WalletHistory
@@ -32,7 +33,7 @@ for _command in (statement, balance_at, pending):
 
 
 @wallet.command()
-@click.argument("wallet_id")
+@click.argument("wallet_id", type=Utf8())
 @click.option("-n", "count", type=click.IntRange(min=0), default=10, show_default=True, help="Last movements to show.")
 @click.option("--view", is_flag=True, help="Ask the views: at once, without movements, as fresh as they are.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")

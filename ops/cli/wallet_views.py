@@ -11,6 +11,7 @@ from agents.views.queries.statements import AccountStatement, balances_at, state
 from agents.views.queries.wallets import BalanceView, WalletView, balances_of
 from ops.cli.asking import Column, Moment, asking, print_as_of, print_table, refuse_where_behind, warn_where_behind
 from ops.cli.running import print_json, print_line, read_settings
+from ops.cli.texts import Utf8
 from ops.freshness import Freshness
 from schemas.clock import rfc3339
 from streams.settings import Settings
@@ -66,7 +67,7 @@ def _wallet_json(wallet: WalletView, balances: list[BalanceView], fresh: Freshne
 
 
 @click.command()
-@click.argument("wallet_id")
+@click.argument("wallet_id", type=Utf8())
 @click.option("--from", "from_ms", type=Moment(), default=0, help="First moment of the period; default: the beginning.")
 @click.option(
     "--to", "to_ms", type=Moment(), default=_FOREVER_MS, help="First moment after it; default: all that there is."
@@ -132,7 +133,7 @@ def _print_statement(found: AccountStatement) -> None:
 
 
 @click.command("balance-at")
-@click.argument("wallet_id")
+@click.argument("wallet_id", type=Utf8())
 @click.argument("at_ms", metavar="TIME", type=Moment())
 @_json
 def balance_at(wallet_id: str, at_ms: int, as_json: bool) -> None:
@@ -160,7 +161,7 @@ def balance_at(wallet_id: str, at_ms: int, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("wallet_id")
+@click.argument("wallet_id", type=Utf8())
 @_json
 def pending(wallet_id: str, as_json: bool) -> None:
     """Show what is still to come of a wallet: holds, disputes, schedules, deferred rails, transfers under way.

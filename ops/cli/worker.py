@@ -68,4 +68,12 @@ def worker(role: str) -> None:
     first: the cluster or the settings are not as they must be, or going on would risk money, such as on a topic that
     was recreated or an event log with a gap.
     """
-    sys.exit(ROLES[role](read_settings()))
+    try:
+        settings = read_settings()
+    except click.ClickException as error:
+        from streams.foreground import EXIT_MISCONFIGURED
+
+        # Whoever starts a worker again goes by it: a restart mends no setting.
+        error.exit_code = EXIT_MISCONFIGURED
+        raise
+    sys.exit(ROLES[role](settings))

@@ -22,6 +22,7 @@ class Check(StrEnum):
     SEAL_WRONG = "seal_wrong"
     NOT_SEALED = "not_sealed"
     TAIL_MISSING = "tail_missing"
+    WRONG_KEY = "wrong_key"
     TIME_BACKWARDS = "time_backwards"
     SPAN_GAP = "span_gap"
     OUTSIDE_SPAN = "outside_span"
@@ -82,6 +83,8 @@ MEANING: Final[dict[Check, str]] = {
     Check.SEAL_WRONG: "A seal names another partition, partition count or first sequence than it stands for.",
     Check.NOT_SEALED: "The log ends with events that no seal covers.",
     Check.TAIL_MISSING: "The log does not end before what was published with its events.",
+    Check.WRONG_KEY: "An event is kept under its wallet as Kafka's key, a seal under none; what could not be decided "
+    "is under the key that its record came with, if not under its wallet.",
     Check.TIME_BACKWARDS: "Partition time never goes back.",
     Check.SPAN_GAP: "Each seal takes every input on from where the seal before it left off; the first starts at 0.",
     Check.OUTSIDE_SPAN: "An event answers an input record that its seal does not cover.",

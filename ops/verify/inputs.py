@@ -13,6 +13,7 @@ from msgspec import UNSET
 
 from ops.verify.answered import SAYS_WHAT_WAS_ASKED, read_told, why_not_asked, why_not_request
 from ops.verify.chain import Span
+from ops.verify.event_keys import is_of_record, said
 from ops.verify.findings import Check, Here
 from ops.verify.forwards import Forwards
 from schemas.events import REQUEST_FORWARDED, Cause, LedgerEvent
@@ -21,18 +22,22 @@ from schemas.topics import INPUTS, INTERNAL_COMMANDS
 
 #: Offset that an event names, the event where it says what the record asked for, and of a replay its `first`.
 _Answered = tuple[int, LedgerEvent | None, int | None]
+#: Offset, value and key of a record.
+_Held = tuple[int, bytes | None, bytes | None]
 
 
 class _Trail:
     """One input topic: what events name and what the topic holds, as far as they are not merged yet."""
 
-    __slots__ = ("causes", "first_in_batch", "last", "records", "retained_from", "to")
+    __slots__ = ("causes", "first_in_batch", "keys", "last", "records", "retained_from", "to")
 
     def __init__(self, retained_from: int):
         self.retained_from = retained_from
         self.causes: deque[_Answered] = deque()
-        #: Offsets and values that the topic holds.
-        self.records: deque[tuple[int, bytes | None]] = deque()
+        #: Offset that an event names -> its key, where that has to be the record's.
+        self.keys: dict[int, bytes | None] = {}
+        #: Offsets, values and keys that the topic holds.
+        self.records: deque[_Held] = deque()
         self.last = -1
         self.first_in_batch: int | None = None
         #: Position that the last seal reached.
@@ -66,6 +71,14 @@ class Inputs:
     def begin_anywhere(self) -> None:
         """The log's beginning was deleted: take the first seal's positions for granted."""
         self._unanchored = True
+
+    def kept_under(self, cause: Cause, key: bytes | None) -> None:
+        """The event that follows is kept under this key, which has to be that of the record that it names."""
+        trail = self._trails.get(cause.topic)
+        if trail is None or cause.partition != self._here.partition:
+            return
+        if cause.offset > trail.last and cause.offset >= trail.retained_from:
+            trail.keys[cause.offset] = key
 
     def event(self, event: LedgerEvent, is_follow_up: bool, first: int | None) -> None:
         """The next event of the log; a follow-up of a release shares the cause of the event before it.
@@ -135,8 +148,8 @@ class Inputs:
             trail.first_in_batch = None
         self._any_seal = True
 
-    def take(self, topic: str, records: Sequence[tuple[int, bytes | None]]) -> None:
-        """More records of an input, offsets and values, in the order of their offsets."""
+    def take(self, topic: str, records: Sequence[_Held]) -> None:
+        """More records of an input, offsets, values and keys, in the order of their offsets."""
         trail = self._trails[topic]
         self.records += len(records)
         trail.records.extend(records)
@@ -160,7 +173,7 @@ class Inputs:
             if topic in self._is_read:
                 for offset, _, _ in trail.causes:
                     self._no_such_input(topic, offset)
-            for offset, _ in trail.records:
+            for offset, _, _ in trail.records:
                 if offset < trail.to:
                     self._left_out(topic, offset)
                 else:
@@ -170,10 +183,12 @@ class Inputs:
         causes, records = trail.causes, trail.records
         while causes and records:
             cause, event, first = causes[0]
-            offset, value = records[0]
+            offset, value, key = records[0]
             if cause == offset:
                 causes.popleft()
                 records.popleft()
+                if trail.keys and offset in trail.keys:
+                    self._compare_key(trail.keys.pop(offset), key, topic, offset)
                 if event is not None:
                     self._compare(event, first, topic, offset, value or b"")
             elif cause < offset:
@@ -191,6 +206,11 @@ class Inputs:
             self._forwards.value((topic, self._here.partition, offset), value, self._here, topic, offset)
         elif topic == INTERNAL_COMMANDS:
             self._arrived(offset, value)
+
+    def _compare_key(self, key: bytes | None, record_key: bytes | None, topic: str, offset: int) -> None:
+        if not is_of_record(key, record_key):
+            why = f"its event is kept under {said(key)}, which is neither its wallet nor its own key"
+            self._here.report_at(Check.WRONG_KEY, why, topic, offset)
 
     def _arrived(self, offset: int, value: bytes) -> None:
         told = read_told(value)

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from ops.verify import postings
+from ops.verify import event_keys, postings
 from ops.verify.agreements import Agreements
 from ops.verify.answers import Answers
 from ops.verify.batches import is_item
@@ -124,6 +124,8 @@ class PartitionAudit:
             try:
                 if is_seal(value):
                     self._seal(value)
+                    if record.key:
+                        here.report(Check.WRONG_KEY, f"the seal is kept under {event_keys.said(record.key)}")
                     continue
                 try:
                     event = decode_event(value)
@@ -132,10 +134,22 @@ class PartitionAudit:
                     self.chain.unreadable(value)
                     continue
                 self.events += 1
+                self._key(event, record.key)
                 self._event(event, value)
             except _NONSENSE as error:
                 # Times, states or codes that are none: whoever wrote them must not stop the audit of what follows.
                 here.report(Check.UNDECODABLE, f"what it says cannot be followed: {type(error).__name__}: {error}")
+
+    def _key(self, event: LedgerEvent, key: bytes | None) -> None:
+        """The key that an event is kept under: its wallet, or where nothing was decided what its record came with."""
+        if event_keys.is_of_wallet(event, key):
+            return
+        if event_keys.may_be_of_record(event) and event.cause is not None:
+            self.inputs.kept_under(event.cause, key)
+            return
+        self._here.sequence = event.sequence
+        of = "of no wallet" if event.wallet_id is None else f"of wallet {event.wallet_id}"
+        self._here.report(Check.WRONG_KEY, f"{event.type} {of} is kept under {event_keys.said(key)}")
 
     def _event(self, event: LedgerEvent, value: bytes) -> None:
         here = self._here
@@ -224,7 +238,7 @@ class PartitionAudit:
 
     def take_inputs(self, topic: str, records: Sequence[ReadRecord]) -> None:
         """More records of an input."""
-        self.inputs.take(topic, [(record.offset, record.value) for record in records])
+        self.inputs.take(topic, [(record.offset, record.value, record.key) for record in records])
 
     def take_balances(self, records: Iterable[ReadRecord]) -> None:
         """More records of `wallet-balances`: of each key the last one counts."""

@@ -51,6 +51,18 @@ def test_what_cannot_be_read_is_told_with_its_line(nodes: list[str], transaction
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("day", ["-1", "99999999"])
+def test_a_day_that_is_none_is_told(day: str) -> None:
+    with pytest.raises(OperationError, match=rf"transactions, line 2: {day} is no day"):
+        parse(NODES, [TRANSACTIONS[0], f"{TRANSACTIONS[1].rpartition(',')[0]},{day}"])
+
+
+@pytest.mark.parametrize("prefix", ["a b", 'a"b', "x" * 64])
+def test_a_prefix_that_makes_no_wallet_ids_is_told(prefix: str) -> None:
+    with pytest.raises(OperationError, match="is no id of a wallet"):
+        phases(SMALL, "opening-balance", prefix)
+
+
 def test_wallets_are_opened_and_funded_before_transfers_are_sent() -> None:
     opening, transfers = phases(SMALL, "opening-balance", prefix="x", asset="EUR")
     assert (opening.count, transfers.count) == (5, 3)

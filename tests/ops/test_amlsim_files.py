@@ -51,3 +51,17 @@ def test_the_sample_is_the_variables_or_beside_the_checkout(tmp_path: Path) -> N
     assert sample_folder({}, checkout) == beside
     assert sample_folder({SAMPLE_VARIABLE: ""}, checkout) == beside
     assert sample_folder({SAMPLE_VARIABLE: "/elsewhere"}, checkout) == Path("/elsewhere")
+
+
+def test_what_is_torn_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "nodes.csv", NODES)
+    torn = tmp_path / "transactions.csv.gz"
+    packed = bytearray(gzip.compress("\n".join([TRANSACTIONS[0], *(f"1,2,{n}.00,1" for n in range(5_000))]).encode()))
+    packed[2_000:2_002] = bytes(byte ^ 255 for byte in packed[2_000:2_002])
+    torn.write_bytes(packed)
+    with pytest.raises(OperationError, match=r"cannot read .*decompressing"):
+        read_dataset([tmp_path])
+    torn.unlink()
+    write(tmp_path / "transactions.csv", [TRANSACTIONS[0], "1,2," + "9" * 200_000 + ",1"])
+    with pytest.raises(OperationError, match="field larger than"):
+        read_dataset([tmp_path])

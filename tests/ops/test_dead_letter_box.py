@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiokafka.structs import RecordMetadata, TopicPartition
 
+from ops import dead_letter_box
 from ops.dead_letter_box import discard, parked_sources, read_dead_letters, replay
+from ops.dead_letters import DeadLetter
 from ops.errors import OperationError
 from ops.reading import open_reader
-from schemas.dead_letters import DeadLetterHeaders
+from schemas.dead_letters import DeadLetterHeaders, read_dead_letter_headers
 from schemas.events import Source
 from schemas.topics import DEAD_LETTERS, INTERNAL_COMMANDS, OPERATOR_COMMANDS
 from streams.machine import Message
@@ -125,5 +130,55 @@ def test_all_or_none_are_sent_again(kafka: Kafka, namespace: str) -> None:
             sent = await asyncio.gather(first, second, return_exceptions=True)
             assert [ids for ids in sent if ids and isinstance(ids, list)] == [list(sendable)], sent
             assert sum(letter.state == "replayed" for letter in await read_dead_letters(reader)) == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("resolve", [replay, discard])
+def test_many_are_resolved_within_the_time_of_one_transaction(
+    monkeypatch: pytest.MonkeyPatch, resolve: Callable[..., Coroutine[Any, Any, list[str]]]
+) -> None:
+    """Brokers that copy each record to others take some milliseconds for it; a transaction has a minute."""
+
+    class Slow:
+        @asynccontextmanager
+        async def transaction(self) -> AsyncIterator[None]:
+            yield
+
+        async def send(self, topic: str, *_: Any, partition: int, **__: Any) -> asyncio.Future[RecordMetadata]:
+            there = RecordMetadata(topic, partition, TopicPartition(topic, partition), 0, 0, 0, 0)
+            return asyncio.ensure_future(asyncio.sleep(0.01, there))
+
+        async def send_and_wait(self, topic: str, *values: Any, **named: Any) -> RecordMetadata:
+            return await (await self.send(topic, *values, **named))
+
+    @asynccontextmanager
+    async def alone(*_: Any, **__: Any) -> AsyncIterator[Slow]:
+        yield Slow()
+
+    async def letters(*_: Any) -> list[DeadLetter]:
+        why = read_dead_letter_headers(_dead_letter_of(Source(OPERATOR_COMMANDS, 0, 0)).headers)
+        return [DeadLetter(0, offset, 0, b"w", b"?", (), why) for offset in range(500)]
+
+    async def nothing(*_: Any) -> set[Source]:
+        return set()
+
+    class Reader:
+        namespace = "t."
+
+        async def partition_count(self, _name: str) -> int:
+            return 1
+
+    for name, fake in (
+        ("alone", alone),
+        ("_still_open", letters),
+        ("until_visible", nothing),
+        ("parked_sources", nothing),
+    ):
+        monkeypatch.setattr(dead_letter_box, name, fake)
+
+    async def main() -> None:
+        async with asyncio.timeout(3):
+            assert len(await resolve(Reader(), {"0/0"}, "ines", "")) == 500
 
     asyncio.run(main())

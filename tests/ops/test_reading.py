@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from ops.broker import EmbeddedBroker
 from ops.errors import OperationError
 from ops.reading import TopicReader, open_reader
 from schemas.topics import LEDGER_EVENTS, TRANSACTION_REQUESTS, full_name
@@ -120,6 +121,27 @@ def test_following_shows_what_arrives(kafka: Kafka, namespace: str) -> None:
 
 
 @pytest.mark.kafka
+def test_whoever_follows_is_told_that_the_broker_has_gone(
+    own_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ops.reading._QUIET_S", 0.5)
+    monkeypatch.setattr("ops.reading._AWAY_S", 2.0)
+
+    async def main() -> None:
+        await create_topics(own_broker.bootstrap_servers, "t.", PARTITIONS)
+        async with open_reader(own_broker.bootstrap_servers, "t.") as reader:
+            following = asyncio.ensure_future(anext(reader.follow(LEDGER_EVENTS, {0: 0, 1: 0})))
+            await asyncio.sleep(2.5)
+            assert not following.done(), "a quiet topic is no broker that has gone"
+            await asyncio.to_thread(own_broker.kill)
+            async with asyncio.timeout(15):
+                await following
+
+    with pytest.raises(OperationError, match=r"cannot read ledger-events any more: no broker at .*doctor`"):
+        asyncio.run(main())
+
+
+@pytest.mark.kafka
 def test_what_is_missing_is_said(kafka: Kafka, namespace: str) -> None:
     async def main() -> None:
         async with open_reader(kafka.bootstrap_servers, namespace) as reader:
@@ -149,4 +171,21 @@ def test_what_goes_wrong_at_once_is_told(kafka: Kafka, namespace: str) -> None:
             raise OperationError("the file is not there")
 
     with pytest.raises(OperationError, match="the file is not there"):
+        asyncio.run(main())
+
+
+def test_what_went_wrong_is_told_although_the_connection_cannot_be_closed() -> None:
+    class Away:
+        """As the client's consumer is while it waits to fetch again from a broker that has gone."""
+
+        async def stop(self) -> None:
+            raise asyncio.CancelledError
+
+    async def main() -> None:
+        try:
+            raise OperationError("the broker has gone")
+        finally:
+            await TopicReader("", "", Away()).stop()
+
+    with pytest.raises(OperationError, match="the broker has gone"):
         asyncio.run(main())

@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from ops import admin
+from ops.broker import EmbeddedBroker
 from ops.errors import OperationError
 from ops.load import RequestMaker, Shape, send_all, send_paced
 from ops.sender import Sender
@@ -118,3 +119,20 @@ def test_a_paced_load_keeps_its_rate_and_everything_is_sent(kafka: Kafka, namesp
     assert 0.95 < took_s < 5
     due = sorted(at[:400])
     assert due[-1] - due[0] == pytest.approx(399 / 400, abs=1e-6)
+
+
+def test_a_broker_that_has_gone_is_told(own_broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.sender._TAKEN_S", 2.0)
+    monkeypatch.setattr("ops.sender._STOP_S", 1.0)
+
+    async def main() -> None:
+        kafka = Kafka(own_broker.bootstrap_servers, "embedded")
+        topic = await make_topic(kafka, "sent")
+        async with asyncio.timeout(20), Sender(kafka.bootstrap_servers, topic) as sender:
+            sender.put(0, b"k", b"v")
+            await sender.flush()
+            await asyncio.to_thread(own_broker.kill)
+            sender.put(0, b"k", b"w")
+
+    with pytest.raises(OperationError, match=r"no broker has taken a record of sent for 2 s, 1 were"):
+        asyncio.run(main())

@@ -14,7 +14,7 @@ from aiokafka.structs import RecordMetadata, TopicPartition
 
 from ops.broker import EmbeddedBroker
 from schemas.topics import full_name
-from streams.errors import Fenced, MessageTooLarge
+from streams.errors import Fenced, MessageTooLarge, Refused
 from streams.kafka_log import KafkaLogs
 from streams.kafka_writer import BATCH_BYTES, KafkaWriter
 from streams.machine import Message, Outgoing
@@ -99,6 +99,18 @@ def test_the_old_writer_is_fenced(toy_settings: Settings) -> None:
         for writer in (old, new, other):
             await writer.close()
         assert await log_of(toy_settings) == [(0, b"old"), (2, b"new")]
+
+    asyncio.run(check())
+
+
+def test_a_time_limit_that_the_brokers_do_not_take_is_refused(toy_settings: Settings) -> None:
+    async def check() -> None:
+        await create_topics(toy_settings)
+        # A broker takes a quarter of an hour unless it is told otherwise.
+        writer = writer_of(toy_settings.model_copy(update={"transaction_timeout_ms": 3_600_000}))
+        with pytest.raises(Refused, match=r"TRANSACTION_TIMEOUT_MS \(3600000 ms\) is above transaction.max.timeout.ms"):
+            await writer.fence()
+        await writer.close()
 
     asyncio.run(check())
 

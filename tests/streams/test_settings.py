@@ -34,3 +34,18 @@ def test_transactions_are_kept_as_long_as_their_keys() -> None:
     with pytest.raises(ValidationError, match=r"TRANSACTION_RETENTION_S .* must not be below"):
         Settings(idempotency_retention_s=7_200, transaction_retention_s=7_199)
     assert Settings(idempotency_retention_s=7_200, transaction_retention_s=7_200).transaction_retention_s == 7_200
+
+
+@pytest.mark.parametrize(
+    "servers", ["kafka", "k-1:9092, k-2:9092,", "10.0.0.1:1", "[::1]:9092", "[::1]", "::1", "a_b:65535"]
+)
+def test_addresses_of_brokers(servers: str) -> None:
+    assert Settings(bootstrap_servers=servers).bootstrap_servers == servers
+
+
+@pytest.mark.parametrize(
+    "servers", ["", " ,", "kafka:abc", "kafka:", "kafka:0", "k:65536", "k-1:9092 k-2:9092", "kafka://k:9092"]
+)
+def test_what_is_no_address_of_a_broker_is_refused(servers: str) -> None:
+    with pytest.raises(ValidationError, match="is no address: write host:port"):
+        Settings(bootstrap_servers=servers)

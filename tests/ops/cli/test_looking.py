@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner, Result
 
 from ops.cli import main
-from schemas.topics import TRANSACTION_REQUESTS
+from schemas.dead_letters import DeadLetterHeaders
+from schemas.topics import DEAD_LETTERS, RECONCILIATION_PROOFS, TRANSACTION_REQUESTS, full_name
+from streams.machine import Message
 from tests.broker import Kafka, delete_topics, new_namespace
 from tests.ops.verify.honest import Ledger
 from tests.ops.verify.on_kafka import create_topics, write
@@ -166,6 +170,24 @@ def test_the_last_and_the_first_records(written: Written) -> None:
     assert "batch.sealed" in text
 
 
+def test_the_last_records_are_shown_whatever_the_clocks_of_who_wrote_them_said(kafka: Kafka, namespace: str) -> None:
+    written = Written(kafka, namespace)
+
+    async def put() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
+        await producer.start()
+        for at_ms in (1_000, 9_000, 5_000, 7_000):
+            topic = full_name(namespace, RECONCILIATION_PROOFS)
+            await producer.send_and_wait(topic, b"{}", partition=0, timestamp_ms=at_ms)
+        await producer.stop()
+
+    asyncio.run(put())
+    last = written.lines(RECONCILIATION_PROOFS, "-n", "3", "--partition", "0")
+    assert sorted(line["offset"] for line in last) == [1, 2, 3]
+    first = written.lines(RECONCILIATION_PROOFS, "-n", "3", "--partition", "0", "--from-start")
+    assert sorted(line["offset"] for line in first) == [0, 1, 2]
+
+
 def test_records_of_one_wallet(written: Written) -> None:
     lines = written.lines("ledger-events", "--from-start", "--wallet", HERE[1])
     keys = {line["key"] for line in lines}
@@ -258,3 +280,48 @@ def test_discard_by_reason(kafka: Kafka, namespace: str) -> None:
     text = written.run("dlq", "show", ids[0]).output
     assert "by omar: no note" in text
     assert "name what to discard" in written.run("dlq", "discard").stderr
+
+
+def test_what_operators_note_does_not_steer_a_terminal(kafka: Kafka, namespace: str) -> None:
+    written = Written(kafka, namespace)
+    first, second, *_ = _ids(written, "malformed")
+    assert (
+        written.run("dlq", "discard", first, "--yes", "--by", "o\x1b[2J", "--note", "a\nb\x1b]0;t\x07").exit_code == 0
+    )
+    shown = written.run("dlq", "show", first).output
+    assert "by o\\x1b[2J: a\\nb\\x1b]0;t\\x07\n" in shown
+    assert "\x1b" not in shown
+    no_text = "\udcff"  # what a byte on the command line becomes that is no UTF-8
+    assert written.run("dlq", "discard", second, "--yes", "--note", no_text).exit_code == 0
+    assert written.json("dlq", "show", second)["resolution"]["note"] == "\\udcff"
+
+
+def test_a_record_that_came_compressed_is_replayed_although_it_is_large(kafka: Kafka, namespace: str) -> None:
+    written = Written(kafka, namespace)
+    value = b'{"wallet_id":"' + HERE[0].encode() + b'","x":"' + b"x" * 2_000_000 + b'"}'
+    noise = random.Random(1).randbytes(1_500_000)
+    headers = DeadLetterHeaders(
+        reason="malformed",
+        stage="decode",
+        original_topic=TRANSACTION_REQUESTS,
+        original_partition=0,
+        original_offset=0,
+        original_timestamp=0,
+        app_version="0.1.0",
+    ).encode()
+    letters = [Message(DEAD_LETTERS, 0, HERE[0].encode(), said, headers) for said in (value, noise)]
+    written.ledger.history.append((True, letters))
+    steps = len(written.ledger.history)
+    asyncio.run(write(written.ledger, kafka.bootstrap_servers, namespace, since=steps - 1))
+    large, too_large = sorted(
+        (letter["id"] for letter in written.json("dlq", "ls") if letter["size_bytes"] > 1_000_000),
+        key=lambda letter_id: int(letter_id.split("/")[1]),
+    )
+    refused = written.run("dlq", "replay", large, too_large, "--yes")
+    assert refused.exit_code == 1
+    assert f"{too_large}: the record is larger than " in refused.stderr
+    assert "nothing was replayed" in refused.stderr
+    assert written.json("dlq", "replay", large, "--yes")["replayed"] == [large]
+    assert [line["value"] for line in written.lines(TRANSACTION_REQUESTS, "-n", "1", "--partition", "0")] == [
+        json.loads(value)
+    ]

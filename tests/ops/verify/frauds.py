@@ -174,6 +174,17 @@ def spans(**change: int) -> Any:
     return lambda inputs: {**inputs, REQUESTS: {**inputs[REQUESTS], **change}}
 
 
+def under_key(key: bytes | None, **wanted: Any) -> Tamper:
+    """The first such event is kept under another key of Kafka; no seal covers it."""
+
+    def tamper(ledger: Ledger) -> None:
+        partition, index = locate(ledger, EVENTS, **wanted)
+        records = ledger.topics[EVENTS][partition]
+        records[index] = records[index]._replace(key=key)
+
+    return tamper
+
+
 def foreign_wallet(ledger: Ledger) -> None:
     place = locate(ledger, EVENTS, type="wallet.opened", wallet_id=HERE[3])
     edit(ledger, EVENTS, place, wallet_id=THERE[7])
