@@ -8,16 +8,18 @@ with two decimals, time in days from 1). Amounts go from text to minor units wit
 from __future__ import annotations
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import date, timedelta
 from random import Random
 from typing import Final, Literal, NamedTuple, TypeVar
 
+from pydantic import TypeAdapter, ValidationError
+
 from ops.errors import OperationError
 from ops.requests import Phase, Request
 from schemas.assets import ISO_4217, parse_minor
+from schemas.contract import WalletId
 
 Funding = Literal["opening-balance", "sum-of-outgoing"]
 Row = TypeVar("Row")
@@ -25,7 +27,7 @@ Row = TypeVar("Row")
 _FIRST_DAY: Final = date(2026, 1, 1)
 #: A century of them is time enough.
 _LAST_DAY: Final = 36_525
-_WALLET_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_wallet_id: Final = TypeAdapter(WalletId).validate_python
 #: Shape of the sample: 118,250 transfers of 20,000 accounts within 149 days, 200 fan-in patterns among them.
 _TRANSFERS_PER_ACCOUNT: Final = 6
 _TRANSFERS_PER_PATTERN: Final = 590
@@ -132,11 +134,13 @@ def phases(data: Dataset, funding: Funding, prefix: str = "amlsim", asset: str =
         OperationError: with this prefix they have no ids of wallets.
     """
     for account in data.accounts:
-        if not _WALLET_ID.fullmatch(wallet_id(prefix, account.number)):
+        try:
+            _wallet_id(wallet_id(prefix, account.number))
+        except ValidationError as error:
             raise OperationError(
                 f"{wallet_id(prefix, account.number)!r} is no id of a wallet: a prefix has letters, digits, _ and -, "
                 "and the whole id at most 64 of them"
-            )
+            ) from error
     funds = funding_minor(data, funding)
     funded = sum(1 for minor in funds.values() if minor)
     return [

@@ -87,9 +87,8 @@ def count_on_parent(
         parent = msgspec.structs.replace(parent, counter=counter)
         if event.operation == "reverse" and event.rail_facts is not None:
             # The rail may say so itself yet: it is booked once.
-            on_rail = parent.on_rail or OnRail()
-            references = (*on_rail.references, f"reverse:{event.rail_facts.rail_reference}")
-            parent = msgspec.structs.replace(parent, on_rail=OnRail(on_rail.batch_id, references))
+            on_rail = (parent.on_rail or OnRail()).after(event.operation, event.rail_facts)
+            parent = msgspec.structs.replace(parent, on_rail=on_rail)
     if children:
         parent = msgspec.structs.replace(parent, open_children=parent.open_children + children)
     state.keep(key, before, parent, now_ms)

@@ -179,12 +179,7 @@ def _said_by_rail(event: LedgerEvent, before: Transaction) -> dict[str, object]:
     facts = event.rail_facts
     if facts is None:
         return {}
-    on_rail = before.on_rail or OnRail()
-    batch_id = facts.batch_id or on_rail.batch_id
-    references = on_rail.references
-    if facts.rail_reference is not None:
-        references = (*references, f"{event.command}:{facts.rail_reference}")
-    said: dict[str, object] = {"on_rail": OnRail(batch_id, references)}
+    said: dict[str, object] = {"on_rail": (before.on_rail or OnRail()).after(event.command or "", facts)}
     if facts.settled_minor is not None:
         said["counter"] = Counter(facts.settled_minor)
     if facts.returned_minor is not None:

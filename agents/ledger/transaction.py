@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.events import Entry, Exchange, Source
+from schemas.events import Entry, Exchange, RailFacts, Source
 from schemas.lifecycle import UNDER_WAY, Verb
 
 
@@ -22,6 +22,13 @@ class OnRail(msgspec.Struct, frozen=True, array_like=True, gc=False):
     batch_id: str | None = None
     #: What it has done, as `<command>:<its reference>`: each of them is booked once.
     references: tuple[str, ...] = ()
+
+    def after(self, command: str, facts: RailFacts) -> OnRail:
+        """The same, once the event of a command has said more of the rail."""
+        references = self.references
+        if facts.rail_reference is not None:
+            references = (*references, f"{command}:{facts.rail_reference}")
+        return OnRail(facts.batch_id or self.batch_id, references)
 
 
 class Counter(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -17,14 +17,20 @@ from streams import closed_connections
 from streams.closed_connections import tell_apart_closed_connections
 
 
-@pytest.fixture(autouse=True)
-def _told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def not_told_apart_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a new process, and without a broker."""
+
     async def no_lookup(_connection: object) -> None:
         """Whoever listens is no broker."""
 
     # Restored at the end, whatever it is set to meanwhile.
     monkeypatch.setattr(AIOKafkaConnection, "send", closed_connections._send)
     monkeypatch.setattr(AIOKafkaConnection, "_do_version_lookup", no_lookup)
+
+
+@pytest.fixture(autouse=True)
+def _as_in_a_new_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    not_told_apart_yet(monkeypatch)
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """`return`: the rail has taken a settled transaction back. Forced: the money is gone, whatever the wallet has.
 
 Of a credit: available -> rail; of a debit or a capture: rail -> available. Posts nothing where operators have reversed
-it under the rail's reference. What is more than is left of the
-transaction, which was refunded or charged back meanwhile, or than the account can hold, is kept in suspense.
+it under the rail's reference. What is more than is left of the transaction, which was refunded or charged back
+meanwhile, or than the account can hold, is kept in suspense.
 """
 
 from __future__ import annotations
