@@ -13,7 +13,8 @@ BENCH := var/bench-venv
 JOBS ?= $(shell nproc)
 # Tests of one file share what is costly to make: a process takes whole files, in the order of tests/conftest.py.
 BY_FILE := --dist loadfile --no-loadscope-reorder --numprocesses $(JOBS)
-UNIT := -m "not kafka and not slow" --ignore=tests/simulation --ignore=tests/crash $(BY_FILE)
+PURE := --ignore=tests/simulation --ignore=tests/crash
+UNIT := -m "not kafka and not slow" --hypothesis-profile=unit $(PURE) $(BY_FILE)
 LOCKS := requirements/uv.txt requirements/build.txt requirements/dev.txt
 # The stamp's name carries the folder: a copied or moved environment is made anew, its scripts point elsewhere.
 STAMP := .venv/.set-up-$(shell pwd | cksum | cut -d' ' -f1)
@@ -62,8 +63,8 @@ check: $(STAMP) ## style, format, types, and which room may import which
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-coverage: $(STAMP) ## branch coverage of the pure modules by `make unit`; fails below 95 %
-	$(BIN)/python -m pytest $(UNIT) --cov
+coverage: $(STAMP) ## branch coverage of the pure modules by all tests that need no broker; fails below 95 %
+	$(BIN)/python -m pytest -m "not kafka" $(PURE) $(BY_FILE) --cov
 
 examples: $(STAMP) ## play the stories and write schemas/examples from them
 	$(BIN)/python -m ops.story

@@ -18,6 +18,8 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 # How long an example takes says more of what else the machine does than of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Of `make unit`: a fifth of the examples, so that it says within a minute what it has to say.
+settings.register_profile("unit", settings.get_profile("any machine"), max_examples=20)
 settings.load_profile("any machine")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from jsonschema import Draft202012Validator
 
 from ops.contracts.gate import read_base, verdicts
@@ -9,6 +10,8 @@ from ops.contracts.generate import GENERATED, RELEASED, out_of_date
 from ops.contracts.sources import SOURCES
 from schemas.catalogue import TOPICS
 from tests.contracts.codecs import SCHEMAS
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_generated_files_are_up_to_date() -> None:

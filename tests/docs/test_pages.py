@@ -120,6 +120,7 @@ def _documented_messages() -> list[str]:
     return re.findall(r"^### `(.+)`$", text, re.MULTILINE) + re.findall(r"^\| `(.+?)` \|", text, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_messages_explained_are_those_of_the_product() -> None:
     code = _texts_of_code()
     gone = [

@@ -15,6 +15,7 @@ from schemas.partitioning import partition_of
 from schemas.topics import LEDGER_EVENTS
 from tests.fraud.expected import expected_alerts, what_is_told
 from tests.fraud.role import Json, RoleWorld, counted, payment, rule
+from tests.ledger.profiles import share
 
 LATENESS_MS = 20_000
 RULES = [
@@ -73,7 +74,7 @@ def logs_of(world: RoleWorld) -> dict[int, list[tuple[int, bytes]]]:
     }
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(share(60)))
 def test_the_alerts_are_those_of_the_engine(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Records of several partitions in any order, batches of any size, restarts from the log, hardly any memory."""
     rng = random.Random(seed)

@@ -99,6 +99,7 @@ def test_a_rule_whose_record_would_be_too_large_is_refused_before_it_is_one() ->
         RuleBook().publish(read_rule(short))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["active", "draft"])
 def test_ten_thousand_rules_do_no_harm(state: str) -> None:
     """What is taken is bounded, the rest is refused one by one, and a fact costs no more than is allowed."""
@@ -131,6 +132,7 @@ def test_ten_thousand_rules_do_no_harm(state: str) -> None:
     assert time.process_time() - began < 1
 
 
+@pytest.mark.slow
 def test_ten_thousand_combinations_in_a_row_do_no_harm() -> None:
     rules = [
         rule(f"r{number}", state="draft", combination={"rules": [f"r{number + 1}"], "within_s": 1, "threshold": 1})

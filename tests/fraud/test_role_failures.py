@@ -167,6 +167,7 @@ def test_old_histories_are_forgotten() -> None:
     world.all[0].restart()
 
 
+@pytest.mark.slow
 def test_ten_thousand_rules_harm_nothing() -> None:
     """They are refused with the reason once all together cost too much, and facts are judged by those before."""
     world = RoleWorld(partitions=1)

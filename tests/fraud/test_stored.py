@@ -86,6 +86,7 @@ def test_a_history_that_is_not_there_has_nothing() -> None:
     assert not list(state.heads.changed_keys)
 
 
+@pytest.mark.slow
 def test_what_is_too_old_goes_as_a_history_grows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some at a time, with what rules said of it."""
     monkeypatch.setattr(stored, "FORGOTTEN_AT_ONCE", 2)

@@ -19,10 +19,10 @@ from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import Json, fraud, set_state
 from tests.ledger.mutate import OPENINGS, Mutant, generate, mutate
 from tests.ledger.mutations import of_bytes, of_structure
-from tests.ledger.profiles import THOROUGH, seeded
+from tests.ledger.profiles import THOROUGH, seeded, share
 from tests.ledger.world import Position, World
 
-MUTANTS = 500_000 if THOROUGH else 20_000
+MUTANTS = 500_000 if THOROUGH else share(20_000)
 PARTITIONS = 4
 
 

@@ -150,6 +150,7 @@ def test_generated_sets_have_the_samples_shape_and_depend_on_the_seed_alone() ->
     assert all(payment.payer != payment.payee for payment in data.payments)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SAMPLE is None, reason="without AMLSim's sample its own figures are not checked")
 def test_the_sample_is_read_whole_and_to_the_cent() -> None:
     assert SAMPLE is not None

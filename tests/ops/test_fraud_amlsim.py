@@ -15,6 +15,8 @@ from ops.cli import main
 from ops.fraud.amlsim import ANY, MAPPING, RULES, Finding, Share, labels, measure, write_table
 from ops.fraud.rules_file import fields_of, read_rules
 
+pytestmark = pytest.mark.slow
+
 SAMPLE = sample_folder()
 #: Two patterns: 1 pays 3 on day 9, 2 pays 3 on day 80. 4 is honest.
 ACCOUNTS = [

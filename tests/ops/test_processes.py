@@ -24,6 +24,8 @@ from ops.submit import submit
 from streams.settings import Settings
 from tests.broker import Kafka
 
+pytestmark = pytest.mark.slow
+
 UP = [sys.executable, "-P", "-m", "ops", "up", "--port", "0"]
 
 

@@ -184,6 +184,7 @@ def test_a_file_above_the_limit_is_not_read() -> None:
     assert refused(b"x" * 2_001, max_bytes=2_000).reason == "too_large"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["MT940", "BAI2", "CSV", "JSON", "camt.053"])
 def test_one_line_of_many_megabytes_takes_bounded_time_and_memory(name: str) -> None:
     beginning, reading = SOUND[name]
@@ -215,6 +216,7 @@ def test_a_refusal_is_short_whatever_it_refuses() -> None:
     assert len(found.detail) <= 1_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "reading", "reason"),
     [
@@ -233,6 +235,7 @@ def test_more_than_fits_into_memory(data: bytes, reading: dict[str, Any], reason
     assert time.perf_counter() - started < 30
 
 
+@pytest.mark.slow
 def test_details_without_end_take_linear_time() -> None:
     started = time.perf_counter()
     data = mt940(":61:261127C10,NTRFX", *[":86:xxxxxxxxxxxxxxxxxxxx"] * 200_000, closing="62F:C261127EUR110,")

@@ -183,6 +183,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_the_state_at_one_seal(tmp_path: Path) -> None:
     seed = random.randrange(1 << 30)
     print("seed", seed)

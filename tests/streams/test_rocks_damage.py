@@ -89,6 +89,7 @@ def test_an_open_store_that_cannot_say_whether_it_is_torn(
     store.close()
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_error_with_advice(tmp_path: Path) -> None:
     """A limit on file sizes stands in for the full disk: the flush of a memtable fails."""
     code = f"""

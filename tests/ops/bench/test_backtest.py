@@ -11,6 +11,8 @@ from click.testing import CliRunner
 from ops.bench.backtest import Like, main, measure, table_rows, typical_rules
 from schemas.fraud_rules import Rule
 
+pytestmark = pytest.mark.slow
+
 
 def test_ten_rules_over_four_kinds_of_keys() -> None:
     rules = [Rule.model_validate_json(json.dumps(rule)) for rule in typical_rules()]

@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from ops.bench.holds import main, measure_holds
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_tick_ends_its_holds_and_looks_at_no_other(tmp_path: Path) -> None:
     counts: list[int] = []

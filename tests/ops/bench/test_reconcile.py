@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from agents.reconciliation.matching.subsets import Class, steps
 from ops.bench import reconcile
 from ops.bench.reconcile import _payments, main, sums_s
 from schemas.matching_rules import Bounds
+
+pytestmark = pytest.mark.slow
 
 
 def test_its_sides_are_the_same_each_time_and_nearly_agree() -> None:

@@ -212,6 +212,7 @@ def test_the_cache_is_where_the_user_says_or_where_it_can_be_written(tmp_path: P
         assert cache_dir(odd_home) == Path(sys.prefix) / "cache" / "walletstream"
 
 
+@pytest.mark.slow
 class TestJgo:
     """The real jgo against a Maven repository served on loopback."""
 

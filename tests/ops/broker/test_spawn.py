@@ -14,6 +14,8 @@ import pytest
 
 from ops.broker.spawn import spawn_leashed
 
+pytestmark = pytest.mark.slow
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 SLEEP = ["/bin/sleep", "60"]
 

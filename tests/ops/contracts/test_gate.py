@@ -13,6 +13,8 @@ from ops.contracts.gate import BaseNotFound, main, read_base, verdicts
 from ops.contracts.generate import GENERATED, RELEASED
 from tests.contracts.codecs import SCHEMAS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:

@@ -9,6 +9,8 @@ from click.testing import CliRunner
 from ops.contracts import generate as module
 from ops.contracts.generate import generate, main, out_of_date
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_writes_every_file_once(tmp_path: Path) -> None:
     assert generate(tmp_path) == sorted(path.name for path in tmp_path.iterdir())

@@ -14,6 +14,8 @@ from schemas.catalogue import topic_named
 from schemas.topics import Topic
 from tests.contracts.codecs import SCHEMAS
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[dict[str, Any]], object]
 Case = tuple[str, Change]
 

@@ -96,6 +96,7 @@ def test_a_crash_falls_back_to_the_structure(monkeypatch: pytest.MonkeyPatch) ->
     assert within(STRING, INTEGER).way == "structure"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", SCHEMAS)
 def test_every_contract_of_ours_is_within_itself(topic: str) -> None:
     plain = normalise(SCHEMAS[topic])

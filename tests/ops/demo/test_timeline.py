@@ -44,6 +44,7 @@ def test_the_first_mark_of_a_kind_counts() -> None:
     assert timeline.at("restart") is None
 
 
+@pytest.mark.slow
 def test_the_picture_is_a_png_with_every_labelled_mark(tmp_path: Path) -> None:
     timeline = _timeline()
     timeline.mark(0.1, "phase", "transfers", "transfers")

@@ -26,6 +26,8 @@ from ops.fraud.library.shipped import library, shipped
 from schemas.facts import FactValue
 from schemas.fraud_rules import Rule
 
+pytestmark = pytest.mark.slow
+
 SIZE = Size(people=100, days=36, attacks=3)
 SEEDS = (1, 2, 3)
 #: Signs that are weak alone: what honest people do looks like them now and then. Share of rows, at most.
@@ -155,7 +157,6 @@ def test_too_few_days_are_refused() -> None:
         attacked("refund-abuse", 1, Size(days=30))
 
 
-@pytest.mark.slow
 def test_files_are_what_a_backtest_takes(tmp_path: Path) -> None:
     arguments = ["--out", str(tmp_path / "a"), "--people", "100", "--days", "36", "--attacks", "2", "--seed", "9"]
     shown = CliRunner().invoke(main, ["fraud", "attacks", *arguments])

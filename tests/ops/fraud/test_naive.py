@@ -170,6 +170,7 @@ CASES: dict[str, tuple[dict[str, Any], int, int, Callable[[Row, list[Row]], bool
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_a_time", [1, 17, 100_000])
 @pytest.mark.parametrize("seed", range(4))
 def test_each_rule_fires_where_a_naive_reading_of_it_does(

@@ -85,6 +85,7 @@ REPORT = Report(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(reports)
 def test_no_text_breaks_the_page(report: Report) -> None:
@@ -200,6 +201,7 @@ def test_a_page_of_very_many_lines_says_where_the_rest_is() -> None:
     assert len({name: rows for name, _, rows in tables(many)}["in-file-not-with-us"]) == MOST_LINES + 5
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(reports)
 def test_tables_and_json_have_the_same_figures(report: Report) -> None:

@@ -44,6 +44,7 @@ def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
         read_file(tmp_path / "missing", READING)
 
 
+@pytest.mark.slow
 def test_a_sparse_file_of_a_gibibyte_is_hashed_and_not_read(tmp_path: Path) -> None:
     path = tmp_path / "huge"
     with path.open("wb") as file:

@@ -232,8 +232,9 @@ class World:
             await courier.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zombies", [False, True])
-@pytest.mark.parametrize("first", [0, *(pytest.param(first, marks=pytest.mark.slow) for first in (20, 40))])
+@pytest.mark.parametrize("first", [0, 20, 40])
 def test_every_batch_is_paid_once_and_told(first: int, zombies: bool) -> None:
     for seed in range(first, first + 20):
         world = World(seed, zombies=zombies)

@@ -284,6 +284,7 @@ def test_the_breaker_spares_a_rail_that_is_down_and_lets_one_call_try() -> None:
     assert on.watching.breaker == ["open", "half_open", "closed"]
 
 
+@pytest.mark.slow
 def test_a_rail_that_stays_down_is_called_ever_less_often() -> None:
     async def scene(on: Stage) -> None:
         on.rail.on["collect"] = [RailUnavailable("down")] * 10_000

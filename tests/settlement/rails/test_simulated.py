@@ -268,6 +268,7 @@ def _submit_all(folder: str, numbers: list[int]) -> None:
     asyncio.run(go())
 
 
+@pytest.mark.slow
 def test_processes_that_submit_the_same_batches_at_once_pay_each_once(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     numbers = list(range(20))
