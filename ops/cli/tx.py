@@ -95,10 +95,10 @@ def _print_head(transaction_id: str, found: list[Logged], amounts: Amounts) -> N
         f"{first.operation}{amount}, wallet {first.wallet_id}/{first.sub_wallet}{to}: {states[-1] if states else '-'}"
     )
     if first.cause is not None:
-        cause = first.cause.origin or first.cause
+        cause, request_id = first.cause.origin or first.cause, first.cause.request_id
         click.echo(
-            f"asked by {cause.topic}/{cause.partition} offset {cause.offset}, key {first.cause.idempotency_key!r}, "
-            f"request {first.cause.request_id!r}"
+            f"asked by {cause.topic}/{cause.partition} offset {cause.offset}, key {first.cause.idempotency_key!r}"
+            + ("" if request_id is None else f", request {request_id!r}")
         )
     parent, children = family(transaction_id, found)
     if parent is not None:

@@ -121,6 +121,8 @@ def test_both_sides_of_a_transfer(written: Written) -> None:
     text = written.run("tx", "show", transaction_id).output
     assert f"transfer of 0.60 EUR, wallet {HERE[0]}/main to {THERE[0]}/main: settled" in text
     assert "transfer.received (credit leg)  partition 1" in text
+    # Nobody named the request.
+    assert re.search(r"^asked by transaction-requests/0 offset \d+, key '[^']+'$", text, re.MULTILINE)
     assert text.count("system/transit") == 2
 
 
