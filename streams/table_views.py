@@ -181,43 +181,58 @@ class OrderedView(TableView[V]):
 class GroupedView:
     """A grouped table as the decisions of a batch see it.
 
-    Rows are put by the thousand and walked only where a group is asked for: what the batch has put is kept by group.
+    Rows are put by the thousand, most of them alone in their group, and walked only where a group is asked for. So they
+    are kept as they are stored, and of each group no more than what its keys are.
     """
 
-    __slots__ = ("_changes", "_reads", "_undo", "table")
+    __slots__ = ("_keys", "_reads", "_rows", "_undo", "table")
 
     def __init__(self, table: Table[bytes], reads: Reads):
         self.table = table
         self._reads = reads
         #: As in `TableView`.
         self._undo: Undo | None = None
-        #: Group -> key -> value, None where it is removed.
-        self._changes: dict[str, dict[str, Any]] = {}
+        #: Group, space, key -> value that the batch has put, None where it is removed.
+        self._rows: dict[str, Any] = {}
+        #: Group -> the key of its row, or the keys where there are several; some may be undone.
+        self._keys: dict[str, str | list[str]] = {}
 
     def put(self, group: str, key: str, value: bytes | None) -> None:
         """Set the value of a row; None removes it."""
-        rows = self._changes.get(group)
-        if rows is None:
-            rows = self._changes[group] = {}
+        rows, name = self._rows, f"{group} {key}"
+        if name not in rows:
+            held = self._keys.get(group)
+            if held is None:
+                self._keys[group] = key
+            elif held.__class__ is str:
+                self._keys[group] = [held, key]
+            else:
+                held.append(key)  # type: ignore[union-attr]
         if self._undo is not None:
-            self._undo.append((rows, key, rows.get(key, ABSENT)))
-        rows[key] = value
+            self._undo.append((rows, name, rows.get(name, ABSENT)))
+        rows[name] = value
 
     def get(self, group: str, key: str) -> bytes | None:
         """The value of a row, or None."""
-        rows = self._changes.get(group)
-        found = ABSENT if rows is None else rows.get(key, ABSENT)
+        name = f"{group} {key}"
+        found = self._rows.get(name, ABSENT)
         if found is ABSENT:
-            return self._reads.get(self.table.name, f"{group} {key}")
+            return self._reads.get(self.table.name, name)
         value: bytes | None = found
         return value
+
+    def _changed_in(self, group: str) -> dict[str, bytes | None]:
+        """What the batch has put into a group, by key."""
+        held, rows = self._keys.get(group, ()), self._rows
+        keys = (held,) if isinstance(held, str) else held
+        return {key: rows[name] for key in keys if (name := f"{group} {key}") in rows}
 
     def scan(self, group: str, start: str = "", end: str = "") -> Iterator[tuple[str, bytes]]:
         """Keys and values of a group in order, this batch's changes included, from `start` on and before `end`.
 
         Nothing may be put meanwhile.
         """
-        changed = self._changes.get(group) or {}
+        changed = self._changed_in(group)
         own = sorted(key for key in changed if key >= start and (not end or key < end))
         prefix, at = f"{group} ", 0
         for name, stored in self._reads.scan(self.table.name, prefix + start):
@@ -235,13 +250,14 @@ class GroupedView:
                 yield key, value
 
     def encoded_changes(self) -> dict[str, bytes | None]:
-        """What the batch has changed so far, as it is stored."""
-        return {f"{group} {key}": value for group, rows in self._changes.items() for key, value in rows.items()}
+        """What the batch has changed so far, as it is stored; not to be changed."""
+        return self._rows
 
     def forget(self) -> None:
         """Undo all that the batch has changed."""
-        self._changes.clear()
+        self._rows.clear()
+        self._keys.clear()
 
     def settle(self) -> None:
         """The changes are in the store now: start afresh."""
-        self._changes.clear()
+        self.forget()

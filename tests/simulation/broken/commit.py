@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from streams.batch import Batch
+from streams.bucketed_view import BucketedView
 from streams.errors import StoreError
 from streams.machine import Message
 from streams.overlay import Overlay
@@ -122,8 +123,8 @@ def _(patch: Patch) -> None:
                 if isinstance(view, TableView):
                     for key, value in cast(TableView[Any], old).changes.items():
                         view.put(key, value)
-                else:
-                    view._changes.update(cast(Any, old)._changes)
+                elif isinstance(view, BucketedView):
+                    view._changes.update(cast(BucketedView[Any], old)._changes)
         self.__dict__["kept"] = restored.state
         return restored
 
