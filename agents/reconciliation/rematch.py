@@ -6,15 +6,13 @@ people have decided, and matches older than the book keeps them, stay as they ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from agents.reconciliation.aside import forget, is_awaited, recall, set_aside, tell_lines
 from agents.reconciliation.cases import (
     Case,
-    Unmatched,
     aged,
-    cases_of,
     changed,
     closed,
     noted,
@@ -22,15 +20,15 @@ from agents.reconciliation.cases import (
     tell,
     with_case,
 )
-from agents.reconciliation.matches import hash_of, is_frozen, matcher_line, reopened, seniority, undo, withdrawn
-from agents.reconciliation.matching.match import match
+from agents.reconciliation.finding import Finding, Found
+from agents.reconciliation.matches import hash_of, is_frozen, reopened, seniority, undo, withdrawn
 from agents.reconciliation.state import HeldLine
 from agents.reconciliation.summing import summary_of
-from agents.reconciliation.turn import Turn, date_of, day_of, ms_of_day
+from agents.reconciliation.turn import Turn, ms_of_day
 from schemas.reconciliation_books import Book
 from schemas.reconciliation_events import BOOK_MATCHED, LINES_ARCHIVED, MATCH_MADE
 from schemas.reconciliation_exceptions import ReconciliationException
-from schemas.reconciliation_lines import BookLine, Relation, sides_of
+from schemas.reconciliation_lines import Relation, sides_of
 from schemas.reconciliation_results import MatchRecord, encode_result
 from schemas.topics import RECONCILIATION_RESULTS
 
@@ -39,13 +37,6 @@ _ONE_SIDED: Final[tuple[Relation, ...]] = ("pending", "suspense")
 
 class _Full(Exception):
     """There is more to tell than one record may lead to."""
-
-
-class Found(NamedTuple):
-    """What a relation comes to: matches by id, and cases."""
-
-    matches: Mapping[str, MatchRecord]
-    cases: Sequence[Case]
 
 
 def rematch(turn: Turn, name: str) -> None:
@@ -60,12 +51,9 @@ class Rematching:
     def __init__(self, turn: Turn, name: str):
         self._turn, self._name = turn, name
         self._book: Book = turn.followed.book(name)
-        self._lines: dict[tuple[str, str], HeldLine] = {
-            (held.line.side, held.line.line_id): held for held in turn.state.lines_of(name)
-        }
+        self._lines = self._lines_now()
+        self._finding = Finding(turn, name, self._book, self._lines)
         self._left = turn.limits.changes_at_once
-        days = [day_of(held.line.date) for held in self._lines.values()]
-        self._holidays = turn.followed.holidays_of(name, min(days), turn.today) if days else frozenset()
 
     def run(self) -> None:
         """Match all relations, forget what was matched long ago, and tell where the book stands."""
@@ -107,7 +95,7 @@ class Rematching:
         exceptions = [each for each in before.exceptions_of(self._name) if each.relation == relation]
         free = [each for each in exceptions if not is_frozen(each)]
         if relation != "statement":
-            found = self._find(relation, {each.exception_id for each in free}) if is_used else Found({}, ())
+            found = self._finding.find(relation, {each.exception_id for each in free}) if is_used else Found({}, ())
             self._tell_matches(relation, found)
             self._tell_cases(relation, found, free)
         for each in exceptions:
@@ -115,97 +103,14 @@ class Rematching:
             if now is not None:
                 self._age(now)
 
-    # ---- finding ------------------------------------------------------------------------------
-
-    def _find(self, relation: Relation, free: set[str]) -> Found:
-        left, right = sides_of(relation)
-        if left == right:
-            return Found({}, self._overdue(relation, free))
-        lines = {side: self._open_lines(relation, side, free) for side in (left, right)}
-        matching = match(
-            self._book.rules_of(relation),
-            [matcher_line(line) for line in lines[left].values()],
-            [matcher_line(line) for line in lines[right].values()],
-            self._turn.today,
-            holidays=self._holidays,
-        )
-        matches = {}
-        for each in matching.matches:
-            ids = (*each.left_ids, "", *each.right_ids)
-            match_id = hash_of(self._name, relation, each.pass_name, *ids)
-            of = lines[left][each.left_ids[0]]
-            matches[match_id] = MatchRecord(
-                match_id=match_id,
-                book=self._name,
-                relation=relation,
-                pass_name=each.pass_name,
-                left_ids=each.left_ids,
-                right_ids=each.right_ids,
-                asset=of.asset,
-                amount_minor=sum(lines[left][line_id].amount_minor for line_id in each.left_ids),
-                difference_minor=each.difference_minor,
-                fee_minor=each.fee_minor,
-                confidence=each.confidence,
-                rules_version=self._book.version,
-                date=date_of(self._turn.today),
-                recorded_at=self._turn.context.recorded_at,
-            )
-        side_of = {"left": left, "right": right}
-        unmatched = [
-            Unmatched(lines[side_of[each.side]][each.line_id], each.reason, each.candidates)
-            for each in matching.exceptions
-        ]
-        return Found(matches, cases_of(relation, unmatched))
-
-    def _overdue(self, relation: Relation, free: set[str]) -> list[Case]:
-        """Of a relation with one side, what has been there for too long."""
-        cases = []
-        for line in self._open_lines(relation, relation, free).values():
-            if relation == "pending":
-                until = self._turn.followed.business_day_after(
-                    self._name, day_of(line.date), self._book.pending_lag_business_days
-                )
-                if self._turn.today > until:
-                    cases.append(Case((line,), "missing_right"))
-            else:
-                cases.append(Case((line,), line.reason or "reference"))
-        return cases
-
-    def _open_lines(self, relation: str, side: str, free: set[str]) -> dict[str, BookLine]:
-        """Lines of a side that the matcher may have."""
-        return {
-            held.line.line_id: held.line
-            for held in self._lines.values()
-            if held.line.side == side and self._is_open(held.fates.get(relation), free)
-        }
-
-    def _is_open(self, fate: str | None, free: set[str]) -> bool:
-        if fate is None:
-            return True
-        if fate[0] == "E":
-            return fate[1:] in free
-        return not self._is_kept(fate[1:])
-
-    def _is_kept(self, match_id: str) -> bool:
-        """Whether a match stays as it is: people have made it, or it is old."""
-        held = self._turn.state.matches.get(f"{self._name} {match_id}")
-        if held is None or held.exception_id is not None:
-            return True
-        until = self._turn.followed.business_day_after(
-            self._name, day_of(held.date), self._book.matched_kept_business_days
-        )
-        return self._turn.today > until
-
-    # ---- telling ------------------------------------------------------------------------------
-
     def _tell_matches(self, relation: Relation, found: Found) -> None:
         left, right = sides_of(relation)
         if left == right:
             return
         held: dict[str, None] = {}
-        for line in self._lines.values():
+        for line in self._lines:
             fate = line.fates.get(relation)
-            if fate is not None and fate[0] == "M" and not self._is_kept(fate[1:]):
+            if fate is not None and fate[0] == "M" and not self._finding.is_kept(fate[1:]):
                 held[fate[1:]] = None
         gone = [match_id for match_id in sorted(held) if match_id not in found.matches]
         for match_id in gone:
@@ -310,22 +215,13 @@ class Rematching:
         for held in self._lines_now():
             relations = [each for each in used if held.line.side in sides_of(each)]
             fates = [held.fates.get(each) for each in relations]
-            if fates and all(fate is not None and fate[0] == "M" and self._is_old(fate[1:]) for fate in fates):
+            if fates and all(fate is not None and fate[0] == "M" and self._finding.is_old(fate[1:]) for fate in fates):
                 (awaited if is_awaited(held.line, waiting) else names).append(f"{held.line.side} {held.line.line_id}")
         set_aside(self._turn, self._name, awaited)
         tell_lines(self._turn, LINES_ARCHIVED, self._name, names)
 
     def _lines_now(self) -> list[HeldLine]:
         return list(self._turn.state.lines_of(self._name))
-
-    def _is_old(self, match_id: str) -> bool:
-        held = self._turn.state.matches.get(f"{self._name} {match_id}")
-        if held is None:
-            return True
-        until = self._turn.followed.business_day_after(
-            self._name, day_of(held.date), self._book.matched_kept_business_days
-        )
-        return self._turn.today > until
 
     def _spend(self) -> None:
         if self._left <= 0:
