@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agents.fraud.published import RuleBook
-from ops.bench.fraud_rules import probe
-from ops.bench.fraud_stream import fraud_stream, unhindered
+from ops.bench.fraud_rules import probe, unhindered
+from ops.bench.fraud_stream import fraud_stream
 from ops.bench.run import open_stage
 
 

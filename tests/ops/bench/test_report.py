@@ -11,7 +11,8 @@ from rich.console import Console
 
 from ops.bench.bars import Bar
 from ops.bench.fraud_engine import EngineCost
-from ops.bench.fraud_stream import FraudLatency, FraudStream, FraudThroughput
+from ops.bench.fraud_latency import FraudLatency
+from ops.bench.fraud_stream import FraudStream, FraudThroughput
 from ops.bench.holds import Holds
 from ops.bench.latency import Hot, Latency
 from ops.bench.reconcile import ReconcileCost
