@@ -6,7 +6,7 @@ from typing import Final
 
 from ops.verify import originals
 from ops.verify.agreements import Agreements
-from ops.verify.batches import Items, items_of
+from ops.verify.batches import items_of
 from ops.verify.books import Books
 from ops.verify.dues import Dues, wrongs_of_executing
 from ops.verify.exchanges import wrongs_of_moving, wrongs_within
@@ -15,6 +15,7 @@ from ops.verify.journals import Case
 from ops.verify.kept import Kept
 from ops.verify.known import ACTS_ON_ANOTHER, Known, opened
 from ops.verify.moves import FollowUp, check_move, is_end_of_transfer, move, remaining_after, why_not_due
+from ops.verify.next_move import BY_TIME, Next
 from ops.verify.postings import NOTES, PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
 from ops.verify.screening import Screened, held_minor, wrongs_of_silence, wrongs_of_waiting
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
@@ -30,8 +31,6 @@ from schemas.lifecycle import SETTLED_AT_ONCE, State
 
 _SETTLED: Final = State.SETTLED.value
 _SETTLES: Final = frozenset({"settle", "return"})
-#: What the ledger does of its own when the time has come.
-_OWN: Final = frozenset({"expire", "execute"})
 
 
 class Transactions:
@@ -51,12 +50,7 @@ class Transactions:
         self.open, self._past = self._kept.open, self._kept.past
         self._dues = Dues(here, books, self._kept.unfinished, retained_ms)
         self.expiries = self._dues.expiries
-        #: What the next event must be.
-        self._due: FollowUp | Items | Screened | None = None
-        #: The event that is read is an item of a batch.
-        self._is_item = False
-        #: The event that is read is a payment that has its verdict.
-        self._is_screened = False
+        self._next = Next(here)
         #: There may be rewards that are spent by whatever takes money.
         self._has_rewards = False
         self._is_whole = True
@@ -68,9 +62,8 @@ class Transactions:
 
     def event(self, event: LedgerEvent, is_own: bool) -> None:
         """The next event; `is_own` where the ledger does something of its own."""
-        due = self._due
-        if due is not None or is_own:
-            self._follow(event, due, is_own)
+        if self._next.due is not None or is_own:
+            self._next.follow(event, is_own)
         if is_own or self._has_rewards:
             self._read_slowly(event)
             return
@@ -95,7 +88,7 @@ class Transactions:
         spent = self._dues.before(event)
         self._judge(event)
         self._dues.after(event, spent)
-        self._is_item = False
+        self._next.is_item = False
 
     def _judge(self, event: LedgerEvent) -> None:
         key = (event.type, event.operation, event.leg, event.command, event.path, event.from_state, event.to_state)
@@ -111,7 +104,7 @@ class Transactions:
             self._here.report(Check.ILLEGAL_PATH, why_illegal)
         if event.transaction_id is None:
             self._here.report(Check.BROKEN_TRANSITION, f"{event.type} names no transaction")
-        elif kind is Kind.SETTLES and event.fee is None and event.exchange is None and not self._is_item:
+        elif kind is Kind.SETTLES and event.fee is None and event.exchange is None and not self._next.is_item:
             self._plain(event, verdict.rule)
         elif kind in (Kind.OPENS, Kind.SETTLES):
             self._begin(event, verdict)
@@ -122,9 +115,7 @@ class Transactions:
 
     def seal(self) -> None:
         """The batch ends: nothing may be due any more."""
-        if self._due is not None:
-            self._here.report(Check.MOVE_MISSING, self._due.sentence)
-            self._due = None
+        self._next.seal()
         self.expiries.seal()
 
     # ---- what opens a transaction -----------------------------------------------------------------
@@ -174,7 +165,7 @@ class Transactions:
             if known.due_at:
                 self._kept.keep_reward(known)
         if event.operation == "batch":
-            self._due = items_of(event, Case(event, None, None).asked)
+            self._next.due = items_of(event, Case(event, None, None).asked)
         self._kept.keep(event, known)
 
     def _begins_again(self, transaction_id: str) -> None:
@@ -191,7 +182,7 @@ class Transactions:
             if event.recorded_at >= hold.due_at:
                 self._here.report(Check.EXPIRY_WRONG, f"captured at {event.recorded_at}, due at {hold.due_at}")
             if asked.final is True or not hold.remaining_minor:
-                self._due = FollowUp(original, "capture", "settled")
+                self._next.due = FollowUp(original, "capture", "settled")
             return
         self._past.keep(original, event.recorded_at)
         if event.operation == "reverse" and event.rail_facts is not None:
@@ -199,7 +190,7 @@ class Transactions:
         # What is reversed in another partition is reversed once that has taken the money.
         is_under_way = event.operation == "reverse" and event.to_state != "settled"
         if event.operation != "refund" and not is_under_way:
-            self._expect_state(original, event.operation or "")
+            self._next.expect_state_of(original, event.operation or "")
 
     def _take_back(self, event: LedgerEvent, original_id: str) -> None:
         """Another partition gives back what was paid here: the original counts it, as far as it is remembered."""
@@ -211,12 +202,7 @@ class Transactions:
         self._dues.taken_back(event, original)
         self._past.keep(original, event.recorded_at)
         if event.operation == "reverse":
-            self._expect_state(original, "reverse")
-
-    def _expect_state(self, original: Known, verb: str) -> None:
-        state = originals.due_state(original)
-        if state != original.state:
-            self._due = FollowUp(original, verb, state)
+            self._next.expect_state_of(original, "reverse")
 
     def _end_transfer(self, event: LedgerEvent) -> bool:
         """The payee's partition has taken the money, as nearly always; False where there is more to look at."""
@@ -243,7 +229,7 @@ class Transactions:
             return
         case = Case(event, known, known.original)
         self._report_all(check_move(case))
-        if event.command in _OWN and known.hold is None:
+        if event.command in BY_TIME and known.hold is None:
             if known.screening is not None:
                 self._end_silence(event, known, verdict)
             else:
@@ -274,9 +260,9 @@ class Transactions:
                 self._dues.settled_later(event, known, original)
             self._past.keep(original, event.recorded_at)
             if known.operation == "dispute":
-                self._expect_state(original, "resolve_dispute")
+                self._next.expect_state_of(original, "resolve_dispute")
             elif known.operation == "reverse" and verb == "accept":
-                self._expect_state(original, "reverse")
+                self._next.expect_state_of(original, "reverse")
         self._kept.keep(event, known)
 
     def _screen(self, event: LedgerEvent, known: Known, *, is_allowed: bool) -> None:
@@ -284,7 +270,7 @@ class Transactions:
         self._check_remaining(event, 0)
         self._dues.screened(event, known)
         known.screening, known.journal, known.due_at = None, (), ""
-        self._due = Screened(known, is_allowed)
+        self._next.due = Screened(known, is_allowed)
 
     def _end_silence(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
         """Nobody has judged a payment in time: it fails, or is left to a person."""
@@ -303,7 +289,7 @@ class Transactions:
 
     def _do_due(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
         """What was asked for ahead of its time is opened, or fails; what is left of a reward is taken back."""
-        if not self._is_screened:
+        if not self._next.is_screened:
             self.expiries.done(event)
             self.expiries.ended(known)
         if event.command == "expire":
@@ -339,18 +325,6 @@ class Transactions:
 
     # ---- what all have in common ------------------------------------------------------------------
 
-    def _follow(self, event: LedgerEvent, due: FollowUp | Items | Screened | None, is_own: bool) -> None:
-        is_due = due is not None and is_own and due.is_by(event)
-        self._due = due.then if due is not None and is_due else None
-        self._is_item = is_due and isinstance(due, Items)
-        self._is_screened = is_due and isinstance(due, Screened)
-        if due is not None and not is_due:
-            self._here.report(Check.MOVE_MISSING, due.sentence)
-        if is_own and not is_due and event.command not in _OWN:
-            self._here.report(
-                Check.MOVE_UNFOUNDED, f"{event.command} moves {event.transaction_id}, but nothing before calls for it"
-            )
-
     def _check_posting(
         self, rule: Rule | None, event: LedgerEvent, known: Known | None, original: Known | None
     ) -> None:
@@ -372,7 +346,7 @@ class Transactions:
         if event.remaining_minor != remaining_minor:
             sentence = f"remaining_minor is {event.remaining_minor}, it must be {remaining_minor}"
             self._here.report(Check.REMAINING_WRONG, sentence)
-        is_alone = event.operation not in ACTS_ON_ANOTHER and not self._is_item
+        is_alone = event.operation not in ACTS_ON_ANOTHER and not self._next.is_item
         if event.from_state is None and event.type not in NOTES and event.parent_transaction_id and is_alone:
             self._here.report(Check.ORIGINAL_WRONG, f"{event.operation} acts on no other transaction")
 
