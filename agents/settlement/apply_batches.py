@@ -162,7 +162,14 @@ def _attempt_due(state: SettlementState, event: SettlementEvent) -> None:
     batch_id, attempt = batch_id_of(event), event.attempt
     assert attempt is not None
     batch = state.batch(batch_id)
-    state.batches.put(batch_id, _changed(batch, attempt=attempt, is_in_attempt=True, attempt_due_ms=0))
+    batch = _changed(
+        batch,
+        attempt=attempt,
+        is_in_attempt=True,
+        attempt_due_ms=0,
+        may_have_been_sent=batch.may_have_been_sent or event.may_have_been_sent,
+    )
+    state.batches.put(batch_id, batch)
     seen = state.rails_seen.get(batch.rail)
     if seen is not None and seen.open_until_ms:
         state.rails_seen.put(batch.rail, _changed(seen, probe=batch_id))

@@ -47,6 +47,21 @@ def test_a_batch_that_the_rail_may_have_cannot() -> None:
     assert set(world.transactions().values()) == {"processed"}
 
 
+def test_a_batch_that_was_tried_again_under_an_attempt_that_nobody_has_answered_cannot() -> None:
+    world, (batch,) = ready(10)
+    world.order(kind="retry", batch_id=batch.batch_id)
+    world.run()
+    (again,) = world.to_send()
+    # The first attempt may have reached the rail, and its report is no longer waited for; the second one has not.
+    world.fail_attempt(batch, may_have_been_sent=True)
+    world.fail_attempt(again)
+    world.run()
+    world.order(kind="abandon", batch_id=batch.batch_id)
+    world.run()
+    assert "may have" in (world.events("command.refused")[0].message or "")
+    assert set(world.transactions().values()) == {"processed"}
+
+
 def test_funds_are_counted_once_and_taken_back_as_far_as_they_are_free() -> None:
     world, _ = ready(100)
     for _ in range(2):
