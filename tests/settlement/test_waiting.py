@@ -111,6 +111,26 @@ def test_beyond_the_limit_of_the_day_it_goes_on_the_next() -> None:
     assert world.position().day == "2026-11-24"
 
 
+def test_what_leaves_a_batch_gives_back_of_the_limit_of_the_day_on_which_it_was_counted() -> None:
+    world = world_with(80, payout_limits={"EUR": {"day_minor": 100}}, prefunded=False, batches={"max_age_s": 2 * DAY_S})
+    (yesterdays,) = world.transactions()
+    world.later(DAY_S)
+    world.open_wallet("w2", 300)
+    world.payout("w2", 100)
+    world.run()
+    todays = next(one for one in world.transactions() if one != yesterdays)
+    world.cancel("w1", yesterdays)
+    world.run()
+    assert world.position().day_minor == 100
+    world.payout("w2", 1)
+    world.run()
+    assert batched(world) == [80, 100]
+    world.cancel("w2", todays)
+    world.run()
+    assert batched(world) == [80, 100, 1]
+    assert world.position().day_minor == 1
+
+
 def test_without_an_adapter_all_waits_and_goes_once_there_is_one() -> None:
     bare = {"name": "sepa", "settlement": "deferred"}
     world = World(bare)
