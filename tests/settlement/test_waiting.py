@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agents.settlement.turn import Limits
 from tests.settlement.world import SEPA, World
 
 DAY_S = 86_400
@@ -60,6 +61,40 @@ def test_what_comes_in_lets_what_waits_go() -> None:
     world.run()
     assert batched(world) == [100, 100]
     assert world.position().free_minor == 0
+
+
+def test_what_a_late_payout_had_set_aside_lets_what_waits_go() -> None:
+    world = World({**SEPA, "batches": {"max_transactions": 1, "max_age_s": 60}}, limits=Limits(answers_wait_ms=5_000))
+    world.open_wallet("w1", 130)
+    world.fund(100)
+    world.run()
+    world.payout("w1", 60)
+    world.payout("w1", 40)
+    world.payout("w1", 30)
+    for partition in world.ledger:
+        partition.run(100)
+    # From here on the ledger does not answer.
+    world.run(roles="settlement")
+    assert batched(world) == [60, 40]
+    world.now_ms += 5_000
+    world.run(roles="settlement")
+    assert batched(world) == [60, 40, 30]
+    assert world.alerts() == {}
+
+
+def test_what_an_empty_batch_was_to_cost_lets_what_waits_go() -> None:
+    world = world_with(50, fees={"EUR": {"batch_minor": 10}})
+    (first,) = world.transactions()
+    world.open_wallet("w2", 100)
+    world.fund(110)
+    world.payout("w2", 100)
+    world.run()
+    assert batched(world) == [50]
+    world.cancel("w1", first)
+    world.run()
+    assert batched(world) == [50], "the open batch is still to be paid for"
+    world.later(61)
+    assert batched(world) == [50, 100]
 
 
 def test_a_rail_that_is_not_prefunded_pays_first() -> None:
