@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from agents.settlement.attempts import attempt_due
 from agents.settlement.batching import close_due, give_up_waiting
-from agents.settlement.merchants import look_at_merchant
+from agents.settlement.merchants import look_at_all_merchants, look_at_merchant
 from agents.settlement.queueing import advance, advance_all, look_at_queue
 from agents.settlement.state import due_key, read_due_key
 from agents.settlement.turn import Turn
@@ -24,6 +24,7 @@ def take_tick(turn: Turn, due_at_ms: int) -> None:
     for key in due:
         _look(turn, key)
     if due_at_ms == NEWS_MS:
+        look_at_all_merchants(turn)
         advance_all(turn)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.settlement.turn import Limits
-from tests.settlement.world import SEPA, World
+from tests.settlement.world import SEPA, Json, World
 
 DAY_S = 86_400
 
@@ -271,6 +271,34 @@ def test_more_turnover_lets_what_is_kept_back_go_in_order() -> None:
     world.run()
     assert batched(world) == [950]
     assert len(world.alerts()) == 1
+
+
+@pytest.mark.parametrize("reserve", [None, {"basis_points": 500, "days": 2}])
+def test_a_reserve_that_is_lowered_or_ends_lets_what_is_kept_back_go_at_once(reserve: Any) -> None:
+    world = shop()
+    world.payout("shop", 950)
+    world.run()
+    assert batched(world) == []
+    world.change_rail({**SEPA, **RESERVE, "merchant_reserve": reserve})
+    world.run()
+    assert batched(world) == [950]
+    assert world.alerts() == {}
+
+
+def test_what_a_rail_without_a_reserve_kept_back_goes_though_the_merchant_owes() -> None:
+    world = shop()
+    world.request("shop", operation="credit", amount_minor=10, asset="EUR")
+    world.run()
+    sold = next(one for one in world.ledger_events("transaction.settled") if one.amount_minor == 10)
+    world.payout("shop", 1_010)
+    world.run()
+    back: Json = {"transaction_id": sold.transaction_id, "amount_minor": 10, "rail_reference": "r", "code": "MD06"}
+    world.request("shop", "settlement-updates", operation="return", **back)
+    world.run()
+    assert (world.balance_minor("shop/main/available"), batched(world)) == (-10, [])
+    world.change_rail({**SEPA, "prefunded": False})
+    world.run()
+    assert batched(world) == [1_010]
 
 
 def test_an_operator_lets_go_what_is_kept_back_once() -> None:
