@@ -105,6 +105,42 @@ def test_a_netted_instruction_is_shared_in_order_of_arrival() -> None:
     assert world.position().funded_minor == 10_000 - 2
 
 
+def test_what_an_answer_says_of_an_instruction_several_times_is_taken_in_order() -> None:
+    world, batch = sent(60, 40)
+    back = [returned(batch, rail_reference=f"B{minor}", settled_minor=minor) for minor in (10, 15)]
+    record = told(world, batch, "partially_settled", settled(batch, 0), back[0], settled(batch, 1), back[1])
+    assert (record.state, record.settled_minor, record.returned_minor) == ("settled", 100, 25)
+    assert (record.is_final, record.contradictions) == (True, 0)
+    assert [update["amount_minor"] for update in world.updates("return")] == [10, 15]
+    assert [world.balance_minor(f"w{number}/main/available") for number in range(2)] == [25, 0]
+    assert (world.position().funded_minor, world.position().committed_minor) == (10_000 - 75, 0)
+    # All of it again, in another file.
+    again = told(world, batch, "partially_settled", settled(batch, 0), *back, settled(batch, 1))
+    assert (again.returned_minor, again.contradictions, len(world.updates("settle", "return"))) == (25, 0, 4)
+
+
+def test_what_is_said_of_the_batch_counts_behind_all_that_is_said_of_its_instructions() -> None:
+    world, batch = sent(60, 40, 30)
+    parts = [settled(batch, 0), rejected(batch, 1), returned(batch, 0, settled_minor=20)]
+    record = told(world, batch, "settled", *parts)
+    assert (record.state, record.settled_minor, record.failed_minor) == ("partially_settled", 90, 40)
+    assert (record.returned_minor, record.contradictions) == (20, 0)
+    assert [world.balance_minor(f"w{number}/main/available") for number in range(3)] == [20, 40, 0]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_of_a_part_that_came_back_before_it_was_settled_only_that_part_goes_back(late: bool) -> None:
+    world, batch = sent(60)
+    record = told(world, batch, "partially_settled", returned(batch, settled_minor=25))
+    assert (record.state, record.settled_minor, record.returned_minor) == ("settled", 60, 25)
+    assert world.balance_minor("w0/main/available") == 25
+    assert world.position().funded_minor == 10_000 - 35
+    if late:
+        record = told(world, batch, "partially_settled", settled(batch, rail_reference=""))
+        assert (record.settled_minor, record.contradictions) == (60, 0)
+    assert world.balance_minor("system/rail:sepa") == 35
+
+
 def test_allocation_adds_up() -> None:
     assert allocate([60, 40, 30], 70) == [60, 10, 0]
     assert allocate([60, 40], 1_000) == [60, 40]
