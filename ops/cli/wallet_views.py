@@ -201,6 +201,6 @@ def _print_pending(found: Pending) -> None:
         click.echo(f"            due {rfc3339(found.due_at_ms)}")
     if found.rail is not None:
         handed = "not handed to it yet" if found.batch_id is None else f"in batch {found.batch_id}"
-        click.echo(f"            rail {found.rail}, {handed}")
+        print_line(f"            rail {found.rail}, {handed}")
     if found.counterparty_wallet_id is not None:
         click.echo(f"            other wallet {found.counterparty_wallet_id}")

@@ -16,14 +16,14 @@ from sqlalchemy import create_engine, text
 
 from ops.cli import main
 from schemas.clock import rfc3339
-from schemas.events import WalletFacts
+from schemas.events import RailFacts, WalletFacts
 from schemas.topics import LEDGER_EVENTS, full_name
 from tests.broker import Kafka
 from tests.ops.cli.test_looking import Written
 from tests.ops.verify.honest import START_MS
 from tests.ops.verify.on_kafka import write
 from tests.ops.verify.story import HERE, PARTITIONS, THERE
-from tests.views.logs import applied, life, log_of, logs_of, random_world, rows_of, store_at, story
+from tests.views.logs import LogBuilder, applied, life, log_of, logs_of, random_world, rows_of, store_at, story
 from tests.views.test_queries import owned
 
 # ---- without a broker ---------------------------------------------------------------------------------
@@ -190,6 +190,22 @@ def test_times_that_are_none_and_a_period_backwards(tmp_path: Path) -> None:
     backwards = at(tmp_path, "wallet", "statement", "w", "--from", "2026-02-01", "--to", "2026-01-01")
     assert backwards.exit_code == 2
     assert "--from is later than --to" in backwards.stderr
+
+
+def test_what_others_have_written_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    wipes = "\x1b]0;t\x07"
+    log = LogBuilder()
+    log.event("wallet.opened", wallet_id="w", wallet=WalletFacts("o", "customer", ("EUR",), "active"))
+    handed: dict[str, Any] = {"to_state": "processed", "rail": "sepa", "rail_facts": RailFacts(f"b{wipes}")}
+    log.event(
+        "transaction.submitted", wallet_id="w", transaction_id="t", operation="debit", sub_wallet="main", **handed
+    )
+    applied(tmp_path, log.log)
+    for arguments in (["wallet", "pending", "w"], ["owner", "show", "o", "--in", f"EUR{wipes}"]):
+        shown = at(tmp_path, *arguments)
+        assert shown.exit_code == 0
+        assert "\\x1b]0;t\\x07" in shown.stdout
+        assert "\x1b" not in shown.output
 
 
 # ---- on Kafka -----------------------------------------------------------------------------------------
