@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 
+from agents.views.queries.reflected import Reflected
 from ops.cli import main
+from ops.cli.asking import refuse_where_behind
+from ops.freshness import Freshness
 from schemas.clock import rfc3339
 from schemas.events import RailFacts, WalletFacts
 from schemas.topics import LEDGER_EVENTS, full_name
@@ -187,6 +192,11 @@ def test_times_that_are_none_and_a_period_backwards(tmp_path: Path) -> None:
         result = at(tmp_path, "wallet", "balance-at", "w", wrong)
         assert result.exit_code == 2
         assert "write 2026-01-31 or 2026-01-31T12:00:00Z" in result.stderr
+    for beyond in ("1969-12-31", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"):
+        for arguments in (("balance-at", "w", beyond), ("statement", "w", "--to", beyond)):
+            result = at(tmp_path, "wallet", *arguments)
+            assert result.exit_code == 2
+            assert "is not between 1970 and 9999" in result.stderr
     backwards = at(tmp_path, "wallet", "statement", "w", "--from", "2026-02-01", "--to", "2026-01-01")
     assert backwards.exit_code == 2
     assert "--from is later than --to" in backwards.stderr
@@ -206,6 +216,16 @@ def test_what_others_have_written_does_not_steer_the_terminal(tmp_path: Path) ->
         assert shown.exit_code == 0
         assert "\\x1b]0;t\\x07" in shown.stdout
         assert "\x1b" not in shown.output
+
+
+def test_a_moment_to_come_is_not_reached_by_the_clock_of_who_asks() -> None:
+    """The broker's clock may be ahead of it: what is recorded until then is not all there."""
+    now_ms = time.time_ns() // 1_000_000
+    behind = Freshness(Reflected(0, 10, 9, now_ms + 60_000, now_ms), 12)
+    with pytest.raises(click.ClickException, match="2 records behind"):
+        refuse_where_behind(behind, now_ms + 120_000)
+    refuse_where_behind(behind, now_ms + 60_000)
+    refuse_where_behind(behind._replace(end=10), now_ms + 120_000)
 
 
 # ---- on Kafka -----------------------------------------------------------------------------------------
