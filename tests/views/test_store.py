@@ -5,17 +5,18 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import URL, event, select, update
+from sqlalchemy import URL, event, make_url, select, update
 
 from agents.views.chunk import Chunk, LogGap, Position
-from agents.views.database import NoViews, Unavailable, WrongSchema, connect
+from agents.views.database import BUSY_S, NoViews, Unavailable, WrongSchema, connect, snapshot
 from agents.views.store import ViewStore, open_store
 from agents.views.tables import BALANCES, ENTRIES, SCHEMA, SCHEMA_VERSION
 from streams.settings import Settings
@@ -285,3 +286,14 @@ def test_tables_that_another_worker_makes_at_the_same_time_are_waited_for(tmp_pa
         other.close()
         first.close()
         second.close()
+
+
+def test_a_file_that_may_not_be_written_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "views.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE x (y INTEGER)")
+    engine = connect(make_url(f"sqlite:///file:{path}?mode=ro&uri=true"))
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="readonly"), snapshot(engine):
+        pass
+    assert time.monotonic() - began < BUSY_S / 2
