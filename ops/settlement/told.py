@@ -50,7 +50,7 @@ class Told:
         Raises:
             OperationError: there is none, or several begin so.
         """
-        found = [batch for batch_id, batch in self.batches.items() if batch_id.startswith(given)]
+        found = [batch for batch_id, batch in self.batches.items() if given and batch_id.startswith(given)]
         if len(found) == 1:
             return found[0]
         why = "no batch" if not found else f"{len(found)} batches"
