@@ -174,10 +174,11 @@ def _settled(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
 
 def _returned(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     result, code = row.result, said.code or "returned"
+    reference = said.rail_reference or f"{result.end_to_end_id} returned"
     if result.state in _OPEN:
         # It was settled and came back before we heard of either: for the wallet it has never gone.
-        return _rejected(row, _changed(said, state="rejected", code=code))
-    reference = said.rail_reference or f"{result.end_to_end_id} returned"
+        taken = _rejected(row, _changed(said, state="rejected", code=code))
+        return taken and taken._replace(reference=reference)
     if reference in row.other_references:
         return None
     left_minor = result.settled_minor - result.returned_minor

@@ -141,6 +141,17 @@ def test_of_a_part_that_came_back_before_it_was_settled_only_that_part_goes_back
     assert world.balance_minor("system/rail:sepa") == 35
 
 
+def test_a_return_of_what_was_not_known_to_be_settled_is_taken_once_for_each_reference() -> None:
+    world, batch = sent(60)
+    back = returned(batch, rail_reference="B", settled_minor=60)
+    for answer_id in ("first", "other"):
+        record = told(world, batch, "partially_settled", back, answer_id=answer_id)
+        assert (record.state, record.contradictions) == ("failed", 0)
+        assert (len(world.updates()), world.position().funded_minor) == (2, 10_000)
+    assert states(world) == ["failed"]
+    assert told(world, batch, "partially_settled", returned(batch, rail_reference="C", settled_minor=60)).contradictions
+
+
 def test_allocation_adds_up() -> None:
     assert allocate([60, 40, 30], 70) == [60, 10, 0]
     assert allocate([60, 40], 1_000) == [60, 40]
