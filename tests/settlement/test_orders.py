@@ -117,6 +117,14 @@ def test_a_record_that_nobody_can_read_is_dead_lettered_and_the_others_go_on() -
     assert world.position().funded_minor == 10
 
 
+def test_a_scheduled_payout_is_for_whom_it_names_and_not_for_a_merchant_that_it_refers_to() -> None:
+    world, _ = ready(10)
+    world.payout("w1", 10, instrument_ref="iban", references={"merchant": "m"}, execute_at="2026-11-23T05:00:00Z")
+    world.later(3_600)
+    (batch,) = world.to_send()[1:]
+    assert batch.instructions[0].beneficiary == "iban"
+
+
 def test_a_scheduled_payout_knows_whom_it_is_for() -> None:
     world = World()
     world.open_wallet("w1", 100)
@@ -189,7 +197,7 @@ def test_a_screened_payout_goes_once_it_is_allowed_and_knows_whom_it_is_for() ->
     world.fund(200)
     world.run()
     for wallet in ("w1", "w2"):
-        world.payout(wallet, 10, instrument_ref="iban")
+        world.payout(wallet, 10, instrument_ref="iban", references={"merchant": "m"})
     world.run()
     assert not world.events("payout.batched")
     waiting = {event.wallet_id: event.transaction_id for event in world.ledger_events("transaction.initiated")}
