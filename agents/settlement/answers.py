@@ -68,10 +68,16 @@ def _batch_id_of(turn: Turn, answer: RailAnswer) -> str:
 
 
 def _take_unknown(turn: Turn, answer: RailAnswer, batch_id: str, batch: BatchRow) -> None:
-    """Nobody may conclude anything of it, but that the rail may have the batch."""
+    """Nobody may conclude anything of it, but that the rail may have the batch; people are told why, once."""
+    why = text(answer.message, "")
     if batch.state == "ready" and batch.is_in_attempt:
         message = f"the rail does not know yet: {answer.message or answer.code}"
         fail_attempt(turn, batch_id, batch, message, may_have_been_sent=True)
+    elif batch.state in ("submitted", "acknowledged") and why not in ("", batch.message):
+        event = turn.event(ev.ANSWER_TAKEN, rail=batch.rail, asset=batch.asset, batch_id=batch_id)
+        event.answer_id, event.state, event.message = answer.answer_id, batch.state, why
+        rail_is_back(turn, batch, batch_id)
+        turn.write(event)
     else:
         _repeated(turn, answer, batch_id, batch)
 

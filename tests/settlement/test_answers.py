@@ -152,6 +152,17 @@ def test_a_return_of_what_was_not_known_to_be_settled_is_taken_once_for_each_ref
     assert told(world, batch, "partially_settled", returned(batch, rail_reference="C", settled_minor=60)).contradictions
 
 
+def test_why_a_rail_does_not_know_stands_on_the_batch_that_it_has() -> None:
+    world, batch = sent(60, 40)
+    told(world, batch, "accepted")
+    for answer_id in ("first", "other"):
+        record = told(world, batch, "unknown", message="booked as one sum of 99", answer_id=answer_id)
+        assert (record.state, record.message, record.is_final) == ("acknowledged", "booked as one sum of 99", False)
+    assert len(world.events("answer.repeated")) == 1
+    assert world.updates("settle", "fail") == []
+    assert told(world, batch, "settled").message is None
+
+
 def test_allocation_adds_up() -> None:
     assert allocate([60, 40, 30], 70) == [60, 10, 0]
     assert allocate([60, 40], 1_000) == [60, 40]
