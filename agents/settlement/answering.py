@@ -189,9 +189,11 @@ def _returned(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     why = ""
     if result.state == "rejected" or minor > left_minor:
         why = f"{minor} of {result.end_to_end_id} came back, of which {max(0, left_minor)} were left"
+    fee_minor = max(0, said.fee_minor)
     if result.state == "rejected":
-        return Taken(result, told, -minor, 0, why, reference)
+        return Taken(result, told, -minor, fee_minor, why, reference)
     returned_minor = result.returned_minor + minor
     state = "returned" if returned_minor >= result.settled_minor else result.state
-    back = _changed(result, state=state, returned_minor=returned_minor, code=code)
-    return Taken(back, told, -minor, 0, why, reference)
+    paid_minor = result.fee_minor + fee_minor
+    back = _changed(result, state=state, returned_minor=returned_minor, code=code, fee_minor=paid_minor)
+    return Taken(back, told, -minor, fee_minor, why, reference)

@@ -163,6 +163,18 @@ def test_why_a_rail_does_not_know_stands_on_the_batch_that_it_has() -> None:
     assert told(world, batch, "settled").message is None
 
 
+@pytest.mark.parametrize("parts", [(settled,), (rejected,), ()])
+def test_what_a_return_costs_is_gone_from_the_position(parts: tuple[Any, ...]) -> None:
+    world, batch = sent(60)
+    for make in parts:
+        told(world, batch, "partially_settled", make(batch))
+    funded_minor = world.position().funded_minor
+    record = told(world, batch, "partially_settled", returned(batch, settled_minor=60, fee_minor=2))
+    came_back_minor = 60 if parts else 0  # else it had not gone
+    assert world.position().funded_minor == funded_minor + came_back_minor - 2
+    assert record.fee_minor == (0 if rejected in parts else 2), "of a contradiction nothing is known for sure"
+
+
 def test_allocation_adds_up() -> None:
     assert allocate([60, 40, 30], 70) == [60, 10, 0]
     assert allocate([60, 40], 1_000) == [60, 40]
