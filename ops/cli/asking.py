@@ -76,7 +76,9 @@ class Views:
         found = wallet_of(self.connection, wallet_id)
         if found is not None:
             return found, self.freshness(found.partition)
-        fresh = self.freshness(partition_of(wallet_id, self._settings.partitions))
+        # Where a broker answers it says how many there are.
+        partitions = len(self._ends or ()) or self._settings.partitions
+        fresh = self.freshness(partition_of(wallet_id, partitions))
         why = f"; {fresh.behind()}" if fresh.lag else "; ids are case-sensitive"
         raise click.ClickException(f"no wallet {wallet_id!r} in the views{why}")
 

@@ -16,13 +16,15 @@ from aiokafka.structs import TopicPartition
 from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 
+from agents.views.database import snapshot
 from agents.views.queries.reflected import Reflected
 from ops.cli import main
-from ops.cli.asking import refuse_where_behind
+from ops.cli.asking import Views, refuse_where_behind
 from ops.freshness import Freshness
 from schemas.clock import rfc3339
 from schemas.events import RailFacts, WalletFacts
 from schemas.topics import LEDGER_EVENTS, full_name
+from streams.settings import Settings
 from tests.broker import Kafka
 from tests.ops.cli.test_looking import Written
 from tests.ops.verify.honest import START_MS
@@ -216,6 +218,18 @@ def test_what_others_have_written_does_not_steer_the_terminal(tmp_path: Path) ->
         assert shown.exit_code == 0
         assert "\\x1b]0;t\\x07" in shown.stdout
         assert "\x1b" not in shown.output
+
+
+def test_a_wallet_that_is_not_there_yet_is_looked_for_where_the_log_has_it(tmp_path: Path) -> None:
+    """However many partitions the settings of who asks say that there are."""
+    store = applied(tmp_path, *logs_of(story()))
+    for partitions in (1, 2, 8):
+        with snapshot(store.engine) as connection:
+            views = Views(Settings(data_dir=tmp_path, partitions=partitions), connection, {0: 10, 1: 1_000})
+            with pytest.raises(click.ClickException, match="views of partition 1 are"):
+                views.wallet(THERE[-1])
+            with pytest.raises(click.ClickException, match="ids are case-sensitive"):
+                views.wallet(HERE[-1])
 
 
 def test_a_moment_to_come_is_not_reached_by_the_clock_of_who_asks() -> None:
