@@ -81,7 +81,8 @@ class InstructionAnswer(msgspec.Struct, frozen=True, omit_defaults=True, gc=Fals
 class RailAnswer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What a rail says of a batch, and of those instructions that it names.
 
-    What is said of a named instruction counts for it. For those that are not named the state of the batch counts:
+    What is said of a named instruction counts for it, in order where it is named several times. For those that are not
+    named the state of the batch counts:
     `rejected` and `failed` mean that they are refused, `settled` that they are settled in full, each other state
     nothing. `unknown`: whether the batch was sent is not known yet, and nobody may conclude anything.
     """

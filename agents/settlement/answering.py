@@ -6,6 +6,8 @@ contradicts is told to the ledger all the same, which books it against suspense 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 import msgspec
@@ -42,6 +44,39 @@ class Taken(NamedTuple):
     #: What contradicts what was said before, in words; and the reference that is known from now on.
     contradiction: str = ""
     reference: str = ""
+
+
+def in_turns(answer: RailAnswer, row_of: Callable[[str], InstructionRow | None]) -> list[RailAnswer]:
+    """The answer as several in order, none of which names an instruction twice; what it says of the batch is the last.
+
+    Args:
+        answer: what a rail has said.
+        row_of: the batch's instruction of an end-to-end id, as it is before the answer.
+    """
+    if answer.state in ("rejected", "failed"):
+        # It is all refused, whatever is said of one.
+        return [answer]
+    said = [*_said_of_each(answer, row_of)]
+    left = Counter(part.end_to_end_id for part in said)
+    turns: list[list[InstructionAnswer]] = [[] for _ in range(max(left.values(), default=1))]
+    for part in said:
+        left[part.end_to_end_id] -= 1
+        turns[-1 - left[part.end_to_end_id]].append(part)
+    before = (_changed(answer, state="partially_settled", instructions=tuple(parts)) for parts in turns[:-1])
+    return [*before, _changed(answer, instructions=tuple(turns[-1]))]
+
+
+def _said_of_each(answer: RailAnswer, row_of: Callable[[str], InstructionRow | None]) -> Iterator[InstructionAnswer]:
+    """What is said of instructions; that a part of one has come back says of an open one that it was settled before."""
+    ended = set()
+    for part in answer.instructions:
+        if part.state == "returned" and (part.settled_minor or 0) > 0 and part.end_to_end_id not in ended:
+            row = row_of(part.end_to_end_id)
+            if row is not None and row.result.state in _OPEN and part.settled_minor != row.result.amount_minor:
+                yield InstructionAnswer(part.end_to_end_id, "settled")
+        if part.state != "accepted":
+            ended.add(part.end_to_end_id)
+        yield part
 
 
 def parts_of(answer: RailAnswer, rows: list[InstructionRow]) -> list[InstructionAnswer]:
@@ -139,10 +174,11 @@ def _settled(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
 
 def _returned(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     result, code = row.result, said.code or "returned"
+    reference = said.rail_reference or f"{result.end_to_end_id} returned"
     if result.state in _OPEN:
         # It was settled and came back before we heard of either: for the wallet it has never gone.
-        return _rejected(row, _changed(said, state="rejected", code=code))
-    reference = said.rail_reference or f"{result.end_to_end_id} returned"
+        taken = _rejected(row, _changed(said, state="rejected", code=code))
+        return taken and taken._replace(reference=reference)
     if reference in row.other_references:
         return None
     left_minor = result.settled_minor - result.returned_minor
@@ -153,9 +189,11 @@ def _returned(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     why = ""
     if result.state == "rejected" or minor > left_minor:
         why = f"{minor} of {result.end_to_end_id} came back, of which {max(0, left_minor)} were left"
+    fee_minor = max(0, said.fee_minor)
     if result.state == "rejected":
-        return Taken(result, told, -minor, 0, why, reference)
+        return Taken(result, told, -minor, fee_minor, why, reference)
     returned_minor = result.returned_minor + minor
     state = "returned" if returned_minor >= result.settled_minor else result.state
-    back = _changed(result, state=state, returned_minor=returned_minor, code=code)
-    return Taken(back, told, -minor, 0, why, reference)
+    paid_minor = result.fee_minor + fee_minor
+    back = _changed(result, state=state, returned_minor=returned_minor, code=code, fee_minor=paid_minor)
+    return Taken(back, told, -minor, fee_minor, why, reference)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from agents.settlement.allocating import allocate, allocate_return
-from agents.settlement.answering import Taken, Told, parts_of, take_part
+from agents.settlement.answering import Taken, Told, in_turns, parts_of, take_part
 from agents.settlement.apply_answers import failed_minor, is_open
 from agents.settlement.attempts import fail_attempt, rail_is_back
 from agents.settlement.queueing import advance
@@ -53,7 +53,8 @@ def take_answer(turn: Turn, answer: RailAnswer) -> None:
     if answer.state == "unknown":
         _take_unknown(turn, answer, batch_id, batch)
     else:
-        _take(turn, answer, batch_id, batch)
+        for one in in_turns(answer, lambda end_to_end_id: _row_of(turn, batch_id, end_to_end_id)):
+            _take(turn, one, batch_id, turn.state.batch(batch_id))
 
 
 def _batch_id_of(turn: Turn, answer: RailAnswer) -> str:
@@ -67,10 +68,16 @@ def _batch_id_of(turn: Turn, answer: RailAnswer) -> str:
 
 
 def _take_unknown(turn: Turn, answer: RailAnswer, batch_id: str, batch: BatchRow) -> None:
-    """Nobody may conclude anything of it, but that the rail may have the batch."""
+    """Nobody may conclude anything of it, but that the rail may have the batch; people are told why, once."""
+    why = text(answer.message, "")
     if batch.state == "ready" and batch.is_in_attempt:
         message = f"the rail does not know yet: {answer.message or answer.code}"
         fail_attempt(turn, batch_id, batch, message, may_have_been_sent=True)
+    elif batch.state in ("submitted", "acknowledged") and why not in ("", batch.message):
+        event = turn.event(ev.ANSWER_TAKEN, rail=batch.rail, asset=batch.asset, batch_id=batch_id)
+        event.answer_id, event.state, event.message = answer.answer_id, batch.state, why
+        rail_is_back(turn, batch, batch_id)
+        turn.write(event)
     else:
         _repeated(turn, answer, batch_id, batch)
 
@@ -165,6 +172,10 @@ def _final_state(settled_minor: int, failed_minor_: int) -> BatchState:
     if not failed_minor_:
         return "settled"
     return "partially_settled" if settled_minor else "failed"
+
+
+def _row_of(turn: Turn, batch_id: str, end_to_end_id: str) -> InstructionRow | None:
+    return turn.state.instructions.get(end_to_end_id) if end_to_end_id.startswith(batch_id) else None
 
 
 def _rows_of(turn: Turn, answer: RailAnswer, batch_id: str) -> list[InstructionRow]:

@@ -63,8 +63,8 @@ def _batched(state: SettlementState, event: SettlementEvent) -> None:
     before = state.payouts.get(payout.transaction_id)
     if before is not None and before.place == "queued":
         leave_queue(state, before)
-    fee_minor = event.fee_minor or 0
-    row = PayoutRow(payout, "batched", number, batch_id, fee_minor, event.is_submitted, event.is_released)
+    fee_minor, day = event.fee_minor or 0, unix_ms(event.recorded_at) // DAY_MS
+    row = PayoutRow(payout, "batched", number, batch_id, fee_minor, event.is_submitted, event.is_released, day)
     state.payouts.put(payout.transaction_id, row)
     state.members.put(member_key(batch_id, number), payout.transaction_id)
     batch = state.batch(batch_id)
@@ -81,7 +81,7 @@ def _batched(state: SettlementState, event: SettlementEvent) -> None:
     )
     set_aside(state, batch_id, payout.amount_minor + fee_minor)
     if batch.direction == "out":
-        _count_of_day(state, batch, unix_ms(event.recorded_at) // DAY_MS, payout.amount_minor)
+        _count_of_day(state, batch, day, payout.amount_minor)
 
 
 def size_bytes(payout: Payout) -> int:
@@ -125,8 +125,8 @@ def _left(state: SettlementState, event: SettlementEvent) -> None:
         ),
     )
     set_aside(state, batch_id, -payout.amount_minor - row.fee_minor)
-    if batch.direction == "out":
-        _count_of_day(state, batch, unix_ms(event.recorded_at) // DAY_MS, -payout.amount_minor)
+    if batch.direction == "out" and row.day == unix_ms(event.recorded_at) // DAY_MS:
+        _count_of_day(state, batch, row.day, -payout.amount_minor)
 
 
 def _ready(state: SettlementState, event: SettlementEvent) -> None:
@@ -162,7 +162,14 @@ def _attempt_due(state: SettlementState, event: SettlementEvent) -> None:
     batch_id, attempt = batch_id_of(event), event.attempt
     assert attempt is not None
     batch = state.batch(batch_id)
-    state.batches.put(batch_id, _changed(batch, attempt=attempt, is_in_attempt=True, attempt_due_ms=0))
+    batch = _changed(
+        batch,
+        attempt=attempt,
+        is_in_attempt=True,
+        attempt_due_ms=0,
+        may_have_been_sent=batch.may_have_been_sent or event.may_have_been_sent,
+    )
+    state.batches.put(batch_id, batch)
     seen = state.rails_seen.get(batch.rail)
     if seen is not None and seen.open_until_ms:
         state.rails_seen.put(batch.rail, _changed(seen, probe=batch_id))

@@ -93,6 +93,8 @@ def _retry(turn: Turn, command: Retry) -> None:
         # Also where an attempt is under way that nobody has answered: its status is asked before anything is sent.
         event = _ordered(turn, ev.ATTEMPT_DUE, command)
         event.batch_id, event.asset, event.attempt = command.batch_id, batch.asset, batch.attempt + 1
+        # Nobody waits any longer for the report of that attempt, and it may have reached the rail.
+        event.may_have_been_sent = batch.is_in_attempt
         turn.write(event)
 
 

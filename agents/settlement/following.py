@@ -114,7 +114,7 @@ def _begins_to_wait(turn: Turn, seen: Seen) -> None:
         asset=seen.asset,
         direction=direction,
         amount_minor=seen.amount_minor,
-        beneficiary=_beneficiary(seen) or (scheduled and scheduled.beneficiary) or seen.wallet_id,
+        beneficiary=_beneficiary(seen, scheduled),
         remittance=None if seen.references is None else seen.references.order,
         ledger_time_ms=unix_ms(seen.recorded_at),
     )
@@ -138,9 +138,11 @@ def _is_scheduled(turn: Turn, seen: Seen) -> None:
     turn.write(event)
 
 
-def _beneficiary(seen: Seen) -> str | None:
+def _beneficiary(seen: Seen, scheduled: Followed | None) -> str:
+    """Whom the request names, as an earlier event says of a scheduled one; else the merchant, else the wallet."""
     instrument = None if seen.request is None else seen.request.instrument_ref
-    return instrument or (None if seen.references is None else seen.references.merchant)
+    merchant = None if seen.references is None else seen.references.merchant
+    return instrument or (scheduled and scheduled.beneficiary) or merchant or seen.wallet_id or ""
 
 
 def _tell(turn: Turn, seen: Seen, transaction_id: str | None, what: _What) -> None:

@@ -137,7 +137,8 @@ class SettlementMachine:
         """When something is due first; at once where terms have changed and something waits."""
         settlement = self._turn(state).state
         if self._is_news:
-            if any(queue.waiting for _, queue in settlement.queues.scan()):
+            kept = next(settlement.kept.scan(), None)
+            if kept is not None or any(queue.waiting for _, queue in settlement.queues.scan()):
                 return NEWS_MS
             self._is_news = False
         first = next(settlement.due.scan(), None)

@@ -47,8 +47,7 @@ def observe_merchant(
 def send_or_keep_back(turn: Turn, payout: Payout, sub_wallet: str) -> None:
     """Send a payout to its rail's partition; a merchant's only if enough of its money is left, and in order."""
     account = f"{payout.wallet_id}/{sub_wallet}"
-    rail = turn.rails.get(payout.rail)
-    reserve = None if rail is None or not is_settled_here(rail) else rail.merchant_reserve
+    reserve = _reserve_of(turn, payout)
     if reserve is None or payout.operation != "debit" or not turn.state.merchants.get(payout.wallet_id):
         turn.tell_rail(payout.rail, payout)
         return
@@ -71,10 +70,12 @@ def release_kept(turn: Turn, account: str, asset: str) -> None:
     name = f"{account} {asset}"
     while (row := turn.state.accounts.get(name)) is not None and row.kept_minor:
         _, payout = next(turn.state.kept.scan(f"{name} ", f"{name}!"))
-        rail = turn.rails.get(payout.rail)
-        reserve = None if rail is None else rail.merchant_reserve
-        required_minor = 0 if reserve is None else reserved_minor(row, reserve, turn.now_ms // DAY_MS)
-        if row.available_minor + row.kept_minor - payout.amount_minor < required_minor:
+        reserve = _reserve_of(turn, payout)
+        if reserve is None:
+            send_on(turn, payout, f"rail {payout.rail} keeps no reserve any more")
+            continue
+        left_minor = row.available_minor + row.kept_minor - payout.amount_minor
+        if left_minor < reserved_minor(row, reserve, turn.now_ms // DAY_MS):
             return
         send_on(turn, payout, "enough of the merchant's money is left")
 
@@ -97,8 +98,15 @@ def no_longer_kept(turn: Turn, followed: Followed, what: str) -> None:
     turn.alert(_alert(payout, "closed", f"the transaction is {what}"))
 
 
+def look_at_all_merchants(turn: Turn) -> None:
+    """Terms of rails have changed: perhaps less has to be kept back, or nothing."""
+    for name in dict.fromkeys(key.rpartition(" ")[0] for key, _ in turn.state.kept.scan()):
+        account, _, asset = name.rpartition(" ")
+        release_kept(turn, account, asset)
+
+
 def look_at_merchant(turn: Turn, name: str) -> None:
-    """A day is over, or a rail's terms have changed: perhaps less has to be kept back."""
+    """A day is over: perhaps less has to be kept back."""
     account, _, asset = name.rpartition(" ")
     release_kept(turn, account, asset)
     row = turn.state.accounts.get(name)
@@ -110,6 +118,12 @@ def _look_again(turn: Turn, account: str, asset: str) -> None:
     event = turn.event(ev.MERCHANT_WAITS, asset=asset, wallet_id=account.split("/")[0])
     event.account, event.due_ms = account, next_day_ms(turn.now_ms)
     turn.write(event)
+
+
+def _reserve_of(turn: Turn, payout: Payout) -> MerchantReserve | None:
+    """What the payout's rail keeps of merchants' money; None where it keeps nothing, or nobody settles it here."""
+    rail = turn.rails.get(payout.rail)
+    return None if rail is None or not is_settled_here(rail) else rail.merchant_reserve
 
 
 def reserved_minor(row: MerchantAccount, reserve: MerchantReserve, day: int) -> int:

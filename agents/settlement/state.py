@@ -57,6 +57,8 @@ class PayoutRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     is_submitted: bool = False
     #: An operator lets it go beyond the payout limit.
     is_released: bool = False
+    #: Of one in a batch: days since 1970 when it was put there, which the rail's limit of the day counts it on.
+    day: int = 0
 
 
 class QueueRow(msgspec.Struct, frozen=True, array_like=True, gc=False):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agents.settlement.attempts import attempt_due
 from agents.settlement.batching import close_due, give_up_waiting
-from agents.settlement.merchants import look_at_merchant
-from agents.settlement.queueing import advance_all, look_at_queue
+from agents.settlement.merchants import look_at_all_merchants, look_at_merchant
+from agents.settlement.queueing import advance, advance_all, look_at_queue
 from agents.settlement.state import due_key, read_due_key
 from agents.settlement.turn import Turn
 from schemas import settlement_events as ev
@@ -22,6 +24,7 @@ def take_tick(turn: Turn, due_at_ms: int) -> None:
     for key in due:
         _look(turn, key)
     if due_at_ms == NEWS_MS:
+        look_at_all_merchants(turn)
         advance_all(turn)
 
 
@@ -53,9 +56,9 @@ def _due(turn: Turn) -> list[str]:
 def _look(turn: Turn, key: str) -> None:
     _, kind, what = read_due_key(key)
     if kind == "close":
-        close_due(turn, what)
+        _look_at_batch(turn, what, close_due)
     elif kind == "answers":
-        give_up_waiting(turn, what)
+        _look_at_batch(turn, what, give_up_waiting)
     elif kind == "attempt":
         attempt_due(turn, what)
     elif kind == "queue":
@@ -64,3 +67,12 @@ def _look(turn: Turn, key: str) -> None:
         look_at_merchant(turn, what)
     else:
         turn.write(turn.event(ev.BATCH_FORGOTTEN, batch_id=what))
+
+
+def _look_at_batch(turn: Turn, batch_id: str, look: Callable[[Turn, str], None]) -> None:
+    """What is then no longer set aside for the batch lets what waits go."""
+    before = turn.state.batches.get(batch_id)
+    look(turn, batch_id)
+    after = turn.state.batches.get(batch_id)
+    if before is not None and after is not None and after.committed_minor < before.committed_minor:
+        advance(turn, after.rail, after.asset, after.direction)

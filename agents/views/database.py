@@ -18,6 +18,8 @@ _FILE: Final = "views.sqlite"
 BUSY_S: Final = 30.0
 #: How soon what SQLite does not wait for is tried again.
 _PAUSE_S: Final = 0.05
+#: These no waiting mends: the file, or its folder, may not be written.
+_NOT_WRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _EXTRA: Final = "pip install 'walletstream[postgresql]'"
 
 
@@ -100,8 +102,9 @@ def _write_ahead(connection: Any) -> None:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            # The low byte of an extended code is the plain one.
+            if error.sqlite_errorcode & 0xFF in _NOT_WRITABLE or time.monotonic() > deadline:
                 raise
         time.sleep(_PAUSE_S)
 

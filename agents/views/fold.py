@@ -12,6 +12,7 @@ from typing import Any, Final
 from schemas import events as ev
 from schemas.clock import unix_ms
 from schemas.events import LedgerEvent, WalletFacts
+from schemas.money import INT64_MAX, INT64_MIN
 
 #: Column -> value. Amounts are integers of minor units, times are Unix milliseconds.
 Row = dict[str, Any]
@@ -118,7 +119,9 @@ def _fold_journal(changes: Changes, event: LedgerEvent, reflects: Row, at_ms: in
                 "entry": number,
                 "debit_minor": entry.debit_minor,
                 "credit_minor": entry.credit_minor,
-                "balance_after_minor": after[key],
+                # Between two entries of an event it may be beyond what a database holds: the ledger looks only at what
+                # the last one leaves.
+                "balance_after_minor": min(INT64_MAX, max(INT64_MIN, after[key])),
                 "transaction_id": event.transaction_id,
                 "operation": event.operation,
                 **reflects,

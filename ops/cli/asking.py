@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,6 +22,9 @@ from schemas.clock import unix_ms
 from schemas.partitioning import partition_of
 from streams.settings import Settings
 
+#: Later than any event.
+FOREVER_MS: Final = 253_402_300_799_999
+
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -36,12 +38,16 @@ class Moment(click.ParamType):
             return value
         try:
             if _DAY.fullmatch(value):
-                return int(datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()) * 1000
-            return unix_ms(value)
+                at_ms = int(datetime.fromisoformat(value).replace(tzinfo=UTC).timestamp()) * 1000
+            else:
+                at_ms = unix_ms(value)
         except ValueError as error:
             self.fail(
                 f"{value!r} is neither a day nor a time: {error}; write 2026-01-31 or 2026-01-31T12:00:00Z", param, ctx
             )
+        if not 0 <= at_ms <= FOREVER_MS:
+            self.fail(f"{value!r} is not between 1970 and 9999 in UTC", param, ctx)
+        return at_ms
 
 
 class Views:
@@ -70,7 +76,9 @@ class Views:
         found = wallet_of(self.connection, wallet_id)
         if found is not None:
             return found, self.freshness(found.partition)
-        fresh = self.freshness(partition_of(wallet_id, self._settings.partitions))
+        # Where a broker answers it says how many there are.
+        partitions = len(self._ends or ()) or self._settings.partitions
+        fresh = self.freshness(partition_of(wallet_id, partitions))
         why = f"; {fresh.behind()}" if fresh.lag else "; ids are case-sensitive"
         raise click.ClickException(f"no wallet {wallet_id!r} in the views{why}")
 
@@ -104,7 +112,7 @@ def refuse_where_behind(fresh: Freshness, until_ms: int) -> None:
     Raises:
         click.ClickException: it is not, and says how far behind they are.
     """
-    reaches = fresh.reaches(min(until_ms, time.time_ns() // 1_000_000))
+    reaches = fresh.reaches(until_ms)
     if reaches is False:
         raise click.ClickException(fresh.behind())
     if reaches is None:

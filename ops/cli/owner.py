@@ -12,10 +12,9 @@ import msgspec
 from agents.views.queries.owners import Holding, OwnerBalance, owner_balance
 from agents.views.rates import Converted, Rate, Rates
 from ops.cli.asking import Column, asking, print_as_of, print_table, warn_where_behind
-from ops.cli.running import print_json, read_settings, run
+from ops.cli.running import print_json, print_line, read_settings, run
 from ops.cli.texts import Utf8
 from ops.ledger_rates import LedgerRates, read_ledger_rates
-from ops.records import printable
 from schemas.clock import rfc3339
 from schemas.topics import FX_RATES
 
@@ -133,8 +132,8 @@ def _holding_json(found: Holding) -> dict[str, Any]:
 
 
 def _print(found: OwnerBalance) -> None:
-    click.echo(f"owner       {printable(found.owner_ref)}, wallets {', '.join(found.wallet_ids)}")
-    click.echo(f"total       {found.total_minor} {found.asset}, {found.available_minor} of it available; minor units")
+    print_line(f"owner       {found.owner_ref}, wallets {', '.join(found.wallet_ids)}")
+    print_line(f"total       {found.total_minor} {found.asset}, {found.available_minor} of it available; minor units")
     columns = [Column("account", 40), Column("asset", 16), Column("balance", 20, True)]
     columns += [Column(f"in {found.asset}", 20, True), Column("rate", 16)]
     rows = [
@@ -150,4 +149,4 @@ def _print(found: OwnerBalance) -> None:
     print_table(columns, rows)
     if found.not_converted:
         without = ", ".join(found.not_converted)
-        click.echo(f"no rate to {found.asset} from {without}: put one on {FX_RATES}, or give it with --rates")
+        print_line(f"no rate to {found.asset} from {without}: put one on {FX_RATES}, or give it with --rates")

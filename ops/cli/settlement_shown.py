@@ -16,7 +16,7 @@ from ops.errors import OperationError
 from ops.reading import TopicReader
 from ops.reference_records import read_amounts, read_contents
 from ops.settlement.forecast import ForecastRow, forecast, moments_of
-from ops.settlement.told import Told, read_told
+from ops.settlement.told import Told, by_terms, read_told
 from schemas.rails import Rail
 from schemas.settlement_batches import BatchRecord, BatchState
 from schemas.topics import RAILS
@@ -27,6 +27,14 @@ _rail = click.option("--rail", help="Only those of this rail.")
 
 async def _read(reader: TopicReader, _settings: Settings) -> tuple[Told, Amounts]:
     return await read_told(reader), await read_amounts(reader)
+
+
+async def _read_by_terms(reader: TopicReader, settings: Settings) -> tuple[Told, Amounts, dict[str, Rail]]:
+    """With the rails as they are now, and positions by their terms."""
+    told, amounts = await _read(reader, settings)
+    rails = dict((await read_contents(reader, RAILS)).reference.rails)
+    told.positions = {key: by_terms(one, rails.get(key[0])) for key, one in told.positions.items()}
+    return told, amounts, rails
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -153,7 +161,7 @@ def show(batch_id: str, as_json: bool) -> None:
 @as_json_option
 def position(rail: str | None, as_json: bool) -> None:
     """Show what lies with each rail, what batches have set aside of it, and what waits for it."""
-    told, amounts = with_reader(_read)
+    told, amounts, _ = with_reader(_read_by_terms)
     found = [one for _, one in sorted(told.positions.items()) if rail in (None, one.rail)]
     if as_json:
         print_json([msgspec.to_builtins(one) for one in found])
@@ -186,11 +194,7 @@ def forecast_command(rail: str | None, cut_offs: int, as_json: bool) -> None:
     there for all that waits.
     """
 
-    async def read(reader: TopicReader, settings: Settings) -> tuple[Told, Amounts, dict[str, Rail]]:
-        told, amounts = await _read(reader, settings)
-        return told, amounts, dict((await read_contents(reader, RAILS)).reference.rails)
-
-    told, amounts, rails = with_reader(read)
+    told, amounts, rails = with_reader(_read_by_terms)
     if rail is not None and rail not in rails:
         raise click.ClickException(f"there is no rail {rail!r}; `walletstream reference ls rails` lists them")
     rows = _forecasts(told, rails, rail, cut_offs)

@@ -9,15 +9,21 @@ import click
 from agents.views.queries.pending import KINDS, Pending, pending_of
 from agents.views.queries.statements import AccountStatement, balances_at, statement_of
 from agents.views.queries.wallets import BalanceView, WalletView, balances_of
-from ops.cli.asking import Column, Moment, asking, print_as_of, print_table, refuse_where_behind, warn_where_behind
+from ops.cli.asking import (
+    FOREVER_MS,
+    Column,
+    Moment,
+    asking,
+    print_as_of,
+    print_table,
+    refuse_where_behind,
+    warn_where_behind,
+)
 from ops.cli.running import print_json, print_line, read_settings
 from ops.cli.texts import Utf8
 from ops.freshness import Freshness
 from schemas.clock import rfc3339
 from streams.settings import Settings
-
-#: Later than any event.
-_FOREVER_MS = 253_402_300_799_999
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
 
@@ -70,7 +76,7 @@ def _wallet_json(wallet: WalletView, balances: list[BalanceView], fresh: Freshne
 @click.argument("wallet_id", type=Utf8())
 @click.option("--from", "from_ms", type=Moment(), default=0, help="First moment of the period; default: the beginning.")
 @click.option(
-    "--to", "to_ms", type=Moment(), default=_FOREVER_MS, help="First moment after it; default: all that there is."
+    "--to", "to_ms", type=Moment(), default=FOREVER_MS, help="First moment after it; default: all that there is."
 )
 @_json
 def statement(wallet_id: str, from_ms: int, to_ms: int, as_json: bool) -> None:
@@ -84,13 +90,13 @@ def statement(wallet_id: str, from_ms: int, to_ms: int, as_json: bool) -> None:
         raise click.UsageError("--from is later than --to")
     with asking(read_settings()) as asked:
         _, fresh = asked.wallet(wallet_id)
-        if to_ms < _FOREVER_MS:
+        if to_ms < FOREVER_MS:
             refuse_where_behind(fresh, to_ms)
         else:
             warn_where_behind([fresh])
         found = statement_of(asked.connection, wallet_id, from_ms, to_ms)
     if as_json:
-        period = {"from": rfc3339(from_ms), "to": rfc3339(to_ms) if to_ms < _FOREVER_MS else None}
+        period = {"from": rfc3339(from_ms), "to": rfc3339(to_ms) if to_ms < FOREVER_MS else None}
         accounts = [_statement_json(one) for one in found]
         print_json({"wallet_id": wallet_id, **period, "accounts": accounts, "reflects": [fresh.as_json()]})
         return
@@ -201,6 +207,6 @@ def _print_pending(found: Pending) -> None:
         click.echo(f"            due {rfc3339(found.due_at_ms)}")
     if found.rail is not None:
         handed = "not handed to it yet" if found.batch_id is None else f"in batch {found.batch_id}"
-        click.echo(f"            rail {found.rail}, {handed}")
+        print_line(f"            rail {found.rail}, {handed}")
     if found.counterparty_wallet_id is not None:
         click.echo(f"            other wallet {found.counterparty_wallet_id}")

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import msgspec
+
+from agents.settlement.terms import reserve_minor
 from ops.errors import OperationError
 from ops.reading import TopicReader
 from schemas.rail_batches import RailInstruction
+from schemas.rails import Rail
 from schemas.settlement_batches import (
     AlertRecord,
     BatchRecord,
@@ -50,11 +54,24 @@ class Told:
         Raises:
             OperationError: there is none, or several begin so.
         """
-        found = [batch for batch_id, batch in self.batches.items() if batch_id.startswith(given)]
+        found = [batch for batch_id, batch in self.batches.items() if given and batch_id.startswith(given)]
         if len(found) == 1:
             return found[0]
         why = "no batch" if not found else f"{len(found)} batches"
         raise OperationError(f"{why} whose id begins with {given!r}; `walletstream settlement batches` lists them")
+
+
+def by_terms(position: PositionRecord, rail: Rail | None) -> PositionRecord:
+    """A position by the rail's record of now, by which the next payout is decided; it was told by that of then."""
+    if rail is None:
+        return position
+    minimum_minor = reserve_minor(rail, position.asset)
+    return msgspec.structs.replace(
+        position,
+        prefunded=rail.prefunded,
+        minimum_reserve_minor=minimum_minor,
+        free_minor=position.funded_minor - position.committed_minor - minimum_minor,
+    )
 
 
 def told_by(records: Iterable[SettlementRecord]) -> Told:

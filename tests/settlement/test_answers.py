@@ -105,6 +105,76 @@ def test_a_netted_instruction_is_shared_in_order_of_arrival() -> None:
     assert world.position().funded_minor == 10_000 - 2
 
 
+def test_what_an_answer_says_of_an_instruction_several_times_is_taken_in_order() -> None:
+    world, batch = sent(60, 40)
+    back = [returned(batch, rail_reference=f"B{minor}", settled_minor=minor) for minor in (10, 15)]
+    record = told(world, batch, "partially_settled", settled(batch, 0), back[0], settled(batch, 1), back[1])
+    assert (record.state, record.settled_minor, record.returned_minor) == ("settled", 100, 25)
+    assert (record.is_final, record.contradictions) == (True, 0)
+    assert [update["amount_minor"] for update in world.updates("return")] == [10, 15]
+    assert [world.balance_minor(f"w{number}/main/available") for number in range(2)] == [25, 0]
+    assert (world.position().funded_minor, world.position().committed_minor) == (10_000 - 75, 0)
+    # All of it again, in another file.
+    again = told(world, batch, "partially_settled", settled(batch, 0), *back, settled(batch, 1))
+    assert (again.returned_minor, again.contradictions, len(world.updates("settle", "return"))) == (25, 0, 4)
+
+
+def test_what_is_said_of_the_batch_counts_behind_all_that_is_said_of_its_instructions() -> None:
+    world, batch = sent(60, 40, 30)
+    parts = [settled(batch, 0), rejected(batch, 1), returned(batch, 0, settled_minor=20)]
+    record = told(world, batch, "settled", *parts)
+    assert (record.state, record.settled_minor, record.failed_minor) == ("partially_settled", 90, 40)
+    assert (record.returned_minor, record.contradictions) == (20, 0)
+    assert [world.balance_minor(f"w{number}/main/available") for number in range(3)] == [20, 40, 0]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_of_a_part_that_came_back_before_it_was_settled_only_that_part_goes_back(late: bool) -> None:
+    world, batch = sent(60)
+    record = told(world, batch, "partially_settled", returned(batch, settled_minor=25))
+    assert (record.state, record.settled_minor, record.returned_minor) == ("settled", 60, 25)
+    assert world.balance_minor("w0/main/available") == 25
+    assert world.position().funded_minor == 10_000 - 35
+    if late:
+        record = told(world, batch, "partially_settled", settled(batch, rail_reference=""))
+        assert (record.settled_minor, record.contradictions) == (60, 0)
+    assert world.balance_minor("system/rail:sepa") == 35
+
+
+def test_a_return_of_what_was_not_known_to_be_settled_is_taken_once_for_each_reference() -> None:
+    world, batch = sent(60)
+    back = returned(batch, rail_reference="B", settled_minor=60)
+    for answer_id in ("first", "other"):
+        record = told(world, batch, "partially_settled", back, answer_id=answer_id)
+        assert (record.state, record.contradictions) == ("failed", 0)
+        assert (len(world.updates()), world.position().funded_minor) == (2, 10_000)
+    assert states(world) == ["failed"]
+    assert told(world, batch, "partially_settled", returned(batch, rail_reference="C", settled_minor=60)).contradictions
+
+
+def test_why_a_rail_does_not_know_stands_on_the_batch_that_it_has() -> None:
+    world, batch = sent(60, 40)
+    told(world, batch, "accepted")
+    for answer_id in ("first", "other"):
+        record = told(world, batch, "unknown", message="booked as one sum of 99", answer_id=answer_id)
+        assert (record.state, record.message, record.is_final) == ("acknowledged", "booked as one sum of 99", False)
+    assert len(world.events("answer.repeated")) == 1
+    assert world.updates("settle", "fail") == []
+    assert told(world, batch, "settled").message is None
+
+
+@pytest.mark.parametrize("parts", [(settled,), (rejected,), ()])
+def test_what_a_return_costs_is_gone_from_the_position(parts: tuple[Any, ...]) -> None:
+    world, batch = sent(60)
+    for make in parts:
+        told(world, batch, "partially_settled", make(batch))
+    funded_minor = world.position().funded_minor
+    record = told(world, batch, "partially_settled", returned(batch, settled_minor=60, fee_minor=2))
+    came_back_minor = 60 if parts else 0  # else it had not gone
+    assert world.position().funded_minor == funded_minor + came_back_minor - 2
+    assert record.fee_minor == (0 if rejected in parts else 2), "of a contradiction nothing is known for sure"
+
+
 def test_allocation_adds_up() -> None:
     assert allocate([60, 40, 30], 70) == [60, 10, 0]
     assert allocate([60, 40], 1_000) == [60, 40]

@@ -47,6 +47,21 @@ def test_a_batch_that_the_rail_may_have_cannot() -> None:
     assert set(world.transactions().values()) == {"processed"}
 
 
+def test_a_batch_that_was_tried_again_under_an_attempt_that_nobody_has_answered_cannot() -> None:
+    world, (batch,) = ready(10)
+    world.order(kind="retry", batch_id=batch.batch_id)
+    world.run()
+    (again,) = world.to_send()
+    # The first attempt may have reached the rail, and its report is no longer waited for; the second one has not.
+    world.fail_attempt(batch, may_have_been_sent=True)
+    world.fail_attempt(again)
+    world.run()
+    world.order(kind="abandon", batch_id=batch.batch_id)
+    world.run()
+    assert "may have" in (world.events("command.refused")[0].message or "")
+    assert set(world.transactions().values()) == {"processed"}
+
+
 def test_funds_are_counted_once_and_taken_back_as_far_as_they_are_free() -> None:
     world, _ = ready(100)
     for _ in range(2):
@@ -100,6 +115,14 @@ def test_a_record_that_nobody_can_read_is_dead_lettered_and_the_others_go_on() -
     assert len(world.events("record.failed")) == 5
     assert len(world.records("dead-letters")) == 5
     assert world.position().funded_minor == 10
+
+
+def test_a_scheduled_payout_is_for_whom_it_names_and_not_for_a_merchant_that_it_refers_to() -> None:
+    world, _ = ready(10)
+    world.payout("w1", 10, instrument_ref="iban", references={"merchant": "m"}, execute_at="2026-11-23T05:00:00Z")
+    world.later(3_600)
+    (batch,) = world.to_send()[1:]
+    assert batch.instructions[0].beneficiary == "iban"
 
 
 def test_a_scheduled_payout_knows_whom_it_is_for() -> None:
@@ -174,7 +197,7 @@ def test_a_screened_payout_goes_once_it_is_allowed_and_knows_whom_it_is_for() ->
     world.fund(200)
     world.run()
     for wallet in ("w1", "w2"):
-        world.payout(wallet, 10, instrument_ref="iban")
+        world.payout(wallet, 10, instrument_ref="iban", references={"merchant": "m"})
     world.run()
     assert not world.events("payout.batched")
     waiting = {event.wallet_id: event.transaction_id for event in world.ledger_events("transaction.initiated")}

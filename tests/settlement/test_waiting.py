@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.settlement.world import SEPA, World
+from agents.settlement.turn import Limits
+from tests.settlement.world import SEPA, Json, World
 
 DAY_S = 86_400
 
@@ -62,6 +63,40 @@ def test_what_comes_in_lets_what_waits_go() -> None:
     assert world.position().free_minor == 0
 
 
+def test_what_a_late_payout_had_set_aside_lets_what_waits_go() -> None:
+    world = World({**SEPA, "batches": {"max_transactions": 1, "max_age_s": 60}}, limits=Limits(answers_wait_ms=5_000))
+    world.open_wallet("w1", 130)
+    world.fund(100)
+    world.run()
+    world.payout("w1", 60)
+    world.payout("w1", 40)
+    world.payout("w1", 30)
+    for partition in world.ledger:
+        partition.run(100)
+    # From here on the ledger does not answer.
+    world.run(roles="settlement")
+    assert batched(world) == [60, 40]
+    world.now_ms += 5_000
+    world.run(roles="settlement")
+    assert batched(world) == [60, 40, 30]
+    assert world.alerts() == {}
+
+
+def test_what_an_empty_batch_was_to_cost_lets_what_waits_go() -> None:
+    world = world_with(50, fees={"EUR": {"batch_minor": 10}})
+    (first,) = world.transactions()
+    world.open_wallet("w2", 100)
+    world.fund(110)
+    world.payout("w2", 100)
+    world.run()
+    assert batched(world) == [50]
+    world.cancel("w1", first)
+    world.run()
+    assert batched(world) == [50], "the open batch is still to be paid for"
+    world.later(61)
+    assert batched(world) == [50, 100]
+
+
 def test_a_rail_that_is_not_prefunded_pays_first() -> None:
     world = world_with(100, prefunded=False)
     assert batched(world) == [100]
@@ -109,6 +144,26 @@ def test_beyond_the_limit_of_the_day_it_goes_on_the_next() -> None:
     assert batched(world) == [60, 60, 5]
     assert world.alerts() == {}
     assert world.position().day == "2026-11-24"
+
+
+def test_what_leaves_a_batch_gives_back_of_the_limit_of_the_day_on_which_it_was_counted() -> None:
+    world = world_with(80, payout_limits={"EUR": {"day_minor": 100}}, prefunded=False, batches={"max_age_s": 2 * DAY_S})
+    (yesterdays,) = world.transactions()
+    world.later(DAY_S)
+    world.open_wallet("w2", 300)
+    world.payout("w2", 100)
+    world.run()
+    todays = next(one for one in world.transactions() if one != yesterdays)
+    world.cancel("w1", yesterdays)
+    world.run()
+    assert world.position().day_minor == 100
+    world.payout("w2", 1)
+    world.run()
+    assert batched(world) == [80, 100]
+    world.cancel("w2", todays)
+    world.run()
+    assert batched(world) == [80, 100, 1]
+    assert world.position().day_minor == 1
 
 
 def test_without_an_adapter_all_waits_and_goes_once_there_is_one() -> None:
@@ -216,6 +271,34 @@ def test_more_turnover_lets_what_is_kept_back_go_in_order() -> None:
     world.run()
     assert batched(world) == [950]
     assert len(world.alerts()) == 1
+
+
+@pytest.mark.parametrize("reserve", [None, {"basis_points": 500, "days": 2}])
+def test_a_reserve_that_is_lowered_or_ends_lets_what_is_kept_back_go_at_once(reserve: Any) -> None:
+    world = shop()
+    world.payout("shop", 950)
+    world.run()
+    assert batched(world) == []
+    world.change_rail({**SEPA, **RESERVE, "merchant_reserve": reserve})
+    world.run()
+    assert batched(world) == [950]
+    assert world.alerts() == {}
+
+
+def test_what_a_rail_without_a_reserve_kept_back_goes_though_the_merchant_owes() -> None:
+    world = shop()
+    world.request("shop", operation="credit", amount_minor=10, asset="EUR")
+    world.run()
+    sold = next(one for one in world.ledger_events("transaction.settled") if one.amount_minor == 10)
+    world.payout("shop", 1_010)
+    world.run()
+    back: Json = {"transaction_id": sold.transaction_id, "amount_minor": 10, "rail_reference": "r", "code": "MD06"}
+    world.request("shop", "settlement-updates", operation="return", **back)
+    world.run()
+    assert (world.balance_minor("shop/main/available"), batched(world)) == (-10, [])
+    world.change_rail({**SEPA, "prefunded": False})
+    world.run()
+    assert batched(world) == [1_010]
 
 
 def test_an_operator_lets_go_what_is_kept_back_once() -> None:

@@ -100,6 +100,26 @@ def test_an_entry_without_a_balance_is_no_event_of_ours() -> None:
         folded(event(entries=(Entry("a", "EUR", 1), Entry("b", "EUR", 0, 1))))
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_balance_between_two_entries_of_an_event_is_kept_within_the_database(sign: int) -> None:
+    """The ledger looks at what an event leaves: a credit that fits only less its fee is there."""
+    most_minor = 2**63 - 1 if sign > 0 else -(2**63)
+
+    def moved(account: str, minor: int) -> Entry:
+        return Entry(account, "EUR", credit_minor=minor) if minor > 0 else Entry(account, "EUR", debit_minor=-minor)
+
+    accounts = (("w/main/available", 20), ("system/rail:instant", -20), ("w/main/available", -15), ("system/fees", 15))
+    left = (("w/main/available", most_minor - sign * 5), ("system/rail:instant", 0), ("system/fees", 0))
+    changes = folded(
+        event(
+            entries=tuple(moved(account, sign * minor) for account, minor in accounts),
+            balances=tuple(AccountBalance(account, "EUR", minor) for account, minor in left),
+        )
+    )
+    after = [row["balance_after_minor"] for row in changes.entries if row["account"] == "w/main/available"]
+    assert after == [most_minor, most_minor - sign * 5]
+
+
 # ---- wallets ------------------------------------------------------------------------------------------
 
 

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import URL, event, select, update
+from sqlalchemy import URL, event, make_url, select, update
 
 from agents.views.chunk import Chunk, LogGap, Position
-from agents.views.database import NoViews, Unavailable, WrongSchema, connect
+from agents.views.database import BUSY_S, NoViews, Unavailable, WrongSchema, connect, snapshot
+from agents.views.queries.statements import statement_of
 from agents.views.store import ViewStore, open_store
 from agents.views.tables import BALANCES, ENTRIES, SCHEMA, SCHEMA_VERSION
+from schemas.reference import Reference
+from schemas.topics import FEE_SCHEDULES, RAILS
 from streams.settings import Settings
+from tests.ledger.commands import Json, credit, open_wallet
 from tests.ledger.profiles import runs
+from tests.ledger.world import World
 from tests.views.logs import (
     Log,
     applied,
@@ -285,3 +292,34 @@ def test_tables_that_another_worker_makes_at_the_same_time_are_waited_for(tmp_pa
         other.close()
         first.close()
         second.close()
+
+
+def test_a_file_that_may_not_be_written_is_told_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "views.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE x (y INTEGER)")
+    engine = connect(make_url(f"sqlite:///file:{path}?mode=ro&uri=true"))
+    began = time.monotonic()
+    with pytest.raises(Unavailable, match="readonly"), snapshot(engine):
+        pass
+    assert time.monotonic() - began < BUSY_S / 2
+
+
+def test_a_credit_that_fits_only_less_its_fee_is_applied(tmp_path: Path) -> None:
+    fee: Json = {"name": "c", "version": 1, "operation": "credit", "asset": "EUR", "refundable": False}
+    fee["tiers"] = [{"flat_minor": 15, "basis_points": 0}]
+    reference = Reference().with_record(FEE_SCHEDULES, "c", json.dumps(fee).encode())
+    reference = reference.with_record(RAILS, "card", b'{"name":"card","settlement":"instant"}')
+    world = World(1, reference=reference)
+    for command in (open_wallet("anna", "EUR"), credit("anna", 2**63 - 1), credit("anna", 20, rail="card")):
+        world.put(command)
+    world.settle()
+    with snapshot(applied(tmp_path, log_of(world)).engine) as connection:
+        (statement,) = statement_of(connection, "anna", 0, 2**62)
+    assert [line.balance_after_minor for line in statement.lines] == [
+        2**63 - 1,
+        2**63 - 16,
+        2**63 - 1,  # 4 more, which is nobody's balance
+        2**63 - 11,
+    ]
+    assert statement.closing_minor == 2**63 - 11

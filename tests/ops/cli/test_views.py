@@ -5,25 +5,32 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from aiokafka.structs import TopicPartition
 from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 
+from agents.views.database import snapshot
+from agents.views.queries.reflected import Reflected
 from ops.cli import main
+from ops.cli.asking import Views, refuse_where_behind
+from ops.freshness import Freshness
 from schemas.clock import rfc3339
-from schemas.events import WalletFacts
+from schemas.events import RailFacts, WalletFacts
 from schemas.topics import LEDGER_EVENTS, full_name
+from streams.settings import Settings
 from tests.broker import Kafka
 from tests.ops.cli.test_looking import Written
 from tests.ops.verify.honest import START_MS
 from tests.ops.verify.on_kafka import write
 from tests.ops.verify.story import HERE, PARTITIONS, THERE
-from tests.views.logs import applied, life, log_of, logs_of, random_world, rows_of, store_at, story
+from tests.views.logs import LogBuilder, applied, life, log_of, logs_of, random_world, rows_of, store_at, story
 from tests.views.test_queries import owned
 
 # ---- without a broker ---------------------------------------------------------------------------------
@@ -187,9 +194,52 @@ def test_times_that_are_none_and_a_period_backwards(tmp_path: Path) -> None:
         result = at(tmp_path, "wallet", "balance-at", "w", wrong)
         assert result.exit_code == 2
         assert "write 2026-01-31 or 2026-01-31T12:00:00Z" in result.stderr
+    for beyond in ("1969-12-31", "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"):
+        for arguments in (("balance-at", "w", beyond), ("statement", "w", "--to", beyond)):
+            result = at(tmp_path, "wallet", *arguments)
+            assert result.exit_code == 2
+            assert "is not between 1970 and 9999" in result.stderr
     backwards = at(tmp_path, "wallet", "statement", "w", "--from", "2026-02-01", "--to", "2026-01-01")
     assert backwards.exit_code == 2
     assert "--from is later than --to" in backwards.stderr
+
+
+def test_what_others_have_written_does_not_steer_the_terminal(tmp_path: Path) -> None:
+    wipes = "\x1b]0;t\x07"
+    log = LogBuilder()
+    log.event("wallet.opened", wallet_id="w", wallet=WalletFacts("o", "customer", ("EUR",), "active"))
+    handed: dict[str, Any] = {"to_state": "processed", "rail": "sepa", "rail_facts": RailFacts(f"b{wipes}")}
+    log.event(
+        "transaction.submitted", wallet_id="w", transaction_id="t", operation="debit", sub_wallet="main", **handed
+    )
+    applied(tmp_path, log.log)
+    for arguments in (["wallet", "pending", "w"], ["owner", "show", "o", "--in", f"EUR{wipes}"]):
+        shown = at(tmp_path, *arguments)
+        assert shown.exit_code == 0
+        assert "\\x1b]0;t\\x07" in shown.stdout
+        assert "\x1b" not in shown.output
+
+
+def test_a_wallet_that_is_not_there_yet_is_looked_for_where_the_log_has_it(tmp_path: Path) -> None:
+    """However many partitions the settings of who asks say that there are."""
+    store = applied(tmp_path, *logs_of(story()))
+    for partitions in (1, 2, 8):
+        with snapshot(store.engine) as connection:
+            views = Views(Settings(data_dir=tmp_path, partitions=partitions), connection, {0: 10, 1: 1_000})
+            with pytest.raises(click.ClickException, match="views of partition 1 are"):
+                views.wallet(THERE[-1])
+            with pytest.raises(click.ClickException, match="ids are case-sensitive"):
+                views.wallet(HERE[-1])
+
+
+def test_a_moment_to_come_is_not_reached_by_the_clock_of_who_asks() -> None:
+    """The broker's clock may be ahead of it: what is recorded until then is not all there."""
+    now_ms = time.time_ns() // 1_000_000
+    behind = Freshness(Reflected(0, 10, 9, now_ms + 60_000, now_ms), 12)
+    with pytest.raises(click.ClickException, match="2 records behind"):
+        refuse_where_behind(behind, now_ms + 120_000)
+    refuse_where_behind(behind, now_ms + 60_000)
+    refuse_where_behind(behind._replace(end=10), now_ms + 120_000)
 
 
 # ---- on Kafka -----------------------------------------------------------------------------------------

@@ -89,14 +89,13 @@ def _of_one(entry: Entry, end_to_end_id: str, bookings_settle: bool) -> Instruct
     value_date = None if entry.value_date is None else entry.value_date.isoformat()
     # Before charges: those are told apart.
     amount_minor = entry.amount_minor + entry.fee_minor
-    reference = _reference(entry) or end_to_end_id
+    reference, fee_minor = _reference(entry) or end_to_end_id, max(0, entry.fee_minor)
     if entry.amount_minor > 0:
         code = entry.return_code or entry.code or _NO_REASON
         reference = reference if _reference(entry) else f"{end_to_end_id} returned"
-        return InstructionAnswer(end_to_end_id, "returned", amount_minor, 0, reference, code[:35], value_date)
+        return InstructionAnswer(end_to_end_id, "returned", amount_minor, fee_minor, reference, code[:35], value_date)
     if not bookings_settle:
         return None
-    fee_minor = max(0, entry.fee_minor)
     return InstructionAnswer(end_to_end_id, "settled", -amount_minor, fee_minor, reference, "", value_date)
 
 
@@ -111,11 +110,14 @@ def _whole_batch(entry: Entry, together: Sent, said: Said) -> None:
         said.message = f"booked as one sum of {booked_minor}, but {sent_minor} were sent: the bank has to say which"
         return
     value_date = None if entry.value_date is None else entry.value_date.isoformat()
-    reference = _reference(entry) or together.batch.batch_id
-    said.instructions += [
-        InstructionAnswer(one.end_to_end_id, "settled", one.amount_minor, 0, f"{reference} {number}", "", value_date)
-        for number, one in enumerate(going, start=1)
-    ]
+    reference, fee_minor = _reference(entry) or together.batch.batch_id, max(0, entry.fee_minor)
+    for number, one in enumerate(going, start=1):
+        own = f"{reference} {number}"
+        said.instructions.append(
+            InstructionAnswer(one.end_to_end_id, "settled", one.amount_minor, fee_minor, own, "", value_date)
+        )
+        # What the bank charges for all stands on the first.
+        fee_minor = 0
 
 
 def _reference(entry: Entry) -> str:

@@ -83,6 +83,7 @@ class Booking(NamedTuple):
     block_id: str = ""
     status: str = "BOOK"
     currency: str = "EUR"
+    charges: str = ""
 
 
 def camt054(bookings: Sequence[Booking], *, iban: str = IBAN) -> bytes:
@@ -105,10 +106,11 @@ def _entry(one: Booking) -> str:
         if one.end_to_end_id
         else ""
     )
+    charges = f'<Chrgs><Rcrd><Amt Ccy="EUR">{one.charges}</Amt></Rcrd></Chrgs>' if one.charges else ""
     return (
         f'<Ntry><Amt Ccy="{one.currency}">{amount}</Amt><CdtDbtInd>{mark}</CdtDbtInd><Sts><Cd>{one.status}</Cd></Sts>'
         f"<BookgDt><Dt>2026-11-23</Dt></BookgDt><ValDt><Dt>2026-11-24</Dt></ValDt><AcctSvcrRef>{one.reference}"
-        f"</AcctSvcrRef><BkTxCd><Prtry><Cd>X</Cd></Prtry></BkTxCd><NtryDtls>{block}{details}</NtryDtls></Ntry>"
+        f"</AcctSvcrRef><BkTxCd><Prtry><Cd>X</Cd></Prtry></BkTxCd>{charges}<NtryDtls>{block}{details}</NtryDtls></Ntry>"
     )
 
 

@@ -159,6 +159,9 @@ def test_what_comes_back_is_a_return(tmp_path: Path) -> None:
     (answer,) = bank.answer(camt054([Booking(50, IDS[2], "R-2")]))
     assert facts([answer]) == [("2", "returned", 50, "X")]
     assert answer.instructions[0].rail_reference == "R-2"
+    (charged,) = bank.answer(camt054([Booking(97, IDS[0], "R-3", charges="0.03")]))
+    assert facts([charged]) == [("0", "returned", 100, "X")]
+    assert charged.instructions[0].fee_minor == 3
 
 
 def test_bookings_of_others_and_such_that_are_not_final_are_passed_over(tmp_path: Path) -> None:
@@ -171,6 +174,8 @@ def test_a_batch_that_is_booked_as_one_sum_settles_if_it_is_the_sum(tmp_path: Pa
     (answer,) = bank.answer(camt054([Booking(-600, block_id=BATCH.batch_id)]))
     assert [state for _, state, _, _ in facts([answer])] == ["settled"] * 3
     assert len({fact.rail_reference for fact in answer.instructions}) == 3
+    (charged,) = bank.answer(camt054([Booking(-603, block_id=BATCH.batch_id, charges="0.03")]))
+    assert [(fact.settled_minor, fact.fee_minor) for fact in charged.instructions] == [(100, 3), (200, 0), (300, 0)]
     (unclear,) = bank.answer(camt054([Booking(-500, block_id=BATCH.batch_id)]))
     assert (unclear.state, unclear.instructions) == ("unknown", ())
     assert "booked as one sum of 500, but 600 were sent" in unclear.message
