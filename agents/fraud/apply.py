@@ -178,19 +178,21 @@ def _fires(state: FraudState, changes: tuple[FireChange, ...]) -> None:
 
 
 def _alerts(state: FraudState, event: FraudEvent) -> None:
+    hour = unix_ms(event.recorded_at) // HOUR_MS
     for changed in event.alerts:
         alert = changed.alert
-        # One that was withdrawn, and is true again, has acted the first time.
-        before = state.alerts.get(alert.alert_id, unix_ms(event.recorded_at)) if changed.what == "opened" else None
-        acted = alert.action_result == "sent" and (before is None or before.action_result != "sent")
+        acted = False
+        if alert.action_result == "sent":
+            # One that was withdrawn and is true again acted the first time, one that goes on after a snooze acts then.
+            before = state.alerts.get(alert.alert_id, unix_ms(event.recorded_at))
+            acted = before is None or before.action_result != "sent"
         state.alerts.put(alert.alert_id, alert, unix_ms(alert.first_seen))
-        if changed.what == "updated":
-            continue
         rule = rule_text((alert.rule_id, alert.version))
-        name = history_name(changed.kind, changed.key)
-        _mark(state, name, changed.order, rule, changed.what == "opened")
-        if changed.what == "opened":
-            _count(state, rule, acted, unix_ms(event.recorded_at) // HOUR_MS)
+        opens = changed.what == "opened"
+        if opens or acted:
+            _count(state, rule, opens, acted, hour)
+        if changed.what != "updated":
+            _mark(state, history_name(changed.kind, changed.key), changed.order, rule, opens)
 
 
 def _mark(state: FraudState, name: str, order: Order, rule: str, opens: bool) -> None:
@@ -200,10 +202,10 @@ def _mark(state: FraudState, name: str, order: Order, rule: str, opens: bool) ->
         stored.set_fire(state, name, order, rule, StoredFire(fire.fired, opens))
 
 
-def _count(state: FraudState, rule: str, acted: bool, hour: int) -> None:
+def _count(state: FraudState, rule: str, opens: bool, acted: bool, hour: int) -> None:
     for name in (rule, ALL_RULES) if acted else (rule,):
         counts = counts_in(state.rules.get(name) or RuleCounts(), hour)
-        state.rules.put(name, _changed(counts, alerts=counts.alerts + 1, actions=counts.actions + acted))
+        state.rules.put(name, _changed(counts, alerts=counts.alerts + opens, actions=counts.actions + acted))
 
 
 def counts_in(counts: RuleCounts, hour: int) -> RuleCounts:
