@@ -39,6 +39,8 @@ HOUR_MS: Final = 3_600_000
 _changed: Final = msgspec.structs.replace
 #: Histories that one event looks at for what is too old.
 _SWEPT_AT_ONCE: Final = 16
+#: The kind of key under which each fact is counted, whoever looks at it.
+_BY_WALLET: Final = kind_text(("wallet_id",))
 
 
 def apply(state: FraudState, event: FraudEvent) -> None:
@@ -158,6 +160,15 @@ def _note_kind(state: FraudState, kind: Kind, entries: int) -> None:
     state.kinds.put(name, (state.kinds.get(name) or 0) + entries)
 
 
+def _entries(state: FraudState, kind: Kind) -> int:
+    """Facts of this partition that a rule of some key had before it.
+
+    Under other keys than the wallet a fact is counted where it concerns a rule only, and these may be the very ones at
+    which it fires: what wallets have done here stands for all that could have come.
+    """
+    return max(state.kinds.get(kind_text(kind)) or 1, state.kinds.get(_BY_WALLET) or 0)
+
+
 def _fires(state: FraudState, changes: tuple[FireChange, ...]) -> None:
     for change in changes:
         name, rule = history_name(change.kind, change.key), rule_text((change.rule_id, change.version))
@@ -168,7 +179,7 @@ def _fires(state: FraudState, changes: tuple[FireChange, ...]) -> None:
         opens = before is not None and before.opens
         stored.set_fire(state, name, change.order, rule, StoredFire(change.fired, opens))
         if before is None:
-            entries = state.kinds.get(kind_text(change.kind)) or 1
+            entries = _entries(state, change.kind)
             # The first one counts from here on: a rule that is new has not seen what was before it.
             counts = state.rules.get(rule) or RuleCounts(entries=entries - 1)
             facts, fired = counts.facts + entries - counts.entries, counts.fired + 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from agents.fraud import breaker
 from agents.fraud.turn import Limits
 from schemas.clock import rfc3339
 from schemas.commands import CONTRACTS
@@ -179,3 +182,23 @@ def test_a_rule_in_shadow_that_fires_too_often_is_paused() -> None:
     world.run()
     (event,) = world.events("rule.paused")
     assert "667 of 1,000 facts" in (event.reason or "")
+
+
+@pytest.mark.parametrize("key", [["device"], ["party_id"], ["wallet_id"]])
+def test_in_shadow_a_rule_is_judged_by_all_facts(monkeypatch: pytest.MonkeyPatch, key: list[str]) -> None:
+    """Under some keys facts are kept only where they concern a rule, which are perhaps those at which it fires."""
+    monkeypatch.setattr(breaker, "LEAST_FACTS", 10)
+    at_most = {"state": "shadow", "shadow_max_bps": 2_000}
+    world = RoleWorld([EACH | at_most | {"key": key}, EACH | at_most | {"key": key, "rule_id": "other"}], partitions=1)
+    for number in range(400):
+        # A tenth of them at first, then a third.
+        fires = number % 10 == 0 if number < 200 else number % 3 == 0
+        payment(world, number, "w1", 0, amount_minor=100 if fires else 99, device={"fingerprint": "d1"})
+        if number == 199:
+            world.run()
+            assert not world.events("rule.paused")
+    world.run()
+    paused = world.events("rule.paused")
+    assert sorted(str(event.rule_id) for event in paused) == ["each", "other"]
+    assert all(" facts, 20." in (event.reason or "") for event in paused)
+    world.all[0].restart()
