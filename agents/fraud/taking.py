@@ -169,8 +169,8 @@ def _told(turn: Turn, change: AlertChange, opened_by: Fact | None) -> AlertChang
     record = told(change, around)
     is_new = change.what == "opened" and record.action_result is None
     # Who was silent while it opened, and is so no more when it goes on, may not be let off for the whole cooldown.
-    is_heard_again = record.action_result == "snoozed" and record.state == "open"
-    if is_new or is_heard_again:
+    was_silent, is_silent = record.action_result in ("snoozed", "shadow"), record.shadow or record.state != "open"
+    if is_new or (was_silent and not is_silent):
         record = act(turn, change.rule, record)
     return AlertChanged(change.what, alert.kind, alert.key, alert.order, record)
 

@@ -184,6 +184,26 @@ def test_a_rule_in_shadow_that_fires_too_often_is_paused() -> None:
     assert "667 of 1,000 facts" in (event.reason or "")
 
 
+def test_an_alert_that_opened_in_shadow_acts_when_it_goes_on_under_the_active_rule() -> None:
+    """A cooldown may be a year: whoever was seen in shadow may not be let off for the rest of it."""
+    lock = EACH | {"cooldown_s": 600, "action": "lock"}
+    world = RoleWorld([lock | {"state": "shadow"}], partitions=1)
+    seen = []
+    for number in range(4):
+        if number == 2:
+            world.publish(lock)
+        payment(world, number, "w1", 0)
+        world.run()
+        seen.append((one(world).occurrences, one(world).shadow, one(world).action_result, len(world.commands())))
+    assert seen == [
+        (1, True, "shadow", 0),
+        (2, True, "shadow", 0),
+        (3, False, "sent", 1),
+        (4, False, "sent", 1),
+    ]
+    world.all[0].restart()
+
+
 @pytest.mark.parametrize("key", [["device"], ["party_id"], ["wallet_id"]])
 def test_in_shadow_a_rule_is_judged_by_all_facts(monkeypatch: pytest.MonkeyPatch, key: list[str]) -> None:
     """Under some keys facts are kept only where they concern a rule, which are perhaps those at which it fires."""
