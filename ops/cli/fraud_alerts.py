@@ -13,7 +13,7 @@ from ops.cli.running import print_json, print_line
 from ops.cli.signing import signed_by
 from ops.errors import OperationError
 from ops.fraud.live_alerts import alert_of, judge, read_alerts, say
-from ops.fraud.live_rules import read_published
+from ops.fraud.live_rules import HeldRule, read_published
 from ops.fraud.live_stats import stats_of
 from ops.reading import TopicReader
 from schemas.fraud_alerts import PAUSE, Alert, AlertState
@@ -171,13 +171,30 @@ def snooze(rule_id: str, subject: str, expires_in_s: int, reason: str, by: str) 
     }
 
     async def work(reader: TopicReader, settings: Settings) -> None:
-        if expires_in_s and rule_id not in (await read_published(reader, settings.fraud_retention_s)).held:
-            raise OperationError(f"no rule {rule_id!r}; `walletstream fraud rules` lists them")
+        if expires_in_s:
+            published = await read_published(reader, settings.fraud_retention_s)
+            _check_subject(published.held.get(rule_id), rule_id, subject)
         await say(reader, subject, json.dumps(feedback).encode())
 
     with_reader(work)
     said = f"{rule_id} is silent on {subject} for {expires_in_s} s" if expires_in_s else f"{rule_id} speaks again"
     print_line(said)
+
+
+def _check_subject(held: HeldRule | None, rule_id: str, subject: str) -> None:
+    """
+    Raises:
+        OperationError: there is no such rule, or no alert of it can have this subject.
+    """
+    if held is None:
+        raise OperationError(f"no rule {rule_id!r}; `walletstream fraud rules` lists them")
+    key = () if held.rule is None else held.rule.key
+    # Values may have the mark that joins them, but there are never fewer of them than fields.
+    if subject.count("|") < len(key) - 1:
+        raise OperationError(
+            f"{subject!r} is no subject of {rule_id}, whose key is {'|'.join(key)}: give a value for each of them, as "
+            f"`walletstream fraud alerts --rule {rule_id} --json` has them"
+        )
 
 
 @click.command("stats")

@@ -160,6 +160,17 @@ def test_what_others_write_steers_no_terminal(desk: Desk, tmp_path: Path) -> Non
     assert "\x1b" not in refused
 
 
+def test_a_subject_that_no_alert_of_the_rule_has_is_not_silenced(desk: Desk) -> None:
+    """It was said to be silent, and went on."""
+    desk.send(FRAUD_RULES, ("pair", rule("pair", ["wallet_id", "to_wallet_id", "asset"])))
+    said = desk("snooze", "pair", "w1|w2", "--reason", "r")
+    assert said.exit_code == 1
+    assert said.output == (
+        "Error: 'w1|w2' is no subject of pair, whose key is wallet_id|to_wallet_id|asset: give a value for each of "
+        "them, as `walletstream fraud alerts --rule pair --json` has them\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
