@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from agents.fraud.followed import Followed
 from agents.fraud.lists import list_checks
 from agents.fraud.published import RuleBook
-from agents.fraud.rule_records import RuleRefused, read_rule, wire
+from agents.fraud.rule_records import RuleRefused, read_rule, refusals_of, wire
 from ops.alone import alone, until_visible
 from ops.consuming import Record
 from ops.errors import OperationError
@@ -131,7 +131,7 @@ def read_rule_file(path: Path) -> list[Rule]:
     Raises:
         OperationError: it cannot be read, or one of them is no rule.
     """
-    rules = read_as(read_documents(path, "rules"), Rule, "rule", "rule_id")
+    rules = read_as(read_documents(path, "rules"), Rule, "rule", "rule_id", refusals_of)
     if not rules:
         raise OperationError(f"{path} has no rules")
     return rules
