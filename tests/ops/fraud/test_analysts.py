@@ -116,7 +116,7 @@ def test_combinations_that_wait_say_for_what(desk: Desk) -> None:
     assert desk.rules()["both"]["problem"] is None
 
 
-def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk) -> None:
+def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk, tmp_path: Path) -> None:
     desk.send(FRAUD_RULES, ("each", EACH))
     paused = alert(1, "each", action="pause", sentence="Rule each version 1 is paused.")
     desk.send(FRAUD_ALERTS, ("rule:each", encode_alert(paused)))
@@ -127,6 +127,15 @@ def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk) ->
         assert refused.exit_code == 1
         assert "publish that as version 2" in refused.output
     assert desk("pause", "each").output == "each version 1 is paused\n"
+    path = tmp_path / "rule.json"
+    for state in ("active", "shadow"):
+        path.write_bytes(orjson.dumps(EACH | {"state": state}))
+        refused = desk("publish", str(path))
+        assert refused.exit_code == 1
+        assert "has paused each version 1: change it, and publish that as version 2" in refused.output
+    assert desk.rules()["each"]["rule"]["state"] == "paused"
+    path.write_bytes(orjson.dumps(EACH | {"version": 2}))
+    assert desk("publish", str(path)).output == "published each version 2, active\n"
 
 
 def test_what_others_write_steers_no_terminal(desk: Desk, tmp_path: Path) -> None:
