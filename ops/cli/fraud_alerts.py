@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from typing import Any, get_args
 
 import click
 import msgspec
 
+from agents.fraud.sentences import number_text
 from ops.cli.fraud_rules import as_json_option, with_reader
 from ops.cli.running import print_json, print_line
 from ops.cli.signing import signed_by
@@ -92,9 +94,9 @@ def _facts_of(alert: Alert) -> list[tuple[str, Any]]:
         ("amount", None if alert.amount_minor is None else f"{alert.amount_minor} {alert.asset or ''} (minor units)"),
         ("seen", f"{alert.first_seen} to {alert.last_seen}, {alert.occurrences} times"),
         ("window", None if alert.window_from is None else f"after {alert.window_from} up to {alert.window_to}"),
-        ("observed", alert.observed),
-        ("limit", alert.limit),
-        ("normal", alert.normal),
+        ("observed", _number(alert.observed)),
+        ("limit", _number(alert.limit)),
+        ("normal", _number(alert.normal)),
     ]
     parts = [one for one in alert.contributions if one.rule_id != alert.rule_id]
     facts += [("adds up", f"{one.rule_id} version {one.version}: {one.score}") for one in parts]
@@ -103,6 +105,17 @@ def _facts_of(alert: Alert) -> list[tuple[str, Any]]:
         for one in alert.matches
     ]
     return [(name, value) for name, value in facts if value is not None]
+
+
+def _number(exact: str | None) -> str | None:
+    """A number of an alert; one that is told as a fraction, so that nothing is rounded, as a decimal before that."""
+    if exact is None or "/" not in exact:
+        return exact
+    try:
+        return f"{number_text(Fraction(exact))} ({exact})"
+    except (ValueError, ZeroDivisionError, OverflowError):
+        # Written by somebody else.
+        return exact
 
 
 @click.command("label")

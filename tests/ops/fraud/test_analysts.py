@@ -138,6 +138,22 @@ def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk, tm
     assert desk("publish", str(path)).output == "published each version 2, active\n"
 
 
+def test_numbers_that_are_no_decimals_are_told_as_people_read_them(desk: Desk) -> None:
+    """The mean of seven payments is a fraction on the wire, where nothing is rounded."""
+    numbers = {"observed": "700", "limit": "97508/13947", "normal": "-1/3000"}
+    desk.send(FRAUD_ALERTS, ("w1", encode_alert(alert(1, **numbers))))
+    said = [line.split(maxsplit=1) for line in desk("explain", alert(1).alert_id).output.splitlines()]
+    found = {line[0]: line[1] for line in said if line[0] in numbers}
+    assert found == {
+        "observed": "700",
+        "limit": "6.991 (97508/13947)",
+        "normal": "-0.000333 (-1/3000)",
+    }
+    desk.send(FRAUD_ALERTS, ("w1", encode_alert(alert(2, observed="1/0", limit="much"))))
+    said = [line.split(maxsplit=1) for line in desk("explain", alert(2).alert_id).output.splitlines()]
+    assert [line[1] for line in said if line[0] in numbers] == ["1/0", "much"]
+
+
 def test_what_others_write_steers_no_terminal(desk: Desk, tmp_path: Path) -> None:
     told = alert(
         1,
