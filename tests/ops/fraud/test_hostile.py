@@ -132,6 +132,7 @@ def test_a_quote_that_is_never_closed(good: Trial) -> None:
         ({**MAPPING, "party_id": "customer"}, "leave it out"),
         ({**MAPPING, "wallet_id": "who"}, "wallet_id: the table has no column 'who'"),
         ({**MAPPING, "wallet_id": 7}, "is no mapping: wallet_id"),
+        ({**MAPPING, "wallet_id": ""}, "wallet_id: the table has no column ''; it has 'at', 'customer'"),
         ({**MAPPING, "Wallet": "customer"}, "is no mapping"),
         ({**MAPPING, "amount_minor": {"column": "cents", "decimals": -1}}, "is no mapping"),
         ({**MAPPING, "amount_minor": {"column": "cents", "kind": "text"}}, "an amount is a number"),
