@@ -27,8 +27,8 @@ class Alert(NamedTuple):
 
     `alert_id` is the same for whoever computes it; `order` that of the first fire; the subject is `kind` (names) and
     `key` (values). Window, `observed`, `limit`, `normal`, `events`, `contributions` and `asset` are those of the last
-    fire; `evidence` ids of transactions, oldest first: those of the first fire, then one for each that followed, as
-    long as there is room.
+    fire; `evidence` ids of transactions, oldest first: those of the first fire, then one for each that followed; the
+    newest of them where they are many.
     """
 
     alert_id: str
@@ -265,8 +265,9 @@ def _opened(line: _Line, fired: _Fired) -> Alert:
 def _grown(alert: Alert, fired: _Fired) -> Alert:
     """The alert with one fire more."""
     fire, evidence = fired.fire, alert.evidence
-    if len(evidence) < MAX_EVIDENCE and fire.evidence[-1] not in evidence:
-        evidence = (*evidence, fire.evidence[-1])
+    if fire.evidence[-1] not in evidence:
+        # The newest, for the last fire is what the alert says.
+        evidence = (*evidence, fire.evidence[-1])[-MAX_EVIDENCE:]
     # By position: twice as fast, and this is what a burst costs.
     return Alert(
         *alert[:7],

@@ -40,6 +40,8 @@ HOUR_MS: Final = 3_600_000
 _changed: Final = msgspec.structs.replace
 #: Histories that one event looks at for what is too old.
 _SWEPT_AT_ONCE: Final = 16
+#: The kind of key under which each fact is counted, whoever looks at it.
+_BY_WALLET: Final = kind_text(("wallet_id",))
 
 
 def apply(state: FraudState, event: FraudEvent) -> None:
@@ -160,6 +162,15 @@ def _note_kind(state: FraudState, kind: Kind, entries: int) -> None:
     state.kinds.put(name, (state.kinds.get(name) or 0) + entries)
 
 
+def _entries(state: FraudState, kind: Kind) -> int:
+    """Facts of this partition that a rule of some key had before it.
+
+    Under other keys than the wallet a fact is counted where it concerns a rule only, and these may be the very ones at
+    which it fires: what wallets have done here stands for all that could have come.
+    """
+    return max(state.kinds.get(kind_text(kind)) or 1, state.kinds.get(_BY_WALLET) or 0)
+
+
 def _fires(state: FraudState, changes: tuple[FireChange, ...]) -> None:
     for change in changes:
         name, rule = history_name(change.kind, change.key), rule_text((change.rule_id, change.version))
@@ -170,7 +181,7 @@ def _fires(state: FraudState, changes: tuple[FireChange, ...]) -> None:
         opens = before is not None and before.opens
         stored.set_fire(state, name, change.order, rule, StoredFire(change.fired, opens))
         if before is None:
-            entries = state.kinds.get(kind_text(change.kind)) or 1
+            entries = _entries(state, change.kind)
             # The first one counts from here on: a rule that is new has not seen what was before it.
             counts = state.rules.get(rule) or RuleCounts(entries=entries - 1)
             facts, fired = counts.facts + entries - counts.entries, counts.fired + 1
@@ -180,19 +191,21 @@ def _fires(state: FraudState, changes: tuple[FireChange, ...]) -> None:
 
 
 def _alerts(state: FraudState, event: FraudEvent) -> None:
+    hour = unix_ms(event.recorded_at) // HOUR_MS
     for changed in event.alerts:
         alert = changed.alert
-        # One that was withdrawn, and is true again, has acted the first time.
-        before = state.alerts.get(alert.alert_id, unix_ms(event.recorded_at)) if changed.what == "opened" else None
-        acted = alert.action_result == "sent" and (before is None or before.action_result != "sent")
+        acted = False
+        if alert.action_result == "sent":
+            # One that was withdrawn and is true again acted the first time, one that goes on after a snooze acts then.
+            before = state.alerts.get(alert.alert_id, unix_ms(event.recorded_at))
+            acted = before is None or before.action_result != "sent"
         state.alerts.put(alert.alert_id, alert, unix_ms(alert.first_seen))
-        if changed.what == "updated":
-            continue
         rule = rule_text((alert.rule_id, alert.version))
-        name = history_name(changed.kind, changed.key)
-        _mark(state, name, changed.order, rule, changed.what == "opened")
-        if changed.what == "opened":
-            _count(state, rule, acted, unix_ms(event.recorded_at) // HOUR_MS)
+        opens = changed.what == "opened"
+        if opens or acted:
+            _count(state, rule, opens, acted, hour)
+        if changed.what != "updated":
+            _mark(state, history_name(changed.kind, changed.key), changed.order, rule, opens)
 
 
 def _mark(state: FraudState, name: str, order: Order, rule: str, opens: bool) -> None:
@@ -202,10 +215,10 @@ def _mark(state: FraudState, name: str, order: Order, rule: str, opens: bool) ->
         stored.set_fire(state, name, order, rule, StoredFire(fire.fired, opens))
 
 
-def _count(state: FraudState, rule: str, acted: bool, hour: int) -> None:
+def _count(state: FraudState, rule: str, opens: bool, acted: bool, hour: int) -> None:
     for name in (rule, ALL_RULES) if acted else (rule,):
         counts = counts_in(state.rules.get(name) or RuleCounts(), hour)
-        state.rules.put(name, _changed(counts, alerts=counts.alerts + 1, actions=counts.actions + acted))
+        state.rules.put(name, _changed(counts, alerts=counts.alerts + opens, actions=counts.actions + acted))
 
 
 def counts_in(counts: RuleCounts, hour: int) -> RuleCounts:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from agents.ledger.exchange import minor_for_minor
 from schemas.assets import Asset
 from schemas.fx_rates import Rates
+from schemas.money import INT64_MAX
 
 
 def exchanged_minor(
@@ -14,7 +15,7 @@ def exchanged_minor(
 ) -> int | None:
     """An amount in minor units of another asset at the rate of an event time, floored; None where there is none.
 
-    Nothing is booked by it, so it may come to 0.
+    Nothing is booked by it, so it may come to 0; what is more than any amount comes to the largest one.
 
     Args:
         t_ms: event time in milliseconds since 1970.
@@ -24,4 +25,4 @@ def exchanged_minor(
     if given is None or wanted is None or rate is None:
         return None
     fraction = minor_for_minor(rate, given, wanted)
-    return amount_minor * fraction.numerator // fraction.denominator
+    return max(-INT64_MAX, min(amount_minor * fraction.numerator // fraction.denominator, INT64_MAX))

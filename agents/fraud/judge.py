@@ -21,6 +21,7 @@ from agents.fraud.history import History
 from agents.fraud.state import FraudState, StoredFire, history_name, rule_ref
 from agents.fraud.windows import order_of
 from schemas.fraud_events import Fired
+from schemas.money import INT64_MAX
 
 #: Most histories that are looked at for what is too old after a batch; one for each entry that it has shown.
 _TRIMMED: Final = 200
@@ -184,9 +185,12 @@ def read_fire(fired: Fired) -> Fire:
 
 
 def written(value: Exact | None) -> int | str | None:
-    """An exact number on the wire: an int, or what is none as text, `7/2`."""
-    return value if value is None or isinstance(value, int) else str(value)
+    """An exact number on the wire: an int, or as text what is none, `7/2`, and what 64 bits do not hold."""
+    return value if value is None or (isinstance(value, int) and abs(value) <= INT64_MAX) else str(value)
 
 
 def _exact(value: int | str | None) -> Exact | None:
-    return Fraction(value) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    exact = Fraction(value)
+    return exact.numerator if exact.denominator == 1 else exact

@@ -44,11 +44,21 @@ def read_rule(value: bytes, key: str | None = None, max_bytes: int = MAX_BYTES) 
     try:
         rule = Rule.model_validate_json(value)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=True)
-        raise RuleRefused(list(_told(found))) from None
+        raise RuleRefused(refusals_of(error)) from None
     if key is not None and key != rule.rule_id:
         raise RuleRefused([Refusal("rule_id", f"the record's key is {key[:80]!r}", f"use {rule.rule_id!r} as the key")])
     return rule
+
+
+def refusals_of(error: ValidationError) -> Iterator[Refusal]:
+    """Why something is no rule by its contract: one for each place, the first ten of many."""
+    by_place: dict[str, list[Any]] = {}
+    for each in error.errors(include_url=False, include_input=False, include_context=True):
+        by_place.setdefault(_place(each["loc"]), []).append(each)
+    for where, found in list(by_place.items())[:MAX_REASONS]:
+        yield _told_of(where, found)
+    if len(by_place) > MAX_REASONS:
+        yield Refusal("", f"{len(by_place) - MAX_REASONS} more mistakes", "correct these first")
 
 
 def wire(rule: Rule) -> bytes:
@@ -65,17 +75,6 @@ def too_large(given: int, most: int) -> Refusal:
 def said_of(message: str) -> str:
     """What pydantic says of a mistake, in the words of JSON."""
     return message.removeprefix("Value error, ").replace("an instance of Decimal", "a JSON number")
-
-
-def _told(errors: list[Any]) -> Iterator[Refusal]:
-    """Errors of the contract, one for each place."""
-    by_place: dict[str, list[Any]] = {}
-    for error in errors:
-        by_place.setdefault(_place(error["loc"]), []).append(error)
-    for where, found in list(by_place.items())[:MAX_REASONS]:
-        yield _told_of(where, found)
-    if len(by_place) > MAX_REASONS:
-        yield Refusal("", f"{len(by_place) - MAX_REASONS} more mistakes", "correct these first")
 
 
 def _told_of(where: str, errors: list[Any]) -> Refusal:

@@ -59,13 +59,13 @@ def _finding(rule: Rule, alert: Alert) -> str | None:
     if rule.combination is not None:
         parts = " and ".join(f"{rule_id} ({score})" for rule_id, score in alert.contributions)
         return (
-            f"{parts} fired within {duration(rule.combination.within_s)}, which adds up to {_number(alert.observed)} "
-            f"of the {_number(alert.limit)} that raise an alert"
+            f"{parts} fired within {duration(rule.combination.within_s)}, which adds up to "
+            f"{number_text(alert.observed)} of the {number_text(alert.limit)} that raise an alert"
         )
     condition = rule.condition
     if condition is None:
         return None
-    limit = f"is {_COMPARED[condition.op]} {_number(alert.limit)}"
+    limit = f"is {_COMPARED[condition.op]} {number_text(alert.limit)}"
     most = _most(condition, alert)
     if rule.aggregate is None:
         money = condition.left == "amount_minor"
@@ -74,12 +74,13 @@ def _finding(rule: Rule, alert: Alert) -> str | None:
     if condition.left is not None:
         return (
             f"{_name(condition.left)} {_value(alert, alert.observed, seen)} {limit}, which "
-            f"is {condition.factor:f} times the {_described(rule.aggregate)}, {_number(alert.normal)}{most}"
+            f"is {condition.factor:f} times the {_described(rule.aggregate)}, {number_text(alert.normal)}{most}"
         )
     finding = f"{_described(rule.aggregate)} {_value(alert, alert.observed, seen)} {limit}"
     if condition.against is not None:
         finding += (
-            f", which is {condition.factor:f} times the usual: {_described(condition.against)} {_number(alert.normal)}"
+            f", which is {condition.factor:f} times the usual: {_described(condition.against)} "
+            f"{number_text(alert.normal)}"
         )
     return finding + most
 
@@ -89,7 +90,7 @@ def _most(condition: Condition, alert: Alert) -> str:
     if condition.at_most is None:
         return ""
     most = Fraction(condition.at_most)
-    return f", and at most {_number(most if condition.value is not None else most * (alert.normal or 0))}"
+    return f", and at most {number_text(most if condition.value is not None else most * (alert.normal or 0))}"
 
 
 def _described(aggregate: Aggregate) -> str:
@@ -127,11 +128,11 @@ def _name(field: str) -> str:
 
 def _value(alert: Alert, value: Exact | None, money: bool) -> str:
     if money and alert.asset is not None:
-        return f"{_number(value)} minor units of {alert.asset}"
-    return _number(value)
+        return f"{number_text(value)} minor units of {alert.asset}"
+    return number_text(value)
 
 
-def _number(value: Exact | None) -> str:
+def number_text(value: Exact | None) -> str:
     """An int as it is, what is none with three digits after the point, more of them where those would say little."""
     if value is None:
         return "none"

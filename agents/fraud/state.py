@@ -54,8 +54,9 @@ class Head(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class RuleCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a version of a rule has done in this partition.
 
-    `facts` and `fired` are those of `agents.fraud.breaker`, up to when its kind of key had `entries` entries; `hour`
-    (of partition time, since 1970) is that of `alerts` opened and `actions` taken; `paused` says why it is paused.
+    `facts` and `fired` are those of `agents.fraud.breaker`, up to when there were `entries` entries of its kind of key,
+    or of wallets where these are more; `hour` (of partition time, since 1970) is that of `alerts` opened and `actions`
+    taken; `paused` says why it is paused.
     """
 
     facts: int = 0

@@ -22,7 +22,7 @@ from agents.fraud.told import Surroundings, told, told_pause
 from agents.fraud.turn import Turn
 from schemas.events import WALLET_OPENED
 from schemas.facts import Fact, FactValue
-from schemas.fraud_alerts import encode_alert
+from schemas.fraud_alerts import Alert, encode_alert
 from schemas.fraud_events import (
     FACT_EVALUATED,
     FACT_LATE,
@@ -77,7 +77,8 @@ def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Cha
     event = _event(turn, record, arrived, FACT_EVALUATED, closed_before_ms)
     event.learned = arrived.learned
     event.fires = tuple(_fire_change(change) for change in changes)
-    event.alerts = tuple(_told(turn, *opened) for opened in alerts)
+    so_far: dict[str, Alert] = {}
+    event.alerts = tuple(_told(turn, so_far, *opened) for opened in alerts)
     touched = {rule_text(change.rule.ref): change.rule for change in changes}
     turn.write(event, _wallet(arrived))
     for rule in touched.values():
@@ -174,14 +175,15 @@ def _fire_change(change: Change) -> FireChange:
     return FireChange(rule_id, version, change.rule.kind, change.key, change.entry.order, fired)
 
 
-def _told(turn: Turn, change: AlertChange, opened_by: Fact | None) -> AlertChanged:
+def _told(turn: Turn, so_far: dict[str, Alert], change: AlertChange, opened_by: Fact | None) -> AlertChanged:
+    """`so_far`: alerts as the fact has changed them, by id: under `party_id` it may stand in a history twice."""
     alert, state = change.alert, turn.state
     subject = subject_of(alert.key)
     until_ms = state.snoozes.get(f"{alert.rule_id} {subject}")
     members = {rule_id: rule for rule_id, _ in alert.contributions if (rule := turn.judge.rule(rule_id)) is not None}
     around = Surroundings(
         opened_by=opened_by,
-        before=state.alerts.get(alert.alert_id, turn.context.recorded_at_ms),
+        before=so_far.get(alert.alert_id) or state.alerts.get(alert.alert_id, turn.context.recorded_at_ms),
         members=members,
         is_snoozed=until_ms is not None and alert.last_seen_ms < until_ms,
         recorded_at=turn.context.recorded_at,
@@ -189,9 +191,10 @@ def _told(turn: Turn, change: AlertChange, opened_by: Fact | None) -> AlertChang
     record = told(change, around)
     is_new = change.what == "opened" and record.action_result is None
     # Who was silent while it opened, and is so no more when it goes on, may not be let off for the whole cooldown.
-    is_heard_again = record.action_result == "snoozed" and record.state == "open"
-    if is_new or is_heard_again:
+    was_silent, is_silent = record.action_result in ("snoozed", "shadow"), record.shadow or record.state != "open"
+    if is_new or (was_silent and not is_silent):
         record = act(turn, change.rule, record)
+    so_far[record.alert_id] = record
     return AlertChanged(change.what, alert.kind, alert.key, alert.order, record)
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from typing import Any, get_args
 
 import click
 import msgspec
 
+from agents.fraud.sentences import number_text
 from ops.cli.fraud_rules import as_json_option, with_reader
 from ops.cli.running import print_json, print_line
 from ops.cli.signing import signed_by
 from ops.errors import OperationError
 from ops.fraud.live_alerts import alert_of, judge, read_alerts, say
-from ops.fraud.live_rules import read_published
+from ops.fraud.live_rules import HeldRule, read_published
 from ops.fraud.live_stats import stats_of
 from ops.reading import TopicReader
 from schemas.fraud_alerts import PAUSE, Alert, AlertState
@@ -92,9 +94,9 @@ def _facts_of(alert: Alert) -> list[tuple[str, Any]]:
         ("amount", None if alert.amount_minor is None else f"{alert.amount_minor} {alert.asset or ''} (minor units)"),
         ("seen", f"{alert.first_seen} to {alert.last_seen}, {alert.occurrences} times"),
         ("window", None if alert.window_from is None else f"after {alert.window_from} up to {alert.window_to}"),
-        ("observed", alert.observed),
-        ("limit", alert.limit),
-        ("normal", alert.normal),
+        ("observed", _number(alert.observed)),
+        ("limit", _number(alert.limit)),
+        ("normal", _number(alert.normal)),
     ]
     parts = [one for one in alert.contributions if one.rule_id != alert.rule_id]
     facts += [("adds up", f"{one.rule_id} version {one.version}: {one.score}") for one in parts]
@@ -103,6 +105,17 @@ def _facts_of(alert: Alert) -> list[tuple[str, Any]]:
         for one in alert.matches
     ]
     return [(name, value) for name, value in facts if value is not None]
+
+
+def _number(exact: str | None) -> str | None:
+    """A number of an alert; one that is told as a fraction, so that nothing is rounded, as a decimal before that."""
+    if exact is None or "/" not in exact:
+        return exact
+    try:
+        return f"{number_text(Fraction(exact))} ({exact})"
+    except (ValueError, ZeroDivisionError, OverflowError):
+        # Written by somebody else.
+        return exact
 
 
 @click.command("label")
@@ -171,13 +184,30 @@ def snooze(rule_id: str, subject: str, expires_in_s: int, reason: str, by: str) 
     }
 
     async def work(reader: TopicReader, settings: Settings) -> None:
-        if expires_in_s and rule_id not in (await read_published(reader, settings.fraud_retention_s)).held:
-            raise OperationError(f"no rule {rule_id!r}; `walletstream fraud rules` lists them")
+        if expires_in_s:
+            published = await read_published(reader, settings.fraud_retention_s)
+            _check_subject(published.held.get(rule_id), rule_id, subject)
         await say(reader, subject, json.dumps(feedback).encode())
 
     with_reader(work)
     said = f"{rule_id} is silent on {subject} for {expires_in_s} s" if expires_in_s else f"{rule_id} speaks again"
     print_line(said)
+
+
+def _check_subject(held: HeldRule | None, rule_id: str, subject: str) -> None:
+    """
+    Raises:
+        OperationError: there is no such rule, or no alert of it can have this subject.
+    """
+    if held is None:
+        raise OperationError(f"no rule {rule_id!r}; `walletstream fraud rules` lists them")
+    key = () if held.rule is None else held.rule.key
+    # Values may have the mark that joins them, but there are never fewer of them than fields.
+    if subject.count("|") < len(key) - 1:
+        raise OperationError(
+            f"{subject!r} is no subject of {rule_id}, whose key is {'|'.join(key)}: give a value for each of them, as "
+            f"`walletstream fraud alerts --rule {rule_id} --json` has them"
+        )
 
 
 @click.command("stats")

@@ -13,6 +13,7 @@ from ops.fraud.live_alerts import read_alerts
 from ops.fraud.live_rules import (
     HeldRule,
     PublishedRules,
+    check_not_paused,
     pauses_of,
     publish,
     read_published,
@@ -92,6 +93,7 @@ def publish_command(file: Path, as_json: bool) -> None:
 
     async def work(reader: TopicReader, settings: Settings) -> list[str]:
         found = read_rule_file(file)
+        await check_not_paused(reader, found)
         await publish(reader, found, settings.fraud_retention_s)
         return [f"{rule.rule_id} version {rule.version}, {rule.state}" for rule in found]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -90,12 +90,19 @@ def _parsed(path: Path, value: bytes) -> Any:
         return lines
 
 
-def read_as(documents: Documents, contract: type[M], what: str, name: str) -> list[M]:
+def read_as(
+    documents: Documents,
+    contract: type[M],
+    what: str,
+    name: str,
+    said: Callable[[ValidationError], Iterable[object]] | None = None,
+) -> list[M]:
     """The objects of a file as `contract` has them.
 
     Args:
         what: what they are, for people.
         name: the field that names one.
+        said: tells what does not fit, each with its place; by default `mistakes`.
 
     Raises:
         OperationError: one of them is none; all mistakes are told, as far as there is room.
@@ -109,7 +116,7 @@ def read_as(documents: Documents, contract: type[M], what: str, name: str) -> li
         except ValidationError as error:
             named = each.get(name) if isinstance(each, dict) else None
             place = f"{what} {number}" + (f" ({str(named)[:80]})" if named is not None else "")
-            wrong += [f"{place}: {told}" for told in mistakes(error)]
+            wrong += [f"{place}: {told}" for told in (said or mistakes)(error)]
         except RecursionError:
             wrong.append(f"{what} {number}: nested too deeply")
     if wrong:

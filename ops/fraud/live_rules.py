@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from agents.fraud.followed import Followed
 from agents.fraud.lists import list_checks
 from agents.fraud.published import RuleBook
-from agents.fraud.rule_records import RuleRefused, read_rule, wire
+from agents.fraud.rule_records import RuleRefused, read_rule, refusals_of, wire
 from ops.alone import alone, until_visible
 from ops.consuming import Record
 from ops.errors import OperationError
@@ -131,7 +131,7 @@ def read_rule_file(path: Path) -> list[Rule]:
     Raises:
         OperationError: it cannot be read, or one of them is no rule.
     """
-    rules = read_as(read_documents(path, "rules"), Rule, "rule", "rule_id")
+    rules = read_as(read_documents(path, "rules"), Rule, "rule", "rule_id", refusals_of)
     if not rules:
         raise OperationError(f"{path} has no rules")
     return rules
@@ -167,16 +167,31 @@ async def set_state(reader: TopicReader, rule_id: str, state: RuleState, retenti
     if rule is None:
         why = "it is not among the rules" if held is None else f"workers pass it over: {held.problem}"
         raise OperationError(f"no rule {rule_id!r}: {why}; `{_LOOK_AT}` lists them")
-    if state in ("active", "shadow") and (rule.rule_id, rule.version) in pauses_of(await read_alerts(reader)):
-        raise OperationError(
-            f"the circuit breaker has paused {rule_id} version {rule.version}: change it, and publish that as version "
-            f"{rule.version + 1}; `{_LOOK_AT}` says why"
-        )
     changed = rule.model_copy(update={"state": state})
+    await check_not_paused(reader, [changed])
     # What is passed over is the latest record all the same: the one that workers go by has to come after it.
     if changed != rule or held is None or held.problem is not None:
         await publish(reader, [changed], retention_s)
     return changed
+
+
+async def check_not_paused(reader: TopicReader, rules: list[Rule]) -> None:
+    """Refuse to put rules into effect whose version the circuit breaker has paused: workers leave them paused.
+
+    Raises:
+        OperationError: it has paused one of them; all are told.
+    """
+    in_effect = [rule for rule in rules if rule.state in ("active", "shadow")]
+    # Whoever pauses one is in a hurry, and there may be many alerts.
+    pauses = pauses_of(await read_alerts(reader)) if in_effect else {}
+    paused = [
+        f"the circuit breaker has paused {rule.rule_id} version {rule.version}: change it, and publish that as version "
+        f"{rule.version + 1}; `{_LOOK_AT}` says why"
+        for rule in in_effect
+        if (rule.rule_id, rule.version) in pauses
+    ]
+    if paused:
+        raise OperationError("\n".join(paused))
 
 
 def pauses_of(alerts: Mapping[str, Alert]) -> dict[tuple[str, int], Alert]:

@@ -94,7 +94,8 @@ class FactMapping:
         self._time_at = 0
         self._time: Callable[[str], int] = time_ms
         columned = {
-            name: Column(column=given) if isinstance(given, str) else given
+            # Unchecked: a name that no column has, the empty one too, is told with those that there are.
+            name: Column.model_construct(column=given) if isinstance(given, str) else given
             for name, given in fields.items()
             if not isinstance(given, Constant)
         }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from agents.fraud.published import Bounds, RuleBook
+from agents.fraud.rule_records import refusals_of
 from agents.fraud.uses import uses
 from ops.errors import OperationError
 from ops.fraud.documents import Documents, read_as, read_documents, told_of
@@ -42,7 +43,7 @@ def rules_of(documents: Documents) -> list[Rule]:
         raise OperationError(f"{path} has no rules")
     if len(documents.found) > MAX_RULES:
         raise OperationError(f"{path} has {len(documents.found):,} rules, at most {MAX_RULES:,} are taken: split it")
-    rules = read_as(documents, Rule, "rule", "rule_id")
+    rules = read_as(documents, Rule, "rule", "rule_id", refusals_of)
     wrong: list[str] = []
     by_id: dict[str, Rule] = {}
     for rule in rules:

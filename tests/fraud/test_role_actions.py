@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from agents.fraud import breaker
 from agents.fraud.turn import Limits
 from schemas.clock import rfc3339
 from schemas.commands import CONTRACTS
@@ -62,6 +65,16 @@ def test_a_party_that_is_found_in_what_it_is_paid_is_locked_itself() -> None:
     assert [command["wallet_id"] for command in world.commands()] == ["mule"]
     (record,) = world.topics[FRAUD_COMMANDS, partition_of("mule", 2)]
     assert record.key == b"mule"
+
+
+def test_of_a_transfer_within_a_wallet_the_alert_says_what_became_of_its_action() -> None:
+    """Both legs are in the history of one party: what the first has opened the second goes on with, in one event."""
+    each_leg = EACH | {"key": ["party_id"], "cooldown_s": 600, "action": "lock"}
+    world = RoleWorld([each_leg], partitions=1)
+    payment(world, 1, "w1", 0, operation="transfer", counterparty={"wallet_id": "w1", "sub_wallet": "savings"})
+    world.run()
+    assert (one(world).occurrences, one(world).action_result, len(world.commands())) == (2, "sent", 1)
+    world.all[0].restart()
 
 
 def test_the_ledger_does_what_is_ordered() -> None:
@@ -179,3 +192,43 @@ def test_a_rule_in_shadow_that_fires_too_often_is_paused() -> None:
     world.run()
     (event,) = world.events("rule.paused")
     assert "667 of 1,000 facts" in (event.reason or "")
+
+
+def test_an_alert_that_opened_in_shadow_acts_when_it_goes_on_under_the_active_rule() -> None:
+    """A cooldown may be a year: whoever was seen in shadow may not be let off for the rest of it."""
+    lock = EACH | {"cooldown_s": 600, "action": "lock"}
+    world = RoleWorld([lock | {"state": "shadow"}], partitions=1)
+    seen = []
+    for number in range(4):
+        if number == 2:
+            world.publish(lock)
+        payment(world, number, "w1", 0)
+        world.run()
+        seen.append((one(world).occurrences, one(world).shadow, one(world).action_result, len(world.commands())))
+    assert seen == [
+        (1, True, "shadow", 0),
+        (2, True, "shadow", 0),
+        (3, False, "sent", 1),
+        (4, False, "sent", 1),
+    ]
+    world.all[0].restart()
+
+
+@pytest.mark.parametrize("key", [["device"], ["party_id"], ["wallet_id"]])
+def test_in_shadow_a_rule_is_judged_by_all_facts(monkeypatch: pytest.MonkeyPatch, key: list[str]) -> None:
+    """Under some keys facts are kept only where they concern a rule, which are perhaps those at which it fires."""
+    monkeypatch.setattr(breaker, "LEAST_FACTS", 10)
+    at_most = {"state": "shadow", "shadow_max_bps": 2_000}
+    world = RoleWorld([EACH | at_most | {"key": key}, EACH | at_most | {"key": key, "rule_id": "other"}], partitions=1)
+    for number in range(400):
+        # A tenth of them at first, then a third.
+        fires = number % 10 == 0 if number < 200 else number % 3 == 0
+        payment(world, number, "w1", 0, amount_minor=100 if fires else 99, device={"fingerprint": "d1"})
+        if number == 199:
+            world.run()
+            assert not world.events("rule.paused")
+    world.run()
+    paused = world.events("rule.paused")
+    assert sorted(str(event.rule_id) for event in paused) == ["each", "other"]
+    assert all(" facts, 20." in (event.reason or "") for event in paused)
+    world.all[0].restart()

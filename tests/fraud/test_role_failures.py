@@ -14,10 +14,11 @@ from agents.fraud.machine import FraudMachine
 from schemas.clock import rfc3339
 from schemas.dead_letters import read_dead_letter_headers
 from schemas.fraud_internal import MOST_BYTES, KeyUse, decode_fraud_internal, together
+from schemas.money import INT64_MAX
 from schemas.partitioning import partition_of
 from schemas.topics import FRAUD_FEEDBACK, FRAUD_INTERNAL, LEDGER_EVENTS
 from streams.machine import Context, Output
-from tests.fraud.role import EACH, RoleWorld, counted, one, payment
+from tests.fraud.role import EACH, RoleWorld, counted, one, payment, rule
 
 #: Nested more deeply than a decoder goes.
 DEEP = b'{"kind":"facts","uses":[],"facts":[[0,0,0,0,[],' + b"[" * 100_000
@@ -182,3 +183,34 @@ def test_ten_thousand_rules_harm_nothing() -> None:
     payment(world, 1, "w1", 0)
     world.run()
     assert one(world).rule_id == "r0"
+
+
+def test_sums_beyond_64_bits_are_told_exactly_and_blind_no_rule() -> None:
+    """Whoever sends a few requests of the largest amount, all of them refused, would be seen by no rule any more."""
+    aggregate = {"function": "sum", "field": "amount_minor", "window_s": 60, "include_current": True}
+    total = rule("total", ["wallet_id"], aggregate=aggregate, condition={"op": "gt", "value": 1}, cooldown_s=60)
+    below = total | {"rule_id": "below", "condition": {"left": "amount_minor", "op": "lt", "factor": 2}}
+    world = RoleWorld([total, below], partitions=1)
+    for number in range(4):
+        payment(world, number, "w1", 0, type="request.rejected", amount_minor=INT64_MAX)
+        world.run()
+        world.all[0].restart()
+    assert world.bugs == []
+    found = {alert.rule_id: alert for alert in world.alerts().values()}
+    assert (found["total"].occurrences, found["total"].observed) == (4, str(4 * INT64_MAX))
+    assert f"{4 * INT64_MAX} minor units of EUR is above 1. Seen 4 times." in found["total"].sentence
+    assert (found["below"].limit, found["below"].normal) == (str(8 * INT64_MAX), str(4 * INT64_MAX))
+
+
+def test_more_than_any_amount_is_exchanged_to_the_largest_amount() -> None:
+    aggregate = {"function": "sum", "field": "amount_minor", "window_s": 60, "include_current": True, "in_asset": "IDR"}
+    rupiah = rule("rupiah", ["wallet_id"], aggregate=aggregate, condition={"op": "gt", "value": 1})
+    world = RoleWorld([rupiah], partitions=1)
+    rate = {"rate_id": "r", "base": "EUR", "quote": "IDR", "bid": "18000", "ask": "18000", "source": "s"}
+    rate |= {"valid_from": "2026-01-01T00:00:00.000Z", "valid_until": "2027-01-01T00:00:00.000Z"}
+    world.refer("fx-rates", "r", rate)
+    payment(world, 1, "w1", 0, type="request.rejected", amount_minor=INT64_MAX)
+    world.run()
+    assert world.bugs == []
+    assert one(world).observed == str(INT64_MAX)
+    world.all[0].restart()

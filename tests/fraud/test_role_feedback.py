@@ -93,6 +93,21 @@ def test_an_alert_that_goes_on_after_its_snooze_acts_once() -> None:
         partition.restart()
 
 
+def test_actions_of_alerts_that_go_on_after_their_snooze_are_within_the_budget() -> None:
+    wallet_ids = [f"w{number}" for number in range(4)]
+    world = RoleWorld([EACH | {"cooldown_s": 600, "action": "lock", "actions_per_hour": 2}], partitions=1)
+    for wallet_id in wallet_ids:
+        world.feedback(0, kind="snooze", subject=wallet_id, by="a", rule_id="each", expires_in_s=60, reason="a test")
+    for number in range(8):
+        payment(world, number, wallet_ids[number % 4], 0)
+        world.run()
+        world.now_ms += 100_000 if number == 3 else 0
+    told = [alert.action_result for alert in world.alerts().values()]
+    assert sorted(map(str, told)) == ["budget", "budget", "sent", "sent"]
+    assert len(world.commands()) == 2
+    world.all[0].restart()
+
+
 @pytest.mark.parametrize(
     ("feedback", "message"),
     [

@@ -11,7 +11,7 @@ import pytest
 from agents.fraud.alerts import alert_id
 from agents.fraud.told import exact_text
 from schemas.fraud_alerts import decode_alert
-from tests.ops.fraud.trying import OWN_MEAN, Trial, rule
+from tests.ops.fraud.trying import OWN_MEAN, Trial, counting, rule
 
 HEADER = "at,customer,shop,cents,bad"
 
@@ -41,6 +41,17 @@ def test_alerts_as_the_stream_has_them(tried: Trial) -> None:
     assert (alert.wallet_id, alert.amount_minor, alert.asset) == ("a", 4, "EUR")
     assert (alert.action_result, alert.links) == (None, {})
     assert alert.sentence.startswith("Wallet a: amount 9 minor units of EUR is above 4.5")
+
+
+def test_of_many_transactions_the_newest_are_named(tried: Trial) -> None:
+    """What was observed last is what the sentence says: that has to be among them."""
+    tried.rows(HEADER, [(f"2026-03-01T00:00:{n:02}Z", "a", "s", 1, 0) for n in range(1, 31)])
+    tried.rules = [rule("each", cooldown_s=60), counting("full", 25, 60, cooldown_s=60)]
+    path = tried.folder / "alerts.json"
+    tried.report("--alerts-json", path)
+    each, full = json.loads(path.read_text())
+    assert (each["row"], each["occurrences"], full["row"], full["occurrences"]) == (1, 30, 25, 6)
+    assert each["evidence"] == full["evidence"] == [f"row {n}" for n in range(30, 10, -1)]
 
 
 def test_lists_that_matched_are_told_as_on_the_stream(tried: Trial) -> None:

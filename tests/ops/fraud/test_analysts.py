@@ -116,7 +116,7 @@ def test_combinations_that_wait_say_for_what(desk: Desk) -> None:
     assert desk.rules()["both"]["problem"] is None
 
 
-def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk) -> None:
+def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk, tmp_path: Path) -> None:
     desk.send(FRAUD_RULES, ("each", EACH))
     paused = alert(1, "each", action="pause", sentence="Rule each version 1 is paused.")
     desk.send(FRAUD_ALERTS, ("rule:each", encode_alert(paused)))
@@ -127,6 +127,31 @@ def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk) ->
         assert refused.exit_code == 1
         assert "publish that as version 2" in refused.output
     assert desk("pause", "each").output == "each version 1 is paused\n"
+    path = tmp_path / "rule.json"
+    for state in ("active", "shadow"):
+        path.write_bytes(orjson.dumps(EACH | {"state": state}))
+        refused = desk("publish", str(path))
+        assert refused.exit_code == 1
+        assert "has paused each version 1: change it, and publish that as version 2" in refused.output
+    assert desk.rules()["each"]["rule"]["state"] == "paused"
+    path.write_bytes(orjson.dumps(EACH | {"version": 2}))
+    assert desk("publish", str(path)).output == "published each version 2, active\n"
+
+
+def test_numbers_that_are_no_decimals_are_told_as_people_read_them(desk: Desk) -> None:
+    """The mean of seven payments is a fraction on the wire, where nothing is rounded."""
+    numbers = {"observed": "700", "limit": "97508/13947", "normal": "-1/3000"}
+    desk.send(FRAUD_ALERTS, ("w1", encode_alert(alert(1, **numbers))))
+    said = [line.split(maxsplit=1) for line in desk("explain", alert(1).alert_id).output.splitlines()]
+    found = {line[0]: line[1] for line in said if line[0] in numbers}
+    assert found == {
+        "observed": "700",
+        "limit": "6.991 (97508/13947)",
+        "normal": "-0.000333 (-1/3000)",
+    }
+    desk.send(FRAUD_ALERTS, ("w1", encode_alert(alert(2, observed="1/0", limit="much"))))
+    said = [line.split(maxsplit=1) for line in desk("explain", alert(2).alert_id).output.splitlines()]
+    assert [line[1] for line in said if line[0] in numbers] == ["1/0", "much"]
 
 
 def test_what_others_write_steers_no_terminal(desk: Desk, tmp_path: Path) -> None:
@@ -158,6 +183,17 @@ def test_what_others_write_steers_no_terminal(desk: Desk, tmp_path: Path) -> Non
     refused = desk("publish", str(path)).output
     assert "r\\x1b]0;title\\x07" in refused
     assert "\x1b" not in refused
+
+
+def test_a_subject_that_no_alert_of_the_rule_has_is_not_silenced(desk: Desk) -> None:
+    """It was said to be silent, and went on."""
+    desk.send(FRAUD_RULES, ("pair", rule("pair", ["wallet_id", "to_wallet_id", "asset"])))
+    said = desk("snooze", "pair", "w1|w2", "--reason", "r")
+    assert said.exit_code == 1
+    assert said.output == (
+        "Error: 'w1|w2' is no subject of pair, whose key is wallet_id|to_wallet_id|asset: give a value for each of "
+        "them, as `walletstream fraud alerts --rule pair --json` has them\n"
+    )
 
 
 @pytest.mark.parametrize(
