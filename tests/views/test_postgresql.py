@@ -23,7 +23,10 @@ from tests.views.postgres import postgres_server, programs
 from tests.views.test_queries import names
 
 PROGRAMS = programs()
-pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAMS is None, reason="no PostgreSQL server on this machine"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pytest
 
+from ops.reference import operations as module
 from ops.reference.fields import model_fields
-from ops.reference.operations import operation_page, operations_index
+from ops.reference.operations import operations_index
 from ops.reference.pages import PAGES
 from ops.story.examples import the_story
 from schemas.catalogue import topic_named
@@ -17,6 +19,10 @@ from schemas.postings import POSTINGS
 from schemas.rejections import codes_of
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS)
+
+#: Each page is written once, whatever is asked of it.
+operation_page = cache(module.operation_page)
+commands_page = cache(PAGES["commands.md"])
 
 
 def section(page: str, heading: str) -> str:
@@ -52,7 +58,7 @@ def test_it_says_what_it_is_and_who_may_ask_for_it(operation: str) -> None:
 def test_every_field_is_on_it_or_among_the_common_ones(operation: str) -> None:
     page = operation_page(operation)
     named = {cell[0].strip("`") for cell in rows(section(page, "Fields"))}
-    common = set(re.findall(r"^\| `(\w+)` \|", PAGES["commands.md"](), re.MULTILINE))
+    common = set(re.findall(r"^\| `(\w+)` \|", commands_page(), re.MULTILINE))
     assert OPERATIONS[operation][1].model_fields.keys() <= named | common
 
 
