@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from agents.fraud.facts import Recorded, fact_of
+from ops.fraud.library.shipped import library
+from schemas.events import LedgerEvent
 from schemas.facts import FACT_FIELDS
+from tests.fraud.role import RoleWorld
+from tests.ledger.commands import debit, open_wallet
+from tests.ledger.world import World
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "ledger-events.v1"
 
@@ -56,6 +61,27 @@ def test_what_is_refused_is_a_fact_where_it_were_one_if_it_were_not() -> None:
     assert {"debit", "refund", "dispute", "reverse", "adjust"} <= {each for each, own in makes.items() if own}
     for operation, own in makes.items():
         assert seen("debit.too_much", operation=operation).is_first is own, operation
+
+
+def test_of_what_is_refused_rules_see_where_it_came_from() -> None:
+    """Cards are tried from one device, and most of them are refused."""
+    card_testing = library()["card-testing"].with_values({"state": "active"})
+    role = RoleWorld([card_testing.model_dump(mode="json", by_alias=True)])
+    ledger, device = World(2), {"fingerprint": "farm", "ip": "10.0.0.1", "latitude": 1.5, "longitude": -2.5}
+    for number in range(10):
+        assert ledger.submit(open_wallet(f"w{number}"))["code"] == "ok"
+        assert ledger.submit(debit(f"w{number}", 100, device=device))["code"] == "insufficient_funds"
+        # The same again is answered, and no fact.
+        assert ledger.submit(debit("none", 100, key="k", device=device))["code"] == "wallet_not_found"
+    told = [{name: event[name] for name in LedgerEvent.__struct_fields__ if name in event} for event in ledger.events]
+    for event in told:
+        role.ledger_event(0, **event)
+    role.run()
+    found = [fact_of(json.dumps(event).encode(), 0) for event in told if event["type"] == "request.rejected"]
+    assert len(found) > 10
+    assert all(each is not None and each.fact["device"] == "farm" for each in found)
+    assert all(each is not None and each.fact["latitude"] == 1.5 and each.fact["ip"] == "10.0.0.1" for each in found)
+    assert {alert.subject for alert in role.alerts().values()} == {"farm"}
 
 
 def test_what_the_role_has_ordered_is_no_fact() -> None:
