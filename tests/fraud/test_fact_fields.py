@@ -8,10 +8,11 @@ from typing import Any
 
 from agents.fraud.facts import Recorded, fact_of
 from ops.fraud.library.shipped import library
+from schemas.clock import rfc3339, unix_ms
 from schemas.events import LedgerEvent
 from schemas.facts import FACT_FIELDS
 from tests.fraud.role import RoleWorld
-from tests.ledger.commands import debit, open_wallet
+from tests.ledger.commands import command, credit, debit, open_wallet
 from tests.ledger.world import World
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "ledger-events.v1"
@@ -82,6 +83,30 @@ def test_of_what_is_refused_rules_see_where_it_came_from() -> None:
     assert all(each is not None and each.fact["device"] == "farm" for each in found)
     assert all(each is not None and each.fact["latitude"] == 1.5 and each.fact["ip"] == "10.0.0.1" for each in found)
     assert {alert.subject for alert in role.alerts().values()} == {"farm"}
+
+
+def test_what_is_done_in_a_batch_comes_from_where_the_batch_does() -> None:
+    """Whoever has taken a wallet over would else pay from a new device unseen, in a batch of one."""
+    ledger = World(1)
+    assert ledger.submit(open_wallet("w1"))["code"] == "ok"
+    assert ledger.submit(credit("w1", 1_000))["code"] == "ok"
+    items = [{"operation": "debit", "amount_minor": minor, "asset": "EUR"} for minor in (100, 200)]
+    device, references = {"fingerprint": "new", "ip": "10.0.0.1"}, {"merchant": "m", "user": "Jon Smith"}
+    occurred_at = rfc3339(ledger.now_ms - 1_000)
+    before = len(ledger.events)
+    asked = command("batch", "w1", items=items, occurred_at=occurred_at, device=device, references=references)
+    assert ledger.submit(asked)["code"] == "ok"
+    facts = []
+    for event in ledger.events[before:]:
+        told = {name: event[name] for name in LedgerEvent.__struct_fields__ if name in event}
+        found = fact_of(json.dumps(told).encode(), 60_000)
+        if found is None:
+            continue
+        facts.append((found.fact["operation"], found.fact.get("amount_minor"), found.t_ms))
+        where = tuple(found.fact[name] for name in ("device", "ip", "merchant", "user"))
+        assert where == ("new", "10.0.0.1", "m", "Jon Smith")
+    at_ms = unix_ms(occurred_at)
+    assert facts == [("batch", None, at_ms), ("debit", 100, at_ms), ("debit", 200, at_ms)]
 
 
 def test_what_the_role_has_ordered_is_no_fact() -> None:
