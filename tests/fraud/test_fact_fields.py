@@ -6,13 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+from agents.fraud.entries import keyed_by, seen_from
 from agents.fraud.facts import Recorded, fact_of
 from ops.fraud.library.shipped import library
 from schemas.clock import rfc3339, unix_ms
 from schemas.events import LedgerEvent
 from schemas.facts import FACT_FIELDS
 from tests.fraud.role import RoleWorld
-from tests.ledger.commands import command, credit, debit, open_wallet
+from tests.ledger.commands import command, credit, debit, open_wallet, transfer
 from tests.ledger.world import World
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "ledger-events.v1"
@@ -83,6 +84,31 @@ def test_of_what_is_refused_rules_see_where_it_came_from() -> None:
     assert all(each is not None and each.fact["device"] == "farm" for each in found)
     assert all(each is not None and each.fact["latitude"] == 1.5 and each.fact["ip"] == "10.0.0.1" for each in found)
     assert {alert.subject for alert in role.alerts().values()} == {"farm"}
+
+
+def test_what_moves_within_a_wallet_goes_neither_in_nor_out() -> None:
+    """Savings are no payment: nothing is emptied, passed through or spent by them."""
+    ledger = World(1)
+    for asked in (
+        open_wallet("w1"),
+        credit("w1", 1_000),
+        command("open_sub_wallet", "w1", sub_wallet="savings", kind="savings"),
+    ):
+        assert ledger.submit(asked)["code"] == "ok"
+    assert ledger.submit(transfer("w1", "w1", 900, to_sub_wallet="savings"))["code"] == "ok"
+    told = [{name: event[name] for name in LedgerEvent.__struct_fields__ if name in event} for event in ledger.events]
+    facts = [found.fact for each in told if (found := fact_of(json.dumps(each).encode(), 0)) is not None]
+    (moved,) = [fact for fact in facts if fact.get("operation") == "transfer"]
+    assert (moved["to_wallet_id"], moved["to_sub_wallet"], moved.get("direction")) == ("w1", "savings", None)
+    assert [(key, fact.get("direction"), leg) for key, fact, leg in keyed_by(("party_id",))(moved)] == [
+        (("w1",), None, 0),
+    ]
+    assert seen_from(("party_id",), 0, moved).get("direction") is None
+    paid = moved | {"to_wallet_id": "w2", "direction": "out"}
+    assert [(key, fact["direction"], leg) for key, fact, leg in keyed_by(("party_id",))(paid)] == [
+        (("w1",), "out", 0),
+        (("w2",), "in", 1),
+    ]
 
 
 def test_what_is_done_in_a_batch_comes_from_where_the_batch_does() -> None:
