@@ -176,7 +176,10 @@ class Reward(Command):
 
 
 class Batch(Command):
-    """Up to 100 operations of one wallet, all of them or none: only what posts in this wallet, over instant rails."""
+    """Up to 100 operations of one wallet, all of them or none: only what posts in this wallet, over instant rails.
+
+    `occurred_at`, `device` and `references` are said of each of them.
+    """
 
     operation: Literal["batch"]
     items: Annotated[

@@ -30,7 +30,7 @@ FACT_FIELDS: Final[Mapping[str, tuple[FieldKind, str]]] = {
     "to_wallet_id": ("text", "the payee's wallet"),
     "to_sub_wallet": ("text", "its sub-wallet"),
     "party_id": ("text", "as a key: both wallets, each with its own `direction`"),
-    "direction": ("text", "in or out, as seen from the wallet; none for what moves nothing"),
+    "direction": ("text", "in or out, as seen from the wallet; none for what moves nothing in or out of it"),
     "amount_minor": ("number", "amount in minor units"),
     "asset": ("text", "asset of the amount"),
     "rail": ("text", "rail that the money goes over"),

@@ -79,7 +79,7 @@ def keyed_by(kind: Kind) -> Callable[[Fact], list[tuple[Key, Fact, int]]]:
     """How to find the keys of a fact: for each its value, the fact as seen from there, and the leg of its order.
 
     A fact without one of the fields has no key. Under `party_id` it has two: the payer's, `direction` out, and the
-    payee's, `direction` in; one with `wallet_id` alone has that, with its own direction.
+    payee's, `direction` in; one with `wallet_id` alone, or within one wallet, has that, with its own direction.
     """
     if "party_id" in kind:
         if len(kind) == 1:
@@ -177,7 +177,7 @@ class PartyFact(Mapping[str, FactValue]):
 
 def _parties(fact: Fact) -> list[tuple[Fact, int]]:
     payer, payee = fact.get("wallet_id"), fact.get("to_wallet_id")
-    if payee is None:
+    if payee is None or payee == payer:
         return [] if payer is None else [(PartyFact(fact, payer, fact.get("direction")), 0)]
     seen: list[tuple[Fact, int]] = []
     if payer is not None:
@@ -190,8 +190,8 @@ def seen_from(kind: Kind, leg: int, fact: Fact) -> Fact:
     """A fact as it is seen from the key under which it has this leg; as `keyed_by` gave it."""
     if "party_id" not in kind:
         return fact
-    if fact.get("to_wallet_id") is None:
-        return PartyFact(fact, fact["wallet_id"], fact.get("direction"))
     if leg:
         return PartyFact(fact, fact["to_wallet_id"], "in")
+    if fact.get("to_wallet_id") in (None, fact["wallet_id"]):
+        return PartyFact(fact, fact["wallet_id"], fact.get("direction"))
     return PartyFact(fact, fact["wallet_id"], "out")

@@ -194,7 +194,8 @@ def _add_command(fact: dict[str, FactValue], seen: _Seen) -> None:
     if to_sub_wallet is not None:
         fact["to_sub_wallet"] = to_sub_wallet
     direction = "in" if seen.leg else direction_of(operation, to_wallet_id is not None)
-    if direction is not None:
+    # From one sub-wallet to another it goes neither in nor out.
+    if direction is not None and to_wallet_id != seen.wallet_id:
         fact["direction"] = direction
     amount_minor = request.amount_minor if seen.amount_minor is None else seen.amount_minor
     if amount_minor is not None:

@@ -22,7 +22,7 @@ from agents.fraud.told import Surroundings, told, told_pause
 from agents.fraud.turn import Turn
 from schemas.events import WALLET_OPENED
 from schemas.facts import Fact, FactValue
-from schemas.fraud_alerts import Alert, encode_alert
+from schemas.fraud_alerts import encode_alert
 from schemas.fraud_events import (
     FACT_EVALUATED,
     FACT_LATE,
@@ -77,8 +77,7 @@ def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Cha
     event = _event(turn, record, arrived, FACT_EVALUATED, closed_before_ms)
     event.learned = arrived.learned
     event.fires = tuple(_fire_change(change) for change in changes)
-    so_far: dict[str, Alert] = {}
-    event.alerts = tuple(_told(turn, so_far, *opened) for opened in alerts)
+    event.alerts = tuple(_told(turn, *opened) for opened in alerts)
     touched = {rule_text(change.rule.ref): change.rule for change in changes}
     turn.write(event, _wallet(arrived))
     for rule in touched.values():
@@ -175,15 +174,14 @@ def _fire_change(change: Change) -> FireChange:
     return FireChange(rule_id, version, change.rule.kind, change.key, change.entry.order, fired)
 
 
-def _told(turn: Turn, so_far: dict[str, Alert], change: AlertChange, opened_by: Fact | None) -> AlertChanged:
-    """`so_far`: alerts as the fact has changed them, by id: under `party_id` it may stand in a history twice."""
+def _told(turn: Turn, change: AlertChange, opened_by: Fact | None) -> AlertChanged:
     alert, state = change.alert, turn.state
     subject = subject_of(alert.key)
     until_ms = state.snoozes.get(f"{alert.rule_id} {subject}")
     members = {rule_id: rule for rule_id, _ in alert.contributions if (rule := turn.judge.rule(rule_id)) is not None}
     around = Surroundings(
         opened_by=opened_by,
-        before=so_far.get(alert.alert_id) or state.alerts.get(alert.alert_id, turn.context.recorded_at_ms),
+        before=state.alerts.get(alert.alert_id, turn.context.recorded_at_ms),
         members=members,
         is_snoozed=until_ms is not None and alert.last_seen_ms < until_ms,
         recorded_at=turn.context.recorded_at,
@@ -194,7 +192,6 @@ def _told(turn: Turn, so_far: dict[str, Alert], change: AlertChange, opened_by: 
     was_silent, is_silent = record.action_result in ("snoozed", "shadow"), record.shadow or record.state != "open"
     if is_new or (was_silent and not is_silent):
         record = act(turn, change.rule, record)
-    so_far[record.alert_id] = record
     return AlertChanged(change.what, alert.kind, alert.key, alert.order, record)
 
 

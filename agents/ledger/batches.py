@@ -23,6 +23,8 @@ from schemas.reading import READERS, ReadCommand
 from schemas.reference import Reference
 from schemas.topics import TRANSACTION_REQUESTS
 
+#: What a batch says for its items, which have no such fields: fraud rules look at each of them.
+_OF_ALL: Final = ("occurred_at", "device", "references")
 #: Codes that come before it.
 _BEFORE_ILLEGAL: Final = frozenset(code.value for code in list(Code)[: list(Code).index(Code.ILLEGAL_IN_BATCH)])
 
@@ -65,9 +67,13 @@ def _try(turn: Turn, batch: Draft, item: ReadCommand, number: int) -> LedgerEven
 
 
 def _items(command: Any) -> Iterator[ReadCommand]:
-    """The items as commands of the batch's wallet."""
+    """The items as commands of the batch's wallet, said when and from where the batch was."""
     read = READERS[TRANSACTION_REQUESTS]
     common = {"wallet_id": command.wallet_id, "idempotency_key": command.idempotency_key}
+    for name in _OF_ALL:
+        value = getattr(command, name)
+        if value is not None:
+            common[name] = msgspec.to_builtins(value)
     for item in command.items:
         yield read(msgspec.json.encode(msgspec.to_builtins(item) | common))
 

@@ -168,7 +168,7 @@ class Draft:
     def reject(self, code: Code, message: str, field: str | None = None) -> LedgerEvent:
         """The event of a rejection: nothing is posted, and most codes are frozen under the key."""
         command = self.command
-        return LedgerEvent(
+        event = LedgerEvent(
             type=REQUEST_REJECTED,
             wallet_id=command.wallet_id,
             operation=command.operation,
@@ -181,6 +181,10 @@ class Draft:
             cause=self.cause,
             recorded_at=self.context.recorded_at,
         )
+        # All else that the requester has said stands in the request.
+        if command.device is not None:
+            event.device = msgspec.Raw(_encode(command.device))
+        return event
 
 
 def move_of(

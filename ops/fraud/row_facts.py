@@ -125,7 +125,8 @@ class RowFacts:
         if self._direction:
             operation = fact.get("operation")
             found = "out" if operation is None else direction_of(str(operation), "to_wallet_id" in fact)
-            if found is not None:
+            within = "to_wallet_id" in fact and fact["to_wallet_id"] == fact.get("wallet_id")
+            if found is not None and not within:
                 fact["direction"] = found
         if self._has_time:
             fact["time"] = t_ms

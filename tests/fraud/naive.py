@@ -44,7 +44,7 @@ def keyed(rule: Rule, facts: list[tuple[tuple[int, int, int], dict[str, Any]]]) 
         views = [(0, fact)]
         if "party_id" in rule.key:
             views = []
-            both = "to_wallet_id" in fact
+            both = "to_wallet_id" in fact and fact["to_wallet_id"] != fact.get("wallet_id")
             if "wallet_id" in fact:
                 views.append((0, fact | {"party_id": fact["wallet_id"]} | ({"direction": "out"} if both else {})))
             if both:

@@ -6,8 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from agents.fraud.entries import keyed_by, seen_from
 from agents.fraud.facts import Recorded, fact_of
+from ops.fraud.library.shipped import library
+from schemas.clock import rfc3339, unix_ms
+from schemas.events import LedgerEvent
 from schemas.facts import FACT_FIELDS
+from tests.fraud.role import RoleWorld
+from tests.ledger.commands import command, credit, debit, open_wallet, transfer
+from tests.ledger.world import World
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples" / "ledger-events.v1"
 
@@ -56,6 +63,76 @@ def test_what_is_refused_is_a_fact_where_it_were_one_if_it_were_not() -> None:
     assert {"debit", "refund", "dispute", "reverse", "adjust"} <= {each for each, own in makes.items() if own}
     for operation, own in makes.items():
         assert seen("debit.too_much", operation=operation).is_first is own, operation
+
+
+def test_of_what_is_refused_rules_see_where_it_came_from() -> None:
+    """Cards are tried from one device, and most of them are refused."""
+    card_testing = library()["card-testing"].with_values({"state": "active"})
+    role = RoleWorld([card_testing.model_dump(mode="json", by_alias=True)])
+    ledger, device = World(2), {"fingerprint": "farm", "ip": "10.0.0.1", "latitude": 1.5, "longitude": -2.5}
+    for number in range(10):
+        assert ledger.submit(open_wallet(f"w{number}"))["code"] == "ok"
+        assert ledger.submit(debit(f"w{number}", 100, device=device))["code"] == "insufficient_funds"
+        # The same again is answered, and no fact.
+        assert ledger.submit(debit("none", 100, key="k", device=device))["code"] == "wallet_not_found"
+    told = [{name: event[name] for name in LedgerEvent.__struct_fields__ if name in event} for event in ledger.events]
+    for event in told:
+        role.ledger_event(0, **event)
+    role.run()
+    found = [fact_of(json.dumps(event).encode(), 0) for event in told if event["type"] == "request.rejected"]
+    assert len(found) > 10
+    assert all(each is not None and each.fact["device"] == "farm" for each in found)
+    assert all(each is not None and each.fact["latitude"] == 1.5 and each.fact["ip"] == "10.0.0.1" for each in found)
+    assert {alert.subject for alert in role.alerts().values()} == {"farm"}
+
+
+def test_what_moves_within_a_wallet_goes_neither_in_nor_out() -> None:
+    """Savings are no payment: nothing is emptied, passed through or spent by them."""
+    ledger = World(1)
+    for asked in (
+        open_wallet("w1"),
+        credit("w1", 1_000),
+        command("open_sub_wallet", "w1", sub_wallet="savings", kind="savings"),
+    ):
+        assert ledger.submit(asked)["code"] == "ok"
+    assert ledger.submit(transfer("w1", "w1", 900, to_sub_wallet="savings"))["code"] == "ok"
+    told = [{name: event[name] for name in LedgerEvent.__struct_fields__ if name in event} for event in ledger.events]
+    facts = [found.fact for each in told if (found := fact_of(json.dumps(each).encode(), 0)) is not None]
+    (moved,) = [fact for fact in facts if fact.get("operation") == "transfer"]
+    assert (moved["to_wallet_id"], moved["to_sub_wallet"], moved.get("direction")) == ("w1", "savings", None)
+    assert [(key, fact.get("direction"), leg) for key, fact, leg in keyed_by(("party_id",))(moved)] == [
+        (("w1",), None, 0),
+    ]
+    assert seen_from(("party_id",), 0, moved).get("direction") is None
+    paid = moved | {"to_wallet_id": "w2", "direction": "out"}
+    assert [(key, fact["direction"], leg) for key, fact, leg in keyed_by(("party_id",))(paid)] == [
+        (("w1",), "out", 0),
+        (("w2",), "in", 1),
+    ]
+
+
+def test_what_is_done_in_a_batch_comes_from_where_the_batch_does() -> None:
+    """Whoever has taken a wallet over would else pay from a new device unseen, in a batch of one."""
+    ledger = World(1)
+    assert ledger.submit(open_wallet("w1"))["code"] == "ok"
+    assert ledger.submit(credit("w1", 1_000))["code"] == "ok"
+    items = [{"operation": "debit", "amount_minor": minor, "asset": "EUR"} for minor in (100, 200)]
+    device, references = {"fingerprint": "new", "ip": "10.0.0.1"}, {"merchant": "m", "user": "Jon Smith"}
+    occurred_at = rfc3339(ledger.now_ms - 1_000)
+    before = len(ledger.events)
+    asked = command("batch", "w1", items=items, occurred_at=occurred_at, device=device, references=references)
+    assert ledger.submit(asked)["code"] == "ok"
+    facts = []
+    for event in ledger.events[before:]:
+        told = {name: event[name] for name in LedgerEvent.__struct_fields__ if name in event}
+        found = fact_of(json.dumps(told).encode(), 60_000)
+        if found is None:
+            continue
+        facts.append((found.fact["operation"], found.fact.get("amount_minor"), found.t_ms))
+        where = tuple(found.fact[name] for name in ("device", "ip", "merchant", "user"))
+        assert where == ("new", "10.0.0.1", "m", "Jon Smith")
+    at_ms = unix_ms(occurred_at)
+    assert facts == [("batch", None, at_ms), ("debit", 100, at_ms), ("debit", 200, at_ms)]
 
 
 def test_what_the_role_has_ordered_is_no_fact() -> None:

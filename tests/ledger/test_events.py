@@ -133,7 +133,9 @@ def test_a_rejection(world: World) -> None:
     asked = debit("alice", 101, **EXTRAS)
     at, event, answer = decide(world, asked)
     said = {"code": "insufficient_funds", "field": "amount_minor", "message": "available 100, needed 101"}
-    expected = accepted(asked, at, "request.rejected", occurred_at=EXTRAS["occurred_at"], **said)
+    # What the fingerprint leaves out, and so the request; where it came from is what fraud rules look at.
+    given = {"occurred_at": EXTRAS["occurred_at"], "device": DEVICE}
+    expected = accepted(asked, at, "request.rejected", **given, **said)
     del expected["transaction_id"]
     assert event == expected
     expected = answered(asked, at, status="rejected", **said)

@@ -179,6 +179,17 @@ def test_both_parties_of_a_row_have_their_history(trial: Trial) -> None:
     assert (twice["alerts"], twice["rows_fired"], twice["alert_rows"]) == (3, 2, [2, 3, 3])
 
 
+def test_a_row_within_one_wallet_is_seen_once_and_goes_neither_in_nor_out(trial: Trial) -> None:
+    trial.rows(HEADER, [(at(0), "a", "a", 100), (at(1), "a", "b", 100)])
+    trial.rules = [
+        counting("each", 1, 60, key=["party_id"]),
+        rule("out", filter={"field": "direction", "op": "eq", "value": "out"}),
+        rule("in", key=["party_id"], filter={"field": "direction", "op": "eq", "value": "in"}),
+    ]
+    report = trial.report()
+    assert [each["alert_rows"] for each in report["rules"]] == [[1, 2, 2], [2], [2]]
+
+
 def test_what_rules_have_in_common(trial: Trial) -> None:
     trial.rows(HEADER, [("2026-03-01T23:59:59Z", "a", "s", 1), ("2026-03-03T00:00:01Z", "a", "s", 5)])
     trial.rules = [
