@@ -24,7 +24,6 @@ from agents.fraud.state import (
     model_name,
     rule_text,
 )
-from agents.fraud.stored import Place
 from schemas.clock import unix_ms
 from schemas.events import WALLET_OPENED
 from schemas.facts import FactValue
@@ -82,9 +81,9 @@ def _fact(state: FraudState, event: FraudEvent) -> None:
         return
     if event.learned:
         _learn(state, fact, t_ms)
-    places = [(Place(history_name(key.kind, key.key), key.kept_s * 1000), key.leg) for key in event.keys]
+    names = [(history_name(key.kind, key.key), key.leg, key.kept_s * 1000) for key in event.keys]
     times_ms = (t_ms, ledger_ms, closed_before_ms)
-    count(state, (source.partition, source.offset), times_ms, places, encode_fact(fact))
+    count(state, (source.partition, source.offset), times_ms, names, encode_fact(fact))
     for key in event.keys:
         _note_kind(state, key.kind, 1)
     if event.fires:
@@ -99,13 +98,12 @@ def _facts(state: FraudState, event: FraudEvent) -> None:
         fact = decode_fact(each.fact)
         if each.learned:
             _learn(state, fact, each.event_time_ms)
-        places = []
+        names = []
         for number in each.uses:
             use = uses[number]
-            name = history_name(use.kind, key_under(use.kind, use.leg, fact))
-            places.append((Place(name, use.kept_s * 1000), use.leg))
+            names.append((history_name(use.kind, key_under(use.kind, use.leg, fact)), use.leg, use.kept_s * 1000))
         times_ms = (each.event_time_ms, each.ledger_time_ms, each.closed_before_ms)
-        count(state, (each.partition, each.offset), times_ms, places, bytes(each.fact))
+        count(state, (each.partition, each.offset), times_ms, names, bytes(each.fact))
     note_kinds(state, event)
 
 
@@ -113,7 +111,7 @@ def count(
     state: FraudState,
     source: tuple[int, int],
     times_ms: tuple[int, int, int],
-    places: Iterable[tuple[Place, int]],
+    names: Iterable[tuple[str, int, int]],
     row: bytes,
 ) -> None:
     """Put a fact into the histories that live here.
@@ -121,14 +119,14 @@ def count(
     Args:
         source: partition and offset of the ledger event that it was made of.
         times_ms: when it occurred, when the ledger recorded it, and before which nothing is taken any more.
-        places: the histories, each with the leg.
+        names: of each history its name, the leg, and how far back it is kept, in ms.
         row: the fact, encoded.
     """
     t_ms, ledger_ms, closed_before_ms = times_ms
     _pass_time(state, source[0], ledger_ms, closed_before_ms)
     order = stored.order_text((t_ms, *source, 0))
-    for place, leg in places:
-        stored.insert(state, place, t_ms, f"{order[:-1]}{leg}" if leg else order, row)
+    for name, leg, kept_ms in names:
+        stored.insert(state, name, t_ms, f"{order[:-1]}{leg}" if leg else order, row, kept_ms)
     _sweep(state)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from agents.fraud.compile import CompiledRule
 from agents.fraud.entries import Entry, Fire, Key
@@ -48,7 +48,6 @@ class History:
         "_tracks",
         "entries",
         "is_idle",
-        "kept",
         "key",
         "minor",
         "rules",
@@ -59,9 +58,8 @@ class History:
     def __init__(self, key: Key, rules: RuleSet):
         self.key = key
         self.entries: list[Entry] = []
-        #: For whoever keeps it: it was not used for some time; what is known of how it is stored.
+        #: For whoever keeps it: it was not used for some time.
         self.is_idle = False
-        self.kept: Any = None
         self._last_ms: float = -math.inf
         #: How many entries there were, and what their absolute amounts come to; those that are forgotten counted too.
         self.seen = self.minor = 0

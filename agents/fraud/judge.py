@@ -34,12 +34,10 @@ class Judge:
 
     Attributes:
         shown: how many entries were shown to rules, for metrics.
-        history: the one that was shown an entry last; None where no rule looks at such keys.
     """
 
     def __init__(self, lateness_ms: int, cached_entries: int):
         self.shown = 0
-        self.history: History | None = None
         self._lateness_ms = lateness_ms
         self._cached_entries = cached_entries
         self.begin((), {})
@@ -61,7 +59,6 @@ class Judge:
         """What changes by an entry that is new: what rules say, and the alerts that this makes."""
         histories = self._histories.get(kind)
         if histories is None:
-            self.history = None
             return _NOTHING
         self.shown += 1
         # Before, not after: what was shown last stays.
@@ -70,7 +67,6 @@ class Judge:
         history = histories.get(key)
         if history is None:
             history = self._load(state, kind, key)
-        self.history = history
         history.is_idle = False
         self._entries += 1
         changes = self._engine.show(history, entry)

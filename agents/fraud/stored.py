@@ -9,30 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 from agents.fraud.entries import Order
 from agents.fraud.state import DAY_MS, FraudState, Head, StoredFire, decode_stored_fire, encode_stored_fire
 from schemas.facts import FactValue
 from schemas.fraud_facts import decode_fact
-
-#: Before every event time.
-NOT_KNOWN_MS: Final = -(1 << 62)
-
-
-class Place(NamedTuple):
-    """Where entries of a history go.
-
-    Attributes:
-        name: of the history.
-        kept_ms: how far back it has to reach.
-        changes_at_ms: an entry before this event time changes nothing but its own row, as far as is known.
-    """
-
-    name: str
-    kept_ms: int
-    changes_at_ms: int = NOT_KNOWN_MS
-
 
 #: Most entries that are forgotten at a time.
 FORGOTTEN_AT_ONCE: Final = 500
@@ -44,8 +26,8 @@ _ERA_MS: Final = 1 << 46
 
 def order_text(order: Order) -> str:
     """An order in the tables: texts stand in the order of what they say."""
-    # Twice as fast as an f-string.
-    return "%012x%04x%012x%d" % (order[0] + _ERA_MS, *order[1:])  # noqa: UP031
+    # Half of what an f-string takes.
+    return "%012x%04x%012x%d" % (order[0] + _ERA_MS, order[1], order[2], order[3])  # noqa: UP031
 
 
 @lru_cache(maxsize=256)
@@ -58,28 +40,16 @@ def order_of_text(text: str) -> Order:
     return int(text[:12], 16) - _ERA_MS, int(text[12:16], 16), int(text[16:28], 16), int(text[28:])
 
 
-def insert(state: FraudState, place: Place, t_ms: int, order: str, row: bytes) -> None:
-    """Put an encoded entry into a history.
+def insert(state: FraudState, name: str, t_ms: int, order: str, row: bytes, kept_ms: int) -> None:
+    """Put an encoded entry into a history; `kept_ms` is how far back the history has to reach.
 
     Args:
         order: `order_text` of the entry, of event time `t_ms`.
     """
-    name, kept_ms, changes_at_ms = place
-    if t_ms >= changes_at_ms:
-        head = state.heads.get(name)
-        if head is None or t_ms >= head.changes_at_ms or kept_ms != head.kept_ms:
-            _grow(state, name, head, t_ms, kept_ms)
-    state.entries.put(name, order, row)
-
-
-def place_of(state: FraudState, name: str, kept_ms: int) -> Place:
-    """Where entries of a history go, by what is known of it now. It holds for as long as the history is in memory.
-
-    What changes of a history later lets more entries be quiet, but for one that is forgotten whole: that is done once
-    no entry of such an event time is taken any more.
-    """
     head = state.heads.get(name)
-    return Place(name, kept_ms, NOT_KNOWN_MS if head is None or head.kept_ms != kept_ms else head.changes_at_ms)
+    if head is None or t_ms >= head.changes_at_ms or kept_ms != head.kept_ms:
+        _grow(state, name, head, t_ms, kept_ms)
+    state.entries.put(name, order, row)
 
 
 def _grow(state: FraudState, name: str, head: Head | None, t_ms: int, kept_ms: int) -> None:

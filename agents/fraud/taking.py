@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -14,10 +13,8 @@ from agents.fraud.breaker import Tally, tallied
 from agents.fraud.compile import CompiledRule
 from agents.fraud.engine import Change
 from agents.fraud.entries import Entry, Key
-from agents.fraud.history import History
 from agents.fraud.judge import write_fire
 from agents.fraud.state import RuleCounts, history_name, model_name, rule_text, subject_of
-from agents.fraud.stored import Place, place_of
 from agents.fraud.told import Surroundings, told, told_pause
 from agents.fraud.turn import Turn
 from schemas.events import WALLET_OPENED
@@ -69,10 +66,10 @@ def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Cha
         turn.write(_event(turn, record, arrived, FACT_LATE, closed_before_ms), _wallet(arrived))
         return None
     turn.acted.clear()
-    changes, alerts, histories = _shown(turn, arrived)
+    changes, alerts = _shown(turn, arrived)
     opens = arrived.fact["type"] == WALLET_OPENED and turn.context.topic == LEDGER_EVENTS
     if not changes and not opens:
-        _count(turn, record, arrived, closed_before_ms, histories)
+        _count(turn, record, arrived, closed_before_ms)
         return changes
     event = _event(turn, record, arrived, FACT_EVALUATED, closed_before_ms)
     event.learned = arrived.learned
@@ -85,26 +82,13 @@ def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Cha
     return changes
 
 
-def _count(
-    turn: Turn,
-    record: InputRecord,
-    arrived: ArrivedFact,
-    closed_before_ms: int,
-    histories: Sequence[History | None],
-) -> None:
+def _count(turn: Turn, record: InputRecord, arrived: ArrivedFact, closed_before_ms: int) -> None:
     partition, offset, t_ms, ledger_ms, fact, row, keys, learned = arrived
     state = turn.state
     if learned:
         state.models.put(model_name(fact), state.learn(fact, t_ms).model)
-    places: list[tuple[Place, int]] = []
-    for (_, use, key, _), history in zip(keys, histories, strict=True):
-        place: Place | None = None if history is None else history.kept
-        if place is None or t_ms >= place.changes_at_ms:
-            place = place_of(state, history_name(use.kind, key), use.kept_s * 1000)
-            if history is not None:
-                history.kept = place
-        places.append((place, use.leg))
-    count(state, (partition, offset), (t_ms, ledger_ms, closed_before_ms), places, row)
+    names = [(history_name(use.kind, key), use.leg, use.kept_s * 1000) for _, use, key, _ in keys]
+    count(state, (partition, offset), (t_ms, ledger_ms, closed_before_ms), names, row)
     uses = tuple([number for number, _, _, _ in keys])
     raw, at = msgspec.Raw(row), record.offset
     turn.count(CountedFact(at, partition, offset, t_ms, ledger_ms, closed_before_ms, uses, raw, learned), len(row))
@@ -144,28 +128,24 @@ def _closed_before_ms(turn: Turn, arrived: ArrivedFact) -> int:
     return max(closed_before_ms, watermark_ms - turn.limits.lateness_ms)
 
 
-def _shown(
-    turn: Turn, arrived: ArrivedFact
-) -> tuple[list[Change], list[tuple[AlertChange, Fact | None]], list[History | None]]:
-    """What changes; the facts that opened the alerts, looked up while their histories are in memory; the histories."""
+def _shown(turn: Turn, arrived: ArrivedFact) -> tuple[list[Change], list[tuple[AlertChange, Fact | None]]]:
+    """What changes, and the facts that opened the alerts, looked up while their histories are in memory."""
     changes: list[Change] = []
     alerts: list[tuple[AlertChange, Fact | None]] = []
-    histories: list[History | None] = []
-    fact, state, judge = arrived.fact, turn.state, turn.judge
+    fact, state, show = arrived.fact, turn.state, turn.judge.show
     # Of all keys but `party_id`, which adds to the fact: the engine lets histories share entries.
     order = (arrived.t_ms, arrived.partition, arrived.offset, 0)
     shared = Entry(order, fact)
     for _, use, key, seen in arrived.keys:
         entry = shared if seen is fact else Entry((*order[:3], use.leg), seen)
-        found, told_of = judge.show(state, use.kind, key, entry)
-        histories.append(judge.history)
+        found, told_of = show(state, use.kind, key, entry)
         if not found:
             continue
         changes += found
         for change in told_of:
-            opened_by = judge.entry(use.kind, key, change.alert.order)
+            opened_by = turn.judge.entry(use.kind, key, change.alert.order)
             alerts.append((change, None if opened_by is None else opened_by.fact))
-    return changes, alerts, histories
+    return changes, alerts
 
 
 def _fire_change(change: Change) -> FireChange:

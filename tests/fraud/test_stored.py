@@ -10,7 +10,6 @@ import pytest
 from agents.fraud import stored
 from agents.fraud.entries import Order
 from agents.fraud.state import DAY_MS, GATES, PLAIN_TABLES, FraudState, StoredFire, alerts_table, history_name
-from agents.fraud.stored import Place
 from schemas.fraud_events import Fired
 from schemas.fraud_facts import encode_fact
 from streams.overlay import Overlay
@@ -35,7 +34,7 @@ def settle(overlay: Overlay, store: DictStore) -> None:
 
 def insert(state: FraudState, name: str, order: Order, kept_ms: int = DAY_MS) -> None:
     row = encode_fact({"amount_minor": order[0] % 1_000})
-    stored.insert(state, Place(name, kept_ms), order[0], stored.order_text(order), row)
+    stored.insert(state, name, order[0], stored.order_text(order), row, kept_ms)
 
 
 @pytest.mark.parametrize("seed", range(30))
