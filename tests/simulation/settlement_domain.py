@@ -7,11 +7,9 @@ rest, as often as it takes.
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Final
 
-import msgspec
 import orjson
 
 from agents.settlement.machine import SettlementMachine
@@ -21,7 +19,6 @@ from schemas.catalogue import topic_named
 from schemas.clock import rfc3339
 from schemas.partitioning import partition_of
 from schemas.rail_batches import InstructionAnswer, RailAnswer
-from schemas.settlement_batches import BatchRecord, PositionRecord, decode_settlement_record
 from schemas.settlement_events import SettlementEvent, decode_settlement_event
 from schemas.settlement_internal import RailAnswered, encode_settlement_internal
 from schemas.topics import (
@@ -39,12 +36,13 @@ from streams.machine import Context, InputRecord, Machine, Output
 from streams.overlay import Overlay
 from tests.simulation.domain import Find, History, Input
 from tests.simulation.memory_log import StoredRecord
+from tests.simulation.settlement_checks import BOOM, check
 
 Json = dict[str, Any]
 _BEGAN_MS: Final = 1_799_990_000_000
 #: No run reaches so far.
 _RUN_ENDS_MS: Final = 1_800_100_000_000
-_BOOM: Final = b'"boom"'
+
 _RAILS: Final[dict[str, Json]] = {
     name: {
         "name": name,
@@ -67,7 +65,7 @@ class FragileSettlement(SettlementMachine):
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         super().step(state, record, context, out)
-        if context.topic == LEDGER_EVENTS and _BOOM in (record.value or b""):
+        if context.topic == LEDGER_EVENTS and BOOM in (record.value or b""):
             raise ZeroDivisionError("a bug in the settlement role")
 
 
@@ -167,7 +165,7 @@ class SettlementDomain:
                 yield _ledger_says(self._partitions, payout.wallet_id, payout.transaction_id, "submitted", row.batch_id)
 
     def check(self, history: History) -> list[str]:
-        return [*_check_payouts(history), *_check_positions(history), *_check_told(history)]
+        return check(history)
 
 
 def _fund(rail: str, amount_minor: int, command_id: str) -> Json:
@@ -242,107 +240,3 @@ def _funds(tables: Mapping[str, Mapping[str, bytes]], partition: int, number: in
             rail = name.split(" ")[0]
             command = _fund(rail, 5_000, f"mend-{rail}-{number}")
             yield Input(SETTLEMENT_COMMANDS, partition, rail.encode(), orjson.dumps(command))
-
-
-def _values(history: History, topic: str) -> Iterator[bytes]:
-    for partition in range(history.partitions):
-        for record in history.records[topic, partition]:
-            yield record.value or b""
-
-
-def _failed(history: History) -> set[str]:
-    """Transactions of internal records that are dead letters: somebody has to look."""
-    found = set()
-    for fold in history.folds:
-        records = {record.offset: record.value for record in history.records[SETTLEMENT_INTERNAL, fold.partition]}
-        for event in fold.events:
-            if event.type == "record.failed" and event.cause.topic == SETTLEMENT_INTERNAL:
-                found.add(orjson.loads(records[event.cause.offset] or b"").get("transaction_id", ""))
-    return found
-
-
-def _check_payouts(history: History) -> Iterator[str]:
-    """Each is followed once, goes out in one batch unless it was canceled, and is settled or refused once."""
-    events = [event for fold in history.folds for event in fold.events]
-    said = [orjson.loads(value) for value in _values(history, LEDGER_EVENTS) if _BOOM not in value]
-    payouts = {one["transaction_id"] for one in said if one["type"] == "transaction.processed"}
-    canceled = {one["transaction_id"] for one in said if one["type"] == "transaction.canceled"}
-    followed = {event.transaction_id for event in events if event.type == "payout.followed"}
-    if followed != payouts:
-        yield f"followed {sorted(followed ^ payouts)} differ from the ledger's payouts"
-    went = Counter(
-        name
-        for event in events
-        if event.type == "batch.ready"
-        for instruction in event.instructions
-        for name in instruction.transaction_ids
-    )
-    if went and max(went.values()) > 1:
-        yield f"{[name for name, count in went.items() if count > 1]} went out more than once"
-    # A disaster may lose a batch, and not the ledger's word on it: for the role somebody else has that payout then.
-    batched = {(event.transaction_id, event.batch_id) for event in events if event.type == "payout.batched"}
-    strange = {
-        one["transaction_id"]
-        for one in said
-        if one["type"] == "transaction.submitted"
-        and (one["transaction_id"], one["rail_facts"]["batch_id"]) not in batched
-    }
-    if missing := payouts - canceled - strange - _failed(history) - went.keys():
-        yield f"{sorted(missing)} never went out"
-    submitted = {one["transaction_id"] for one in said if one["type"] == "transaction.submitted"}
-    if early := went.keys() - submitted:
-        yield f"{sorted(early)} went out and the ledger has not submitted them"
-    updates = [orjson.loads(value) for value in _values(history, SETTLEMENT_UPDATES)]
-    ended = Counter(one["transaction_id"] for one in updates if one["operation"] in ("settle", "fail"))
-    if ended != Counter(went.keys()):
-        yield f"{ended} were settled or refused, {went} went out"
-    keys = Counter(one["idempotency_key"] for one in updates)
-    if keys and max(keys.values()) > 1:
-        yield "an update was written twice"
-
-
-def _check_positions(history: History) -> Iterator[str]:
-    """Funds count once; what is settled is taken off; nothing is set aside any more; none was below its reserve."""
-    funded: dict[str, dict[str, int]] = {rail: {} for rail in _RAILS}
-    for value in _values(history, SETTLEMENT_COMMANDS):
-        command = orjson.loads(value)
-        if "by" in command:
-            funded[command["rail"]][command["command_id"]] = command["amount_minor"]
-    batches, positions = _told(history)
-    for rail, by_id in funded.items():
-        own = [batch for batch in batches.values() if batch.rail == rail]
-        wanted = sum(by_id.values()) + sum(
-            batch.settled_minor if batch.direction == "in" else -batch.settled_minor for batch in own
-        )
-        last = positions.get(rail)
-        found = (0, 0, 0) if last is None else (last.funded_minor, last.committed_minor, last.incoming_minor)
-        if found != (wanted, 0, 0):
-            yield f"position of {rail} is {last}, wanted {wanted}"
-
-
-def _told(history: History) -> tuple[dict[str, BatchRecord], dict[str, PositionRecord]]:
-    batches: dict[str, BatchRecord] = {}
-    positions: dict[str, PositionRecord] = {}
-    for value in _values(history, SETTLEMENT_BATCHES):
-        record = decode_settlement_record(value)
-        if isinstance(record, BatchRecord):
-            batches[record.batch_id] = record
-        elif isinstance(record, PositionRecord):
-            positions[record.rail] = record
-            if record.committed_minor and record.free_minor < 0:
-                positions[record.rail] = msgspec.structs.replace(record, funded_minor=-1)
-    return batches, positions
-
-
-def _check_told(history: History) -> Iterator[str]:
-    """What was told last of a batch is its state, and all are over."""
-    batches, _ = _told(history)
-    rows = {
-        batch_id: BATCHES.decode(value)
-        for fold in history.folds
-        for batch_id, value in fold.tables.get(BATCHES.name, {}).items()
-    }
-    if {batch_id: batch.state for batch_id, batch in batches.items()} != {key: row.state for key, row in rows.items()}:
-        yield "what was told last of batches is not how they are"
-    if left := [batch_id for batch_id, row in rows.items() if not row.finished_at]:
-        yield f"batches {left} are not over"

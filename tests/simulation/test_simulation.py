@@ -33,6 +33,12 @@ def test_every_promise_holds_under_faults(machine: str, first: int) -> None:
     assert not failed, "\n".join(failed)
 
 
+@pytest.mark.parametrize("seed", [52_223, 52_704])
+def test_funds_that_the_broker_did_not_take_are_a_dead_letter_and_count_for_nothing(seed: int) -> None:
+    """An operator's command struck by an error of its record's size; in one of them where it was forwarded to."""
+    assert run_seed("settlement", seed).violations == []
+
+
 def test_every_step_is_crashed_and_every_kind_of_fault_planned() -> None:
     struck = Counter[tuple[Point, Kind]]()
     for seed in range(60):
