@@ -35,7 +35,7 @@ def test_every_promise_holds_under_faults(machine: str, first: int) -> None:
 
 @pytest.mark.parametrize("seed", [52_223, 52_704])
 def test_funds_that_the_broker_did_not_take_are_a_dead_letter_and_count_for_nothing(seed: int) -> None:
-    """An operator's command struck by an error of its record's size; in one of them where it was forwarded to."""
+    """An operator's command that is struck by an error of its record's size."""
     assert run_seed("settlement", seed).violations == []
 
 
