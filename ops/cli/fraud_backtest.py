@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,9 +13,9 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from ops.cli.fraud_backtest_shown import MOST_TOLD, Result, show, warn
 from ops.errors import OperationError
 from ops.fraud.against import (
-    Difference,
     OldReport,
     before_by_report,
     before_by_rules,
@@ -25,20 +24,16 @@ from ops.fraud.against import (
     read_against,
 )
 from ops.fraud.alert_files import alert_lines, check_writable, write_csv, write_json
-from ops.fraud.backtest import Keep, OnRows, Outcome, Plan, scan, without_collector
+from ops.fraud.backtest import Keep, OnRows, Plan, scan, without_collector
 from ops.fraud.mapping import read_mapping
-from ops.fraud.printed import heading, tables
-from ops.fraud.report import MOST_BAD, Report, report_of
-from ops.fraud.row_facts import not_exchanged, read_surroundings
-from ops.fraud.rules_file import misread, read_rules, refused_when_published, unmapped
+from ops.fraud.report import report_of
+from ops.fraud.row_facts import read_surroundings
+from ops.fraud.rules_file import misread, read_rules, unmapped
 from ops.fraud.shares import run_plan
 from schemas.fraud_rules import Rule
 
 #: Exit code where rules, mapping, labels or the table cannot be used.
 CANNOT_RUN = 2
-#: Most rules and mistakes of one kind that are told.
-_MOST_TOLD = 20
-_1980_MS = 315_532_800_000
 _FILE = click.Path(path_type=Path)
 
 
@@ -155,13 +150,6 @@ def backtest(**given: Any) -> None:
         raise problem from None
 
 
-class _Result(NamedTuple):
-    plan: Plan
-    outcome: Outcome
-    report: Report
-    differences: list[Difference] | None
-
-
 def _backtest(options: Options, keep: Keep) -> None:
     inputs = [options.rules, options.transactions, options.mapping, options.against, options.lists, options.rates]
     for path in (options.alerts_csv, options.alerts_json):
@@ -170,17 +158,17 @@ def _backtest(options: Options, keep: Keep) -> None:
     if options.alerts_csv is not None and options.alerts_csv == options.alerts_json:
         raise OperationError("--alerts-csv and --alerts-json name the same file: write them to two")
     result = _run(options, keep)
-    _warn(result)
+    warn(result)
     rules = result.plan.rules[0]
     has_labels = options.labels is not None
     if options.alerts_csv is not None:
         write_csv(options.alerts_csv, alert_lines(rules, result.outcome, has_labels))
     if options.alerts_json is not None:
         write_json(options.alerts_json, alert_lines(rules, result.outcome, has_labels))
-    _show(result, options)
+    show(result, options.top, as_json=options.as_json)
 
 
-def _run(options: Options, keep: Keep) -> _Result:
+def _run(options: Options, keep: Keep) -> Result:
     rules = read_rules(options.rules)
     old = None if options.against is None else read_against(options.against)
     sets = [rules] if old is None or isinstance(old, OldReport) else [rules, old]
@@ -199,14 +187,14 @@ def _run(options: Options, keep: Keep) -> _Result:
         outcome = run_plan(plan, scanned, options.processes, follow("asking rules", scanned.rows), keep)
     report = report_of(plan.rules[0], outcome, has_labels=plan.labels is not None, top=options.top, skipped=skipped)
     if old is None or options.against is None:
-        return _Result(plan, outcome, report, None)
+        return Result(plan, outcome, report, None)
     now, found = plan.rules[0], outcome.found[0]
     if isinstance(old, OldReport):
         check_same_table(options.against, old, report)
-        return _Result(plan, outcome, report, differences(before_by_report(old), now, found))
+        return Result(plan, outcome, report, differences(before_by_report(old), now, found))
     found_before = outcome.found[1]
     before = before_by_rules(plan.rules[1], found_before)
-    return _Result(plan, outcome, report, differences(before, now, found, found_before))
+    return Result(plan, outcome, report, differences(before, now, found, found_before))
 
 
 def _lateness_ms(given_s: float | None) -> int | None:
@@ -248,7 +236,7 @@ def _fitted(plan: Plan, options: Options) -> tuple[Plan, dict[str, list[str]]]:
             raise OperationError(f"{options.mapping} maps not all fields of any rule: nothing is left to try")
         wrong = misread(kept, mapping.kinds)
         if wrong:
-            raise OperationError("\n".join(wrong[:_MOST_TOLD]))
+            raise OperationError("\n".join(wrong[:MOST_TOLD]))
         sets.append(kept)
         skipped.update(missing if number == 0 else {})
     every = [rule for rules in sets for rule in rules]
@@ -274,62 +262,3 @@ def _progress() -> Iterator[Any]:
             return lambda rows: progress.update(task, completed=rows)
 
         yield follow
-
-
-def _warn(result: _Result) -> None:
-    """What of the table was not as it should be, on standard error."""
-    seen, plan = result.report.seen, result.plan
-    for rule_id, fields in result.report.skipped.items():
-        click.echo(f"left out: rule {rule_id}, for it looks at {', '.join(fields)}", err=True)
-    if seen.bad:
-        click.echo(f"bad rows that were passed over: {seen.bad:,}", err=True)
-        for line, reason in seen.reasons[:MOST_BAD]:
-            click.echo(f"  line {line}: {reason}", err=True)
-        if seen.bad > MOST_BAD:
-            click.echo(f"  and {seen.bad - MOST_BAD:,} more", err=True)
-    if seen.repeated:
-        click.echo(f"{seen.repeated:,} rows name a transaction again and were passed over", err=True)
-    if seen.too_late:
-        click.echo(f"rows that came later than allowed and were left out: {seen.too_late:,}", err=True)
-    for asset in not_exchanged(plan.surroundings, plan.rules[0]):
-        click.echo(
-            f"rates of {asset} are passed over: ISO 4217 does not say how many decimals it has, so rows in it do not "
-            "count in other assets",
-            err=True,
-        )
-    table, mapping = plan.open()
-    table.close()
-    for refused in refused_when_published(plan.rules[0], mapping.kinds)[:_MOST_TOLD]:
-        click.echo(f"the stream would not take {refused}", err=True)
-    if seen.to_ms is not None and seen.to_ms < _1980_MS and not mapping.has_time_unit:
-        click.echo(
-            "all times are before 1980: numbers were taken for seconds since 1970; if they are others, say so: "
-            '{"column": "at", "unit": "hour"}',
-            err=True,
-        )
-
-
-def _print_json(found: dict[str, Any]) -> None:
-    """One JSON document with a line for each rule: indented, the rows of its alerts would take one each."""
-    parts = []
-    for name, value in found.items():
-        lines = [json.dumps(each) for each in value] if isinstance(value, list) else []
-        shown = "[\n    " + ",\n    ".join(lines) + "\n  ]" if lines else json.dumps(value)
-        parts.append(f"  {json.dumps(name)}: {shown}")
-    click.echo("{\n" + ",\n".join(parts) + "\n}")
-
-
-def _show(result: _Result, options: Options) -> None:
-    if options.as_json:
-        found = result.report.as_json()
-        if result.differences is not None:
-            found["against"] = [each.as_json() for each in result.differences]
-        _print_json(found)
-        return
-    console = Console()
-    if not console.is_terminal:
-        # A file or a pipe has no width: nothing need be broken.
-        console = Console(width=160)
-    console.print(heading(result.report), highlight=False)
-    for table in tables(result.report, result.differences, min(options.top, 5)):
-        console.print(table)
