@@ -177,8 +177,9 @@ class Rematching:
         tell(turn, noted(fresh, turn.context.recorded_at, "opened", text=fresh.sentence), "opened")
 
     def _update(self, exception: ReconciliationException, case: Case) -> None:
-        if case.lines == exception.lines and case.reason.startswith("missing"):
-            # Its twin was matched so long ago that the matcher does not see it any more: what was known of it stays.
+        if case.lines == exception.lines and _knows_less(case.reason, exception.reason):
+            # Its twin, or what it takes back, was matched so long ago that the matcher does not see it any more: what
+            # was known of it stays.
             case = case._replace(reason=exception.reason, candidates=exception.candidates)
         now = with_case(self._turn, exception, case)
         if now == exception:
@@ -231,3 +232,8 @@ class Rematching:
     def _send(self, record: MatchRecord | object) -> None:
         turn = self._turn
         turn.out.send(RECONCILIATION_RESULTS, turn.context.partition, self._name.encode(), encode_result(record))
+
+
+def _knows_less(reason: str, before: str) -> bool:
+    """Whether a reason of the same lines says no more than that some others are not there."""
+    return reason.startswith("unlinked") or (reason.startswith("missing") and not before.startswith("unlinked"))
