@@ -251,10 +251,12 @@ class _Group:
             return Balance(self._amounts.signed(_either(row[1], said), asset), asset, None, row[0])
 
     def _check_running(self, statement: Statement) -> None:
-        """Each balance is the one before it and the row's amount: from top to bottom, or from bottom to top."""
+        """Each balance is the one before it and the row's amount: from top to bottom, or from bottom to top. Rows that
+        cancel out fit both ways: then the days say which.
+        """
         entries = statement.entries
         downwards, upwards = _break(entries), _break(entries[::-1])
-        if downwards is not None and upwards is None:
+        if upwards is None and (downwards is not None or _is_newest_first(entries)):
             entries.reverse()
         elif downwards is not None:
             raise Refusal(
@@ -262,6 +264,11 @@ class _Group:
                 "the balance after this row is not the one before it and the amount",
                 downwards.line_number,
             )
+
+
+def _is_newest_first(entries: list[Entry]) -> bool:
+    first, last = (one.booking_date or one.value_date for one in (entries[0], entries[-1]))
+    return first is not None and last is not None and first > last
 
 
 def _break(entries: list[Entry]) -> Entry | None:

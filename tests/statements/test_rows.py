@@ -104,6 +104,14 @@ def test_balances_from_the_newest_row_down() -> None:
     assert amounts(read(data, mapping=mapping(balance="balance"))) == [1000, -500]
 
 
+@pytest.mark.parametrize("amount", ["10", "0"])
+def test_balances_that_fit_both_ways_go_by_the_days(amount: str) -> None:
+    data = f"date,amount,currency,balance\n2026-11-28,{amount},EUR,{amount}\n2026-11-27,-{amount},EUR,0\n"
+    (found,) = read(data, mapping=mapping(balance="balance")).statements
+    assert [line.value_date for line in found.lines] == ["2026-11-27", "2026-11-28"]
+    assert (found.statement.opening_minor, found.statement.closing_minor) == (int(amount) * 100, int(amount) * 100)
+
+
 def test_rows_that_are_not_booked_are_no_lines() -> None:
     by = mapping(booked={"column": "status", "values": ["done"]})
     file = read("date,amount,currency,status\n2026-11-27,1,EUR,done\n2026-11-27,x,EUR,open\n", mapping=by)
