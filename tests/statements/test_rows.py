@@ -112,6 +112,18 @@ def test_balances_that_fit_both_ways_go_by_the_days(amount: str) -> None:
     assert (found.statement.opening_minor, found.statement.closing_minor) == (int(amount) * 100, int(amount) * 100)
 
 
+def test_statements_that_follow_each_other_may_stand_newest_first() -> None:
+    head, first, second = (
+        "date,amount,currency,payout,from,to",
+        "2026-11-27,5,EUR,p1,0,5",
+        "2026-11-28,10,EUR,p2,5,15",
+    )
+    by = mapping(statement="payout", opening="from", closing="to")
+    for rows in ((first, second), (second, first)):
+        assert sorted(amounts(read("\n".join((head, *rows)), mapping=by))) == [500, 1000]
+    assert refused("\n".join((head, second.replace("5,15", "6,16"), first)), mapping=by).reason == "sequence_gap"
+
+
 def test_rows_that_are_not_booked_are_no_lines() -> None:
     by = mapping(booked={"column": "status", "values": ["done"]})
     file = read("date,amount,currency,status\n2026-11-27,1,EUR,done\n2026-11-27,x,EUR,open\n", mapping=by)
