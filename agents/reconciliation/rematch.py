@@ -216,10 +216,15 @@ class Rematching:
         for held in self._lines_now():
             relations = [each for each in used if held.line.side in sides_of(each)]
             fates = [held.fates.get(each) for each in relations]
-            if fates and all(fate is not None and fate[0] == "M" and self._finding.is_old(fate[1:]) for fate in fates):
+            if fates and all(self._is_settled(held, fate) for fate in fates):
                 (awaited if is_awaited(held.line, waiting) else names).append(f"{held.line.side} {held.line.line_id}")
         set_aside(self._turn, self._name, awaited)
         tell_lines(self._turn, LINES_ARCHIVED, self._name, names)
+
+    def _is_settled(self, held: HeldLine, fate: str | None) -> bool:
+        if fate is None:
+            return self._finding.is_passed_over(held.line)
+        return fate[0] == "M" and self._finding.is_old(fate[1:])
 
     def _lines_now(self) -> list[HeldLine]:
         return list(self._turn.state.lines_of(self._name))
