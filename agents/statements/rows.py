@@ -90,11 +90,15 @@ def _json_rows(text: str, mapping: StatementMapping) -> Iterator[Row]:
         found = found.get(name) if isinstance(found, dict) else None
     if not isinstance(found, list):
         raise Refusal("mapping", f"there is no list of rows at {mapping.rows or 'the top'}")
-    columns = mapping.columns()
+    columns, unseen = mapping.columns(), set(mapping.deciding())
     for number, row in enumerate(found, start=1):
         if not isinstance(row, dict):
             raise Refusal("malformed", "a row is no object", number)
-        yield number, {column: _json_text(row, column, number) for column in columns}
+        texts = {column: _json_text(row, column, number) for column in columns}
+        unseen -= {column for column in unseen if texts[column]}
+        yield number, texts
+    if unseen and found:
+        raise Refusal("mapping", f"no row has {quoted(', '.join(sorted(unseen)))}")
 
 
 def _no_number(text: str) -> NoReturn:

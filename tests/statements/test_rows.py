@@ -170,6 +170,24 @@ def test_what_breaks_a_table(data: str, reason: str) -> None:
     assert refused(data, mapping=mapping()).reason == reason
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"booked": {"column": "statu", "values": ["done"]}}, {"statement": "payouts"}, {"account_id": "account.iban"}],
+)
+def test_a_column_that_no_row_of_json_has_and_that_says_what_counts(fields: dict[str, Any]) -> None:
+    found = refused(JSON, mapping=mapping(**fields), asset="EUR")
+    assert found.reason == "mapping"
+    assert "no row has" in found.detail
+    # One row may be without it.
+    (column,) = (one["column"] if isinstance(one, dict) else one for one in fields.values())
+    some = orjson.loads(JSON)
+    some[0][column] = "done"
+    by = mapping(**fields)
+    assert 1050 in amounts(read(orjson.dumps(some[:1]), mapping=by))
+    if "booked" in fields:
+        assert amounts(read(orjson.dumps(some), mapping=by)) == [1050]
+
+
 def test_without_a_mapping_there_is_nothing_to_go_by() -> None:
     assert refused(CSV).reason == "format_unknown"
     assert refused(CSV, format="csv").reason == "mapping"
