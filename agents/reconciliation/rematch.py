@@ -177,9 +177,7 @@ class Rematching:
         tell(turn, noted(fresh, turn.context.recorded_at, "opened", text=fresh.sentence), "opened")
 
     def _update(self, exception: ReconciliationException, case: Case) -> None:
-        if case.lines == exception.lines and _knows_less(case.reason, exception.reason):
-            # Its twin, or what it takes back, was matched so long ago that the matcher does not see it any more: what
-            # was known of it stays.
+        if case.lines == exception.lines and self._is_forgotten(exception, case):
             case = case._replace(reason=exception.reason, candidates=exception.candidates)
         now = with_case(self._turn, exception, case)
         if now == exception:
@@ -191,6 +189,22 @@ class Rematching:
                 now = withdrawn(now, at, "what was proposed is void: the lines have changed")
             now = noted(now, at, "updated", text=now.sentence)
         tell(self._turn, now, "updated")
+
+    def _is_forgotten(self, exception: ReconciliationException, case: Case) -> bool:
+        """Whether the matcher knows less of the same lines than before, as it does not see any more what they were told
+        by: what a reversal takes back, or what their twin was matched with.
+        """
+        before = exception.reason
+        if case.reason.startswith("unlinked") and before.startswith("missing"):
+            return True
+        if not case.reason.startswith(("missing", "unlinked")) or before not in ("duplicate", case.reason):
+            return False
+        return not all(self._is_seen(exception.relation, line_id) for line_id in exception.candidates)
+
+    def _is_seen(self, relation: Relation, line_id: str) -> bool:
+        held = self._turn.state.find_line(self._name, line_id)
+        fate = None if held is None else held.fates.get(relation, "")
+        return fate is not None and not (fate[:1] == "M" and self._finding.is_kept(fate[1:]))
 
     def _close(self, exception: ReconciliationException, merged_into: str | None) -> None:
         self._spend()
@@ -237,8 +251,3 @@ class Rematching:
     def _send(self, record: MatchRecord | object) -> None:
         turn = self._turn
         turn.out.send(RECONCILIATION_RESULTS, turn.context.partition, self._name.encode(), encode_result(record))
-
-
-def _knows_less(reason: str, before: str) -> bool:
-    """Whether a reason of the same lines says no more than that some others are not there."""
-    return reason.startswith("unlinked") or (reason.startswith("missing") and not before.startswith("unlinked"))
