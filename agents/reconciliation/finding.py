@@ -121,8 +121,7 @@ class Finding:
 
     def is_passed_over(self, line: BookLine) -> bool:
         """Whether a line that is in nothing is not waited for any more, as it was there before the book begins."""
-        from_date = self._book.from_date
-        return from_date is not None and is_before(self._book, line) and self._is_over(day_of(from_date))
+        return is_before(self._book, line) and self._is_over(day_of(line.date))
 
     def _held(self, match_id: str) -> MatchRecord | None:
         return self._turn.state.matches.get(f"{self._name} {match_id}")
