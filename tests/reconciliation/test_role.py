@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from schemas.reconciliation_exceptions import ReconciliationException
-from schemas.topics import OPERATOR_COMMANDS
+from schemas.topics import MATCHING_RULES, OPERATOR_COMMANDS
 from tests.reconciliation.world import World
 
 
@@ -34,6 +34,21 @@ def test_what_agrees_is_matched_and_what_differs_is_one_exception() -> None:
     assert {line.side for line in exception.lines} == {"ledger", "partner"}
     for partition in world.all:
         partition.restart()
+
+
+@pytest.mark.parametrize("fees", ["left", "none"])
+def test_a_fee_that_the_rail_has_kept_is_not_taken_off_the_ledgers_line_once_more(fees: str) -> None:
+    """Of a book without a word on fees, too: what moved on the rail is what was left of the payment."""
+    by_reference = {"name": "reference", "keys": ["provider_reference"], "fees": fees}
+    relation = {"relation": "ledger-partner", "rules": {"passes": [by_reference]}}
+    world = World(reference=[(MATCHING_RULES, {"name": "sepa", "version": 1, "relations": [relation]})])
+    world.settled("w1", 9_800, "R1", rail_facts={"rail_reference": "R1", "rail_fee_minor": 200})
+    world.run()
+    world.statement((9_800, "R1"))
+    world.run()
+    assert world.open() == []
+    (match,) = [event.match for event in world.events("match.made") if event.match is not None]
+    assert (match.amount_minor, match.difference_minor) == (9_800, 0)
 
 
 def test_two_people_write_it_off_and_the_ledger_says_when_it_is_resolved() -> None:
