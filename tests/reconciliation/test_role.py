@@ -51,6 +51,19 @@ def test_a_fee_that_the_rail_has_kept_is_not_taken_off_the_ledgers_line_once_mor
     assert (match.amount_minor, match.difference_minor) == (9_800, 0)
 
 
+@pytest.mark.parametrize("value_date", ["2026-02-31", "2026-11-31", "0001-01-01", "9999-12-31", "0000-10-10"])
+def test_a_value_date_that_is_no_day_does_not_stop_the_book(value_date: str) -> None:
+    """The ledger takes what is written like a day: the line is of the day on which it was recorded."""
+    world = World()
+    world.settled("w1", 10_000, "R1", rail_facts={"rail_reference": "R1", "value_date": value_date})
+    world.settled("w2", 500, "R2")
+    world.run()
+    world.statement((10_000, "R1"), (500, "R2"))
+    world.later(days=9)
+    assert len(world.events("match.made")) == 2
+    assert {line.date for event in world.events("lines.taken") for line in event.lines} == {"2026-11-23"}
+
+
 def test_two_people_write_it_off_and_the_ledger_says_when_it_is_resolved() -> None:
     world = short_paid()
     (exception,) = world.open()
