@@ -11,6 +11,7 @@ import pytest
 
 from schemas.reconciliation_exceptions import ReconciliationException
 from schemas.topics import MATCHING_RULES, OPERATOR_COMMANDS
+from tests.reconciliation.records import statement_records
 from tests.reconciliation.world import World
 
 
@@ -62,6 +63,39 @@ def test_a_value_date_that_is_no_day_does_not_stop_the_book(value_date: str) -> 
     world.later(days=9)
     assert len(world.events("match.made")) == 2
     assert {line.date for event in world.events("lines.taken") for line in event.lines} == {"2026-11-23"}
+
+
+@pytest.mark.parametrize("minor", [4 * 10**18, -4 * 10**18])
+def test_sums_of_more_than_64_bits_are_kept_as_all_others(minor: int) -> None:
+    """Ten of an asset with 18 decimals are: what a partition cannot store it would read again for ever."""
+    world = World()
+    for number in range(6):
+        world.settled(f"w{number}", minor, "", rail_facts={"rail_reference": f"R{number}", "batch_id": "B"})
+    world.run()
+    payout = statement_records(99, ((minor // 2, ""),), "partner", "sepa", "2026-11-23")
+    payout[0]["references"] = {"batch_id": "B"}
+    for record in payout:
+        world.external(record)
+    world.later(days=9)
+    (exception,) = world.open()
+    assert (len(exception.lines), exception.difference_minor) == (7, minor // 2 - 6 * minor)
+    assert exception.amount_minor == 22 * 10**18
+    world.decide("propose", "op:ines", exception, reason_code="all", resolution={"kind": "write_off"})
+    assert [event.code for event in world.events("decision.refused")] == ["unbalanced"]
+    for each in (*[minor] * 5, minor // 2):
+        world.statement((each, "X"))
+    world.later(days=9)
+    lines = [
+        line.line_id for each in world.open() for line in each.lines if each.exception_id != exception.exception_id
+    ]
+    match = {"kind": "match", "line_ids": lines}
+    world.decide("propose", "op:ines", exception, reason_code="all", resolution=match)
+    world.decide("approve", "op:omar", exception, number=1)
+    (made,) = [event.match for event in world.events("match.made") if event.match is not None]
+    assert (made.amount_minor, made.difference_minor) == (6 * minor, 0)
+    assert not world.open()
+    for partition in world.all:
+        partition.restart()
 
 
 def test_two_people_write_it_off_and_the_ledger_says_when_it_is_resolved() -> None:
