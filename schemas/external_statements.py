@@ -224,10 +224,11 @@ def wrong_date(record: ExternalRecord) -> str | None:
         dates = (record.value_date, record.booking_date)
     elif isinstance(record, ExternalStatement):
         dates = (record.opening_date, record.closing_date)
-    return next((text for text in dates if text is not None and not _is_day(text)), None)
+    return next((text for text in dates if text is not None and not is_day(text)), None)
 
 
-def _is_day(text: str) -> bool:
+def is_day(text: str) -> bool:
+    """Whether it is a day between 1970 and 2199, as `2026-11-23`."""
     try:
         return date.fromisoformat(text).isoformat() == text and "1970" <= text[:4] <= "2199"
     except ValueError:

@@ -72,7 +72,10 @@ class Book(Contract):
     ] = None
     from_date: Annotated[
         str | None,
-        Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="Lines before this day are passed over."),
+        Field(
+            pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+            description="Lines before this day are passed over, but where they match later ones.",
+        ),
     ] = None
     pending_lag_business_days: Annotated[
         _Days, Field(description="How long money may be on its way over a deferred rail.")

@@ -12,7 +12,7 @@ import msgspec
 
 #: `not_money`: points and vouchers are not safeguarded. `unbalanced`: the books do not hold, so nothing is proven.
 SafeguardingVerdict = Literal["surplus", "even", "shortfall", "not_money", "unbalanced"]
-#: `agrees`: ledger and statement say the same; `explained`: open items account for the whole difference.
+#: `agrees`: ledger and statement say the same, line by line; `explained`: open items account for the whole difference.
 BalanceVerdict = Literal["agrees", "explained", "unexplained", "no_statement"]
 
 

@@ -22,6 +22,11 @@ class Found(NamedTuple):
     cases: Sequence[Case]
 
 
+def is_before(book: Book, line: BookLine) -> bool:
+    """Whether a line is older than the day from which its book is reconciled."""
+    return book.from_date is not None and line.date < book.from_date
+
+
 class Finding:
     """What the matcher makes of the lines that are open."""
 
@@ -69,7 +74,11 @@ class Finding:
             Unmatched(lines[side_of[each.side]][each.line_id], each.reason, each.candidates)
             for each in matching.exceptions
         ]
-        return Found(matches, cases_of(relation, unmatched))
+        return Found(matches, [case for case in cases_of(relation, unmatched) if not self._is_before(case)])
+
+    def _is_before(self, case: Case) -> bool:
+        """All of it was there before the book begins: it may belong to something later, and is nobody's case."""
+        return all(is_before(self._book, line) for line in case.lines)
 
     def _overdue(self, relation: Relation, free: set[str]) -> list[Case]:
         """Of a relation with one side, what has been there for too long."""
@@ -110,11 +119,17 @@ class Finding:
         held = self._held(match_id)
         return held is None or self._is_past(held)
 
+    def is_passed_over(self, line: BookLine) -> bool:
+        """Whether a line that is in nothing is not waited for any more, as it was there before the book begins."""
+        return is_before(self._book, line) and self._is_over(day_of(line.date))
+
     def _held(self, match_id: str) -> MatchRecord | None:
         return self._turn.state.matches.get(f"{self._name} {match_id}")
 
     def _is_past(self, held: MatchRecord) -> bool:
-        until = self._turn.followed.business_day_after(
-            self._name, day_of(held.date), self._book.matched_kept_business_days
-        )
+        return self._is_over(day_of(held.date))
+
+    def _is_over(self, day: int) -> bool:
+        """Whether it is longer ago than the book keeps what is matched."""
+        until = self._turn.followed.business_day_after(self._name, day, self._book.matched_kept_business_days)
         return self._turn.today > until

@@ -37,14 +37,17 @@ def is_frozen(exception: ReconciliationException) -> bool:
 
 
 def matcher_line(line: BookLine) -> Line:
-    """A line as the matcher takes it."""
+    """A line as the matcher takes it.
+
+    What the ledger says moved on a rail is less the rail's fee already, whatever a pass takes off lines of that side.
+    """
     return Line(
         line_id=line.line_id,
         amount_minor=line.amount_minor,
         asset=line.asset,
         day=day_of(line.date),
         references=line.references,
-        fee_minor=line.fee_minor,
+        fee_minor=0 if line.side == "ledger" else line.fee_minor,
         kind="reversal" if line.reversal else "payment",
     )
 

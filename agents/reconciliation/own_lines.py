@@ -20,6 +20,7 @@ from schemas.events import (
     Entry,
     RailFacts,
 )
+from schemas.external_statements import is_day
 from schemas.reconciliation_lines import BookLine, LineSide
 from schemas.topics import OPERATOR_COMMANDS
 
@@ -167,7 +168,9 @@ def _line(event: _Event, account: str, asset: str, minor: int, line_id: str) -> 
     elif account.startswith(_PENDING):
         side, line_id = "pending", f"{event.transaction_id or line_id}-{asset}"
     facts = event.rail_facts or RailFacts()
-    day = facts.value_date if side == "ledger" and facts.value_date else event.recorded_at[:10]
+    # The ledger keeps a value date as it was told: of one that is no day the book could never be matched again.
+    is_valued = side == "ledger" and facts.value_date is not None and is_day(facts.value_date)
+    day = facts.value_date if is_valued and facts.value_date else event.recorded_at[:10]
     return BookLine(
         line_id=line_id,
         side=side,

@@ -177,8 +177,7 @@ class Rematching:
         tell(turn, noted(fresh, turn.context.recorded_at, "opened", text=fresh.sentence), "opened")
 
     def _update(self, exception: ReconciliationException, case: Case) -> None:
-        if case.lines == exception.lines and case.reason.startswith("missing"):
-            # Its twin was matched so long ago that the matcher does not see it any more: what was known of it stays.
+        if case.lines == exception.lines and self._is_forgotten(exception, case):
             case = case._replace(reason=exception.reason, candidates=exception.candidates)
         now = with_case(self._turn, exception, case)
         if now == exception:
@@ -190,6 +189,22 @@ class Rematching:
                 now = withdrawn(now, at, "what was proposed is void: the lines have changed")
             now = noted(now, at, "updated", text=now.sentence)
         tell(self._turn, now, "updated")
+
+    def _is_forgotten(self, exception: ReconciliationException, case: Case) -> bool:
+        """Whether the matcher knows less of the same lines than before, as it does not see any more what they were told
+        by: what a reversal takes back, or what their twin was matched with.
+        """
+        before = exception.reason
+        if case.reason.startswith("unlinked") and before.startswith("missing"):
+            return True
+        if not case.reason.startswith(("missing", "unlinked")) or before not in ("duplicate", case.reason):
+            return False
+        return not all(self._is_seen(exception.relation, line_id) for line_id in exception.candidates)
+
+    def _is_seen(self, relation: Relation, line_id: str) -> bool:
+        held = self._turn.state.find_line(self._name, line_id)
+        fate = None if held is None else held.fates.get(relation, "")
+        return fate is not None and not (fate[:1] == "M" and self._finding.is_kept(fate[1:]))
 
     def _close(self, exception: ReconciliationException, merged_into: str | None) -> None:
         self._spend()
@@ -215,10 +230,15 @@ class Rematching:
         for held in self._lines_now():
             relations = [each for each in used if held.line.side in sides_of(each)]
             fates = [held.fates.get(each) for each in relations]
-            if fates and all(fate is not None and fate[0] == "M" and self._finding.is_old(fate[1:]) for fate in fates):
+            if fates and all(self._is_settled(held, fate) for fate in fates):
                 (awaited if is_awaited(held.line, waiting) else names).append(f"{held.line.side} {held.line.line_id}")
         set_aside(self._turn, self._name, awaited)
         tell_lines(self._turn, LINES_ARCHIVED, self._name, names)
+
+    def _is_settled(self, held: HeldLine, fate: str | None) -> bool:
+        if fate is None:
+            return self._finding.is_passed_over(held.line)
+        return fate[0] == "M" and self._finding.is_old(fate[1:])
 
     def _lines_now(self) -> list[HeldLine]:
         return list(self._turn.state.lines_of(self._name))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from agents.reconciliation.finding import is_before
 from agents.reconciliation.turn import Turn, date_of
 from schemas.reconciliation_lines import Relation, sides_of
 from schemas.reconciliation_results import BookSummary, OpenExceptions, RelationTotals
@@ -16,10 +17,12 @@ def summary_of(
     counts: dict[tuple[str, str, str], list[int]] = {}
     relations = sorted({*used, *waiting})
     sided = [(relation, set(sides_of(relation))) for relation in relations]
+    book = turn.followed.book(name)
     for held in turn.state.lines_of(name):
         line = held.line
         for relation, sides in sided:
-            if line.side in sides:
+            # What was there before the book begins is waited for by nobody.
+            if line.side in sides and not (relation not in held.fates and is_before(book, line)):
                 of = counts.setdefault((relation, line.side, line.asset), [0] * 6)
                 fate = held.fates.get(relation)
                 at = 2 if fate is None else 0 if fate[0] == "M" else 4
@@ -31,7 +34,7 @@ def summary_of(
     summary = BookSummary(
         book=name,
         as_of=date_of(turn.today),
-        rules_version=turn.followed.book(name).version,
+        rules_version=book.version,
         totals=totals,
         exceptions=exceptions,
         statements={} if state is None else state.statements,

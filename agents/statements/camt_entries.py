@@ -14,12 +14,13 @@ from typing import Final
 
 from lxml import etree
 
-from agents.statements.camt_details import Detail, code_of, fee_of, read_detail
-from agents.statements.camt_values import amount_of, count_of, sign_of
+from agents.statements.camt_batches import check_batches, count_said, own_batch, read_batches
+from agents.statements.camt_details import Detail, code_of, fee_of
+from agents.statements.camt_values import amount_of, sign_of
 from agents.statements.dates import iso_day
 from agents.statements.parsed import Entry
-from agents.statements.refusal import Refusal, at, quoted
-from agents.statements.xml import find_all, line_of, text_of
+from agents.statements.refusal import Refusal, quoted
+from agents.statements.xml import line_of, text_of
 from schemas.assets import AssetRegistry
 
 _BOOKED: Final = "BOOK"
@@ -113,10 +114,12 @@ def _lines(element: etree._Element, amount_minor: int, asset: str, assets: Asset
         code=code_of(element),
         remittance=text_of(element, "AddtlNtryInf"),
     )
-    own = _own_references(element)
-    details = _details(element, asset, 1 if amount_minor >= 0 else -1, assets)
-    _check_batches(element, entry, details, assets)
-    if len(details) > 1 and all(one.amount_minor is not None for one in details) and _are_all(element, details):
+    batches = read_batches(element, asset, 1 if amount_minor >= 0 else -1, assets)
+    check_batches(batches, entry)
+    own = _own_references(element) | own_batch(batches)
+    details = [detail for one in batches for detail in one.details]
+    are_all = count_said(batches) in {None, len(details)}
+    if len(details) > 1 and all(one.amount_minor is not None for one in details) and are_all:
         return _split(entry, own, details)
     return [_together(entry, own, details)]
 
@@ -134,53 +137,8 @@ def _flag(element: etree._Element, path: str) -> bool:
 
 
 def _own_references(element: etree._Element) -> dict[str, str]:
-    found = {
-        "bank_reference": text_of(element, "AcctSvcrRef") or text_of(element, "NtryRef"),
-        "batch_id": text_of(element, "NtryDtls/Btch/PmtInfId") or text_of(element, "NtryDtls/Btch/MsgId"),
-    }
-    return {name: text for name, text in found.items() if text is not None}
-
-
-def _details(element: etree._Element, asset: str, sign: int, assets: AssetRegistry) -> list[Detail]:
-    found = []
-    for one in find_all(element, "NtryDtls/TxDtls"):
-        with at(line_of(one)):
-            found.append(read_detail(one, asset, sign, assets))
-    return found
-
-
-def _are_all(element: etree._Element, details: Sequence[Detail]) -> bool:
-    """The entry does not say that it has more transactions than are here."""
-    said = _count_said(element)
-    return said is None or said == len(details)
-
-
-def _count_said(element: etree._Element) -> int | None:
-    """How many transactions the entry has by what its batches say."""
-    counts = [text_of(one, "NbOfTxs") for one in find_all(element, "NtryDtls/Btch")]
-    said = [count_of(count, "Btch/NbOfTxs") for count in counts if count is not None]
-    return sum(said) if said else None
-
-
-def _check_batches(element: etree._Element, entry: Entry, details: Sequence[Detail], assets: AssetRegistry) -> None:
-    """A batch may have transactions that are not here, but no fewer, and none where these are the whole entry. Its
-    total is the entry, before or after charges.
-    """
-    gross = sum(one.amount_minor or 0 for one in details)
-    every = len(details) > 1 and all(one.amount_minor is not None for one in details)
-    said = _count_said(element)
-    if said is not None and (said < len(details) or (every and gross == entry.amount_minor and said != len(details))):
-        raise Refusal("totals", f"Btch/NbOfTxs is {said}, but the entry has {len(details)} transactions")
-    totals = [amount_of(one, "TtlAmt", assets) for one in find_all(element, "NtryDtls/Btch") if text_of(one, "TtlAmt")]
-    if not totals or any(asset != entry.asset for _, asset in totals):
-        return
-    fees = {0, entry.fee_minor, sum(one.fee_minor for one in details)}
-    whole = {abs(entry.amount_minor + fee) for fee in fees} | ({abs(gross)} if every else set())
-    if (total := sum(minor for minor, _ in totals)) not in whole:
-        raise Refusal(
-            "totals",
-            f"Btch/TtlAmt is {total} minor units of {entry.asset}, but the entry is {abs(entry.amount_minor)}",
-        )
+    found = text_of(element, "AcctSvcrRef") or text_of(element, "NtryRef")
+    return {} if found is None else {"bank_reference": found}
 
 
 def _split(entry: Entry, own: dict[str, str], details: Sequence[Detail]) -> list[Entry]:

@@ -37,7 +37,9 @@ def check_file(file: ParsedFile, account_id: str | None, asset: str | None, asse
             _check_controls(statement, assets)
     for one_asset in sorted({one.asset or "" for one in file.statements}):
         booked = [one for one in file.statements if one.asset == one_asset and one.basis == "booked"]
-        check_sequence([], [(head_of(one), one.line_number, one.index) for one in booked], assets, gaps=gaps)
+        check_sequence(
+            [], [(head_of(one, days_of(one)), one.line_number, one.index) for one in booked], assets, gaps=gaps
+        )
 
 
 def of_account(account_id: str) -> str:

@@ -131,6 +131,14 @@ class StatementMapping(Contract):
             named.append(self.sign.column)
         return tuple(dict.fromkeys(one for one in named if one is not None))
 
+    def deciding(self) -> tuple[str, ...]:
+        """Those of them that say which rows count, and of what. In JSON, where a member may be left out, an empty one
+        would leave out all rows, or take them together.
+        """
+        named = [self.statement, self.account_id if isinstance(self.account_id, str) else None]
+        named += [] if self.booked is None else [self.booked.column]
+        return tuple(dict.fromkeys(one for one in named if one is not None))
+
 
 _ADAPTER: Final = TypeAdapter(StatementMapping)
 

@@ -96,7 +96,7 @@ def _references(rest: str) -> tuple[dict[str, str], str]:
     if not slashes and len(ours) > _REFERENCE_LENGTH:
         ours, more = ours[:_REFERENCE_LENGTH], ours[_REFERENCE_LENGTH:].strip()
     found = {"customer_reference": ours.strip(), "bank_reference": theirs.strip()}
-    return {name: text for name, text in found.items() if text.upper() not in _NO_REFERENCE}, more
+    return {name: text for name, text in found.items() if text.upper().removesuffix("+") not in _NO_REFERENCE}, more
 
 
 def _fee(supplementary: str, asset: Asset) -> int:

@@ -90,11 +90,15 @@ def _json_rows(text: str, mapping: StatementMapping) -> Iterator[Row]:
         found = found.get(name) if isinstance(found, dict) else None
     if not isinstance(found, list):
         raise Refusal("mapping", f"there is no list of rows at {mapping.rows or 'the top'}")
-    columns = mapping.columns()
+    columns, unseen = mapping.columns(), set(mapping.deciding())
     for number, row in enumerate(found, start=1):
         if not isinstance(row, dict):
             raise Refusal("malformed", "a row is no object", number)
-        yield number, {column: _json_text(row, column, number) for column in columns}
+        texts = {column: _json_text(row, column, number) for column in columns}
+        unseen -= {column for column in unseen if texts[column]}
+        yield number, texts
+    if unseen and found:
+        raise Refusal("mapping", f"no row has {quoted(', '.join(sorted(unseen)))}")
 
 
 def _no_number(text: str) -> NoReturn:
@@ -251,10 +255,12 @@ class _Group:
             return Balance(self._amounts.signed(_either(row[1], said), asset), asset, None, row[0])
 
     def _check_running(self, statement: Statement) -> None:
-        """Each balance is the one before it and the row's amount: from top to bottom, or from bottom to top."""
+        """Each balance is the one before it and the row's amount: from top to bottom, or from bottom to top. Rows that
+        cancel out fit both ways: then the days say which.
+        """
         entries = statement.entries
         downwards, upwards = _break(entries), _break(entries[::-1])
-        if downwards is not None and upwards is None:
+        if upwards is None and (downwards is not None or _is_newest_first(entries)):
             entries.reverse()
         elif downwards is not None:
             raise Refusal(
@@ -262,6 +268,11 @@ class _Group:
                 "the balance after this row is not the one before it and the amount",
                 downwards.line_number,
             )
+
+
+def _is_newest_first(entries: list[Entry]) -> bool:
+    first, last = (one.booking_date or one.value_date for one in (entries[0], entries[-1]))
+    return first is not None and last is not None and first > last
 
 
 def _break(entries: list[Entry]) -> Entry | None:

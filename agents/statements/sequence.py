@@ -6,6 +6,7 @@ The same check serves the statements of one file, and a file among those that we
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -43,9 +44,10 @@ class Head(NamedTuple):
 Placed = tuple[Head, int, int]
 
 
-def head_of(statement: Statement) -> Head:
-    """The head of a statement that was just read."""
+def head_of(statement: Statement, days: tuple[date | None, date | None]) -> Head:
+    """The head of a statement that was just read; `days` are its first and its last."""
     opening, closing = statement.opening, statement.closing
+    first, last = days
     number = statement.sequence_number
     return Head(
         name=f"statement {number or statement.reference or statement.index}",
@@ -56,8 +58,8 @@ def head_of(statement: Statement) -> Head:
         complete=statement.complete,
         opening_minor=None if opening is None else opening.minor,
         closing_minor=None if closing is None else closing.minor,
-        opening_date=None if opening is None or opening.day is None else opening.day.isoformat(),
-        closing_date=None if closing is None or closing.day is None else closing.day.isoformat(),
+        opening_date=None if opening is None or first is None else first.isoformat(),
+        closing_date=None if closing is None or last is None else last.isoformat(),
     )
 
 

@@ -112,15 +112,17 @@ def exceptions(account: str | None, last: int | None, as_json: bool, **wanted: A
     for one in found:
         whose = f", {one.assignee}" if one.assignee else ""
         print_line(
-            f"{one.exception_id[:12]} {one.severity:<9} {_due(one)} {one.book} {one.relation} {one.reason}: "
+            f"{one.exception_id[:12]} {one.severity:<9} {due_of(one)} {one.book} {one.relation} {one.reason}: "
             f"{amounts.amount(one.amount_minor, one.asset)}, {one.state}{whose}"
         )
         print_line(f"    {one.sentence}")
     print_line(f"{len(found)} exceptions", err=True)
 
 
-def _due(one: ReconciliationException) -> str:
-    if one.held_until is not None:
+def due_of(one: ReconciliationException) -> str:
+    """Until when it should be resolved, for people."""
+    # A hold ends by itself, and nothing but that it is overdue says so.
+    if one.held_until is not None and not one.overdue:
         return f"held until {one.held_until}"
     return f"due {one.due_date}{' OVERDUE' if one.overdue else ''}"
 
@@ -185,7 +187,7 @@ def _facts(one: ReconciliationException, amounts: Amounts) -> list[tuple[str, st
         ("severity", one.severity),
         ("at risk", amounts.amount(one.amount_minor, one.asset)),
         ("difference", amounts.signed(one.difference_minor, one.asset)),
-        ("due", _due(one)),
+        ("due", due_of(one)),
         ("assignee", one.assignee),
         ("opened", one.opened_at),
         ("proposal", proposed),

@@ -135,7 +135,8 @@ def _show(summary: Summary, out: Path) -> None:
         console = Console(width=160)
     for side in SIDES:
         console.print(
-            f"{side}: {summary.lines[side]:,} lines, {summary.share_matched(side):.2%} matched", highlight=False
+            f"{side}: {summary.lines[side]:,} lines, {summary.share_matched(side, 10_000) / 100:.2f}% matched",
+            highlight=False,
         )
     passes = Table("pass", Column("matches", justify="right"), box=box.SIMPLE_HEAD)
     for name, count in summary.passes.items():

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from agents.reconciliation.followed import Followed
+from agents.reconciliation.matches import matcher_line
 from agents.reconciliation.matching.lines import Exception_, Line, Match
 from agents.reconciliation.matching.match import match
 from ops.errors import OperationError
@@ -118,15 +119,4 @@ def _holidays(calendar: str | None, first: int, last: int) -> frozenset[int]:
 def _of(lines: Sequence[BookLine], side: str) -> list[Line]:
     """Lines of a side as the matcher has them, in the role's own way."""
     by_id = {line.line_id: line for line in lines if line.side == side}
-    return [
-        Line(
-            line_id=line.line_id,
-            amount_minor=line.amount_minor,
-            asset=line.asset,
-            day=date.fromisoformat(line.date).toordinal(),
-            references=line.references,
-            fee_minor=line.fee_minor,
-            kind="reversal" if line.reversal else "payment",
-        )
-        for line in by_id.values()
-    ]
+    return [matcher_line(line) for line in by_id.values()]

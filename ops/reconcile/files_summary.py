@@ -9,6 +9,7 @@ from agents.reconciliation.matching.found import Matched
 from agents.reconciliation.matching.lines import Exception_, Line
 from schemas.reconciliation_reasons import REASONS, SIDES, Side
 
+_MILLION: Final = 1_000_000
 _WHAT: Final = ("lines", "matched", "exceptions", "expected")
 
 
@@ -98,16 +99,18 @@ class Summary:
         """Pass -> matches."""
         return dict(self._passes)
 
-    def share_matched(self, side: Side) -> float:
-        """Of the lines of a side, 1 where there are none. A share of lines, never of money."""
+    def share_matched(self, side: Side, parts: int) -> int:
+        """How many of so many parts of the lines of a side are matched: rounded down, so that all of them are all. All
+        where there are no lines. A share of lines, never of money.
+        """
         lines = self._lines(side, "lines")
-        return self._lines(side, "matched") / lines if lines else 1.0
+        return self._lines(side, "matched") * parts // lines if lines else parts
 
     def as_json(self) -> dict[str, Any]:
         """For `summary.json`; amounts are minor units."""
         sides: dict[str, Any] = {
             side: {what: self._lines(side, what) for what in _WHAT}
-            | {"match_rate": round(self.share_matched(side), 6)}
+            | {"match_rate": self.share_matched(side, _MILLION) / _MILLION}
             | {"amount_minor": {asset: self._amounts(side, asset) for asset in self._assets(side)}}
             for side in SIDES
         }

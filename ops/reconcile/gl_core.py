@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from agents.reconciliation.proofs.books import AccountTotal
-from agents.reconciliation.proofs.chart import class_of
+from agents.reconciliation.proofs.chart import BY_CODE, SYSTEM, UNCLASSIFIED, WALLETS, class_of
 from ops.errors import OperationError
 from schemas.assets import AssetRegistry, parse_minor
 
@@ -192,7 +192,8 @@ def differences(
     found, covered = [], dict[tuple[str, str], str]()
     for (account, asset), total in sorted(core.items()):
         selectors = mapping.selectors(account)
-        if not known.intersection(selectors) and account not in mapping.accounts:
+        is_ours = known.intersection(selectors) or any(map(_is_named, selectors))
+        if not is_ours and account not in mapping.accounts:
             found.append(Difference("unmapped", account, asset, None, None, None))
             continue
         mine = {one.account: one for selector in selectors for one in by_selector.get((selector, asset), ())}
@@ -208,6 +209,13 @@ def differences(
         if (one.account, one.asset) not in covered:
             found += _missing(one, asked)
     return found
+
+
+def _is_named(selector: str) -> bool:
+    """Whether the chart has such a class or account: a trial balance lists also those that nothing was posted on."""
+    if selector.startswith((SYSTEM, WALLETS)):
+        return class_of(selector) != UNCLASSIFIED
+    return selector in BY_CODE
 
 
 def _figures(mapping: CoreMapping) -> tuple[Figure, ...]:

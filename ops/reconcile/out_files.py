@@ -46,6 +46,18 @@ def folder(path: Path) -> Path:
     return path
 
 
+def removed(path: Path) -> None:
+    """Remove a file that a command has left before, if it is there.
+
+    Raises:
+        OperationError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OperationError(f"{path} cannot be removed: {error.strerror}") from error
+
+
 def cell(value: Any) -> Any:
     """A value for a table: text that a spreadsheet would run as a formula gets an apostrophe before it."""
     if isinstance(value, str) and value.startswith(_FORMULA):

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from ops.amounts import Amounts
-from ops.reconcile.out_files import folder, write_csv, write_json, written
+from ops.reconcile.out_files import folder, removed, write_csv, write_json, written
 from ops.reconcile.report_html import page
 from ops.reconcile.report_model import (
     Case,
@@ -54,6 +54,8 @@ _LINES: Final = (
     "assignee",
     "text",
 )
+#: Tables that not every report has.
+_SOMETIMES: Final = ("statements", "refused-files")
 _GROUPS: Final = ("name", "asset", "cases", "at_risk_minor")
 _RATES: Final = (
     "asset",
@@ -99,6 +101,10 @@ def write_report(
         for name, columns, rows in tables(report):
             files.append(out / f"{name}.csv")
             write_csv(files[-1], columns, rows)
+        for name in _SOMETIMES:
+            if out / f"{name}.csv" not in files:
+                # Of a report before this one: nobody should take it for a part of this.
+                removed(out / f"{name}.csv")
     return files
 
 

@@ -111,7 +111,9 @@ class Exceptions:
             self._open[one.exception_id] = one
         else:
             self._open.pop(one.exception_id, None)
-            self._done[one.exception_id] = (one.state, day)
+            # A comment tells it once more; done it was before.
+            if self._done.get(one.exception_id, ("", ""))[0] != one.state:
+                self._done[one.exception_id] = (one.state, day)
 
     def cases(self) -> list[Case]:
         """What stood open at the end."""

@@ -40,6 +40,8 @@ class Statements:
         self._taken: dict[tuple[str, str], list[str]] = {}
         #: Account, side, asset, day -> what it closed with.
         self._closings: dict[tuple[str, str, str, str], ClosingBalance] = {}
+        #: The number of the statement that this is of; 0 where it has none.
+        self._numbers: dict[tuple[str, str, str, str], int] = {}
         #: Statement -> its lines, by id.
         self._lines: dict[str, dict[str, StatementLine]] = {}
 
@@ -65,7 +67,11 @@ class Statements:
         self._seen.add(key)
         self._taken.setdefault((one.account, one.side), []).append(one.statement_id)
         if one.complete and one.closing_date is not None and one.closing_minor is not None:
-            self._closings[one.account, one.side, one.asset, one.closing_date] = ClosingBalance(
+            day, number = (one.account, one.side, one.asset, one.closing_date), one.sequence_number or 0
+            if number and number < self._numbers.get(day, 0):
+                return
+            self._numbers[day] = number
+            self._closings[day] = ClosingBalance(
                 one.account, one.asset, one.closing_date, one.closing_minor, one.statement_id
             )
 
@@ -80,7 +86,7 @@ class Statements:
         return {account: day for (account, side), day in self._latest.items() if side == self.side_of(account)}
 
     def closings(self, day: str) -> list[ClosingBalance]:
-        """Closing balances of a day, the one imported last of each account and asset."""
+        """Closing balances of a day: of an account and asset that of the highest number, else the one imported last."""
         return [
             closing
             for (account, side, _, of), closing in sorted(self._closings.items())

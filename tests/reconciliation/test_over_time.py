@@ -128,6 +128,32 @@ def test_what_was_on_its_way_before_the_first_day_leaves_nothing_behind() -> Non
     assert [each for each in world.open() if each.relation == "pending"] == []
 
 
+def test_lines_of_statements_before_the_first_day_are_matched_or_passed_over() -> None:
+    book = DEFAULT_BOOK.model_copy(update={"name": "sepa", "from_date": "2026-11-23"}).model_dump(mode="json")
+    world = World(reference=[(MATCHING_RULES, book)])
+    world.settled("w1", 10_000, "R1")
+    world.settled("w2", 500, "R2")
+    world.run()
+    # Valued before the first day, and recorded on it; nobody's; and one that differs from a line that counts.
+    world.statement((10_000, "R1"), (700, "OLD"), (499, "R2"), day="2026-11-20")
+    world.run()
+    (ours,) = world.events("match.made")
+    assert ours.match is not None
+    assert ours.match.amount_minor == 10_000
+    assert [(each.reason, len(each.lines)) for each in world.open()] == [("fee_variance", 2)]
+    assert [(each.side, each.matched, each.expected, each.exceptions) for each in summary(world).totals] == [
+        ("ledger", 1, 0, 1),
+        ("partner", 1, 0, 1),
+    ]
+    for _ in range(12):
+        world.later(days=1)
+    assert [each.reason for each in world.open()] == ["fee_variance"]
+    gone = [line_id for event in world.events("lines.archived", "lines.set_aside") for line_id in event.line_ids]
+    assert len(gone) == len(set(gone)) == 3
+    check_fates(world)
+    restart_all(world)
+
+
 def test_a_book_that_cannot_be_matched_neither_loops_nor_stops_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(partitions=1)
 

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from schemas.reconciliation_exceptions import ReconciliationException
-from schemas.topics import OPERATOR_COMMANDS
+from schemas.topics import MATCHING_RULES, OPERATOR_COMMANDS
+from tests.reconciliation.records import statement_records
 from tests.reconciliation.world import World
 
 
@@ -32,6 +33,67 @@ def test_what_agrees_is_matched_and_what_differs_is_one_exception() -> None:
     (exception,) = world.open()
     assert (exception.reason, exception.difference_minor, exception.amount_minor) == ("amount_under", -20_000, 20_000)
     assert {line.side for line in exception.lines} == {"ledger", "partner"}
+    for partition in world.all:
+        partition.restart()
+
+
+@pytest.mark.parametrize("fees", ["left", "none"])
+def test_a_fee_that_the_rail_has_kept_is_not_taken_off_the_ledgers_line_once_more(fees: str) -> None:
+    """Of a book without a word on fees, too: what moved on the rail is what was left of the payment."""
+    by_reference = {"name": "reference", "keys": ["provider_reference"], "fees": fees}
+    relation = {"relation": "ledger-partner", "rules": {"passes": [by_reference]}}
+    world = World(reference=[(MATCHING_RULES, {"name": "sepa", "version": 1, "relations": [relation]})])
+    world.settled("w1", 9_800, "R1", rail_facts={"rail_reference": "R1", "rail_fee_minor": 200})
+    world.run()
+    world.statement((9_800, "R1"))
+    world.run()
+    assert world.open() == []
+    (match,) = [event.match for event in world.events("match.made") if event.match is not None]
+    assert (match.amount_minor, match.difference_minor) == (9_800, 0)
+
+
+@pytest.mark.parametrize("value_date", ["2026-02-31", "2026-11-31", "0001-01-01", "9999-12-31", "0000-10-10"])
+def test_a_value_date_that_is_no_day_does_not_stop_the_book(value_date: str) -> None:
+    """The ledger takes what is written like a day: the line is of the day on which it was recorded."""
+    world = World()
+    world.settled("w1", 10_000, "R1", rail_facts={"rail_reference": "R1", "value_date": value_date})
+    world.settled("w2", 500, "R2")
+    world.run()
+    world.statement((10_000, "R1"), (500, "R2"))
+    world.later(days=9)
+    assert len(world.events("match.made")) == 2
+    assert {line.date for event in world.events("lines.taken") for line in event.lines} == {"2026-11-23"}
+
+
+@pytest.mark.parametrize("minor", [4 * 10**18, -4 * 10**18])
+def test_sums_of_more_than_64_bits_are_kept_as_all_others(minor: int) -> None:
+    """Ten of an asset with 18 decimals are: what a partition cannot store it would read again for ever."""
+    world = World()
+    for number in range(6):
+        world.settled(f"w{number}", minor, "", rail_facts={"rail_reference": f"R{number}", "batch_id": "B"})
+    world.run()
+    payout = statement_records(99, ((minor // 2, ""),), "partner", "sepa", "2026-11-23")
+    payout[0]["references"] = {"batch_id": "B"}
+    for record in payout:
+        world.external(record)
+    world.later(days=9)
+    (exception,) = world.open()
+    assert (len(exception.lines), exception.difference_minor) == (7, minor // 2 - 6 * minor)
+    assert exception.amount_minor == 22 * 10**18
+    world.decide("propose", "op:ines", exception, reason_code="all", resolution={"kind": "write_off"})
+    assert [event.code for event in world.events("decision.refused")] == ["unbalanced"]
+    for each in (*[minor] * 5, minor // 2):
+        world.statement((each, "X"))
+    world.later(days=9)
+    lines = [
+        line.line_id for each in world.open() for line in each.lines if each.exception_id != exception.exception_id
+    ]
+    match = {"kind": "match", "line_ids": lines}
+    world.decide("propose", "op:ines", exception, reason_code="all", resolution=match)
+    world.decide("approve", "op:omar", exception, number=1)
+    (made,) = [event.match for event in world.events("match.made") if event.match is not None]
+    assert (made.amount_minor, made.difference_minor) == (6 * minor, 0)
+    assert not world.open()
     for partition in world.all:
         partition.restart()
 

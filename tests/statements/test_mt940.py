@@ -22,6 +22,12 @@ def test_marks(mark: str, amount: int, reversal: bool, funds: str) -> None:
     assert (line.amount_minor, line.reversal, line.references) == (amount, reversal, {})
 
 
+@pytest.mark.parametrize("mark", ["NONREF", "EREF", "KREF+", "EREF+", "kref+"])
+def test_a_mark_that_the_reference_stands_elsewhere_is_none(mark: str) -> None:
+    (line,) = lines_of(read(mt940(f":61:261127C10,NTRF{mark}//B-1", closing="62F:C261127EUR110,")))
+    assert line.references == {"bank_reference": "B-1"}
+
+
 def test_the_other_sign_of_a_reversal_does_not_balance() -> None:
     """What a parser would give that takes RC for a credit."""
     assert refused(mt940(":61:261127RC10,NMSCNONREF", closing="62F:C261127EUR110,")).reason == "unbalanced"

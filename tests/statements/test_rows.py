@@ -104,6 +104,26 @@ def test_balances_from_the_newest_row_down() -> None:
     assert amounts(read(data, mapping=mapping(balance="balance"))) == [1000, -500]
 
 
+@pytest.mark.parametrize("amount", ["10", "0"])
+def test_balances_that_fit_both_ways_go_by_the_days(amount: str) -> None:
+    data = f"date,amount,currency,balance\n2026-11-28,{amount},EUR,{amount}\n2026-11-27,-{amount},EUR,0\n"
+    (found,) = read(data, mapping=mapping(balance="balance")).statements
+    assert [line.value_date for line in found.lines] == ["2026-11-27", "2026-11-28"]
+    assert (found.statement.opening_minor, found.statement.closing_minor) == (int(amount) * 100, int(amount) * 100)
+
+
+def test_statements_that_follow_each_other_may_stand_newest_first() -> None:
+    head, first, second = (
+        "date,amount,currency,payout,from,to",
+        "2026-11-27,5,EUR,p1,0,5",
+        "2026-11-28,10,EUR,p2,5,15",
+    )
+    by = mapping(statement="payout", opening="from", closing="to")
+    for rows in ((first, second), (second, first)):
+        assert sorted(amounts(read("\n".join((head, *rows)), mapping=by))) == [500, 1000]
+    assert refused("\n".join((head, second.replace("5,15", "6,16"), first)), mapping=by).reason == "sequence_gap"
+
+
 def test_rows_that_are_not_booked_are_no_lines() -> None:
     by = mapping(booked={"column": "status", "values": ["done"]})
     file = read("date,amount,currency,status\n2026-11-27,1,EUR,done\n2026-11-27,x,EUR,open\n", mapping=by)
@@ -148,6 +168,24 @@ def test_a_nested_list_in_json() -> None:
 )
 def test_what_breaks_a_table(data: str, reason: str) -> None:
     assert refused(data, mapping=mapping()).reason == reason
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"booked": {"column": "statu", "values": ["done"]}}, {"statement": "payouts"}, {"account_id": "account.iban"}],
+)
+def test_a_column_that_no_row_of_json_has_and_that_says_what_counts(fields: dict[str, Any]) -> None:
+    found = refused(JSON, mapping=mapping(**fields), asset="EUR")
+    assert found.reason == "mapping"
+    assert "no row has" in found.detail
+    # One row may be without it.
+    (column,) = (one["column"] if isinstance(one, dict) else one for one in fields.values())
+    some = orjson.loads(JSON)
+    some[0][column] = "done"
+    by = mapping(**fields)
+    assert 1050 in amounts(read(orjson.dumps(some[:1]), mapping=by))
+    if "booked" in fields:
+        assert amounts(read(orjson.dumps(some), mapping=by)) == [1050]
 
 
 def test_without_a_mapping_there_is_nothing_to_go_by() -> None:

@@ -117,7 +117,7 @@ def _proof(
         ledger_account=pair.name,
         statement_account=pair.statement_account,
         statement_id=None if closing is None else closing.statement_id,
-        verdict=_verdict(difference_minor, unexplained_minor),
+        verdict=_verdict(difference_minor, unexplained_minor, is_open=bool(lines)),
         ledger_minor=ledger_minor,
         statement_minor=None if closing is None else closing.balance_minor,
         difference_minor=difference_minor,
@@ -136,9 +136,10 @@ def _items(lines: Iterable[OpenLine], side: str, is_exception: bool) -> OpenItem
     return OpenItems(len(amounts), sum(amounts))
 
 
-def _verdict(difference_minor: int | None, unexplained_minor: int | None) -> BalanceVerdict:
+def _verdict(difference_minor: int | None, unexplained_minor: int | None, *, is_open: bool) -> BalanceVerdict:
+    """Lines that only one side has may cancel out: then the balances are equal, and the two do not agree."""
     if difference_minor is None:
         return "no_statement"
     if unexplained_minor:
         return "unexplained"
-    return "explained" if difference_minor else "agrees"
+    return "explained" if difference_minor or is_open else "agrees"

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from agents.reconciliation.workflow import Refused, check_state
 from ops.cli import main
+from ops.cli.reconcile_exceptions import due_of
 from ops.cli.reconcile_orders import check_options
 from ops.errors import OperationError
 from ops.reconcile.deciding import can_be_done, check_allowed, decision_of
@@ -62,6 +63,13 @@ def test_the_most_severe_come_first_then_those_due_first() -> None:
         an_exception("c", severity="critical", due_date="2026-12-31"),
     ]
     assert [one.exception_id for one in sorted_by_urgency(given)] == ["c", "b", "a"]
+
+
+def test_a_hold_that_is_over_does_not_hide_that_it_is_overdue() -> None:
+    held = {"held_until": "2026-12-01", "due_date": "2026-12-01"}
+    assert due_of(an_exception("a", **held)) == "held until 2026-12-01"
+    assert due_of(an_exception("a", **held, overdue=True)) == "due 2026-12-01 OVERDUE"
+    assert due_of(an_exception("a")) == "due 2026-11-27"
 
 
 def test_the_beginning_of_an_id_names_it() -> None:

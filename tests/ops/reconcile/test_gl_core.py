@@ -80,6 +80,17 @@ def test_an_account_that_we_do_not_have_is_named_unless_it_is_empty() -> None:
     assert found == Difference("missing_with_us", "B", "EUR", "balance", None, 7)
 
 
+def test_classes_and_accounts_of_ours_need_no_mapping_before_anything_is_posted_on_them() -> None:
+    rest = {"1100": -900, "2100": 890, "4100": 10}
+    empty = {"5200": 0, "system/rewards": 0, "system/rail:new": 0, "wallets/held": 0}
+    assert differences(core(**rest, **empty), OURS, mapping()) == []
+    assert differences(core(**rest, **empty | {"5200": 7}), OURS, mapping()) == [
+        Difference("missing_with_us", "5200", "EUR", "balance", None, 7)
+    ]
+    unknown = differences(core(**rest, **{"5201": 0, "system/unheard": 0}), OURS, mapping())
+    assert [(one.kind, one.account) for one in unknown] == [("unmapped", "5201"), ("unmapped", "system/unheard")]
+
+
 def test_rows_are_read_in_whole_units_and_added_up() -> None:
     rows = [{"a": " R ", "b": "-5.00"}, {"a": "R", "b": "-4.00"}, {"a": "W", "b": ""}]
     read = read_core(rows, mapping(), AssetRegistry())

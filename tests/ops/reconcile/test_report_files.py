@@ -231,6 +231,16 @@ def test_what_is_written(tmp_path: Path) -> None:
     assert [path.name for path in only] == ["report.json"]
 
 
+def test_tables_of_another_day_do_not_stay(tmp_path: Path) -> None:
+    refused = Refused("2026-11-23", "cards", "sign", "no mark", "f.sta", "ab" * 32)
+    report = Report("R", None, "2026-11-23", (), (), ())
+    write_report(tmp_path, report._replace(refused=(refused,)), AMOUNTS, (), {"csv"})
+    assert (tmp_path / "refused-files.csv").exists()
+    (tmp_path / "notes.csv").write_text("mine")
+    written = write_report(tmp_path, report, AMOUNTS, (), {"csv"})
+    assert sorted(tmp_path.iterdir()) == sorted([*written, tmp_path / "notes.csv"])
+
+
 def test_a_table_is_safe_to_open(tmp_path: Path) -> None:
     formula = '=HYPERLINK("http://x")'
     write_report(tmp_path, REPORT._replace(cases=(a_case(formula, "2026-11-20", 1, "-1\n2"),)), AMOUNTS, (), ("csv",))

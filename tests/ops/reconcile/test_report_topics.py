@@ -154,3 +154,12 @@ def test_proofs_of_the_period_or_of_the_latest_day() -> None:
     assert [one.day for one in proofs_of(list(proofs), DAY)] == ["2026-11-20"]
     assert [one.day for one in proofs_of(list(proofs), None)] == ["2026-11-21"]
     assert proofs_of([], None) == ()
+
+
+def test_what_was_done_before_the_period_is_not_done_in_it_for_a_comment() -> None:
+    found = Exceptions(DAY)
+    for state, day in (("open", 18), ("resolved", 19), ("resolved", 20)):
+        found.take(an_exception("e1", state, day))
+    for state, day in (("closed", 18), ("open", 19), ("closed", 20)):
+        found.take(an_exception("e2", state, day))
+    assert found.done() == {"closed": 1}

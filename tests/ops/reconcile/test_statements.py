@@ -35,6 +35,14 @@ def test_the_closing_balance_of_a_day() -> None:
     assert found.latest == {"cards": "2026-11-21"}
 
 
+def test_of_several_statements_of_a_day_the_highest_number_closes_it_whichever_came_last() -> None:
+    for numbers in ((7, 8), (8, 7)):
+        found = Statements()
+        for number in numbers:
+            found.take(statement(f"s{number}", number, sequence_number=number))
+        assert [one.statement_id for one in found.closings(DAY)] == ["s8"]
+
+
 def test_where_bank_and_partner_state_an_account_the_bank_counts() -> None:
     found = Statements()
     for side in ("partner", "bank"):

@@ -78,6 +78,14 @@ def test_equal_balances_that_hide_a_break_are_unexplained() -> None:
     assert (proof.verdict, proof.difference_minor, proof.unexplained_minor) == ("unexplained", 0, 25)
 
 
+@pytest.mark.parametrize(
+    "ours", [OpenLine("cards", "EUR", 25, "with_us", True), OpenLine("cards", "EUR", -25, "in_file", True)]
+)
+def test_equal_balances_whose_open_lines_cancel_out_do_not_agree(ours: OpenLine) -> None:
+    proof = prove([closing(1_000)], ours, OpenLine("cards", "EUR", 25, "in_file", False))
+    assert (proof.verdict, proof.difference_minor, proof.unexplained_minor) == ("explained", 0, 0)
+
+
 def test_without_a_statement_of_that_day_nothing_is_said() -> None:
     proof = prove([closing(1_000, day="2026-11-19")])
     assert (proof.verdict, proof.statement_minor, proof.unexplained_minor) == ("no_statement", None, None)
