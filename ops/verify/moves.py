@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from ops.verify import screening
 from ops.verify.findings import Check
-from ops.verify.journals import Case
+from ops.verify.journals import Case, returned_minor
 from ops.verify.known import Known
 from ops.verify.originals import Wrong, count_end, due_state
 from ops.verify.postings import NOTES
@@ -143,11 +143,10 @@ def move(case: Case) -> None:
 
 
 def _return(case: Case, known: Known) -> None:
-    asked_minor = case.asked.amount_minor
-    returned_minor = min(asked_minor if isinstance(asked_minor, int) else 0, max(0, known.left_minor))
-    known.counted().returned_minor += returned_minor
+    own_minor = returned_minor(case, known)
+    known.counted().returned_minor += own_minor
     if known.original is not None:
-        known.original.counted().refunded_minor -= returned_minor
+        known.original.counted().refunded_minor -= own_minor
 
 
 def remaining_after(case: Case, *, had_hold: bool) -> int | None:

@@ -17,6 +17,7 @@ from ops.verify.known import ACTS_ON_ANOTHER, Known, opened
 from ops.verify.moves import FollowUp, check_move, is_end_of_transfer, move, remaining_after, why_not_due
 from ops.verify.next_move import BY_TIME, Next
 from ops.verify.postings import NOTES, PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
+from ops.verify.room import is_short, room_minor
 from ops.verify.screening import Screened, held_minor, wrongs_of_silence, wrongs_of_waiting
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
 from schemas.events import (
@@ -46,6 +47,7 @@ class Transactions:
     def __init__(self, here: Here, retained_ms: int, agreements: Agreements, books: Books):
         self._here = here
         self._agreements = agreements
+        self._books = books
         self._kept = Kept(retained_ms)
         self.open, self._past = self._kept.open, self._kept.past
         self._dues = Dues(here, books, self._kept.unfinished, retained_ms)
@@ -236,8 +238,13 @@ class Transactions:
                 self._do_due(event, known, verdict)
             return
         self._report_all(wrongs_of_moving(event))
-        self._check_posting(verdict.rule, event, known, known.original)
         verb = verb_of(event)
+        if is_short(case):
+            room = room_minor(event, known, self._books.balances, self.open.values())
+            case = case._replace(room_minor=room)
+            self._report_posting(verdict.rule, case)
+        else:
+            self._check_posting(verdict.rule, event, known, known.original)
         self._refer(event, known, verb)
         if verdict.kind is Kind.NOTES:
             if event.type == TRANSACTION_SCREENED:
