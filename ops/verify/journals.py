@@ -193,18 +193,26 @@ def contradicted(case: Case) -> list[Sum]:
     return merged([*booked, *_flow(known.asset, (accounts.FEES, -fee_minor), (over, fee_minor))])
 
 
+def unbooked_minor(case: Case, known: Known) -> int:
+    """What of a return operators have not booked: they may have reversed the transaction by it."""
+    asked, counter = case.asked, known.counter
+    if not isinstance(asked.amount_minor, int):
+        return 0
+    is_reversed = counter is not None and counter.reversed_by == asked.rail_reference
+    return max(0, asked.amount_minor - (counter.reversed_minor if counter is not None and is_reversed else 0))
+
+
 def returned_minor(case: Case, known: Known) -> int:
     """What of a return is the wallet's to bear, or to get: what is left of the transaction, and has room there."""
-    asked_minor = case.asked.amount_minor
-    return min(asked_minor if isinstance(asked_minor, int) else 0, max(0, known.left_minor), case.room_minor)
+    return min(unbooked_minor(case, known), max(0, known.left_minor), case.room_minor)
 
 
 def returned(case: Case) -> list[Sum]:
     """The wallet's part, and beyond that suspense."""
-    known, total_minor = case.known, case.asked.amount_minor
-    if known is None or not isinstance(total_minor, int):
+    known = case.known
+    if known is None:
         return []
-    own_minor = returned_minor(case, known)
+    total_minor, own_minor = unbooked_minor(case, known), returned_minor(case, known)
     sign = -1 if known.is_inflow else 1
     return _flow(
         known.asset,

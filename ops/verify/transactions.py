@@ -11,7 +11,7 @@ from ops.verify.books import Books
 from ops.verify.dues import Dues, wrongs_of_executing
 from ops.verify.exchanges import wrongs_of_moving, wrongs_within
 from ops.verify.findings import Check, Here
-from ops.verify.journals import Case
+from ops.verify.journals import Case, unbooked_minor
 from ops.verify.kept import Kept
 from ops.verify.known import ACTS_ON_ANOTHER, Known, opened
 from ops.verify.moves import FollowUp, check_move, is_end_of_transfer, move, remaining_after, why_not_due
@@ -188,7 +188,7 @@ class Transactions:
             return
         self._past.keep(original, event.recorded_at)
         if event.operation == "reverse" and event.rail_facts is not None:
-            self._past.refer(original.transaction_id, f"reverse:{event.rail_facts.rail_reference}")
+            original.counted().reversed_by = event.rail_facts.rail_reference
         # What is reversed in another partition is reversed once that has taken the money.
         is_under_way = event.operation == "reverse" and event.to_state != "settled"
         if event.operation != "refund" and not is_under_way:
@@ -320,13 +320,15 @@ class Transactions:
         """What a rail has done under one reference is booked once; what it only says again was booked before."""
         if verb not in _SETTLES:
             return
-        reference = Case(event, known, None).asked.rail_reference
-        was_new = self._past.refer(known.transaction_id, f"{verb}:{reference}")
-        if was_new and verb == "return" and event.type == TRANSACTION_CONFIRMED:
+        case, past = Case(event, known, None), self._past
+        reference, is_confirmed = case.asked.rail_reference, event.type == TRANSACTION_CONFIRMED
+        named = known.transaction_id, f"{verb}:{reference}"
+        was_new = not past.was_referred(*named) if is_confirmed else past.refer(*named)
+        if was_new and verb == "return" and is_confirmed:
             # Operators may have reversed it by this return.
-            was_new = self._past.refer(known.transaction_id, f"reverse:{reference}")
-        is_all_known = self._is_whole and not self._past.has_forgotten_references
-        if was_new is (event.type == TRANSACTION_CONFIRMED) and (is_all_known or not was_new):
+            was_new = unbooked_minor(case, known) > 0
+        is_all_known = self._is_whole and not past.has_forgotten_references
+        if was_new is is_confirmed and (is_all_known or not was_new):
             said = "was never booked" if was_new else "is booked a second time"
             self._here.report(Check.REFERENCE_TWICE, f"{verb} {reference!r} of {known.transaction_id} {said}")
 

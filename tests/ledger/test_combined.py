@@ -248,13 +248,18 @@ def test_a_return_that_a_reversal_was_proven_by_is_booked_once(operation: str, r
     bank.audit()
 
 
-def test_a_return_of_more_than_was_reversed_by_it_is_booked() -> None:
+def test_of_a_return_of_more_than_was_reversed_by_it_the_rest_is_booked() -> None:
     bank = Bank()
     moved = bank.ask(debit(bank.anna, 100, rail="card"))
     bank.on("refund", moved, amount_minor=40)
     bank.ask(operator("reverse", bank.anna, transaction_id=moved, rail_reference="back"))
-    bank.on("return", moved, amount_minor=100, rail_reference="back", code="x")
-    assert bank.of_system("suspense") == 100
+    bank.on("return", moved, amount_minor=60, rail_reference="back", code="x")
+    for _ in range(2):
+        bank.on("return", moved, amount_minor=100, rail_reference="back", code="x")
+        # 100 went out over the rail; 40 and 100 came back.
+        assert (bank.of_system("rail:card"), bank.of_system("suspense")) == (-40, 40)
+    bank.on("return", moved, amount_minor=7, rail_reference="another", code="x")
+    assert (bank.of_system("rail:card"), bank.of_system("suspense")) == (-47, 47)
     bank.audit()
 
 
