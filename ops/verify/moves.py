@@ -66,7 +66,14 @@ def check_move(case: Case) -> list[Wrong]:
     elif not is_note and verb_of(event) == "settle" and not 0 < _settled_minor(event, known) <= known.amount_minor:
         sentence = f"{_settled_minor(event, known)} is settled of transaction {key}, which is {known.amount_minor}"
         wrongs.append((Check.EXCEEDS_ORIGINAL, sentence))
+    elif not is_note and verb_of(event) == Verb.RETURN and _counted_minor(event) != returned_minor(case, known):
+        sentence = f"{_counted_minor(event)} is returned of transaction {key}, it must be {returned_minor(case, known)}"
+        wrongs.append((Check.WRONG_POSTING, sentence))
     return wrongs
+
+
+def _counted_minor(event: LedgerEvent) -> int | None:
+    return None if event.rail_facts is None else event.rail_facts.returned_minor
 
 
 def _terms(known: Known) -> tuple[object, ...]:

@@ -28,7 +28,7 @@ from schemas.events import (
     TRANSFER_RECEIVED,
     LedgerEvent,
 )
-from schemas.lifecycle import SETTLED_AT_ONCE, State
+from schemas.lifecycle import SETTLED_AT_ONCE, State, Verb
 
 _SETTLED: Final = State.SETTLED.value
 _SETTLES: Final = frozenset({"settle", "return"})
@@ -230,6 +230,9 @@ class Transactions:
                 self._here.report(Check.BROKEN_TRANSITION, sentence)
             return
         case = Case(event, known, known.original)
+        if is_short(case):
+            room = room_minor(event, known, self._books.balances, self.open.values())
+            case = case._replace(room_minor=room)
         self._report_all(check_move(case))
         if event.command in BY_TIME and known.hold is None:
             if known.screening is not None:
@@ -239,9 +242,7 @@ class Transactions:
             return
         self._report_all(wrongs_of_moving(event))
         verb = verb_of(event)
-        if is_short(case):
-            room = room_minor(event, known, self._books.balances, self.open.values())
-            case = case._replace(room_minor=room)
+        if verb == Verb.RETURN:
             self._report_posting(verdict.rule, case)
         else:
             self._check_posting(verdict.rule, event, known, known.original)
