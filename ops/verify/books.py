@@ -145,12 +145,9 @@ class Books:
             own = balances.get(key)
             if own != balance.balance_minor or drift:
                 self._compare(key, own, balance.balance_minor)
-        if len(named) != len(entries) or len(stated) != len(named):
-            touched = {f"{entry.account} {entry.asset}" for entry in entries}
-            if touched != named or len(stated) != len(named):
-                self._here.report(
-                    Check.WRONG_BALANCE, "the event does not state the balance of each account touched, once"
-                )
+        touched = {f"{entry.account} {entry.asset}" for entry in entries}
+        if touched != named or len(stated) != len(named):
+            self._here.report(Check.WRONG_BALANCE, "the event does not state the balance of each account touched, once")
 
     def _compare(self, key: str, own_minor: int | None, stated_minor: int) -> None:
         difference = stated_minor - (own_minor or 0)

@@ -162,6 +162,12 @@ OPERATION_CASES: list[tuple[str, Check, Tamper]] = [
         Check.WRONG_POSTING,
         edit_event(RETURNED, rail_facts=lambda said: {**said, "returned_minor": said["returned_minor"] - 1}),
     ),
+    # balances
+    (
+        "a balance of 0 is stated of another account",
+        Check.WRONG_BALANCE,
+        edit_event({**RELEASED, "type": "transaction.canceled"}, balances=instead("/held", f"{DORA}/main/other")),
+    ),
     # buckets
     (
         "money is held for nobody",
