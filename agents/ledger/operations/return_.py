@@ -53,7 +53,7 @@ def decide_return(
         rail_reference=command.rail_reference, returned_minor=returned_minor, code=command.code
     )
     event.remaining_minor = after.counted.remaining_minor
-    event.forced = takes_below_credit(wallet, journal, own, transaction.asset)
+    event.forced = takes_below_credit(state, wallet, journal, own, transaction.asset)
     return event
 
 

@@ -73,7 +73,7 @@ def _within(state: LedgerState, wallet: Wallet, draft: Draft, original: Original
         TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal, exchange=back
     )
     event.fee_returned_minor = returned_minor or None
-    event.forced = takes_below_credit(wallet, journal, own, of.received_asset)
+    event.forced = takes_below_credit(state, wallet, journal, own, of.received_asset)
     return event
 
 
@@ -94,5 +94,5 @@ def _over_rail(
     event.fee_returned_minor = returned_minor or None
     if command.rail_reference is not None:
         event.rail_facts = RailFacts(rail_reference=command.rail_reference)
-    event.forced = takes_below_credit(wallet, journal, own, of.asset)
+    event.forced = takes_below_credit(state, wallet, journal, own, of.asset)
     return event

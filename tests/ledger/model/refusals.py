@@ -63,7 +63,7 @@ def charge(m: Any, c: Json, asset: str | None = None, amount: int | None = None)
 
 def spendable(m: Any, wallet_id: str, sub: str, asset: str) -> int:
     """What may leave a sub-wallet: what is available, and the wallet's credit."""
-    return int(m.available(wallet_id, sub, asset)) + credit_of(m.wallets[wallet_id], asset)
+    return int(m.available(wallet_id, sub, asset)) + credit_of(m, f"{wallet_id}/{sub}/available", asset)
 
 
 def is_barred(w: Json, sub: str) -> bool:
