@@ -188,11 +188,18 @@ class Transactions:
             return
         self._past.keep(original, event.recorded_at)
         if event.operation == "reverse" and event.rail_facts is not None:
-            original.counted().reversed_by = event.rail_facts.rail_reference
+            self._prove(original, event.rail_facts.rail_reference)
         # What is reversed in another partition is reversed once that has taken the money.
         is_under_way = event.operation == "reverse" and event.to_state != "settled"
         if event.operation != "refund" and not is_under_way:
             self._next.expect_state_of(original, event.operation or "")
+
+    def _prove(self, original: Known, reference: str | None) -> None:
+        """Operators reverse by what a rail has returned: what is booked of it already proves nothing more."""
+        original.counted().reversed_by = reference
+        if self._past.was_referred(original.transaction_id, f"return:{reference}"):
+            sentence = f"return {reference!r} of {original.transaction_id} is booked, and a reversal proven by it"
+            self._here.report(Check.REFERENCE_TWICE, sentence)
 
     def _take_back(self, event: LedgerEvent, original_id: str) -> None:
         """Another partition gives back what was paid here: the original counts it, as far as it is remembered."""
