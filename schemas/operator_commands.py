@@ -38,7 +38,7 @@ class OwnLimits(AssetLimits):
 
     credit_limit_minor: Annotated[
         Annotated[int, Field(ge=0, le=INT64_MAX)] | None,
-        Field(description="How far below zero what is available may go, in minor units."),
+        Field(description="How far below zero all sub-wallets together may go, in minor units."),
     ] = None
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
+from agents.ledger.accounts import available, holder_of
 from agents.ledger.apply_spending import sum_minor
 from agents.ledger.draft import Draft
 from agents.ledger.journals import Journal
@@ -91,27 +94,42 @@ def _refuse(draft: Draft, agreed: _Agreed, facts: LimitFacts, is_tiers: bool) ->
 
 
 def credit_limit_minor(wallet: Wallet, asset: str) -> int:
-    """How far below zero what is available may go."""
+    """How far below zero what is available may go, in all sub-wallets together."""
     own = None if wallet.terms is None else wallet.terms.limits.get(asset)
     return 0 if own is None else own.credit_limit_minor or 0
 
 
-def takes_below_credit(wallet: Wallet, journal: Journal, account: str, asset: str) -> bool:
+def takes_below_credit(state: LedgerState, wallet: Wallet, journal: Journal, account: str, asset: str) -> bool:
     """True where a journal takes from the wallet's account and leaves it less than its credit: such a one is forced."""
     if sum_minor(journal.entries, account, asset) >= 0:
         return False
-    lowest_minor = -credit_limit_minor(wallet, asset)
-    return any(
-        after.balance_minor < lowest_minor
-        for after in journal.balances
-        if after.account == account and after.asset == asset
-    )
+    after = {one.account: one.balance_minor for one in journal.balances if one.asset == asset}
+    balance_minor = after.get(account, 0)
+    return balance_minor < 0 and balance_minor < -_credit_left_minor(state, wallet, account, asset, after)
 
 
 def spendable_minor(state: LedgerState, wallet: Wallet, account: str, asset: str) -> int:
     """What may leave an account: what is available, and the wallet's credit."""
     available_minor = state.balance_minor(account, asset)
-    return available_minor if wallet.terms is None else available_minor + credit_limit_minor(wallet, asset)
+    if wallet.terms is None:
+        return available_minor
+    return available_minor + _credit_left_minor(state, wallet, account, asset)
+
+
+def _credit_left_minor(
+    state: LedgerState, wallet: Wallet, account: str, asset: str, after: Mapping[str, int] = MappingProxyType({})
+) -> int:
+    """What of the wallet's credit its other sub-wallets leave an account: what they owe is owed by the same wallet.
+
+    `after` has the balances that are about to be others, by account.
+    """
+    credit_minor = credit_limit_minor(wallet, asset)
+    if not credit_minor or len(wallet.sub_wallets) == 1:
+        return credit_minor
+    wallet_id = holder_of(account)
+    others = [available(wallet_id, name) for name in wallet.sub_wallets]
+    balances = [after.get(one, state.balance_minor(one, asset)) for one in others if one != account]
+    return max(0, credit_minor + sum([minor for minor in balances if minor < 0]))
 
 
 def over_cap(

@@ -180,7 +180,7 @@ NESTED_FIELDS: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         "day": "Most that may leave it in a calendar day, in UTC.",
         "month": "Most that may leave it in a calendar month, in UTC.",
         "balance_cap_minor": "Most that the wallet may hold, in all its accounts.",
-        "credit_limit_minor": "How far below zero what is available may go.",
+        "credit_limit_minor": "How far below zero all sub-wallets together may go.",
     },
     Window: {"count": "Most transactions.", "sum_minor": "Most minor units in all."},
     LimitFacts: {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from ops.verify.accounts import AVAILABLE, SYSTEM, TRANSIT, holder_of
 from ops.verify.agreements import Agreements
@@ -11,6 +12,15 @@ from ops.verify.postings import may_be_forced
 from schemas.events import AccountBalance, Entry, LedgerEvent
 from schemas.money import is_balance
 from schemas.partitioning import partition_of
+
+
+class _Taken(NamedTuple):
+    """An account of a wallet that goes further below zero, in minor units."""
+
+    account: str
+    asset: str
+    before: int
+    after: int
 
 
 class Books:
@@ -24,7 +34,11 @@ class Books:
         #: Holder -> how many balances it has; every wallet that was opened is a holder.
         self.holders: dict[str, int] = {}
         self.wallets = 0
-        #: The event that is being posted has taken a wallet's account below zero.
+        #: `<wallet> <asset>` -> what its accounts are below zero, by account.
+        self._owed: dict[str, dict[str, int]] = {}
+        #: The event that is being posted has taken these accounts of wallets further below zero.
+        self._taken: list[_Taken] = []
+        #: Of these, one beyond its credit.
         self._went_below = False
         #: False where operators adjust: that is covered by what is there.
         self._has_credit = True
@@ -50,11 +64,13 @@ class Books:
         is_forced = event.forced and self._may_be_forced(event)
         if len(entries) == 2 and len(stated) == 2:  # nearly always
             one, other = entries
-            afters = (self._post_entry(one, is_forced), self._post_entry(other, is_forced))
+            afters = (self._post_entry(one), self._post_entry(other))
             is_right = _is_plain(one, other) and _is_stated(entries, afters, stated)
         else:
             is_right = False
-            self._post_entries(entries, is_forced)
+            self._post_entries(entries)
+        if self._taken:
+            self._check_credit(is_forced)
         if not is_right:
             self._check_balanced(entries)
         if not is_right or self._drift:
@@ -67,7 +83,7 @@ class Books:
         is_refund = event.operation == "refund" and event.from_state is None
         return may_be_forced(event) and (not is_refund or self._agreements.may_refund_below_zero(event.wallet_id))
 
-    def _post_entry(self, entry: Entry, is_forced: bool) -> int:
+    def _post_entry(self, entry: Entry) -> int:
         """Post an entry; returns the balance of its account after it."""
         account, balances = entry.account, self.balances
         key = f"{account} {entry.asset}"
@@ -80,34 +96,44 @@ class Books:
         if after < 0:
             if not is_balance(after):
                 self._out_of_range(key, after)
-            if after < before and not account.startswith(SYSTEM):
-                self._goes_below(entry, before, after, is_forced)
+            if not account.startswith(SYSTEM):
+                self._owe(account, entry.asset, before, after)
         elif after >= 2**63:
             self._out_of_range(key, after)
+        elif before < 0 and not account.startswith(SYSTEM):
+            self._owed[f"{holder_of(account)} {entry.asset}"].pop(account, None)
         return after
 
-    def _post_entries(self, entries: tuple[Entry, ...], is_forced: bool) -> None:
+    def _post_entries(self, entries: tuple[Entry, ...]) -> None:
         """Post a journal: what it takes from an account and gives it, in whatever order, counts as one."""
         net: dict[tuple[str, str], int] = {}
         for entry in entries:
             key = (entry.account, entry.asset)
             net[key] = net.get(key, 0) + entry.credit_minor - entry.debit_minor
         for (account, asset), minor in net.items():
-            self._post_entry(Entry(account, asset, max(0, -minor), max(0, minor)), is_forced)
+            self._post_entry(Entry(account, asset, max(0, -minor), max(0, minor)))
 
-    def _goes_below(self, entry: Entry, before: int, after: int, is_forced: bool) -> None:
-        """A wallet's account goes further below zero; so far as credit was agreed, nothing has to be forced."""
-        account = entry.account
-        is_available = account.endswith(AVAILABLE)
-        if (
-            is_available
-            and self._has_credit
-            and after >= -self._agreements.credit_minor(holder_of(account), entry.asset)
-        ):
-            return
-        self._went_below = True
-        if not (is_forced and is_available):
-            self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {entry.asset}")
+    def _owe(self, account: str, asset: str, before: int, after: int) -> None:
+        """A wallet's account is below zero."""
+        self._owed.setdefault(f"{holder_of(account)} {asset}", {})[account] = after
+        if after < before:
+            self._taken.append(_Taken(account, asset, before, after))
+
+    def _check_credit(self, is_forced: bool) -> None:
+        """Accounts go further below zero; so far as credit was agreed, nothing has to be forced.
+
+        The credit is the wallet's: what its other accounts owe has used it.
+        """
+        for account, asset, before, after in self._taken:
+            is_available, holder = account.endswith(AVAILABLE), holder_of(account)
+            if is_available and self._has_credit:
+                owed_minor = sum(self._owed[f"{holder} {asset}"].values())
+                if owed_minor >= -self._agreements.credit_minor(holder, asset):
+                    continue
+            self._went_below = True
+            if not (is_forced and is_available):
+                self._here.report(Check.NEGATIVE_BALANCE, f"{account} goes from {before} to {after} {asset}")
+        self._taken = []
 
     def _out_of_range(self, key: str, after: int) -> None:
         self._here.report(Check.BALANCE_OUT_OF_RANGE, f"{key} goes to {after}")
@@ -145,12 +171,9 @@ class Books:
             own = balances.get(key)
             if own != balance.balance_minor or drift:
                 self._compare(key, own, balance.balance_minor)
-        if len(named) != len(entries) or len(stated) != len(named):
-            touched = {f"{entry.account} {entry.asset}" for entry in entries}
-            if touched != named or len(stated) != len(named):
-                self._here.report(
-                    Check.WRONG_BALANCE, "the event does not state the balance of each account touched, once"
-                )
+        touched = {f"{entry.account} {entry.asset}" for entry in entries}
+        if touched != named or len(stated) != len(named):
+            self._here.report(Check.WRONG_BALANCE, "the event does not state the balance of each account touched, once")
 
     def _compare(self, key: str, own_minor: int | None, stated_minor: int) -> None:
         difference = stated_minor - (own_minor or 0)

@@ -9,6 +9,7 @@ from ops.verify import accounts
 from ops.verify.asked import Asked, read_kept
 from ops.verify.known import Known, Sum, sums_of
 from schemas.events import LedgerEvent
+from schemas.money import INT64_MAX
 
 #: Names the account that one side of a posting must be of, from the event's own fields.
 Side = Callable[[LedgerEvent], str]
@@ -24,6 +25,8 @@ class Case(NamedTuple):
     original: Known | None
     #: Of a reward that expires what is left to take back.
     left_minor: int = 0
+    #: Of a return what the wallet can take.
+    room_minor: int = INT64_MAX
 
     @property
     def asked(self) -> Asked:
@@ -190,17 +193,31 @@ def contradicted(case: Case) -> list[Sum]:
     return merged([*booked, *_flow(known.asset, (accounts.FEES, -fee_minor), (over, fee_minor))])
 
 
+def unbooked_minor(case: Case, known: Known) -> int:
+    """What of a return operators have not booked: they may have reversed the transaction by it."""
+    asked, counter = case.asked, known.counter
+    if not isinstance(asked.amount_minor, int):
+        return 0
+    is_reversed = counter is not None and counter.reversed_by == asked.rail_reference
+    return max(0, asked.amount_minor - (counter.reversed_minor if counter is not None and is_reversed else 0))
+
+
+def returned_minor(case: Case, known: Known) -> int:
+    """What of a return is the wallet's to bear, or to get: what is left of the transaction, and has room there."""
+    return min(unbooked_minor(case, known), max(0, known.left_minor), case.room_minor)
+
+
 def returned(case: Case) -> list[Sum]:
-    """As far as anything is left of the transaction it is the wallet's to bear, or to get; beyond that suspense."""
-    known, total_minor = case.known, case.asked.amount_minor
-    if known is None or not isinstance(total_minor, int):
+    """The wallet's part, and beyond that suspense."""
+    known = case.known
+    if known is None:
         return []
-    returned_minor = min(total_minor, max(0, known.left_minor))
+    total_minor, own_minor = unbooked_minor(case, known), returned_minor(case, known)
     sign = -1 if known.is_inflow else 1
     return _flow(
         known.asset,
-        (accounts.available(known.wallet_id, known.sub_wallet), sign * returned_minor),
-        (accounts.SUSPENSE, sign * (total_minor - returned_minor)),
+        (accounts.available(known.wallet_id, known.sub_wallet), sign * own_minor),
+        (accounts.SUSPENSE, sign * (total_minor - own_minor)),
         (accounts.rail(known.rail), -sign * total_minor),
     )
 

@@ -39,7 +39,7 @@ class Counter:
     __slots__ = (
         *("charged_back_minor", "disputed_minor", "refunded_minor", "returned_minor", "reversed_minor"),
         "settled_minor",
-        *("exchange_returned_minor", "fee_returned_minor"),
+        *("exchange_returned_minor", "fee_returned_minor", "reversed_by"),
     )
 
     def __init__(self, settled_minor: int):
@@ -49,6 +49,8 @@ class Counter:
         self.disputed_minor = 0
         self.charged_back_minor = 0
         self.reversed_minor = 0
+        #: The rail's reference of the return that operators have reversed it by.
+        self.reversed_by: str | None = None
         self.returned_minor = 0
         #: Given back with refunds and reversals, of the original's fee and of what was exchanged for it.
         self.fee_returned_minor = 0

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from ops.verify import screening
 from ops.verify.findings import Check
-from ops.verify.journals import Case
+from ops.verify.journals import Case, returned_minor
 from ops.verify.known import Known
 from ops.verify.originals import Wrong, count_end, due_state
 from ops.verify.postings import NOTES
@@ -66,7 +66,14 @@ def check_move(case: Case) -> list[Wrong]:
     elif not is_note and verb_of(event) == "settle" and not 0 < _settled_minor(event, known) <= known.amount_minor:
         sentence = f"{_settled_minor(event, known)} is settled of transaction {key}, which is {known.amount_minor}"
         wrongs.append((Check.EXCEEDS_ORIGINAL, sentence))
+    elif not is_note and verb_of(event) == Verb.RETURN and _counted_minor(event) != returned_minor(case, known):
+        sentence = f"{_counted_minor(event)} is returned of transaction {key}, it must be {returned_minor(case, known)}"
+        wrongs.append((Check.WRONG_POSTING, sentence))
     return wrongs
+
+
+def _counted_minor(event: LedgerEvent) -> int | None:
+    return None if event.rail_facts is None else event.rail_facts.returned_minor
 
 
 def _terms(known: Known) -> tuple[object, ...]:
@@ -143,11 +150,10 @@ def move(case: Case) -> None:
 
 
 def _return(case: Case, known: Known) -> None:
-    asked_minor = case.asked.amount_minor
-    returned_minor = min(asked_minor if isinstance(asked_minor, int) else 0, max(0, known.left_minor))
-    known.counted().returned_minor += returned_minor
+    own_minor = returned_minor(case, known)
+    known.counted().returned_minor += own_minor
     if known.original is not None:
-        known.original.counted().refunded_minor -= returned_minor
+        known.original.counted().refunded_minor -= own_minor
 
 
 def remaining_after(case: Case, *, had_hold: bool) -> int | None:

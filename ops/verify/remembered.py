@@ -100,10 +100,14 @@ class Remembered:
 
     def refer(self, transaction_id: str, reference: str) -> bool:
         """A rail has done something to a transaction under this reference; False where it was said before."""
-        key = hash((transaction_id, reference))
-        is_new = key not in self._references and key not in self._earlier_references
-        self._references.add(key)
+        is_new = not self.was_referred(transaction_id, reference)
+        self._references.add(hash((transaction_id, reference)))
         return is_new
+
+    def was_referred(self, transaction_id: str, reference: str) -> bool:
+        """True where a rail has done something to a transaction under this reference, as far as that is remembered."""
+        key = hash((transaction_id, reference))
+        return key in self._references or key in self._earlier_references
 
     def __contains__(self, transaction_id: str) -> bool:
         key = hash(transaction_id)

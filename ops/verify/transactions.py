@@ -11,12 +11,13 @@ from ops.verify.books import Books
 from ops.verify.dues import Dues, wrongs_of_executing
 from ops.verify.exchanges import wrongs_of_moving, wrongs_within
 from ops.verify.findings import Check, Here
-from ops.verify.journals import Case
+from ops.verify.journals import Case, unbooked_minor
 from ops.verify.kept import Kept
 from ops.verify.known import ACTS_ON_ANOTHER, Known, opened
 from ops.verify.moves import FollowUp, check_move, is_end_of_transfer, move, remaining_after, why_not_due
 from ops.verify.next_move import BY_TIME, Next
 from ops.verify.postings import NOTES, PLAIN, Posting, Rule, Sums, moves, why_wrong_posting
+from ops.verify.room import is_short, room_minor
 from ops.verify.screening import Screened, held_minor, wrongs_of_silence, wrongs_of_waiting
 from ops.verify.verdicts import Kind, Verdict, verb_of, verdict_of
 from schemas.events import (
@@ -27,7 +28,7 @@ from schemas.events import (
     TRANSFER_RECEIVED,
     LedgerEvent,
 )
-from schemas.lifecycle import SETTLED_AT_ONCE, State
+from schemas.lifecycle import SETTLED_AT_ONCE, State, Verb
 
 _SETTLED: Final = State.SETTLED.value
 _SETTLES: Final = frozenset({"settle", "return"})
@@ -46,6 +47,7 @@ class Transactions:
     def __init__(self, here: Here, retained_ms: int, agreements: Agreements, books: Books):
         self._here = here
         self._agreements = agreements
+        self._books = books
         self._kept = Kept(retained_ms)
         self.open, self._past = self._kept.open, self._kept.past
         self._dues = Dues(here, books, self._kept.unfinished, retained_ms)
@@ -186,11 +188,18 @@ class Transactions:
             return
         self._past.keep(original, event.recorded_at)
         if event.operation == "reverse" and event.rail_facts is not None:
-            self._past.refer(original.transaction_id, f"reverse:{event.rail_facts.rail_reference}")
+            self._prove(original, event.rail_facts.rail_reference)
         # What is reversed in another partition is reversed once that has taken the money.
         is_under_way = event.operation == "reverse" and event.to_state != "settled"
         if event.operation != "refund" and not is_under_way:
             self._next.expect_state_of(original, event.operation or "")
+
+    def _prove(self, original: Known, reference: str | None) -> None:
+        """Operators reverse by what a rail has returned: what is booked of it already proves nothing more."""
+        original.counted().reversed_by = reference
+        if self._past.was_referred(original.transaction_id, f"return:{reference}"):
+            sentence = f"return {reference!r} of {original.transaction_id} is booked, and a reversal proven by it"
+            self._here.report(Check.REFERENCE_TWICE, sentence)
 
     def _take_back(self, event: LedgerEvent, original_id: str) -> None:
         """Another partition gives back what was paid here: the original counts it, as far as it is remembered."""
@@ -228,6 +237,9 @@ class Transactions:
                 self._here.report(Check.BROKEN_TRANSITION, sentence)
             return
         case = Case(event, known, known.original)
+        if is_short(case):
+            room = room_minor(event, known, self._books.balances, self.open.values())
+            case = case._replace(room_minor=room)
         self._report_all(check_move(case))
         if event.command in BY_TIME and known.hold is None:
             if known.screening is not None:
@@ -236,8 +248,11 @@ class Transactions:
                 self._do_due(event, known, verdict)
             return
         self._report_all(wrongs_of_moving(event))
-        self._check_posting(verdict.rule, event, known, known.original)
         verb = verb_of(event)
+        if verb == Verb.RETURN:
+            self._report_posting(verdict.rule, case)
+        else:
+            self._check_posting(verdict.rule, event, known, known.original)
         self._refer(event, known, verb)
         if verdict.kind is Kind.NOTES:
             if event.type == TRANSACTION_SCREENED:
@@ -313,13 +328,15 @@ class Transactions:
         """What a rail has done under one reference is booked once; what it only says again was booked before."""
         if verb not in _SETTLES:
             return
-        reference = Case(event, known, None).asked.rail_reference
-        was_new = self._past.refer(known.transaction_id, f"{verb}:{reference}")
-        if was_new and verb == "return" and event.type == TRANSACTION_CONFIRMED:
+        case, past = Case(event, known, None), self._past
+        reference, is_confirmed = case.asked.rail_reference, event.type == TRANSACTION_CONFIRMED
+        named = known.transaction_id, f"{verb}:{reference}"
+        was_new = not past.was_referred(*named) if is_confirmed else past.refer(*named)
+        if was_new and verb == "return" and is_confirmed:
             # Operators may have reversed it by this return.
-            was_new = self._past.refer(known.transaction_id, f"reverse:{reference}")
-        is_all_known = self._is_whole and not self._past.has_forgotten_references
-        if was_new is (event.type == TRANSACTION_CONFIRMED) and (is_all_known or not was_new):
+            was_new = unbooked_minor(case, known) > 0
+        is_all_known = self._is_whole and not past.has_forgotten_references
+        if was_new is is_confirmed and (is_all_known or not was_new):
             said = "was never booked" if was_new else "is booked a second time"
             self._here.report(Check.REFERENCE_TWICE, f"{verb} {reference!r} of {known.transaction_id} {said}")
 

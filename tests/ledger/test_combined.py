@@ -248,13 +248,38 @@ def test_a_return_that_a_reversal_was_proven_by_is_booked_once(operation: str, r
     bank.audit()
 
 
-def test_a_return_of_more_than_was_reversed_by_it_is_booked() -> None:
+def test_of_a_return_of_more_than_was_reversed_by_it_the_rest_is_booked() -> None:
     bank = Bank()
     moved = bank.ask(debit(bank.anna, 100, rail="card"))
     bank.on("refund", moved, amount_minor=40)
     bank.ask(operator("reverse", bank.anna, transaction_id=moved, rail_reference="back"))
-    bank.on("return", moved, amount_minor=100, rail_reference="back", code="x")
-    assert bank.of_system("suspense") == 100
+    bank.on("return", moved, amount_minor=60, rail_reference="back", code="x")
+    for _ in range(2):
+        bank.on("return", moved, amount_minor=100, rail_reference="back", code="x")
+        # 100 went out over the rail; 40 and 100 came back.
+        assert (bank.of_system("rail:card"), bank.of_system("suspense")) == (-40, 40)
+    bank.on("return", moved, amount_minor=7, rail_reference="another", code="x")
+    assert (bank.of_system("rail:card"), bank.of_system("suspense")) == (-47, 47)
+    bank.audit()
+
+
+@pytest.mark.parametrize(("room_minor", "kept_minor"), [(0, 100), (40, 60), (100, 0)])
+def test_a_return_that_the_account_has_no_room_for_is_kept_in_suspense(room_minor: int, kept_minor: int) -> None:
+    bank = Bank()
+    paid = bank.ask(debit(bank.anna, 100, rail="card"))
+    # All of this may yet come to what is available, beside what is there.
+    hold = bank.ask(command("authorize", bank.anna, amount_minor=50, asset="EUR", expires_in_s=600))
+    bank.on("capture", hold, amount_minor=10, rail="sepa")
+    bank.ask(credit(bank.anna, 33, rail="sepa"))
+    bank.ask(debit(bank.anna, 21, rail="wire"))
+    bank.on("dispute", bank.ask(debit(bank.anna, 15, rail="card")), reason="x")
+    bank.ask(credit(bank.anna, INT64_MAX - (10_000 - 100 + 33) - room_minor, rail="card"))
+    back: Json = {"transaction_id": paid, "amount_minor": 100, "rail_reference": "back", "code": "x"}
+    for asked in (transfer(bank.anna, bank.bert, 60), command("return", bank.anna, **back)):
+        bank.world.put(asked)
+        bank.world.decide(0)
+    bank.world.settle()
+    assert bank.of_system("suspense") == kept_minor
     bank.audit()
 
 

@@ -33,7 +33,7 @@ def decide_cancel(
         journal = taken_back(state, of, draft.context.recorded_at_ms)
     event = draft.move(named, State.CANCELED.value, journal)
     if journal is not None:
-        event.forced = takes_below_credit(wallet, journal, available(of.wallet_id, of.sub_wallet), of.asset)
+        event.forced = takes_below_credit(state, wallet, journal, available(of.wallet_id, of.sub_wallet), of.asset)
     event.remaining_minor = 0
     return event
 

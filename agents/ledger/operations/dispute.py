@@ -46,6 +46,6 @@ def decide_dispute(
         TRANSACTION_DISPUTED, original.named, amount_minor, path=DISPUTED_AT_ONCE, journal=journal, fee=fee
     )
     event.remaining_minor = amount_minor
-    event.forced = takes_below_credit(wallet, journal, own, transaction.asset)
+    event.forced = takes_below_credit(state, wallet, journal, own, transaction.asset)
     draft.then += (partial(move_original, original_id=command.transaction_id, cause=draft.cause, verb=Verb.DISPUTE),)
     return event

@@ -23,7 +23,7 @@ def decide_fail(state: LedgerState, wallet: Wallet, command: Fail, draft: Draft,
     of = named.transaction
     journal = taken_back(state, of, draft.context.recorded_at_ms)
     event = draft.move(named, State.FAILED.value, journal)
-    event.forced = takes_below_credit(wallet, journal, available(of.wallet_id, of.sub_wallet), of.asset)
+    event.forced = takes_below_credit(state, wallet, journal, available(of.wallet_id, of.sub_wallet), of.asset)
     event.rail_facts = RailFacts(code=command.code)
     return event
 

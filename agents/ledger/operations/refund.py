@@ -137,7 +137,7 @@ def _over_rail(
         type_, original.named, amount_minor, path=path, journal=journal, rail=of.rail or "instant", fee=fee
     )
     event.fee_returned_minor = returned_minor or None
-    event.forced = takes_below_credit(wallet, journal, account, of.asset)
+    event.forced = takes_below_credit(state, wallet, journal, account, of.asset)
     return event
 
 
@@ -188,7 +188,7 @@ def _child(
     event.fee_returned_minor = back.fee_returned_minor or None
     wallet = state.wallets.get(event.wallet_id or "")
     assert wallet is not None
-    event.forced = takes_below_credit(wallet, journal, back.account, back.asset)
+    event.forced = takes_below_credit(state, wallet, journal, back.account, back.asset)
     return event
 
 

@@ -1,7 +1,7 @@
 """`return`: the rail has taken a settled transaction back. Forced: the money is gone, whatever the wallet has.
 
-Of a credit: available -> rail; of a debit or a capture: rail -> available. Posts nothing where operators have reversed
-it under the rail's reference. What is more than is left of the transaction, which was refunded or charged back
+Of a credit: available -> rail; of a debit or a capture: rail -> available. What operators have reversed under
+the rail's reference is booked. What is more than is left of the transaction, which was refunded or charged back
 meanwhile, or than the account can hold, is kept in suspense.
 """
 
@@ -34,13 +34,14 @@ def decide_return(
     transaction = named.transaction
     if transaction.has_reference(Verb.RETURN, command.rail_reference):
         return draft.note(TRANSACTION_CONFIRMED, named, "the rail has returned it under this reference before")
-    if _is_reversed(transaction, command):
+    amount_minor = command.amount_minor - _reversed_minor(transaction, command)
+    if amount_minor <= 0:
         return draft.note(TRANSACTION_CONFIRMED, named, "it was reversed under this reference before")
-    returned_minor = min(command.amount_minor, max(0, transaction.counted.remaining_minor))
+    returned_minor = min(amount_minor, max(0, transaction.counted.remaining_minor))
     own = available(transaction.wallet_id, transaction.sub_wallet)
     if not is_inflow(transaction):
         returned_minor = min(returned_minor, room_minor(state, own, transaction.asset))
-    journal = _journal(state, transaction, returned_minor, command.amount_minor - returned_minor)
+    journal = _journal(state, transaction, returned_minor, amount_minor - returned_minor)
     if journal is None:
         return balance_overflow(draft)
     counter = transaction.counted
@@ -52,14 +53,14 @@ def decide_return(
         rail_reference=command.rail_reference, returned_minor=returned_minor, code=command.code
     )
     event.remaining_minor = after.counted.remaining_minor
-    event.forced = takes_below_credit(wallet, journal, own, transaction.asset)
+    event.forced = takes_below_credit(state, wallet, journal, own, transaction.asset)
     return event
 
 
-def _is_reversed(transaction: Transaction, command: Return) -> bool:
-    """True where operators have reversed it by this very return; one that is more than that is booked."""
+def _reversed_minor(transaction: Transaction, command: Return) -> int:
+    """What operators have booked of this very return: they have reversed the transaction by it."""
     is_named = transaction.has_reference(Verb.REVERSE, command.rail_reference)
-    return is_named and command.amount_minor <= transaction.counted.reversed_minor
+    return transaction.counted.reversed_minor if is_named else 0
 
 
 def _journal(state: LedgerState, of: Transaction, returned_minor: int, excess_minor: int) -> Journal | None:

@@ -18,6 +18,7 @@ from agents.ledger.limits import takes_below_credit
 from agents.ledger.operations.refund import pay_back, payback_of
 from agents.ledger.originals import Original, find_original, move_original, refuse_remaining
 from agents.ledger.state import LedgerState, Wallet
+from schemas.codes import Code
 from schemas.events import TRANSACTION_SETTLED, LedgerEvent, RailFacts
 from schemas.lifecycle import SETTLED_AT_ONCE, State, Verb
 from schemas.operator_commands import Reverse
@@ -31,13 +32,17 @@ def decide_reverse(
     original = find_original(draft, state, wallet, command, Verb.REVERSE)
     if isinstance(original, LedgerEvent):
         return original
-    amount_minor = refuse_remaining(draft, original.named.transaction, None)
+    transaction, proof = original.named.transaction, command.rail_reference
+    if proof is not None and transaction.has_reference(Verb.RETURN, proof):
+        message = "the rail's return under this reference is booked: it proves nothing of what is left"
+        return draft.reject(Code.ILLEGAL_TRANSITION, message, "rail_reference")
+    amount_minor = refuse_remaining(draft, transaction, None)
     if isinstance(amount_minor, LedgerEvent):
         return amount_minor
     refused = refuse_four_eyes(command, draft)
     if refused is not None:
         return refused
-    if original.named.transaction.operation in ("convert", "fee", "reward"):
+    if transaction.operation in ("convert", "fee", "reward"):
         event = _within(state, wallet, draft, original, amount_minor)
     elif original.payer is None:
         event = _over_rail(state, wallet, command, draft, original, amount_minor)
@@ -73,7 +78,7 @@ def _within(state: LedgerState, wallet: Wallet, draft: Draft, original: Original
         TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal, exchange=back
     )
     event.fee_returned_minor = returned_minor or None
-    event.forced = takes_below_credit(wallet, journal, own, of.received_asset)
+    event.forced = takes_below_credit(state, wallet, journal, own, of.received_asset)
     return event
 
 
@@ -94,5 +99,5 @@ def _over_rail(
     event.fee_returned_minor = returned_minor or None
     if command.rail_reference is not None:
         event.rail_facts = RailFacts(rail_reference=command.rail_reference)
-    event.forced = takes_below_credit(wallet, journal, own, of.asset)
+    event.forced = takes_below_credit(state, wallet, journal, own, of.asset)
     return event

@@ -23,9 +23,14 @@ def limit(m: Any, w: Json, asset: str, *names: str) -> int | None:
     return None
 
 
-def credit_of(w: Json, asset: str) -> int:
-    """How far below zero what is available may go."""
-    return int(w["terms"]["limits"].get(asset, {}).get("credit_limit_minor", 0)) if w["terms"] else 0
+def credit_of(m: Any, own: str, asset: str) -> int:
+    """How far below zero what is available may go, by what the other sub-wallets owe."""
+    wallet_id = own.split("/")[0]
+    w = m.wallets[wallet_id]
+    credit = int(w["terms"]["limits"].get(asset, {}).get("credit_limit_minor", 0)) if w["terms"] else 0
+    purses = [f"{wallet_id}/{sub}/available" for sub in w["subs"]]
+    owed = sum(min(0, m.balances.get((m.owner(wallet_id), name, asset), 0)) for name in purses if name != own)
+    return max(0, credit + int(owed))
 
 
 def of_limits(m: Any, w: Json, c: Json) -> list[Cause]:

@@ -70,7 +70,7 @@ def back_to(of: Json, payer: str, amount: int, gives: int, gives_fee: int) -> Mo
 def count_forced(m: Any, t: Json, own: str) -> None:
     """What is taken below a wallet's credit counts towards its limits."""
     w = m.wallets[t["wallet"]]
-    below = m.balances[m.owner(t["wallet"]), own, t["asset"]] < -credit_of(w, t["asset"])
+    below = m.balances[m.owner(t["wallet"]), own, t["asset"]] < -credit_of(m, own, t["asset"])
     if t["state"] != "failed" and w["terms"] and below:
         t |= {"counted": [m.now, t["amount"], 1], "counts": t["amount"]}
         m.spent[t["wallet"], t["asset"]].append(t["counted"])

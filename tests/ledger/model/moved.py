@@ -105,8 +105,9 @@ def settle(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
 def return_(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     t = m.transactions[c["transaction_id"]]
     reference, amount = f"returned {c['rail_reference']}", c["amount_minor"]
-    is_reversed = f"reversed {c['rail_reference']}" in t["refs"] and amount <= t["reversed"]
-    if reference in t["refs"] or is_reversed:
+    # Operators have booked what they have reversed by this very return.
+    amount -= t["reversed"] if f"reversed {c['rail_reference']}" in t["refs"] else 0
+    if reference in t["refs"] or amount <= 0:
         return t, [], []
     # What is left of it is the wallet's, as far as there is room for it; the rest is for somebody to look at.
     own, asset = account(t["wallet"], t["sub"]), t["asset"]

@@ -63,7 +63,7 @@ def charge(m: Any, c: Json, asset: str | None = None, amount: int | None = None)
 
 def spendable(m: Any, wallet_id: str, sub: str, asset: str) -> int:
     """What may leave a sub-wallet: what is available, and the wallet's credit."""
-    return int(m.available(wallet_id, sub, asset)) + credit_of(m.wallets[wallet_id], asset)
+    return int(m.available(wallet_id, sub, asset)) + credit_of(m, f"{wallet_id}/{sub}/available", asset)
 
 
 def is_barred(w: Json, sub: str) -> bool:
@@ -176,6 +176,8 @@ def of_transaction(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
         if verb == "refund":
             causes += _of_refund(m, p, w, c, found, left if asked is None else asked)
         causes += causes_of(("exceeds_remaining", "amount_minor", left < 1 or (asked or 0) > left))
+        is_booked = verb == "reverse" and f"returned {c.get('rail_reference')}" in t["refs"]
+        causes += causes_of(("illegal_transition", "rail_reference", is_booked))
     other_sub = c.get("sub_wallet") not in (None, found["purse"])
     return causes + causes_of(("malformed", "sub_wallet", other_sub))
 

@@ -152,6 +152,22 @@ OPERATION_CASES: list[tuple[str, Check, Tamper]] = [
         Check.REFERENCE_TWICE,
         edit_event(CONFIRMED, request=lambda request: {**request, "rail_reference": "never"}),
     ),
+    (
+        "a return counts more than the wallet bears",
+        Check.WRONG_POSTING,
+        edit_event(RETURNED, rail_facts=lambda said: {**said, "returned_minor": said["returned_minor"] + 1}),
+    ),
+    (
+        "a return counts less than the wallet bears",
+        Check.WRONG_POSTING,
+        edit_event(RETURNED, rail_facts=lambda said: {**said, "returned_minor": said["returned_minor"] - 1}),
+    ),
+    # balances
+    (
+        "a balance of 0 is stated of another account",
+        Check.WRONG_BALANCE,
+        edit_event({**RELEASED, "type": "transaction.canceled"}, balances=instead("/held", f"{DORA}/main/other")),
+    ),
     # buckets
     (
         "money is held for nobody",

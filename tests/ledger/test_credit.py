@@ -1,0 +1,41 @@
+"""How far a wallet may go below zero: a credit limit is of all its sub-wallets together."""
+
+from __future__ import annotations
+
+from tests.ledger.bank import Bank, limits
+from tests.ledger.commands import command, credit, debit, transfer
+
+
+def test_a_credit_limit_is_of_all_sub_wallets_together() -> None:
+    bank = Bank()
+    bank.ask(limits(bank.carl, credit_limit_minor=50))
+    for name in ("savings", "trips"):
+        bank.ask(command("open_sub_wallet", bank.carl, sub_wallet=name, kind="savings"))
+    bank.ask(debit(bank.carl, 30))
+    bank.ask(debit(bank.carl, 21, sub_wallet="savings"), "insufficient_funds")
+    bank.ask(debit(bank.carl, 20, sub_wallet="savings"))
+    bank.ask(command("authorize", bank.carl, amount_minor=1, asset="EUR", expires_in_s=9), "insufficient_funds")
+    # What one has does not pay for what another owes.
+    bank.ask(credit(bank.carl, 40, sub_wallet="trips"))
+    bank.ask(debit(bank.carl, 1), "insufficient_funds")
+    bank.ask(transfer(bank.carl, bank.carl, 40, sub_wallet="trips"))
+    bank.ask(debit(bank.carl, 40))
+    bank.audit()
+
+
+def test_what_is_taken_beyond_the_credit_of_all_sub_wallets_is_forced() -> None:
+    bank = Bank()
+    bank.ask(limits(bank.carl, credit_limit_minor=50, day={"sum_minor": 100}))
+    bank.ask(command("open_sub_wallet", bank.carl, sub_wallet="savings", kind="savings"))
+    paid = [bank.ask(credit(bank.carl, 20, sub_wallet="savings", rail="card")) for _ in range(2)]
+    bank.ask(debit(bank.carl, 45))
+    bank.ask(debit(bank.carl, 40, sub_wallet="savings"))
+    for one in paid:
+        bank.on("dispute", one, wallet_id=bank.carl, amount_minor=5, reason="x")
+    contested = [
+        event
+        for event in bank.world.events
+        if event["type"] == "transaction.disputed" and event["operation"] == "dispute"
+    ]
+    assert [event.get("forced", False) for event in contested] == [False, True]
+    bank.audit()
