@@ -51,6 +51,7 @@ class ViewsStatus:
         self.is_stopping = False
         self.follower: Follower | None = None
         self._clock = clock
+        self._assignments = 0
 
     def reasons(self) -> list[str]:
         """Why the worker is not ready; empty where the views of every partition of it are current."""
@@ -89,10 +90,13 @@ class ViewsStatus:
         }
 
     def refresh_gauges(self) -> None:
-        """Lag and age of every partition that this worker follows."""
+        """What this worker owns, and lag and age of every partition that it follows."""
         follower = self.follower
         if follower is None:
             return
+        metrics.ASSIGNED_PARTITIONS.set(len(follower.places.keys() | follower.unplaced))
+        metrics.REBALANCES.inc(follower.assignments - self._assignments)
+        self._assignments = follower.assignments
         for tp, place in follower.places.items():
             metrics.VIEW_LAG_RECORDS.labels(tp.partition).set(follower.lag_records(tp))
             if place.position.recorded_at_ms:

@@ -108,6 +108,24 @@ def test_gauges_are_of_the_partitions_that_are_followed() -> None:
     assert value("walletstream_view_lag_records", {"partition": "0"}) is None
 
 
+def test_it_tells_how_many_partitions_it_owns_and_how_often_they_were_shared_out() -> None:
+    def rebalances() -> float:
+        return metrics.REGISTRY.get_sample_value("walletstream_rebalances_total") or 0.0
+
+    before, followed = rebalances(), follower()
+    status = status_of(followed)
+    followed.on_partitions_assigned([P0, P3])
+    followed.places = {P0: Place(70, 70, Position(70))}
+    followed.unplaced = {P3}
+    status.refresh_gauges()
+    status.refresh_gauges()
+    assert metrics.REGISTRY.get_sample_value("walletstream_assigned_partitions") == 2
+    assert rebalances() - before == 1
+    followed.on_partitions_revoked([])
+    status.refresh_gauges()
+    assert metrics.REGISTRY.get_sample_value("walletstream_assigned_partitions") == 0
+
+
 def test_a_gap_is_read_again_once_and_refused_when_it_repeats() -> None:
     async def run() -> None:
         followed = follower(Store(LogGap("offset 4 has sequence 4 where 3 follows")))
