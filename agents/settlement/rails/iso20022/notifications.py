@@ -85,13 +85,15 @@ def _take(entry: Entry, said: dict[str, Said], sent: Callable[[str], _Sent | Non
     if (entry.code or "").rpartition("/")[2] in _CHARGES:
         _charges(entry, said.get(entry.references.get("batch_id", "")))
         return
+    # Both are the same in our messages, and a bank may have lost the first.
     end_to_end_id = entry.references.get("end_to_end_id")
-    batch_id = batch_of(end_to_end_id)
-    if batch_id is not None and end_to_end_id is not None:
+    name = end_to_end_id or entry.references.get("instruction_id")
+    batch_id = batch_of(name)
+    if batch_id is not None and name is not None:
         together = sent(batch_id)
         _check_currency(entry, together)
-        sent_minor = None if together is None else together.amounts_minor.get(end_to_end_id)
-        answer = _of_one(entry, end_to_end_id, sent_minor, bookings_settle)
+        sent_minor = None if together is None else together.amounts_minor.get(name)
+        answer = _of_one(entry, name, sent_minor, bookings_settle)
         if answer is not None:
             said.setdefault(batch_id, Said()).instructions.append(answer)
         return
