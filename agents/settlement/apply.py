@@ -142,7 +142,7 @@ def _held(state: SettlementState, event: SettlementEvent) -> None:
     before = state.payouts.get(payout.transaction_id)
     if before is not None and before.place == "queued":
         leave_queue(state, before)
-    is_submitted = before is not None and before.is_submitted
+    is_submitted = event.is_submitted or (before is not None and before.is_submitted)
     state.payouts.put(payout.transaction_id, PayoutRow(payout, "held", 0, is_submitted=is_submitted))
 
 

@@ -43,7 +43,7 @@ def line_up(turn: Turn, payout: Payout, *, is_submitted: bool = False, is_releas
     rail = turn.rails.get(payout.rail)
     limit_minor = None if is_released else exceeded_limit_minor(rail, payout)
     if limit_minor is not None:
-        _hold(turn, payout, limit_minor)
+        _hold(turn, payout, limit_minor, is_submitted)
         return
     name = queue_name(payout.rail, payout.asset, payout.direction)
     queue = turn.state.queue(name)
@@ -77,7 +77,7 @@ def advance(turn: Turn, rail_name: str, asset: str, direction: Direction) -> Non
         assert row is not None
         limit_minor = None if row.is_released else exceeded_limit_minor(rail, row.payout)
         if limit_minor is not None:
-            _hold(turn, row.payout, limit_minor)
+            _hold(turn, row.payout, limit_minor, row.is_submitted)
             continue
         reason = why_not(turn, rail, row.payout, row.is_released) if number < PORTION else "more"
         if reason is not None:
@@ -126,9 +126,9 @@ def missing_minor(turn: Turn, rail: Rail, payout: Payout) -> int:
     return payout.amount_minor + fees_minor - free_minor
 
 
-def _hold(turn: Turn, payout: Payout, limit_minor: int) -> None:
+def _hold(turn: Turn, payout: Payout, limit_minor: int, is_submitted: bool) -> None:
     event = turn.event(ev.PAYOUT_HELD, rail=payout.rail, asset=payout.asset, transaction_id=payout.transaction_id)
-    event.payout, event.reason = payout, "payout_limit"
+    event.payout, event.reason, event.is_submitted = payout, "payout_limit", is_submitted
     turn.write(event)
     message = (
         f"a payout of {payout.amount_minor} is above the limit of {limit_minor}: let it go with `walletstream "

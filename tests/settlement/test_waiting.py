@@ -82,6 +82,32 @@ def test_what_a_late_payout_had_set_aside_lets_what_waits_go() -> None:
     assert world.alerts() == {}
 
 
+def test_what_is_submitted_and_held_afterwards_goes_once_it_is_released() -> None:
+    world = World({**SEPA, "prefunded": False}, limits=Limits(answers_wait_ms=5_000))
+    world.open_wallet("w1", 60)
+    world.payout("w1", 60)
+    world.run()
+    # The batch closes, and the ledger is too late with its answer.
+    world.now_ms += 61_000
+    world.run(roles="settlement")
+    world.now_ms += 5_000
+    world.run(roles="settlement")
+    world.change_rail({**SEPA, "prefunded": False, "payout_limits": {"EUR": {"transaction_minor": 59}}})
+    world.run()
+    (alert,) = world.alerts().values()
+    assert (alert.code, batched(world)) == ("payout_limit", [60])
+    for partition in world.settlement:
+        partition.restart()
+    world.order(kind="release", transaction_id=alert.transaction_id)
+    world.run()
+    world.later(61)
+    (batch,) = world.to_send()
+    world.answer(batch, "settled")
+    world.run()
+    assert set(world.transactions().values()) == {"settled"}
+    assert len(world.updates("submit")) == 1, "the ledger has answered that it is submitted"
+
+
 def test_what_an_empty_batch_was_to_cost_lets_what_waits_go() -> None:
     world = world_with(50, fees={"EUR": {"batch_minor": 10}})
     (first,) = world.transactions()

@@ -6,8 +6,11 @@ The message itself is read and proven by `agents.statements`, as for reconciliat
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+from msgspec.structs import replace
 
 from agents.settlement.rails.files.answering import Said, answers_of, batch_of
 from agents.settlement.rails.files.arrived import Arrived
@@ -18,10 +21,13 @@ from agents.statements.parsed import Entry
 from agents.statements.refusal import Refusal, at
 from schemas.assets import AssetRegistry
 from schemas.clock import rfc3339
-from schemas.rail_batches import InstructionAnswer, RailAnswer
+from schemas.rail_batches import InstructionAnswer, RailAnswer, RailBatch, RailInstruction
 
 _NO_REASON: Final = "returned"
 _MOST_REFERENCE: Final = 140
+#: Sub-families of bookings that are no payment, whatever they refer to: charges, commissions and the taxes on them
+#: (ISO 20022, ExternalBankTransactionSubFamily1Code).
+_CHARGES: Final = frozenset({"CHRG", "COME", "COMI", "COMM", "COMT", "FEES", "TAXE"})
 
 
 def read_notification(
@@ -49,7 +55,7 @@ def read_notification(
     parsed = read_camt(arrived.content, assets)
     check_file(parsed, account_id, None, assets, True)
     said: dict[str, Said] = {}
-    known = lru_cache(maxsize=64)(sent)
+    known = lru_cache(maxsize=64)(lambda batch_id: _Sent.of(sent(batch_id)))
     for statement in parsed.statements:
         for entry in statement.entries:
             with at(entry.line_number, statement.index):
@@ -57,12 +63,37 @@ def read_notification(
     return answers_of(rail, arrived, said.items(), rfc3339(arrived.changed_ms))
 
 
-def _take(entry: Entry, said: dict[str, Said], sent: Callable[[str], Sent | None], bookings_settle: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A batch as it was sent, and the amount of each instruction by its end-to-end id."""
+
+    batch: RailBatch
+    going: tuple[RailInstruction, ...]
+    amounts_minor: dict[str, int]
+
+    @classmethod
+    def of(cls, sent: Sent | None) -> _Sent | None:
+        """Without the instructions that could not stand in the file."""
+        if sent is None:
+            return None
+        refused = {one.end_to_end_id for one in sent.refused}
+        going = tuple(one for one in sent.batch.instructions if one.end_to_end_id not in refused)
+        return cls(sent.batch, going, {one.end_to_end_id: one.amount_minor for one in going})
+
+
+def _take(entry: Entry, said: dict[str, Said], sent: Callable[[str], _Sent | None], bookings_settle: bool) -> None:
+    if (entry.code or "").rpartition("/")[2] in _CHARGES:
+        _charges(entry, said.get(entry.references.get("batch_id", "")))
+        return
+    # Both are the same in our messages, and a bank may have lost the first.
     end_to_end_id = entry.references.get("end_to_end_id")
-    batch_id = batch_of(end_to_end_id)
-    if batch_id is not None and end_to_end_id is not None:
-        _check_currency(entry, sent(batch_id))
-        answer = _of_one(entry, end_to_end_id, bookings_settle)
+    name = end_to_end_id or entry.references.get("instruction_id")
+    batch_id = batch_of(name)
+    if batch_id is not None and name is not None:
+        together = sent(batch_id)
+        _check_currency(entry, together)
+        sent_minor = None if together is None else together.amounts_minor.get(name)
+        answer = _of_one(entry, name, sent_minor, bookings_settle)
         if answer is not None:
             said.setdefault(batch_id, Said()).instructions.append(answer)
         return
@@ -72,7 +103,15 @@ def _take(entry: Entry, said: dict[str, Said], sent: Callable[[str], Sent | None
         _whole_batch(entry, together, said.setdefault(together.batch.batch_id, Said()))
 
 
-def _check_currency(entry: Entry, together: Sent | None) -> None:
+def _charges(entry: Entry, said: Said | None) -> None:
+    """Charges of a batch whose payments were read before: they stand on the first. Others are for reconciliation."""
+    of_the_batch = entry.code in _CHARGES and entry.amount_minor < 0
+    if said is not None and said.instructions and of_the_batch:
+        first = said.instructions[0]
+        said.instructions[0] = replace(first, fee_minor=first.fee_minor - entry.amount_minor)
+
+
+def _check_currency(entry: Entry, together: _Sent | None) -> None:
     """
     Raises:
         Refusal: the booking is of another currency: how much of what was sent it is, nobody may conclude.
@@ -84,12 +123,23 @@ def _check_currency(entry: Entry, together: Sent | None) -> None:
         )
 
 
-def _of_one(entry: Entry, end_to_end_id: str, bookings_settle: bool) -> InstructionAnswer | None:
+def _before_charges(entry: Entry, sent_minor: int | None) -> tuple[int, int]:
+    """The amount of a booking before charges, and the charges within it.
+
+    What was booked as it was sent has none within it: the charges that it names are borne by others or booked apart.
+    """
+    if sent_minor == abs(entry.amount_minor):
+        return entry.amount_minor, 0
+    return entry.amount_minor + entry.fee_minor, max(0, entry.fee_minor)
+
+
+def _of_one(
+    entry: Entry, end_to_end_id: str, sent_minor: int | None, bookings_settle: bool
+) -> InstructionAnswer | None:
     """A booking of a single payment: money that went out, or that came back."""
     value_date = None if entry.value_date is None else entry.value_date.isoformat()
-    # Before charges: those are told apart.
-    amount_minor = entry.amount_minor + entry.fee_minor
-    reference, fee_minor = _reference(entry) or end_to_end_id, max(0, entry.fee_minor)
+    amount_minor, fee_minor = _before_charges(entry, sent_minor)
+    reference = _reference(entry) or end_to_end_id
     if entry.amount_minor > 0:
         code = entry.return_code or entry.code or _NO_REASON
         reference = reference if _reference(entry) else f"{end_to_end_id} returned"
@@ -99,19 +149,18 @@ def _of_one(entry: Entry, end_to_end_id: str, bookings_settle: bool) -> Instruct
     return InstructionAnswer(end_to_end_id, "settled", -amount_minor, fee_minor, reference, "", value_date)
 
 
-def _whole_batch(entry: Entry, together: Sent, said: Said) -> None:
+def _whole_batch(entry: Entry, together: _Sent, said: Said) -> None:
     """One booking for all that was sent; where it is another sum, nobody may conclude which payments it is."""
-    refused = {one.end_to_end_id for one in together.refused}
-    going = [one for one in together.batch.instructions if one.end_to_end_id not in refused]
-    booked_minor = -(entry.amount_minor + entry.fee_minor)
-    sent_minor = sum(one.amount_minor for one in going)
+    sent_minor = sum(together.amounts_minor.values())
+    amount_minor, fee_minor = _before_charges(entry, sent_minor)
+    booked_minor = -amount_minor
     if booked_minor != sent_minor:
         said.state = "unknown"
         said.message = f"booked as one sum of {booked_minor}, but {sent_minor} were sent: the bank has to say which"
         return
     value_date = None if entry.value_date is None else entry.value_date.isoformat()
-    reference, fee_minor = _reference(entry) or together.batch.batch_id, max(0, entry.fee_minor)
-    for number, one in enumerate(going, start=1):
+    reference = _reference(entry) or together.batch.batch_id
+    for number, one in enumerate(together.going, start=1):
         own = f"{reference} {number}"
         said.instructions.append(
             InstructionAnswer(one.end_to_end_id, "settled", one.amount_minor, fee_minor, own, "", value_date)

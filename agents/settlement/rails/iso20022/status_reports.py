@@ -15,6 +15,7 @@ from agents.settlement.rails.files.answering import Said, answers_of, batch_of, 
 from agents.settlement.rails.files.arrived import Arrived
 from agents.settlement.rails.files.written import Sent
 from agents.statements.amounts import asset_of, minor_of, told
+from agents.statements.camt_details import NO_REFERENCE
 from agents.statements.camt_values import count_of
 from agents.statements.refusal import Refusal, quoted
 from agents.statements.xml import elements, find_all, line_of, local_name, release, text_of
@@ -132,10 +133,12 @@ class _Report:
             said.state = meaning
 
     def _transaction(self, element: etree._Element) -> None:
-        name = text_of(element, "OrgnlEndToEndId")
+        name = _payment(element)
         status = text_of(element, "TxSts")
         if name is None or status is None or len(name) > MAX_ID:
-            raise Refusal("malformed", "TxInfAndSts has no OrgnlEndToEndId or no TxSts", line_of(element))
+            raise Refusal(
+                "malformed", "TxInfAndSts has no OrgnlEndToEndId or OrgnlInstrId, or no TxSts", line_of(element)
+            )
         batch_id = batch_of(name) or text_of(element, "OrgnlGrpInf/OrgnlMsgId") or self._original
         if not batch_id or len(batch_id) > MAX_ID:
             raise Refusal("malformed", f"nothing says which message {quoted(name)} was in", line_of(element))
@@ -163,6 +166,12 @@ class _Report:
 
 #: Of several statuses of a whole batch the one that says most counts.
 _RANK: Final[dict[str, int]] = {"received": 0, "accepted": 1, "settled": 2, "rejected": 3}
+
+
+def _payment(element: etree._Element) -> str | None:
+    """The payment that a status is of: its end-to-end id, or where a bank has lost that the instruction's, the same."""
+    name = text_of(element, "OrgnlEndToEndId")
+    return text_of(element, "OrgnlInstrId") or name if name is None or name.upper() in NO_REFERENCE else name
 
 
 def _reason(element: etree._Element) -> tuple[str, str]:

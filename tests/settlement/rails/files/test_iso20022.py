@@ -125,6 +125,20 @@ def test_versions_of_status_reports(tmp_path: Path, version: str) -> None:
     assert answer.state == "accepted"
 
 
+@pytest.mark.parametrize("end_to_end", [b"", b"<OrgnlEndToEndId>NOTPROVIDED</OrgnlEndToEndId>"])
+def test_a_status_names_a_payment_by_its_instruction_id_too(tmp_path: Path, end_to_end: bytes) -> None:
+    content = pain002(BATCH.batch_id, [Tx(IDS[0], "RJCT", "AC01"), Tx(IDS[1], "ACSP")])
+    content = content.replace(f"<OrgnlEndToEndId>{IDS[0]}</OrgnlEndToEndId>".encode(), end_to_end)
+    assert facts(Bank(tmp_path).answer(content)) == [("0", "rejected", None, "AC01"), ("1", "accepted", None, "")]
+
+
+def test_a_booking_names_a_payment_by_its_instruction_id_too(tmp_path: Path) -> None:
+    content = camt054([Booking(-100, IDS[0], block_id=BATCH.batch_id)])
+    own = b"<InstrId>" + IDS[0].encode() + b"</InstrId><EndToEndId>NOTPROVIDED</EndToEndId>"
+    content = content.replace(b"<EndToEndId>" + IDS[0].encode() + b"</EndToEndId>", own)
+    assert facts(Bank(tmp_path).answer(content)) == [("0", "settled", 100, "")]
+
+
 def test_a_settled_status_settles_only_where_the_settings_say_so(tmp_path: Path) -> None:
     said = pain002(BATCH.batch_id, [Tx(one, "ACSC") for one in IDS], group="ACSC")
     by_notification = Bank(tmp_path / "a").answer(said)
