@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -20,6 +21,9 @@ from schemas.rail_settings import (
     Retry,
 )
 
+#: Names of rails; accounts are named by them.
+RAIL_NAME: Final = re.compile(r"^[a-z0-9_-]{1,64}$")
+
 
 class Rail(Contract):
     """One rail. Money over an instant rail is settled when it is booked; over a deferred one when the rail says so.
@@ -30,7 +34,7 @@ class Rail(Contract):
 
     model_config = ConfigDict(frozen=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$", description="Name that commands give as `rail`.")]
+    name: Annotated[str, Field(pattern=RAIL_NAME.pattern, description="Name that commands give as `rail`.")]
     settlement: Annotated[
         Literal["instant", "deferred"], Field(description="Whether booking settles or the rail settles later.")
     ]

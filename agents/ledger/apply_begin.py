@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from agents.ledger.accounts import available
@@ -14,6 +16,16 @@ from agents.ledger.state import LedgerState
 from agents.ledger.transaction import Hold, Transaction, is_open
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
+from schemas.rails import INSTANT, RAIL_NAME
+
+
+class _Asked(msgspec.Struct, gc=False):
+    """What a command says of its rail."""
+
+    rail: str = INSTANT.name
+
+
+_decode_asked: Final = msgspec.json.Decoder(_Asked).decode
 
 
 def begin_transaction(state: LedgerState, event: LedgerEvent, before: Transaction | None = None) -> None:
@@ -90,7 +102,7 @@ def put_transaction(
         cause.idempotency_key if before is None else before.idempotency_key,
         journal,
         event.parent_transaction_id,
-        None if event.rail == "instant" else event.rail,
+        _rail_of(event),
         None if to is None else to.wallet_id,
         None if to is None else to.sub_wallet,
         hold,
@@ -106,6 +118,17 @@ def put_transaction(
     if event.to_state == "initiated":
         assert isinstance(event.request, msgspec.Raw)
         state.scheduled.put(key, bytes(event.request))
+
+
+def _rail_of(event: LedgerEvent) -> str | None:
+    """The rail that a transaction goes over; of one that waits for its time, what was asked for."""
+    name = event.rail
+    if name is None and event.to_state == "initiated":
+        assert isinstance(event.request, msgspec.Raw)
+        asked = _decode_asked(event.request).rail
+        # It is not known yet whether there is such a rail: an account is named by it.
+        name = asked if RAIL_NAME.fullmatch(asked) else None
+    return None if name == INSTANT.name else name
 
 
 def _returnable_minor(event: LedgerEvent) -> int:

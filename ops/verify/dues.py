@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ops.verify.accounts import available
+from ops.verify.asked import Asked
 from ops.verify.books import Books
 from ops.verify.expiry import Expiries
 from ops.verify.findings import Check, Here
@@ -16,6 +17,7 @@ from ops.verify.screening import held_minor
 from ops.verify.told import told_of_terms
 from schemas.events import REWARD_EXPIRED, LedgerEvent
 from schemas.lifecycle import State, Verb
+from schemas.rails import INSTANT, RAIL_NAME
 
 
 class Dues:
@@ -46,6 +48,7 @@ class Dues:
             known.hold = Hold(known.due_at, known.amount_minor)
         elif event.to_state == State.INITIATED:
             known.asked = Case(event, None, None).asked
+            known.rail = known.rail or _rail_of(known.asked)
         elif event.operation == "reward" and known.due_at:
             self.lots.opened(known, event.recorded_at)
         else:
@@ -115,6 +118,12 @@ class Dues:
             back_minor = _added_minor(event, known)
         if back_minor > 0:
             self.lots.give_back_of(known, back_minor, event.recorded_at)
+
+
+def _rail_of(asked: Asked) -> str | None:
+    """The rail of what waits for its time: its event does not say it, and a rail may settle it all the same."""
+    name = asked.rail
+    return name if isinstance(name, str) and name != INSTANT.name and RAIL_NAME.fullmatch(name) else None
 
 
 def _added_minor(event: LedgerEvent, known: Known) -> int:

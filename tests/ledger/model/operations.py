@@ -134,7 +134,8 @@ def of_scheduling(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
 
 
 def schedule(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
-    return begin(m, p, c, id_, "initiated", [], due=ms_of(c["execute_at"]))
+    rail = c.get("rail", "instant")
+    return begin(m, p, c, id_, "initiated", [], due=ms_of(c["execute_at"]), rail=None if rail == "instant" else rail)
 
 
 def of_batch(m: Any, p: int, w: Json, c: Json) -> list[Cause]:

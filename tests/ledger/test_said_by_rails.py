@@ -1,12 +1,14 @@
-"""Returns of rails, and reversals that operators prove by them: what a rail has done is booked once."""
+"""What rails have done: it is booked once, with the rail that has done it, whatever became of the transaction."""
 
 from __future__ import annotations
 
 import pytest
 
+from schemas.clock import rfc3339
 from schemas.topics import LEDGER_EVENTS
 from tests.ledger.bank import Bank
 from tests.ledger.commands import command, operator
+from tests.ledger.world import DAY_MS, START_MS
 
 
 @pytest.mark.parametrize("operation", ["credit", "debit"])
@@ -32,3 +34,22 @@ def test_the_auditor_finds_a_reversal_that_a_booked_return_proves() -> None:
     log[:] = [one._replace(value=(one.value or b"").replace(b'"another"', b'"back"')) for one in log]
     with pytest.raises(AssertionError, match="reference_twice"):
         bank.world.verify()
+
+
+@pytest.mark.parametrize("becomes", ["initiated", "canceled", "failed"])
+@pytest.mark.parametrize("operation", ["credit", "debit"])
+def test_what_was_scheduled_and_is_settled_all_the_same_is_booked_with_its_rail(operation: str, becomes: str) -> None:
+    bank = Bank()
+    later = {"amount_minor": 10_001, "asset": "EUR", "rail": "sepa", "execute_at": rfc3339(START_MS + DAY_MS)}
+    asked = bank.ask(command(operation, bank.anna, None, **later))
+    if becomes == "canceled":
+        bank.on("cancel", asked)
+    elif becomes == "failed":
+        bank.ask(operator("set_limits", bank.anna, limits={"EUR": {"balance_cap_minor": 1}}))
+        bank.world.wait(DAY_MS)
+    answer = bank.world.submit(command("settle", bank.anna, transaction_id=asked, rail_reference="there"))
+    assert (answer["code"], answer["state"]) == ("ok", becomes)
+    sign = 1 if operation == "debit" else -1
+    moved = bank.of_system("rail:sepa"), bank.of_system("rail:instant"), bank.of_system("suspense")
+    assert moved == (sign * 10_001, -10_000, -sign * 10_001)
+    bank.audit()
