@@ -150,31 +150,19 @@ class Rematching:
     def _open(self, relation: Relation, case: Case) -> None:
         turn = self._turn
         fresh = opened(turn, self._name, relation, case)
-        before = turn.state.exception(self._name, fresh.exception_id, turn.context.recorded_at_ms)
-        if before is not None and before.state == "closed":
-            # The same lines once more: it goes on with its history.
-            fresh = with_case(turn, reopened(before), case)
-        elif before is not None:
-            # Resolved, or open with other lines than those it was opened with.
-            return self._open_numbered(relation, case)
+        exception_id, number = fresh.exception_id, 0
+        while (before := self._told(exception_id)) is not None and before.state != "closed":
+            # Resolved, or open with other lines than those it was opened with: the next id is taken.
+            number += 1
+            exception_id = hash_of(fresh.exception_id, str(number))
+        # The same lines once more: what was closed goes on with its history.
+        fresh = changed(fresh, exception_id=exception_id) if before is None else with_case(turn, reopened(before), case)
         self._spend()
         what = "opened" if before is None else "reopened"
         tell(turn, noted(fresh, turn.context.recorded_at, what, text=fresh.sentence), what)
-        return None
 
-    def _open_numbered(self, relation: Relation, case: Case) -> None:
-        """The id that its lines give is taken: the next one is."""
-        turn = self._turn
-        fresh = opened(turn, self._name, relation, case)
-        number = 1
-        while True:
-            exception_id = hash_of(fresh.exception_id, str(number))
-            if turn.state.exception(self._name, exception_id, turn.context.recorded_at_ms) is None:
-                break
-            number += 1
-        self._spend()
-        fresh = changed(fresh, exception_id=exception_id)
-        tell(turn, noted(fresh, turn.context.recorded_at, "opened", text=fresh.sentence), "opened")
+    def _told(self, exception_id: str) -> ReconciliationException | None:
+        return self._turn.state.exception(self._name, exception_id, self._turn.context.recorded_at_ms)
 
     def _update(self, exception: ReconciliationException, case: Case) -> None:
         if case.lines == exception.lines and self._is_forgotten(exception, case):

@@ -29,6 +29,11 @@ class Batch(NamedTuple):
     total_minor: int | None
 
     @property
+    def says_something(self) -> bool:
+        """It has a `Btch`."""
+        return self[1:] != (None, None, None)
+
+    @property
     def gross_minor(self) -> int | None:
         """What its transactions come to; None where not all say an amount."""
         amounts = [one.amount_minor for one in self.details if one.amount_minor is not None]
@@ -40,13 +45,27 @@ class Batch(NamedTuple):
         return sum(one.fee_minor for one in self.details)
 
 
-def read_batches(element: etree._Element, asset: str, sign: int, assets: AssetRegistry) -> list[Batch]:
-    """The batches of an `Ntry` of this asset and sign (1 or -1); their transactions carry the id of their batch.
+def read_batches(element: etree._Element, amount_minor: int, asset: str, assets: AssetRegistry) -> list[Batch]:
+    """The batches of an `Ntry` of this amount and asset; their transactions carry the id of their batch.
 
     Raises:
         Refusal: an amount, count, currency or mark is none.
     """
-    return [_batch(one, asset, sign, assets) for one in find_all(element, "NtryDtls")]
+    sign = 1 if amount_minor >= 0 else -1
+    found = [_batch(one, asset, sign, assets) for one in find_all(element, "NtryDtls")]
+    said = [one for one in found if one.says_something]
+    if len(found) > 1 and len(said) == 1 and _is_of_all(said[0], found, amount_minor):
+        details = [detail for one in found for detail in one.details]
+        return [said[0]._replace(details=tuple(_of_batch(detail, said[0].batch_id) for detail in details))]
+    return found
+
+
+def _is_of_all(said: Batch, found: Sequence[Batch], amount_minor: int) -> bool:
+    """Whether the one batch that is said is the entry: some banks give each transaction an `NtryDtls` of its own."""
+    if said.transactions == len(said.details) and said.details:
+        return False
+    every = sum(len(one.details) for one in found)
+    return not said.details or said.transactions == every or said.total_minor == abs(amount_minor)
 
 
 def _batch(element: etree._Element, asset: str, sign: int, assets: AssetRegistry) -> Batch:
@@ -57,15 +76,17 @@ def _batch(element: etree._Element, asset: str, sign: int, assets: AssetRegistry
     for one in find_all(element, "TxDtls"):
         with at(line_of(one)):
             detail = read_detail(one, asset, sign, assets)
-        if batch_id is not None:
-            detail = replace(detail, references={_BATCH: batch_id, **detail.references})
-        details.append(detail)
+        details.append(_of_batch(detail, batch_id))
     return Batch(
         tuple(details),
         batch_id,
         None if count is None else count_of(count, "Btch/NbOfTxs"),
         total_minor if found == asset else None,
     )
+
+
+def _of_batch(detail: Detail, batch_id: str | None) -> Detail:
+    return detail if batch_id is None else replace(detail, references={_BATCH: batch_id, **detail.references})
 
 
 def own_batch(batches: Sequence[Batch]) -> dict[str, str]:

@@ -114,7 +114,7 @@ def _lines(element: etree._Element, amount_minor: int, asset: str, assets: Asset
         code=code_of(element),
         remittance=text_of(element, "AddtlNtryInf"),
     )
-    batches = read_batches(element, asset, 1 if amount_minor >= 0 else -1, assets)
+    batches = read_batches(element, amount_minor, asset, assets)
     check_batches(batches, entry)
     own = _own_references(element) | own_batch(batches)
     details = [detail for one in batches for detail in one.details]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from schemas.topics import EXTERNAL_STATEMENTS
 
 
 class StatementLine(NamedTuple):
-    """What a proof takes of a line: its account, and what moved, in minor units."""
+    """What a proof takes of a line: its account, what moved, in minor units, and from which day balances have it."""
 
     line_id: str
     account: str
@@ -66,6 +67,7 @@ class Statements:
             return
         self._seen.add(key)
         self._taken.setdefault((one.account, one.side), []).append(one.statement_id)
+        self._count_within(one)
         if one.complete and one.closing_date is not None and one.closing_minor is not None:
             day, number = (one.account, one.side, one.asset, one.closing_date), one.sequence_number or 0
             if number and number < self._numbers.get(day, 0):
@@ -74,6 +76,22 @@ class Statements:
             self._closings[day] = ClosingBalance(
                 one.account, one.asset, one.closing_date, one.closing_minor, one.statement_id
             )
+
+    def _count_within(self, one: ExternalStatement) -> None:
+        """Its lines lead from the one balance to the other: what is booked, or only valued, before or after is not part
+        of the balances of other days.
+        """
+        first, last = one.opening_date, one.closing_date
+        if one.opening_minor is None or one.closing_minor is None or first is None or last is None:
+            return
+        if first < last:
+            # It opens with what the day before its own has closed with.
+            first = (date.fromisoformat(first) + timedelta(days=1)).isoformat()
+        lines = self._lines.get(one.statement_id, {})
+        for line_id, line in lines.items():
+            day = min(max(line.booking_date, first), last)
+            if day != line.booking_date:
+                lines[line_id] = line._replace(booking_date=day)
 
     @property
     def names(self) -> set[str]:

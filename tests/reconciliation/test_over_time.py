@@ -15,6 +15,7 @@ from tests.reconciliation.resolving import (
     check_fates,
     propose,
     refusals,
+    resolve,
     restart_all,
     summary,
 )
@@ -37,6 +38,32 @@ def test_late_truth_undoes_a_match_of_the_rules_and_says_so() -> None:
     assert undone.by is None
     second = [event.match for event in world.events("match.made") if event.match is not None][-1]
     assert (second.pass_name, second.right_ids) == ("provider_reference", first.right_ids)
+    check_fates(world)
+    restart_all(world)
+
+
+def test_an_exception_after_one_that_was_resolved_is_opened_again_with_its_history() -> None:
+    world = World()
+    world.settled("w1", 10_000, "ABC-1234567")
+    world.run()
+    world.statement((5, "Z"))
+    world.later(days=9)
+    (first,) = [each for each in world.open() if each.reason == "missing_right"]
+    resolve(world, first, kind="no_posting")
+    (match,) = [event.match for event in world.events("match.made") if event.match is not None]
+    world.decide("unmatch", "op:ines", match_id=match.match_id, reason="it came after all")
+    (pinned,) = [each for each in world.open() if each.pinned]
+    resolve(world, pinned, kind="rematch")
+    world.later(seconds=61)
+    (second,) = [each for each in world.open() if each.reason == "missing_right"]
+    world.decide("assign", "op:ines", second, to="op:omar")
+    world.statement((10_000, "ABC-1234568"), day="2026-11-23")
+    world.run()
+    assert world.exceptions()[second.exception_id].state == "closed"
+    world.settled("w2", 10_000, "ABC-1234568")
+    world.later(seconds=61)
+    (again,) = [each for each in world.open() if each.reason == "missing_right"]
+    assert (again.exception_id, again.state, again.assignee) == (second.exception_id, "assigned", "op:omar")
     check_fates(world)
     restart_all(world)
 

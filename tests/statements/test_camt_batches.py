@@ -34,6 +34,23 @@ def test_a_batch_beside_transactions_of_none() -> None:
     assert named(data) == [("a", "P"), ("b", "P"), ("c", None)]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "<NbOfTxs>3</NbOfTxs>",
+        '<TtlAmt Ccy="EUR">6.00</TtlAmt>',
+        '<NbOfTxs>3</NbOfTxs><TtlAmt Ccy="EUR">6.00</TtlAmt>',
+    ],
+)
+@pytest.mark.parametrize("own", [(), ("a",)])
+def test_a_batch_may_be_said_once_for_transactions_that_stand_apart(said: str, own: tuple[str, ...]) -> None:
+    others = [block(name) for name in "abc"[len(own) :]]
+    data = of_blocks(block(*own, batch=f"<PmtInfId>P</PmtInfId>{said}"), *others)
+    assert named(data) == [("a", "P"), ("b", "P"), ("c", "P")]
+    wrong = data.replace(b"<NbOfTxs>3", b"<NbOfTxs>2").replace(b"6.00</TtlAmt>", b"5.00</TtlAmt>")
+    assert refused(wrong).reason == "totals"
+
+
 def test_lines_of_two_batches_have_each_its_own_id() -> None:
     data = of_blocks(block("a", "b", batch="<PmtInfId>P</PmtInfId>"), block("c", batch="<MsgId>Q</MsgId>"))
     assert named(data) == [("a", "P"), ("b", "P"), ("c", "Q")]
@@ -49,7 +66,7 @@ def test_two_batches_without_transactions_are_one_line_of_neither() -> None:
 
 
 @pytest.mark.parametrize(
-    "batch", ["<NbOfTxs>1</NbOfTxs>", "<NbOfTxs>3</NbOfTxs>", '<NbOfTxs>2</NbOfTxs><TtlAmt Ccy="EUR">4.01</TtlAmt>']
+    "batch", ["<NbOfTxs>1</NbOfTxs>", "<NbOfTxs>4</NbOfTxs>", '<NbOfTxs>2</NbOfTxs><TtlAmt Ccy="EUR">4.01</TtlAmt>']
 )
 def test_a_batch_that_is_not_what_its_own_transactions_are(batch: str) -> None:
     found = refused(of_blocks(block("a", "b", batch=batch), block("c")))

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from agents.reconciliation.proofs.balances import ClosingBalance
 from ops.reading import TopicReader
 from ops.reconcile.statements import Statements, read_statements
@@ -75,6 +77,21 @@ def test_lines_of_whole_statements_each_once() -> None:
     assert [one.line_id for one in found.lines("cards", "2026-11-21")] == ["a", "tomorrow"]
     assert [one.line_id for one in found.lines("house", DAY)] == ["other"]
     assert [one.statement_id for one in found.closings(DAY) if one.statement_account == "cards"] == ["s1"]
+
+
+@pytest.mark.parametrize(("opening_date", "first_day"), [("2026-11-18", "2026-11-19"), (DAY, DAY)])
+def test_a_line_counts_with_the_balance_that_it_is_part_of(opening_date: str, first_day: str) -> None:
+    """Of lines that have only a value date that is what they are booked by; the balances say within which days."""
+    found = Statements()
+    days = {"long ago": "2026-11-02", "before": opening_date, "within": DAY, "next week": "2026-11-27"}
+    for number, (name, day) in enumerate(days.items(), 1):
+        found.take(line(name, "s1", day, number=number))
+    found.take(statement("s1", 20, opening_minor=0, opening_date=opening_date, credit_minor=20, line_count=4))
+    day_before = "2026-11-18" if first_day != DAY else "2026-11-19"
+    assert [one.line_id for one in found.lines("cards", day_before)] == []
+    assert [one.line_id for one in found.lines("cards", first_day)][:2] == ["long ago", "before"]
+    assert sum(one.amount_minor for one in found.lines("cards", DAY)) == 20
+    assert {one.booking_date for one in found.lines("cards", DAY)} == {first_day, DAY}
 
 
 def test_what_the_role_does_not_take_for_its_dates_is_passed_over() -> None:
