@@ -163,6 +163,18 @@ def test_why_a_rail_does_not_know_stands_on_the_batch_that_it_has() -> None:
     assert told(world, batch, "settled").message is None
 
 
+def test_why_a_rail_does_not_know_stands_on_a_batch_that_is_over_too() -> None:
+    world, batch = sent(60, 40)
+    told(world, batch, "settled")
+    position = world.position()
+    record = told(world, batch, "unknown", message="50 came back as one sum")
+    assert (record.state, record.is_final, record.message) == ("settled", True, "50 came back as one sum")
+    assert (record.settled_minor, record.contradictions) == (100, 0)
+    assert (len(world.updates("settle")), world.position().funded_minor) == (2, position.funded_minor)
+    for partition in world.settlement:
+        partition.restart()
+
+
 @pytest.mark.parametrize("parts", [(settled,), (rejected,), ()])
 def test_what_a_return_costs_is_gone_from_the_position(parts: tuple[Any, ...]) -> None:
     world, batch = sent(60)
