@@ -137,9 +137,11 @@ def _before_charges(entry: Entry, sent_minor: int | None) -> tuple[int, int]:
 def _of_one(
     entry: Entry, end_to_end_id: str, sent_minor: int | None, bookings_settle: bool
 ) -> InstructionAnswer | None:
-    """A booking of a single payment: money that went out, or that came back."""
+    """A booking of a single payment: money that went out, or that came back; None where it is charges alone."""
     value_date = None if entry.value_date is None else entry.value_date.isoformat()
     amount_minor, fee_minor = _before_charges(entry, sent_minor)
+    if not amount_minor:
+        return None
     reference = _reference(entry) or end_to_end_id
     if entry.amount_minor > 0:
         reference = reference if _reference(entry) else f"{end_to_end_id} returned"
