@@ -71,6 +71,19 @@ def test_a_batch_refused_as_a_whole_gives_everything_back(state: str) -> None:
     assert (world.position().free_minor, world.position().committed_minor) == (10_000, 0)
 
 
+@pytest.mark.parametrize("state", ["rejected", "failed"])
+def test_a_payment_that_a_rail_names_as_settled_is_not_given_back_with_the_others(state: str) -> None:
+    world, batch = sent(60, 40, 30)
+    accepted = InstructionAnswer(batch.instructions[2].end_to_end_id, "accepted")
+    record = told(world, batch, state, settled(batch), accepted, code="AM05")
+    assert (record.state, record.settled_minor, record.failed_minor) == ("acknowledged", 60, 40)
+    assert (sorted(map(str, states(world))), record.contradictions) == (["failed", "processed", "settled"], 0)
+    assert {update["code"] for update in world.updates("fail")} == {"AM05"}
+    assert world.position().funded_minor == 10_000 - 60
+    record = told(world, batch, "partially_settled", settled(batch, 2))
+    assert (record.state, record.settled_minor, record.contradictions) == ("partially_settled", 90, 0)
+
+
 def test_what_was_settled_in_part_of_one_gives_the_rest_back() -> None:
     world, batch = sent(60)
     record = told(world, batch, "settled", settled(batch, settled_minor=45))
