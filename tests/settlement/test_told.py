@@ -86,6 +86,22 @@ def test_positions_are_shown_by_the_terms_of_now(monkeypatch: pytest.MonkeyPatch
     assert (row["position_minor"], row["missing_minor"]) == (700, 400)
 
 
+@pytest.mark.parametrize(
+    ("state", "said"), [("submitted", ": pending"), ("acknowledged", ": told once the batch is over")]
+)
+def test_of_instructions_that_are_not_told_yet_nothing_is_claimed(
+    monkeypatch: pytest.MonkeyPatch, state: Any, said: str
+) -> None:
+    large = batch(count=101)
+    told = told_by([record(large), record(large, state)])
+    monkeypatch.setattr(
+        settlement_shown, "with_reader", lambda _work: (told.batch(large.batch_id), told, Amounts(AssetRegistry()))
+    )
+    result = CliRunner().invoke(main, ["settlement", "show", large.batch_id])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count(said) == 101
+
+
 def test_keys_of_the_log_are_as_the_catalogue_says() -> None:
     world, _ = ready(10)
     world.send(SETTLEMENT_COMMANDS, 0, b"sepa", b"{}")
