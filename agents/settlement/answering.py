@@ -53,9 +53,6 @@ def in_turns(answer: RailAnswer, row_of: Callable[[str], InstructionRow | None])
         answer: what a rail has said.
         row_of: the batch's instruction of an end-to-end id, as it is before the answer.
     """
-    if answer.state in ("rejected", "failed"):
-        # It is all refused, whatever is said of one.
-        return [answer]
     said = [*_said_of_each(answer, row_of)]
     left = Counter(part.end_to_end_id for part in said)
     turns: list[list[InstructionAnswer]] = [[] for _ in range(max(left.values(), default=1))]
@@ -82,8 +79,8 @@ def _said_of_each(answer: RailAnswer, row_of: Callable[[str], InstructionRow | N
 def parts_of(answer: RailAnswer, rows: list[InstructionRow]) -> list[InstructionAnswer]:
     """What an answer says of each instruction that it says something of, in order; those that are not ours left out.
 
-    That a batch is settled says of those not named that nothing is open any more, and nothing of those refused before;
-    unless all were.
+    That a batch is refused says nothing of those named, whose own state counts. That it is settled says of those not
+    named that nothing is open any more, and nothing of those refused before; unless all were.
     """
     all_refused = all(row.result.state == "rejected" for row in rows)
     named = {part.end_to_end_id: part for part in answer.instructions}
@@ -92,8 +89,9 @@ def parts_of(answer: RailAnswer, rows: list[InstructionRow]) -> list[Instruction
         end_to_end_id = row.instruction.end_to_end_id
         part = named.get(end_to_end_id)
         if answer.state in ("rejected", "failed"):
-            code = (part.code if part is not None else "") or answer.code or answer.state
-            part = InstructionAnswer(end_to_end_id, "rejected", code=code)
+            part = part or InstructionAnswer(end_to_end_id, "rejected")
+            if part.state == "rejected":
+                part = _changed(part, code=part.code or answer.code or answer.state)
         elif answer.state == "accepted":
             part = part or InstructionAnswer(end_to_end_id, "accepted")
         elif answer.state == "settled" and part is None and (row.result.state in _OPEN or all_refused):

@@ -73,7 +73,7 @@ def _take_unknown(turn: Turn, answer: RailAnswer, batch_id: str, batch: BatchRow
     if batch.state == "ready" and batch.is_in_attempt:
         message = f"the rail does not know yet: {answer.message or answer.code}"
         fail_attempt(turn, batch_id, batch, message, may_have_been_sent=True)
-    elif batch.state in ("submitted", "acknowledged") and why not in ("", batch.message):
+    elif batch.state != "ready" and why not in ("", batch.message):
         event = turn.event(ev.ANSWER_TAKEN, rail=batch.rail, asset=batch.asset, batch_id=batch_id)
         event.answer_id, event.state, event.message = answer.answer_id, batch.state, why
         rail_is_back(turn, batch, batch_id)

@@ -104,6 +104,9 @@ def _release(turn: Turn, command: Release) -> None:
         # Perhaps a merchant's reserve keeps it back, in the partition of its wallet: all are asked.
         _release_elsewhere(turn, command)
         return
+    if row.payout.rail != command.rail:
+        _refuse(turn, command, f"rail {command.rail} has no payout {command.transaction_id}")
+        return
     if row.place != "held":
         _refuse(turn, command, "the payout is not held: it waits in its queue, or is in a batch")
         return

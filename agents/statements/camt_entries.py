@@ -121,7 +121,7 @@ def _lines(element: etree._Element, amount_minor: int, asset: str, assets: Asset
     are_all = count_said(batches) in {None, len(details)}
     if len(details) > 1 and all(one.amount_minor is not None for one in details) and are_all:
         return _split(entry, own, details)
-    return [_together(entry, own, details)]
+    return [_together(entry, own, details, are_all=_are_all(element, details))]
 
 
 def _day(element: etree._Element, path: str) -> date | None:
@@ -195,8 +195,11 @@ def _line(entry: Entry, references: dict[str, str], detail: Detail, amount_minor
     )
 
 
-def _together(entry: Entry, own: dict[str, str], details: Sequence[Detail]) -> Entry:
-    """One line: with all that its only transaction says, or with what all transactions agree on."""
+def _together(entry: Entry, own: dict[str, str], details: Sequence[Detail], *, are_all: bool) -> Entry:
+    """One line: with all that its only transaction says, or with what all transactions agree on.
+
+    Where there are more than are here, nobody knows whether those agree: but for the batch they are in.
+    """
     if not details:
         entry.references = own
         return entry
@@ -204,6 +207,8 @@ def _together(entry: Entry, own: dict[str, str], details: Sequence[Detail]) -> E
     shared = {
         name: text for name, text in first.references.items() if all(one.references.get(name) == text for one in others)
     }
+    if not are_all:
+        shared = {name: text for name, text in shared.items() if name == "batch_id"}
     entry.references = own | shared
     entry.fee_minor = entry.fee_minor or sum(one.fee_minor for one in details)
     entry.code = entry.code or first.code

@@ -142,9 +142,11 @@ def show(batch_id: str, as_json: bool) -> None:
         if value is not None:
             print_line(f"{name:<10} {value}")
     results = {one.end_to_end_id: one for one in batch.results}
+    # Of many instructions the topic says what became of them only once the batch is over.
+    untold = "told once the batch is over" if batch.state == "acknowledged" and not results else "pending"
     for end_to_end_id, one in instructions.items():
         result = results.get(end_to_end_id)
-        said = "pending" if result is None else result.state
+        said = untold if result is None else result.state
         settled = (
             "" if result is None or not result.settled_minor else f" {amounts.number(result.settled_minor, asset)}"
         )

@@ -33,7 +33,7 @@ FRAUD_TOPICS: Final = (
         "it, labels, snoozes, rules that were paused; sealed as the ledger's.",
         owner="fraud",
         readers=("fraud", "operators' tools"),
-        key="wallet id of the fact, or subject; none for seals",
+        key="wallet id of the fact, or subject; empty for seals",
         value="FraudEvent or Seal",
         retention_ms=None,
         max_message_bytes=ENVELOPE_MAX_BYTES,

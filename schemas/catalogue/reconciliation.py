@@ -48,7 +48,7 @@ RECONCILIATION_TOPICS: Final = (
         "every exception, decisions taken and refused; sealed as the ledger's.",
         owner="reconciliation",
         readers=("reconciliation", "operators' tools"),
-        key="name of the book; none for seals",
+        key="name of the book; empty for seals",
         value="ReconciliationEvent or Seal",
         retention_ms=None,
         max_message_bytes=ENVELOPE_MAX_BYTES,

@@ -47,7 +47,7 @@ SETTLEMENT_TOPICS: Final = (
         "have answered, and positions; sealed as the ledger's.",
         owner="settlement",
         readers=("settlement", "operators' tools"),
-        key="rail name, or wallet id; none for seals",
+        key="rail name, or wallet id; empty for seals, none for what is of neither",
         value="SettlementEvent or Seal",
         retention_ms=None,
         max_message_bytes=ENVELOPE_MAX_BYTES,

@@ -71,6 +71,19 @@ def test_a_batch_refused_as_a_whole_gives_everything_back(state: str) -> None:
     assert (world.position().free_minor, world.position().committed_minor) == (10_000, 0)
 
 
+@pytest.mark.parametrize("state", ["rejected", "failed"])
+def test_a_payment_that_a_rail_names_as_settled_is_not_given_back_with_the_others(state: str) -> None:
+    world, batch = sent(60, 40, 30)
+    accepted = InstructionAnswer(batch.instructions[2].end_to_end_id, "accepted")
+    record = told(world, batch, state, settled(batch), accepted, code="AM05")
+    assert (record.state, record.settled_minor, record.failed_minor) == ("acknowledged", 60, 40)
+    assert (sorted(map(str, states(world))), record.contradictions) == (["failed", "processed", "settled"], 0)
+    assert {update["code"] for update in world.updates("fail")} == {"AM05"}
+    assert world.position().funded_minor == 10_000 - 60
+    record = told(world, batch, "partially_settled", settled(batch, 2))
+    assert (record.state, record.settled_minor, record.contradictions) == ("partially_settled", 90, 0)
+
+
 def test_what_was_settled_in_part_of_one_gives_the_rest_back() -> None:
     world, batch = sent(60)
     record = told(world, batch, "settled", settled(batch, settled_minor=45))
@@ -161,6 +174,18 @@ def test_why_a_rail_does_not_know_stands_on_the_batch_that_it_has() -> None:
     assert len(world.events("answer.repeated")) == 1
     assert world.updates("settle", "fail") == []
     assert told(world, batch, "settled").message is None
+
+
+def test_why_a_rail_does_not_know_stands_on_a_batch_that_is_over_too() -> None:
+    world, batch = sent(60, 40)
+    told(world, batch, "settled")
+    position = world.position()
+    record = told(world, batch, "unknown", message="50 came back as one sum")
+    assert (record.state, record.is_final, record.message) == ("settled", True, "50 came back as one sum")
+    assert (record.settled_minor, record.contradictions) == (100, 0)
+    assert (len(world.updates("settle")), world.position().funded_minor) == (2, position.funded_minor)
+    for partition in world.settlement:
+        partition.restart()
 
 
 @pytest.mark.parametrize("parts", [(settled,), (rejected,), ()])

@@ -211,3 +211,21 @@ def test_a_screened_payout_goes_once_it_is_allowed_and_knows_whom_it_is_for() ->
     world.answer(batch, "settled")
     world.run()
     assert world.transactions() == {waiting["w1"]: "settled"}
+
+
+def test_a_payout_is_let_go_over_its_own_rail_alone() -> None:
+    terms = {**SEPA, "prefunded": False, "payout_limits": {"EUR": {"transaction_minor": 99}}}
+    world = World(terms, {**terms, "name": "other"}, partitions=1)
+    world.open_wallet("w1", 100)
+    world.payout("w1", 100)
+    world.run()
+    (alert,) = world.alerts().values()
+    world.order("other", kind="release", transaction_id=alert.transaction_id)
+    world.run()
+    assert [event.message for event in world.events("command.refused")] == [
+        f"rail other has no payout {alert.transaction_id}"
+    ]
+    assert list(world.alerts()) == [alert.alert_id]
+    world.order(kind="release", transaction_id=alert.transaction_id)
+    world.run()
+    assert (world.alerts(), len(world.batches())) == ({}, 1)

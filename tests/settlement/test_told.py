@@ -17,11 +17,13 @@ from ops.errors import OperationError
 from ops.reference_records import Contents
 from ops.settlement.told import told_by
 from schemas.assets import AssetRegistry
+from schemas.catalogue import TOPICS
 from schemas.reference import Reference
 from schemas.settlement_batches import PositionRecord
-from schemas.topics import RAILS
+from schemas.topics import RAILS, SETTLEMENT_COMMANDS, SETTLEMENT_EVENTS
 from tests.settlement.rails.batches import batch
 from tests.settlement.rails.stage import record
+from tests.settlement.ready import ready
 from tests.settlement.world import SEPA
 
 
@@ -82,3 +84,32 @@ def test_positions_are_shown_by_the_terms_of_now(monkeypatch: pytest.MonkeyPatch
     assert (sepa.get("minimum_reserve_minor", 0), sepa["free_minor"]) == (500, 200)
     (row,) = shown("forecast")
     assert (row["position_minor"], row["missing_minor"]) == (700, 400)
+
+
+@pytest.mark.parametrize(
+    ("state", "said"), [("submitted", ": pending"), ("acknowledged", ": told once the batch is over")]
+)
+def test_of_instructions_that_are_not_told_yet_nothing_is_claimed(
+    monkeypatch: pytest.MonkeyPatch, state: Any, said: str
+) -> None:
+    large = batch(count=101)
+    told = told_by([record(large), record(large, state)])
+    monkeypatch.setattr(
+        settlement_shown, "with_reader", lambda _work: (told.batch(large.batch_id), told, Amounts(AssetRegistry()))
+    )
+    result = CliRunner().invoke(main, ["settlement", "show", large.batch_id])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count(said) == 101
+
+
+def test_keys_of_the_log_are_as_the_catalogue_says() -> None:
+    world, _ = ready(10)
+    world.send(SETTLEMENT_COMMANDS, 0, b"sepa", b"{}")
+    world.later(61)
+    keys = {
+        orjson.loads(one.value or b"")["type"]: one.key for n in (0, 1) for one in world.topics[SETTLEMENT_EVENTS, n]
+    }
+    assert {type_ for type_, key in keys.items() if key is None} == {"clock.ticked", "command.refused"}
+    assert {type_ for type_, key in keys.items() if key == b""} == {"batch.sealed"}
+    for topic in (topic for topic in TOPICS if topic.value.endswith("or Seal")):
+        assert "empty for seals" in topic.key, topic.name

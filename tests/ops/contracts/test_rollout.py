@@ -107,11 +107,11 @@ def test_what_is_kept_for_ever_must_stay_readable(change: Change, allowed: bool)
 
 
 EVENT: list[tuple[str, str, Change, str]] = [
-    ("LedgerEvent", "optional field added", add_optional, "producers first"),
+    ("LedgerEvent", "optional field added", add_optional, "two releases where the ledger decides by what is new"),
     ("LedgerEvent", "required field added", add_required, "ledger-events.v2"),
     ("LedgerEvent", "required field removed", remove("recorded_at"), "two releases"),
     ("Seal", "field retyped", retype("partition", {"type": "string"}), "ledger-events.v2"),
-    ("Seal", "field added", add_optional, "producers first"),
+    ("Seal", "field added", add_optional, "two releases where the ledger decides by what is new"),
     ("Entry", "field retyped", retype("debit_minor", {"type": "number"}), "two releases"),
 ]
 

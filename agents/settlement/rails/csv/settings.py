@@ -68,6 +68,23 @@ class Out(Contract):
             raise ValueError("delimiter: a quote, an end of line or the decimal mark cannot stand between fields")
         return self
 
+    @model_validator(mode="after")
+    def _has_what_the_encoding_has(self) -> Self:
+        constants = [value.const for value in self.columns.values() if isinstance(value, Constant)]
+        for text in (*self.columns, *constants, self.delimiter):
+            if _is_missing(text, self.encoding):
+                raise ValueError(f"{text!r} cannot be written in {self.encoding}")
+        return self
+
+
+def _is_missing(text: str, encoding: str) -> bool:
+    """Whether an encoding lacks a character of the text."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return True
+    return False
+
 
 class In(Contract):
     """Answer files: a row for each payment."""

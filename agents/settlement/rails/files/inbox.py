@@ -128,7 +128,13 @@ class Inbox:
             why = f"it has {facts.st_size:,} bytes, and at most {self._max_bytes:,} are read"
             self._refuse(path, _UNREAD, why)
         else:
-            self._take_content(path, _content(path, self._max_bytes), facts.st_mtime_ns // 1_000_000)
+            try:
+                content = _content(path, self._max_bytes)
+            except OSError as error:
+                # Whoever put it there may yet give us the right to it: it stays, and holds up none of the others.
+                log.error("a file cannot be opened: %s", error, extra=fields(rail=self._rail, file=path.name))
+                return
+            self._take_content(path, content, facts.st_mtime_ns // 1_000_000)
 
     def _take_content(self, path: Path, content: bytes, changed_ms: int) -> None:
         sha256 = hashlib.sha256(content).hexdigest()

@@ -25,6 +25,7 @@ from schemas.rail_batches import InstructionAnswer, RailAnswer, RailBatch, RailI
 
 _NO_REASON: Final = "returned"
 _MOST_REFERENCE: Final = 140
+_MOST_CODE: Final = 35
 #: Sub-families of bookings that are no payment, whatever they refer to: charges, commissions and the taxes on them
 #: (ISO 20022, ExternalBankTransactionSubFamily1Code).
 _CHARGES: Final = frozenset({"CHRG", "COME", "COMI", "COMM", "COMT", "FEES", "TAXE"})
@@ -98,7 +99,7 @@ def _take(entry: Entry, said: dict[str, Said], sent: Callable[[str], _Sent | Non
             said.setdefault(batch_id, Said()).instructions.append(answer)
         return
     together = sent(entry.references.get("batch_id", ""))
-    if together is not None and end_to_end_id is None and entry.amount_minor < 0 and bookings_settle:
+    if together is not None and end_to_end_id is None and (entry.amount_minor > 0 or bookings_settle):
         _check_currency(entry, together)
         _whole_batch(entry, together, said.setdefault(together.batch.batch_id, Said()))
 
@@ -136,37 +137,52 @@ def _before_charges(entry: Entry, sent_minor: int | None) -> tuple[int, int]:
 def _of_one(
     entry: Entry, end_to_end_id: str, sent_minor: int | None, bookings_settle: bool
 ) -> InstructionAnswer | None:
-    """A booking of a single payment: money that went out, or that came back."""
+    """A booking of a single payment: money that went out, or that came back; None where it is charges alone."""
     value_date = None if entry.value_date is None else entry.value_date.isoformat()
     amount_minor, fee_minor = _before_charges(entry, sent_minor)
+    if not amount_minor:
+        return None
     reference = _reference(entry) or end_to_end_id
     if entry.amount_minor > 0:
-        code = entry.return_code or entry.code or _NO_REASON
         reference = reference if _reference(entry) else f"{end_to_end_id} returned"
-        return InstructionAnswer(end_to_end_id, "returned", amount_minor, fee_minor, reference, code[:35], value_date)
+        code = _return_code(entry)
+        return InstructionAnswer(end_to_end_id, "returned", amount_minor, fee_minor, reference, code, value_date)
     if not bookings_settle:
         return None
     return InstructionAnswer(end_to_end_id, "settled", -amount_minor, fee_minor, reference, "", value_date)
 
 
 def _whole_batch(entry: Entry, together: _Sent, said: Said) -> None:
-    """One booking for all that was sent; where it is another sum, nobody may conclude which payments it is."""
-    sent_minor = sum(together.amounts_minor.values())
+    """One booking for all that was sent, or came back; of another sum nobody may conclude which payments it is."""
+    sent_minor, is_back = sum(together.amounts_minor.values()), entry.amount_minor > 0
     amount_minor, fee_minor = _before_charges(entry, sent_minor)
-    booked_minor = -amount_minor
-    if booked_minor != sent_minor:
+    if abs(amount_minor) != sent_minor:
+        booked = f"{amount_minor} came back as one sum" if is_back else f"booked as one sum of {-amount_minor}"
         said.state = "unknown"
-        said.message = f"booked as one sum of {booked_minor}, but {sent_minor} were sent: the bank has to say which"
+        said.message = f"{booked}, but {sent_minor} were sent: the bank has to say which"
         return
     value_date = None if entry.value_date is None else entry.value_date.isoformat()
-    reference = _reference(entry) or together.batch.batch_id
+    reference, code = _reference(entry) or together.batch.batch_id, _return_code(entry) if is_back else ""
     for number, one in enumerate(together.going, start=1):
-        own = f"{reference} {number}"
+        own = f"{reference} {number} back" if is_back else f"{reference} {number}"
         said.instructions.append(
-            InstructionAnswer(one.end_to_end_id, "settled", one.amount_minor, fee_minor, own, "", value_date)
+            InstructionAnswer(
+                one.end_to_end_id,
+                "returned" if is_back else "settled",
+                one.amount_minor,
+                fee_minor,
+                own,
+                code,
+                value_date,
+            )
         )
         # What the bank charges for all stands on the first.
         fee_minor = 0
+
+
+def _return_code(entry: Entry) -> str:
+    """Why something came back, as the bank says."""
+    return (entry.return_code or entry.code or _NO_REASON)[:_MOST_CODE]
 
 
 def _reference(entry: Entry) -> str:

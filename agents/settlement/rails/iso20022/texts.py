@@ -41,4 +41,5 @@ def plain_text(text: str, most: int, character_set: str) -> str:
         text = _NOT_SEPA.sub(".", "".join(char for char in latin if not unicodedata.combining(char)))
         # A text must not begin or end with a slash, nor have two in a row.
         text = re.sub(r"/{2,}", "/", text).strip("/ ")
-    return " ".join(text.split())[:most].strip()
+    text = " ".join(text.split())[:most]
+    return text.strip("/ ") if character_set == "sepa" else text.strip()

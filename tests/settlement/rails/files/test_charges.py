@@ -59,3 +59,10 @@ def test_charges_that_are_booked_apart_settle_nothing_and_return_nothing(
     content = content.replace(b"<BkTxCd><Prtry><Cd>X</Cd></Prtry></BkTxCd>", own.encode())
     assert own.encode() in content
     assert Bank(tmp_path).answer(content) == []
+
+
+@pytest.mark.parametrize(
+    "booking", [Booking(0, IDS[0]), Booking(-5, IDS[0], charges="0.05"), Booking(-5, charges="0.05")]
+)
+def test_a_booking_of_nothing_but_charges_refuses_no_payment(tmp_path: Path, booking: Booking) -> None:
+    assert Bank(tmp_path).answer(camt054([booking])) == []

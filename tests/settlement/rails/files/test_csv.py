@@ -112,6 +112,20 @@ def test_an_account_that_is_not_one_text_is_refused(beneficiary: str) -> None:
     assert (written.content, written.refused[0].code) == (None, "AC01")
 
 
+@pytest.mark.parametrize(
+    "out",
+    [
+        {"columns": {**OUT["columns"], "Währung €": "asset"}},
+        {"columns": {**OUT["columns"], "Kind": {"const": "Łódź"}}},
+        {"delimiter": "€"},
+    ],
+)
+def test_what_the_encoding_does_not_have_stands_in_no_setting(out: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="iso-8859-1"):
+        settings({"encoding": "iso-8859-1"} | out)
+    assert write_csv(BATCH, settings(out), EUR).content is not None
+
+
 def test_an_account_is_written_as_it_is() -> None:
     (_, row) = rows(write_csv(_paying("x", "+4915112345"), settings(), EUR).content)
     assert row[1] == "+4915112345"

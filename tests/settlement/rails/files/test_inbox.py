@@ -144,6 +144,28 @@ def test_what_cannot_be_read_is_moved_away_with_the_reason_and_holds_up_nothing(
     assert path.with_suffix("").read_bytes() == content
 
 
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_a_file_that_cannot_be_opened_yet_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: OSError
+) -> None:
+    box = Box(tmp_path)
+    box.put("1.xml", b"a")
+    box.put("2.xml", b"b")
+    opened = os.open
+
+    def denied(path: os.PathLike[str] | str, *args: int) -> int:
+        if Path(path).name == "1.xml":
+            raise error
+        return opened(path, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", denied)
+        assert box.told() == ["b"]
+    assert str(error) in caplog.text
+    assert (box.names("refused"), [path.name for path in (tmp_path / "inbox").iterdir()]) == ([], ["1.xml"])
+    assert sorted(box.told()) == ["a", "b"]
+
+
 def test_a_refused_file_may_come_back(tmp_path: Path) -> None:
     box = Box(tmp_path)
     box.put("1.xml", b"bug")

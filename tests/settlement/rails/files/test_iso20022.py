@@ -195,6 +195,24 @@ def test_a_batch_that_is_booked_as_one_sum_settles_if_it_is_the_sum(tmp_path: Pa
     assert "booked as one sum of 500, but 600 were sent" in unclear.message
 
 
+def test_a_booking_that_names_one_payment_of_several_is_not_of_that_one_alone(tmp_path: Path) -> None:
+    content = camt054([Booking(-600, IDS[0], block_id=BATCH.batch_id)])
+    content = content.replace(b"</PmtInfId></Btch>", b"</PmtInfId><NbOfTxs>3</NbOfTxs></Btch>")
+    (answer,) = Bank(tmp_path).answer(content)
+    assert facts([answer]) == [("0", "settled", 100, ""), ("1", "settled", 200, ""), ("2", "settled", 300, "")]
+
+
+@pytest.mark.parametrize("settled_by", ["notification", "status"])
+def test_a_batch_that_comes_back_as_one_sum_is_returned_if_it_is_the_sum(tmp_path: Path, settled_by: str) -> None:
+    bank = Bank(tmp_path, settled_by=settled_by)
+    (answer,) = bank.answer(camt054([Booking(600, block_id=BATCH.batch_id, reference="R-1")]))
+    assert facts([answer]) == [("0", "returned", 100, "X"), ("1", "returned", 200, "X"), ("2", "returned", 300, "X")]
+    assert [fact.rail_reference for fact in answer.instructions] == ["R-1 1 back", "R-1 2 back", "R-1 3 back"]
+    (unclear,) = bank.answer(camt054([Booking(500, block_id=BATCH.batch_id)]))
+    assert (unclear.state, unclear.instructions) == ("unknown", ())
+    assert "500 came back as one sum, but 600 were sent" in unclear.message
+
+
 @pytest.mark.parametrize(
     "booking", [Booking(-100, IDS[0], currency="JPY"), Booking(-600, block_id=BATCH.batch_id, currency="USD")]
 )

@@ -218,6 +218,8 @@ def test_one_wrong_character_is_no_iban(iban: str, place: int, char: str) -> Non
         ("//x//y//", "x/y"),
         ("日本", ".."),
         ("Straße", "Strasse"),
+        ("x" * 69 + "/y", "x" * 69),
+        ("x" * 68 + " /y", "x" * 68),
     ],
 )
 def test_texts_in_the_characters_of_sepa(text: str, expected: str) -> None:
