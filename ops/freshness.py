@@ -44,27 +44,33 @@ class Freshness(NamedTuple):
         lag = "its lag is not known, for Kafka does not answer" if self.lag is None else f"{self.lag} behind"
         return (
             f"partition {self.reflects.partition}, offset {self.reflects.next_offset} "
-            f"({rfc3339(self.reflects.recorded_at_ms)}), {lag}"
+            f"({_time(self.reflects.recorded_at_ms) or 'nothing yet'}), {lag}"
         )
 
     def behind(self) -> str:
         """What to say, and to do, where something is missing."""
         return (
             f"the views of partition {self.reflects.partition} are {self.lag} records behind, at offset "
-            f"{self.reflects.next_offset} of {self.end} ({rfc3339(self.reflects.recorded_at_ms)}): {_MEND}"
+            f"{self.reflects.next_offset} of {self.end} "
+            f"({_time(self.reflects.recorded_at_ms) or 'nothing yet'}): {_MEND}"
         )
 
     def as_json(self) -> dict[str, Any]:
-        """For scripts; `lag` is null where it is not known."""
+        """For scripts; `lag` is null where it is not known, and times are where nothing is reflected yet."""
         return {
             "partition": self.reflects.partition,
             "next_offset": self.reflects.next_offset,
             "sequence": self.reflects.sequence,
-            "recorded_at": rfc3339(self.reflects.recorded_at_ms),
-            "applied_at": rfc3339(self.reflects.applied_at_ms),
+            "recorded_at": _time(self.reflects.recorded_at_ms),
+            "applied_at": _time(self.reflects.applied_at_ms),
             "end": self.end,
             "lag": self.lag,
         }
+
+
+def _time(at_ms: int) -> str | None:
+    """None for 0, which stands where nothing has come so far."""
+    return rfc3339(at_ms) if at_ms else None
 
 
 def freshness_of(reflects: Mapping[int, Reflected], ends: Mapping[int, int] | None, partition: int) -> Freshness:

@@ -81,7 +81,8 @@ def read_lines(lines: Iterable[bytes], topic: str) -> list[Line]:
         try:
             record = read_record(topic, line)
         except ValueError as error:
-            raise OperationError(f"line {number}: {error}; nothing was written") from error
+            one_line = "; a record is one JSON object on one line" if str(error).startswith("Invalid JSON") else ""
+            raise OperationError(f"line {number}: {error}{one_line}; nothing was written") from error
         value = record.model_dump_json(exclude_unset=True).encode()
         found.append(Line(number, getattr(record, KEY_FIELDS[topic]), value))
     return found

@@ -16,6 +16,8 @@ from schemas.commands import CONTRACTS
 _TOLD: Final = 20
 #: Characters of what is wrong with a line, at most.
 _TOLD_CHARACTERS: Final = 800
+#: What most often makes a line no JSON.
+_ONE_LINE: Final = "; a command is one JSON object on one line"
 
 
 class Request(NamedTuple):
@@ -67,7 +69,8 @@ def _reasons(error: ValidationError) -> str:
     Both ends are told of what is long, for names and operations in a line are as long as whoever wrote it likes.
     """
     told = "; ".join(
-        f"{found['msg']} ({'.'.join(map(str, found['loc'][1:])) or 'the whole line'})"
+        f"{found['msg']}{_ONE_LINE if found['type'] == 'json_invalid' else ''} "
+        f"({'.'.join(map(str, found['loc'][1:])) or 'the whole line'})"
         for found in error.errors(include_url=False, include_input=False)
     )
     return (

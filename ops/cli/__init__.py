@@ -14,7 +14,7 @@ from ops.cli.lazy import LazyGroup
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("ops.cli.demo", "demo", "Run the whole pipeline here, with a worker killed in the middle."),
     "broker": ("ops.cli.broker", "broker", "Run the embedded Kafka broker in the foreground."),
-    "up": ("ops.cli.up", "up", "Run a broker and ledger workers in the foreground."),
+    "up": ("ops.cli.up", "up", "Run a broker and workers in the foreground."),
     "topics": ("ops.cli.topics", "topics", "Plan, apply or check the topics."),
     "worker": ("ops.cli.worker", "worker", "Run one worker of a role in the foreground."),
     "submit": ("ops.cli.submit", "submit_command", "Send requests from a file, and wait for their outcomes."),

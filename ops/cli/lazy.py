@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import click
+
+#: Libraries that commands import and that an extra brings, such as the image of the workers does without.
+_EXTRAS: Final = {"psutil": "broker"}
 
 
 class LazyGroup(click.Group):
@@ -28,6 +31,12 @@ class LazyGroup(click.Group):
         if cmd_name not in self._places:
             return None
         module, attribute = self._places[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
+        try:
+            command = getattr(importlib.import_module(module), attribute)
+        except ModuleNotFoundError as error:
+            if error.name not in _EXTRAS:
+                raise
+            extra = _EXTRAS[error.name]
+            raise click.ClickException(f"{error.name} is not installed: pip install 'walletstream[{extra}]'") from error
         assert isinstance(command, click.Command)
         return command

@@ -9,14 +9,15 @@ from typing import Any, Final
 
 import yaml
 
+from ops.cli.worker import ROLES
 from ops.reference.metrics import described_metrics, exposed_names
-from tests.docs.pages import ROOT, anchors
+from tests.docs.pages import ROOT, anchors, blocks
 
 _FOLDER: Final = ROOT / "ops" / "dashboards"
 _METRIC: Final = re.compile(r"\b((?:walletstream|process)_[a-z_]+)\b(?:\{([^}]*)\})?")
 _GROUPED: Final = re.compile(r"\b(?:by|on|without) \(([^)]*)\)")
-#: Labels that Prometheus adds, and those of histograms.
-_ADDED: Final = {"instance", "job", "le"}
+#: Labels that Prometheus adds, by the page's scrape configuration too, and those of histograms.
+_ADDED: Final = {"instance", "job", "le", "role"}
 
 
 def _rules() -> list[dict[str, Any]]:
@@ -71,6 +72,29 @@ def test_every_alert_leads_to_its_page_and_every_paragraph_has_its_alert() -> No
         assert anchor == rule["alert"].lower()
         assert anchor in anchors(page)
     assert {a for a in anchors(page) if a.startswith("walletstream")} == {rule["alert"].lower() for rule in _rules()}
+
+
+def test_roles_own_the_same_partitions_and_are_not_added_up() -> None:
+    """Eight partitions of each of two roles are sixteen owners, also while half of the ledger's have none."""
+    found = [expression for expression in _expressions() if "walletstream_assigned_partitions" in expression]
+    found += [rule["expr"] for rule in _rules() if "walletstream_fenced_total" in rule["expr"]]
+    assert len(found) > 2
+    for expression in found:
+        for grouped in re.findall(r"\bsum(?: by \(([^)]*)\))?", expression):
+            assert "role" in grouped, expression
+
+
+def test_a_role_without_a_worker_that_answers_owns_nothing() -> None:
+    (rule,) = [rule for rule in _rules() if rule["alert"] == "WalletstreamPartitionsUnowned"]
+    assert 'or 0 * sum by (role) (up{job="walletstream"})' in rule["expr"], "a sum of no series is below nothing"
+
+
+def test_the_page_has_each_role_scraped_under_its_name() -> None:
+    page = ROOT / "docs" / "operating" / "monitoring.md"
+    (text,) = [block.text for block in blocks(page) if block.language == "yaml"]
+    (job,) = yaml.safe_load(text)["scrape_configs"]
+    assert job["job_name"] == "walletstream"
+    assert {group["labels"]["role"] for group in job["static_configs"]} == set(ROLES)
 
 
 def test_what_calls_at_the_first_count_sees_a_series_that_appears_with_it() -> None:

@@ -41,6 +41,12 @@ def test_the_lines_of_a_file_are_keyed_by_their_own_field(topic: str) -> None:
     assert orjson.loads(first.value) == OF_TOPIC[topic], "nothing is added"
 
 
+def test_a_record_over_several_lines_is_told_to_be_written_on_one() -> None:
+    lines = orjson.dumps(SEPA, option=orjson.OPT_INDENT_2).splitlines()
+    with pytest.raises(OperationError, match=r"^line 1: Invalid JSON.* is one JSON object on one line; nothing"):
+        read_lines(lines, "rails")
+
+
 ADAPTED = SEPA | {"batches": {"max_age_s": 60}, "adapter": {"kind": "simulated", "settings": {"seed": 1}}}
 
 

@@ -46,6 +46,11 @@ def test_every_wrong_line_is_told_with_every_field() -> None:
     assert last.startswith("nothing was sent")
 
 
+def test_a_command_over_several_lines_is_told_to_be_written_on_one() -> None:
+    with pytest.raises(OperationError, match=r"^line 1: Invalid JSON.* a command is one JSON object on one line"):
+        list(read_lines(iter(CREDIT.replace(b",", b",\n").splitlines()), "transaction-requests"))
+
+
 def test_of_very_many_wrong_lines_the_first_are_told() -> None:
     with pytest.raises(OperationError) as caught:
         list(read_lines(iter([b"{}"] * 25), "transaction-requests"))

@@ -261,3 +261,17 @@ threading.Thread(target=time.sleep, args=(60,)).start()
 leave_threads(3)
 """
     assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 3
+
+
+def test_the_reason_of_the_end_is_the_last_line_though_a_thread_hangs() -> None:
+    code = """
+import threading, time
+from streams.foreground import fatal, leave_threads
+from streams.logs import configure_logging
+configure_logging("info")
+threading.Thread(target=time.sleep, args=(60,)).start()
+leave_threads(fatal("Refused: there is a reason", 2))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], timeout=30, check=False, capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == "Refused: there is a reason"

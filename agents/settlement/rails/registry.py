@@ -139,8 +139,9 @@ class Registry:
 def _load(module: str) -> AdapterKind[Any]:
     try:
         adapter = importlib.import_module(module).ADAPTER
-    except (ImportError, AttributeError) as error:
-        raise RailMisconfigured(f"no adapter in module {module!r}: {error}") from error
+    except Exception as error:  # the module is another's: it may raise anything as it is imported
+        said = str(error) if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
+        raise RailMisconfigured(f"no adapter in module {module!r}: {said}") from error
     if not isinstance(adapter, AdapterKind):
         raise RailMisconfigured(f"{module}.ADAPTER is no AdapterKind")
     return adapter

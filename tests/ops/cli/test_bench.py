@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -22,6 +24,18 @@ def test_an_unknown_part_is_refused() -> None:
     refused = CliRunner().invoke(main, ["bench", "--only", "everything"])
     assert refused.exit_code == 2
     assert "'everything' is not one of" in refused.output
+
+
+def test_without_its_extra_it_says_what_to_install() -> None:
+    code = """
+import sys
+sys.modules["psutil"] = None
+from ops.cli import main
+main(["bench", "--quick"])
+"""
+    ended = subprocess.run([sys.executable, "-c", code], timeout=60, check=False, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: psutil is not installed: pip install 'walletstream[broker]'\n"
 
 
 @pytest.mark.kafka

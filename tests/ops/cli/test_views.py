@@ -20,7 +20,7 @@ from agents.views.database import snapshot
 from agents.views.queries.reflected import Reflected
 from ops.cli import main
 from ops.cli.asking import Views, refuse_where_behind
-from ops.freshness import Freshness
+from ops.freshness import Freshness, freshness_of
 from schemas.clock import rfc3339
 from schemas.events import RailFacts, WalletFacts
 from schemas.topics import LEDGER_EVENTS, full_name
@@ -240,6 +240,14 @@ def test_a_moment_to_come_is_not_reached_by_the_clock_of_who_asks() -> None:
         refuse_where_behind(behind, now_ms + 120_000)
     refuse_where_behind(behind, now_ms + 60_000)
     refuse_where_behind(behind._replace(end=10), now_ms + 120_000)
+
+
+def test_a_partition_without_an_event_has_no_time() -> None:
+    nothing = freshness_of({}, {0: 0}, 0)
+    assert str(nothing) == "partition 0, offset 0 (nothing yet), 0 behind"
+    behind = nothing._replace(end=3).behind()
+    assert "of partition 0 are 3 records behind, at offset 0 of 3 (nothing yet): " in behind
+    assert (nothing.as_json()["recorded_at"], nothing.as_json()["applied_at"]) == (None, None)
 
 
 # ---- on Kafka -----------------------------------------------------------------------------------------

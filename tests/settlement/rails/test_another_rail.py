@@ -107,3 +107,13 @@ def test_what_is_wrong_with_it_is_said(pigeons: str, tmp_path: Path) -> None:
     ):
         with pytest.raises(RailMisconfigured, match=message):
             registry_of(name)
+
+
+@pytest.mark.parametrize("text", ["x = undefined", "def", "raise RuntimeError('no loft')"])
+def test_a_module_that_fails_as_it_is_imported_is_named(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "failing_pigeons.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(RailMisconfigured, match="WALLETSTREAM_RAIL_ADAPTERS: no adapter in module 'failing_pigeons': "):
+        registry_of("failing_pigeons")
