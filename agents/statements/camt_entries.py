@@ -121,7 +121,7 @@ def _lines(element: etree._Element, amount_minor: int, asset: str, assets: Asset
     are_all = count_said(batches) in {None, len(details)}
     if len(details) > 1 and all(one.amount_minor is not None for one in details) and are_all:
         return _split(entry, own, details)
-    return [_together(entry, own, details, are_all=_are_all(element, details))]
+    return [_together(entry, own, details, are_all=are_all)]
 
 
 def _day(element: etree._Element, path: str) -> date | None:
