@@ -27,7 +27,7 @@ FACT_FIELDS: Final[Mapping[str, tuple[FieldKind, str]]] = {
     "parent_transaction_id": ("text", "id of the transaction that it acts on"),
     "wallet_id": ("text", "the payer's wallet, or the only one"),
     "sub_wallet": ("text", "its sub-wallet"),
-    "to_wallet_id": ("text", "the payee's wallet"),
+    "to_wallet_id": ("text", "the payee's wallet; none in an event of the payee's own, such as transfer.received"),
     "to_sub_wallet": ("text", "its sub-wallet"),
     "party_id": ("text", "as a key: both wallets, each with its own `direction`"),
     "direction": ("text", "in or out, as seen from the wallet; none for what moves nothing in or out of it"),

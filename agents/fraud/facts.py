@@ -176,7 +176,9 @@ def _is_first(seen: _Seen) -> bool:
 
 def _add_command(fact: dict[str, FactValue], seen: _Seen) -> None:
     """What was asked for; of a rejected command from the request that its event keeps."""
-    request, party, operation = seen.request or _NO_REQUEST, seen.counterparty, seen.operation
+    request, operation = seen.request or _NO_REQUEST, seen.operation
+    # Of a payee's event the counterparty is the payer, to whom nothing goes.
+    party = None if seen.leg else seen.counterparty
     if operation is not None:
         fact["operation"] = operation
     if seen.code is not None:

@@ -14,7 +14,7 @@ from schemas.events import LedgerEvent
 from schemas.facts import FACT_FIELDS
 from schemas.partitioning import partition_of
 from schemas.topics import DEAD_LETTERS, LEDGER_EVENTS
-from tests.fraud.role import RoleWorld
+from tests.fraud.role import RoleWorld, rule
 from tests.ledger.commands import command, credit, debit, open_wallet, transfer
 from tests.ledger.world import World
 
@@ -175,3 +175,24 @@ def test_an_amount_beyond_all_bounds_is_refused_and_no_part_of_the_fact() -> Non
     refused = [found for found in facts if found.fact["status"] == "rejected"]
     seen_of_each = [("amount_minor" in found.fact, found.fact["asset"], found.is_first) for found in refused]
     assert seen_of_each == [(False, "EUR", True)] * 5
+
+
+def test_what_a_payee_has_received_is_of_the_payee_alone() -> None:
+    """Its event names the payer as the counterparty, to whom nothing goes."""
+    ledger = World(2)
+    payer, payee = ledger.name_in(0, "payer"), ledger.name_in(1, "payee")
+    for asked in (open_wallet(payer), open_wallet(payee), credit(payer, 1_000), transfer(payer, payee, 900)):
+        assert ledger.submit(asked)["code"] == "ok"
+    received = {"field": "type", "op": "in", "value": ["transfer.received"]}
+    role = RoleWorld(
+        [
+            rule("in", ["party_id"], filter={"all": [received, {"field": "direction", "op": "eq", "value": "in"}]}),
+            rule("out", ["party_id"], filter={"all": [received, {"field": "direction", "op": "eq", "value": "out"}]}),
+            rule("paid", ["to_wallet_id"], filter=received),
+        ]
+    )
+    for shard in ledger.shards:
+        for value in shard.log:
+            role.send(LEDGER_EVENTS, shard.index, b"", value)
+    role.run()
+    assert {(alert.rule_id, alert.subject) for alert in role.alerts().values()} == {("in", payee)}
