@@ -30,7 +30,7 @@ FACT_FIELDS: Final[Mapping[str, tuple[FieldKind, str]]] = {
     "to_wallet_id": ("text", "the payee's wallet; none in an event of the payee's own, such as transfer.received"),
     "to_sub_wallet": ("text", "its sub-wallet"),
     "party_id": ("text", "as a key: both wallets, each with its own `direction`"),
-    "direction": ("text", "in or out, as seen from the wallet; none for what moves nothing in or out of it"),
+    "direction": ("text", "in or out, as seen from the wallet; none within it, for disputes, `reverse` and `adjust`"),
     "amount_minor": ("number", "amount in minor units; none for one beyond 64 bits, which the ledger refuses"),
     "asset": ("text", "asset of the amount"),
     "rail": ("text", "rail that the money goes over"),
