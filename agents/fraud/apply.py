@@ -226,8 +226,11 @@ def counts_in(counts: RuleCounts, hour: int) -> RuleCounts:
 
 def _sweep(state: FraudState) -> None:
     """Once a day of event time: forget what is too old, some of it with each event until it is done."""
-    day = state.closed_before_ms // DAY_MS
-    if day <= (state.clock.get("swept") or 0) or not stored.sweep(state, day, _SWEPT_AT_ONCE):
+    closed_before_ms, clock = state.closed_before_ms, state.clock
+    day = closed_before_ms // DAY_MS
+    if day <= (clock.get("swept") or 0) or closed_before_ms < (clock.get("sweep_from") or 0):
+        return
+    if not stored.sweep(state, day, _SWEPT_AT_ONCE):
         return
     state.clock.put("swept", day)
     for name, until_ms in list(state.snoozes.scan()):

@@ -64,7 +64,8 @@ class _References(msgspec.Struct, gc=False):
 class _Request(msgspec.Struct, gc=False):
     """Of the command as the event keeps it."""
 
-    amount_minor: int | None = None
+    #: As text where 64 bits do not hold it: the ledger has refused that, and rules are told no such amount.
+    amount_minor: int | str | None = None
     asset: str | None = None
     rail: str | None = None
     to_wallet_id: str | None = None
@@ -175,7 +176,9 @@ def _is_first(seen: _Seen) -> bool:
 
 def _add_command(fact: dict[str, FactValue], seen: _Seen) -> None:
     """What was asked for; of a rejected command from the request that its event keeps."""
-    request, party, operation = seen.request or _NO_REQUEST, seen.counterparty, seen.operation
+    request, operation = seen.request or _NO_REQUEST, seen.operation
+    # Of a payee's event the counterparty is the payer, to whom nothing goes.
+    party = None if seen.leg else seen.counterparty
     if operation is not None:
         fact["operation"] = operation
     if seen.code is not None:
@@ -198,7 +201,7 @@ def _add_command(fact: dict[str, FactValue], seen: _Seen) -> None:
     if direction is not None and to_wallet_id != seen.wallet_id:
         fact["direction"] = direction
     amount_minor = request.amount_minor if seen.amount_minor is None else seen.amount_minor
-    if amount_minor is not None:
+    if isinstance(amount_minor, int):
         fact["amount_minor"] = amount_minor
     asset = seen.asset or request.asset
     if asset is not None:

@@ -6,6 +6,7 @@ A rule sees the first fact of each transaction only, unless one of its filters n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -119,10 +120,10 @@ class Followed:
             rule = _read_rule(value, key)
             if self._lacks_rules(rule):
                 self._wait(rule)
-                return
-            self.book.publish(rule)
-            self._waiting.drop(key)
-            self._publish_waiting(key)
+            else:
+                self.book.publish(rule)
+                self._waiting.drop(key)
+                self._publish_waiting(key)
         self.generation += 1
 
     def _lacks_rules(self, rule: Rule) -> bool:
@@ -147,11 +148,20 @@ class Followed:
                     self.book.publish(rule)
                     there.append(rule.rule_id)
 
+    def _take_waiting(self) -> None:
+        """Rules that combinations still wait for are gone; the combinations go on without them, as those that were
+        there before do."""
+        for rule in self._waiting.all():
+            self._waiting.drop(rule.rule_id)
+            with suppress(RuleRefused):
+                self.book.publish(rule, may_lack=True)
+
     def prepare(self) -> None:
-        """Work out what follows of the rules, where they have changed."""
+        """Work out what follows of the rules, where they have changed: all that are to be decided by have come."""
         if self._prepared == self.generation:
             return
         self._prepared = self.generation
+        self._take_waiting()
         effective = self.book.in_effect()
         held, self._compiled = self._compiled, {}
         typed = {rule.key for rule in effective if sees_all(rule)}

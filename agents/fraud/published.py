@@ -103,13 +103,16 @@ class RuleBook:
         """Of all rules in effect, for one fact."""
         return self._cost
 
-    def publish(self, rule: Rule) -> Rule | None:
+    def publish(self, rule: Rule, *, may_lack: bool = False) -> Rule | None:
         """Take a rule in the place of the one that has its id; returns that one.
+
+        Args:
+            may_lack: whether a combination is taken without rules that are not there.
 
         Raises:
             RuleRefused: with all reasons; nothing has changed.
         """
-        refusals = self.refusals(rule)
+        refusals = self.refusals(rule, may_lack=may_lack)
         if refusals:
             raise RuleRefused(refusals)
         before = self.remove(rule.rule_id)
@@ -158,7 +161,7 @@ class RuleBook:
         """Those that see facts, by id."""
         return [self._rules[rule_id] for rule_id in sorted(self._costs)]
 
-    def refusals(self, rule: Rule) -> list[Refusal]:
+    def refusals(self, rule: Rule, *, may_lack: bool = False) -> list[Refusal]:
         """All reasons why a rule would not be taken, at most ten; none where it would."""
         found = list(self._of_version(rule))
         if found:
@@ -170,7 +173,7 @@ class RuleBook:
             of_assets(rule),
             of_scores(rule),
             of_contradictions(rule),
-            self._of_combination(rule),
+            self._of_combination(rule, may_lack or self._rests(rule)),
             self._of_bounds(rule),
         )
         found = [each for part in parts for each in part]
@@ -194,7 +197,7 @@ class RuleBook:
             what = ", ".join(name for name in changed if name != "state")
             yield Refusal("version", f"{rule.version} is there already and has another {what}: versions stay", remedy)
 
-    def _of_combination(self, rule: Rule) -> Iterator[Refusal]:
+    def _of_combination(self, rule: Rule, may_lack: bool) -> Iterator[Refusal]:
         where, named_by = "combination.rules", list(self._added_up_by.get(rule.rule_id, ()))
         for other in (self._combinations[rule_id] for rule_id in named_by):
             if other.key != rule.key:
@@ -210,7 +213,8 @@ class RuleBook:
                 yield Refusal(where, f"{rule_id} is this rule itself, or adds it up", "break the circle")
             elif member is None:
                 is_known = False
-                yield Refusal(where, f"there is no rule {rule_id}", "publish it first")
+                if not may_lack:
+                    yield Refusal(where, f"there is no rule {rule_id}", "publish it first")
             elif member.key != rule.key:
                 yield Refusal(where, f"{rule_id} has the key {', '.join(member.key)}", "combine rules of one key only")
             score += 0 if member is None else member.score

@@ -31,8 +31,8 @@ _DENIES: Final = frozenset({"lock"})
 _REVIEWS: Final = frozenset({"review", "step_up"})
 #: As many rules as a command names at most.
 _MOST_RULES: Final = 20
-#: Said in place of a rule where none has seen a payment, for it came later than is allowed.
-_UNSEEN: Final = "late"
+#: Said in place of a rule where none has seen a payment, for it came later than is allowed; no rule has such an id.
+_UNSEEN: Final = "(late)"
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -89,7 +89,8 @@ def take_verdict(turn: Turn, record: InputRecord, said: PaymentVerdict) -> None:
     )
     turn.write(event, said.subject.encode())
     # They speak against it: what is allowed is so in spite of them.
-    rules = () if gate is None or said.verdict == "allow" else (*gate.deny, *gate.review)
+    against = () if gate is None or said.verdict == "allow" else (*gate.deny, *gate.review)
+    rules = tuple(rule_id for rule_id in against if rule_id != _UNSEEN)
     key = verdict_key(said.transaction_id, context.topic, context.partition, record.offset)
     _send(turn, said.subject, said.transaction_id, said.verdict, rules, key)
 

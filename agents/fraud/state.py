@@ -85,11 +85,11 @@ HEADS: Final[Table[Head]] = _table("history-heads", Head)
 ENTRIES: Final[Table[bytes]] = Table(f"history-entries{IN_ORDER}", bytes, bytes, grouped=True)
 #: By history: order, space, `rule_text` -> what the rule says of the entry.
 FIRES: Final[Table[bytes]] = Table(f"history-fires{IN_ORDER}", bytes, bytes, grouped=True)
-#: By day: names of histories that are looked at then, for what is too old.
+#: By day: names of histories that are looked at then, for what is too old, and up to where that was done already.
 EXPIRY: Final[Table[bytes]] = Table(f"history-expiry{IN_ORDER}", bytes, bytes, grouped=True)
 #: Partition of the ledger -> when the newest fact of it was recorded that came here, in ms.
 SOURCES: Final[Table[int]] = _table("sources", int)
-#: `closed_before` (ms) and `swept` (day).
+#: `closed_before` (ms), `swept` (day), and `sweep_from` (ms), before which nothing more is swept.
 CLOCK: Final[Table[int]] = _table("clock", int)
 #: `rule_text` -> what it has done; `ALL_RULES` -> the actions of all together.
 RULES: Final[Table[RuleCounts]] = _table("rules", RuleCounts)

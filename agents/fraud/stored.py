@@ -18,6 +18,8 @@ from schemas.fraud_facts import decode_fact
 
 #: Most entries that are forgotten at a time.
 FORGOTTEN_AT_ONCE: Final = 500
+#: Of event time, between two looks at a long history that nobody uses any more.
+_PAUSE_MS: Final = 1_000
 #: A history is looked at for what is too old each time that it has grown by one in so many of the time it is kept.
 _SHARES: Final = 8
 #: Event times are above it when it is added to them, and of one length.
@@ -58,7 +60,7 @@ def _grow(state: FraudState, name: str, head: Head | None, t_ms: int, kept_ms: i
         state.expiry.put(_due(t_ms + kept_ms), name, b"")
         return
     trim_at_ms = head.trim_at_ms
-    if t_ms >= trim_at_ms and _forget(state, name, state.closed_before_ms - kept_ms):
+    if t_ms >= trim_at_ms and _forget(state, name, state.closed_before_ms - kept_ms) is None:
         trim_at_ms = t_ms + kept_ms // _SHARES
     state.heads.put(name, _head(kept_ms, max(head.last_day, t_ms // DAY_MS), trim_at_ms, head.has_fires))
 
@@ -67,15 +69,20 @@ def _head(kept_ms: int, last_day: int, trim_at_ms: int, has_fires: bool) -> Head
     return Head(kept_ms, min(trim_at_ms, (last_day + 1) * DAY_MS), last_day, trim_at_ms, has_fires)
 
 
-def _forget(state: FraudState, name: str, before_ms: int) -> bool:
-    """Forget entries before a time, at most so many at once; True once none is left."""
-    done = True
+def _forget(state: FraudState, name: str, before_ms: int, since: str = "") -> str | None:
+    """Forget entries before a time, at most so many at once; from where on there may be more, None once none is left.
+
+    Args:
+        since: where one before has got to: what it has forgotten is not looked at again.
+    """
+    reached = None
     for table in (state.entries, state.fires):
-        gone = [key for key, _ in islice(table.scan(name, "", _since_text(before_ms)), FORGOTTEN_AT_ONCE)]
+        gone = [key for key, _ in islice(table.scan(name, since, _since_text(before_ms)), FORGOTTEN_AT_ONCE)]
         for key in gone:
             table.put(name, key, None)
-        done = done and len(gone) < FORGOTTEN_AT_ONCE
-    return done
+        if len(gone) == FORGOTTEN_AT_ONCE:
+            reached = gone[-1] if reached is None else min(reached, gone[-1])
+    return reached
 
 
 def set_fire(state: FraudState, name: str, order: Order, rule: str, fire: StoredFire | None) -> None:
@@ -118,32 +125,38 @@ def sweep(state: FraudState, day: int, most: int) -> bool:
     swept = state.clock.get("swept") or day - 1
     for due in range(swept + 1, day + 1):
         group = _day_text(due)
-        names = [name for name, _ in islice(state.expiry.scan(group), most)]
-        for name in names:
+        names = list(islice(state.expiry.scan(group), most))
+        for name, since in names:
+            reached = _expire(state, name, day, since.decode())
+            if reached is not None:
+                # A long one. Not all of it within one batch.
+                state.expiry.put(group, name, reached.encode())
+                state.clock.put("sweep_from", state.closed_before_ms + _PAUSE_MS)
+                return False
             state.expiry.put(group, name, None)
-            _expire(state, name, day)
         most -= len(names)
         if most <= 0:
             return False
     return True
 
 
-def _expire(state: FraudState, name: str, day: int) -> None:
+def _expire(state: FraudState, name: str, day: int, since: str) -> str | None:
+    """Forget a history that nobody uses any more; see `_forget`."""
     head = state.heads.get(name)
     if head is None:
-        return
+        return None
     # Its last entry came before the end of that day.
     until_ms = (head.last_day + 1) * DAY_MS - 1 + head.kept_ms
     if until_ms // DAY_MS >= day:
         _forget(state, name, state.closed_before_ms - head.kept_ms)
         state.expiry.put(_due(until_ms), name, b"")
-        return
-    if not _forget(state, name, (head.last_day + 1) * DAY_MS):
-        state.expiry.put(_day_text(day + 1), name, b"")
-        return
-    state.heads.delete(name)
-    if state.models.get(name) is not None:
-        state.models.delete(name)
+        return None
+    reached = _forget(state, name, (head.last_day + 1) * DAY_MS, since)
+    if reached is None:
+        state.heads.delete(name)
+        if state.models.get(name) is not None:
+            state.models.delete(name)
+    return reached
 
 
 def _due(until_ms: int) -> str:

@@ -13,6 +13,7 @@ from agents.fraud.breaker import Tally, tallied
 from agents.fraud.compile import CompiledRule
 from agents.fraud.engine import Change
 from agents.fraud.entries import Entry, Key
+from agents.fraud.followed import LATER
 from agents.fraud.judge import write_fire
 from agents.fraud.state import RuleCounts, history_name, model_name, rule_text, subject_of
 from agents.fraud.told import Surroundings, told, told_pause
@@ -136,7 +137,11 @@ def _shown(turn: Turn, arrived: ArrivedFact) -> tuple[list[Change], list[tuple[A
     # Of all keys but `party_id`, which adds to the fact: the engine lets histories share entries.
     order = (arrived.t_ms, arrived.partition, arrived.offset, 0)
     shared = Entry(order, fact)
+    # What was on its way while the rule went that had asked for it is kept, and no other rule's.
+    kinds = turn.followed.kinds if LATER in fact else None
     for _, use, key, seen in arrived.keys:
+        if kinds is not None and not (use.kind in kinds and kinds[use.kind].sees_all):
+            continue
         entry = shared if seen is fact else Entry((*order[:3], use.leg), seen)
         found, told_of = show(state, use.kind, key, entry)
         if not found:

@@ -35,6 +35,10 @@ class Waiting:
             if not waiting:
                 del self._awaited[member]
 
+    def all(self) -> list[Rule]:
+        """All that wait."""
+        return list(self._rules.values())
+
     def for_rule(self, rule_id: str) -> list[Rule]:
         """Those that add up this rule."""
         return [self._rules[each] for each in self._awaited.get(rule_id, ())]

@@ -83,6 +83,7 @@ async def read_published(reader: TopicReader, retention_s: int) -> PublishedRule
             latest.pop(key, None)
             if record.value is not None:
                 latest[key] = record, problem
+    followed.prepare()
     book = followed.book
     book.has_list = lists.__contains__
     held = {key: _held(book, lists, key, *found) for key, found in latest.items()}
@@ -101,7 +102,7 @@ def _taken(followed: Followed, record: Record) -> str | None:
 def _held(book: RuleBook, lists: Collection[str], key: str, record: Record, problem: str | None) -> HeldRule:
     rule, said = book.rules.get(key), _said(key, record)
     if problem is None and said != rule and said is not None:
-        # A combination that waits for rules, or was refused once they were there.
+        # A combination that was refused once the rules were there that it adds up, or were not to come.
         problem = str(RuleRefused(book.refusals(said)))
     rule = rule or said
     asked = set() if rule is None else {check.list_name for check in list_checks([rule])}

@@ -12,7 +12,9 @@ from ops.fraud.library.shipped import library
 from schemas.clock import rfc3339, unix_ms
 from schemas.events import LedgerEvent
 from schemas.facts import FACT_FIELDS
-from tests.fraud.role import RoleWorld
+from schemas.partitioning import partition_of
+from schemas.topics import DEAD_LETTERS, LEDGER_EVENTS
+from tests.fraud.role import RoleWorld, rule
 from tests.ledger.commands import command, credit, debit, open_wallet, transfer
 from tests.ledger.world import World
 
@@ -152,3 +154,45 @@ def test_every_field_of_a_fact_is_in_the_catalogue() -> None:
             assert found.fact.keys() <= FACT_FIELDS.keys(), path.name
             for name, value in found.fact.items():
                 assert isinstance(value, str) == (FACT_FIELDS[name][0] == "text"), (path.name, name)
+
+
+def test_an_amount_beyond_all_bounds_is_refused_and_no_part_of_the_fact() -> None:
+    """The ledger keeps it as text: who asks for it is seen all the same, and nothing becomes a dead letter."""
+    failed = library()["failed-attempts"].with_values({"state": "active"})
+    role = RoleWorld([failed.model_dump(mode="json", by_alias=True)])
+    ledger = World(1)
+    assert ledger.submit(open_wallet("w1"))["code"] == "ok"
+    for number in range(5):
+        amount = (1 << 63 << number) * (-1) ** number
+        assert ledger.submit(debit("w1", amount))["code"] == "amount_out_of_range"
+    for value in ledger.shards[0].log:
+        role.send(LEDGER_EVENTS, partition_of("w1", role.partitions), b"w1", value)
+    role.run()
+    assert not role.bugs
+    assert not role.records(DEAD_LETTERS)
+    assert [alert.rule_id for alert in role.alerts().values()] == ["failed-attempts"]
+    facts = [found for value in ledger.shards[0].log if (found := fact_of(value, 0)) is not None]
+    refused = [found for found in facts if found.fact["status"] == "rejected"]
+    seen_of_each = [("amount_minor" in found.fact, found.fact["asset"], found.is_first) for found in refused]
+    assert seen_of_each == [(False, "EUR", True)] * 5
+
+
+def test_what_a_payee_has_received_is_of_the_payee_alone() -> None:
+    """Its event names the payer as the counterparty, to whom nothing goes."""
+    ledger = World(2)
+    payer, payee = ledger.name_in(0, "payer"), ledger.name_in(1, "payee")
+    for asked in (open_wallet(payer), open_wallet(payee), credit(payer, 1_000), transfer(payer, payee, 900)):
+        assert ledger.submit(asked)["code"] == "ok"
+    received = {"field": "type", "op": "in", "value": ["transfer.received"]}
+    role = RoleWorld(
+        [
+            rule("in", ["party_id"], filter={"all": [received, {"field": "direction", "op": "eq", "value": "in"}]}),
+            rule("out", ["party_id"], filter={"all": [received, {"field": "direction", "op": "eq", "value": "out"}]}),
+            rule("paid", ["to_wallet_id"], filter=received),
+        ]
+    )
+    for shard in ledger.shards:
+        for value in shard.log:
+            role.send(LEDGER_EVENTS, shard.index, b"", value)
+    role.run()
+    assert {(alert.rule_id, alert.subject) for alert in role.alerts().values()} == {("in", payee)}

@@ -134,6 +134,9 @@ def test_a_payment_that_no_rule_has_seen_is_left_to_an_analyst() -> None:
     world.run()
     assert [event.verdict for event in world.events("payment.judged")] == ["review"]
     assert paid not in verdicts(world)
+    world.feedback(0, kind="payment", by="a", subject="w1", transaction_id=paid, reason="not they", verdict="deny")
+    world.run()
+    assert verdicts(world)[paid] == ("deny", ()), "no rule has spoken against it"
 
 
 def test_an_analyst_has_the_last_word_and_the_ledger_the_first() -> None:

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from agents.fraud import stored
+from agents.fraud.apply import count
 from agents.fraud.entries import Order
 from agents.fraud.state import DAY_MS, GATES, PLAIN_TABLES, FraudState, StoredFire, alerts_table, history_name
 from schemas.fraud_events import Fired
@@ -109,23 +110,48 @@ def test_what_is_too_old_goes_as_a_history_grows(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_history_goes_when_nobody_uses_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some at a time, but within the day: a long one would else be there for years."""
     monkeypatch.setattr(stored, "FORGOTTEN_AT_ONCE", 3)
     state, overlay, store = new_state()
     for number in range(8):
         insert(state, "h", (number, 0, number, 0), 30 * DAY_MS)
+        for rule in range(1 + number % 3):
+            stored.set_fire(state, "h", (number, 0, number, 0), f"r {rule}", FIRE)
+    insert(state, "i", (0, 0, 99, 0), 30 * DAY_MS)
     before = list(stored.read(state, "h", 0))
     left = []
     for day in range(1, 40):
         state.clock.put("closed_before", day * DAY_MS)
-        assert stored.sweep(state, day, 16)
+        while not stored.sweep(state, day, 16):
+            settle(overlay, store)
+            left.append((len(store.rows["history-entries-in-order"]), len(store.rows["history-fires-in-order"])))
         state.clock.put("swept", day)
         settle(overlay, store)
-        left.append(len(store.rows["history-entries-in-order"]))
         if day <= 30:
+            assert not left
             assert list(stored.read(state, "h", 0)) == before
-    assert left == [*[8] * 30, 5, 2, *[0] * 7]
+    assert left == [(6, 12), (3, 9), (1, 6), (1, 3), (1, 0)]
     assert not any(rows for table, rows in store.rows.items() if table != "clock")
     assert state.heads.get("h") is None
+
+
+def test_a_long_history_goes_some_at_a_time_within_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once in a second of event time, however many facts come in it."""
+    monkeypatch.setattr(stored, "FORGOTTEN_AT_ONCE", 10)
+    state, overlay, store = new_state()
+    for number in range(95):
+        insert(state, "old", (number, 0, number, 0))
+    state.clock.put("swept", 1)
+    settle(overlay, store)
+    left, begin_ms = [], 9 * DAY_MS
+    for number in range(60):
+        now_ms = begin_ms + number // 5 * 1_000
+        count(state, (0, 1_000 + number), (now_ms, now_ms, now_ms), [("new", 0, DAY_MS)], b"{}")
+        settle(overlay, store)
+        left.append(sum(1 for _ in state.entries.scan("old", "")))
+    assert left == [rest for rest in (85, 75, 65, 55, 45, 35, 25, 15, 5, 0, 0, 0) for _ in range(5)]
+    assert state.heads.get("old") is None
+    assert state.clock.get("swept") == 9
 
 
 def test_many_histories_are_looked_at_some_at_a_time() -> None:
