@@ -42,21 +42,23 @@ def take_ledger_event(turn: Turn) -> None:
 def take_lines(turn: Turn, book: str, lines: tuple[BookLine, ...]) -> None:
     """Own lines at home; those before the day from which the book is reconciled are passed over."""
     from_date = turn.followed.book(book).from_date
-    counted = lines if from_date is None else tuple(line for line in lines if _counts(turn, book, line, from_date))
+    counted = tuple(line for line in lines if _counts(turn, book, line, from_date))
     if not counted:
         return
     at_ms = turn.context.recorded_at_ms + turn.limits.rematch_interval_ms
     turn.write(turn.event(LINES_TAKEN, book=book, lines=counted, due_at_ms=turn.due_by(book, at_ms)))
 
 
-def _counts(turn: Turn, book: str, line: BookLine, from_date: str) -> bool:
+def _counts(turn: Turn, book: str, line: BookLine, from_date: str | None) -> bool:
     """What is not on its way any more counts where it was counted before: else it would be there with the other sign.
 
-    `system/rail-pending:<name>` is debited with what is announced, and credited once it has come or will not.
+    It was not where it was announced before the book began, or when its rail belonged to another one, or so long ago
+    that people have ended its exception. `system/rail-pending:<name>` is debited with what is announced, and credited
+    once it has come or will not.
     """
     if line.side == "pending" and line.amount_minor < 0:
         return turn.state.lines.get(line_key(book, line)) is not None
-    return line.date >= from_date
+    return from_date is None or line.date >= from_date
 
 
 def _by_book(turn: Turn, by_rail: Mapping[str, Sequence[BookLine]]) -> dict[str, tuple[BookLine, ...]]:
