@@ -8,7 +8,9 @@ import orjson
 import pytest
 
 from agents.reconciliation.turn import Limits
+from schemas.reconciliation_events import decode_reconciliation_event
 from schemas.topics import RECONCILIATION_DECISIONS
+from streams.machine import Context, Output
 from tests.reconciliation.resolving import (
     EVIDENCE,
     by_reason,
@@ -241,3 +243,23 @@ def test_what_a_correction_posts_on_the_rail_of_another_book_is_a_line_of_that_b
     assert (world.open(), refusals(world)) == ([], [])
     check_fates(world)
     restart_all(world)
+
+
+def test_a_decision_that_leads_to_more_than_the_broker_takes_is_refused() -> None:
+    """A match of thousands of lines that is taken apart would be one exception with all of them."""
+    world = World(partitions=1)
+    world.settled("w1", 10_000, "R1")
+    world.run()
+    world.statement((10_000, "R1"))
+    world.run()
+    (match,) = [event.match for event in world.events("match.made") if event.match is not None]
+    value = {"kind": "unmatch", "book": "sepa", "decision_id": "d9", "by": "op:ines", "match_id": match.match_id}
+    world.send(RECONCILIATION_DECISIONS, 0, b"sepa", orjson.dumps({**value, "reason": "not ours"}))
+    (partition,) = world.all
+    (record,) = world.topics[RECONCILIATION_DECISIONS, 0]
+    out = Output("reconciliation-events", 0, partition.progress.sequence)
+    context = Context(RECONCILIATION_DECISIONS, 0, 1, world.now_ms, "2026-11-23T04:51:01.000Z")
+    partition.machine.oversized(partition.overlay, record, context, out)
+    refused = [decode_reconciliation_event(value or b"") for _, value, _ in out.events][-1]
+    assert refused.decision is not None
+    assert (refused.type, refused.code, refused.decision.decision_id) == ("decision.refused", "too_large", "d9")
