@@ -48,14 +48,27 @@ def take_decision(turn: Turn, value: bytes) -> None:
         key = decision.book.encode()
         turn.out.send(RECONCILIATION_INTERNAL, home, key, encode_reconciliation_internal(forwarded))
         return
-    facts = DecisionFacts(
+    _take(turn, decision, _facts(decision))
+
+
+def refuse_too_large(turn: Turn, value: bytes) -> None:
+    """What the decision leads to does not fit through the broker: whoever waits for it hears so."""
+    try:
+        decision = read_decision(value)
+    except ValidationError:
+        return
+    message = "what it leads to is too large for the broker: it is about too many lines; nothing is done"
+    _refuse(turn, decision, _facts(decision), Refused("too_large", message))
+
+
+def _facts(decision: OnException | Unmatch) -> DecisionFacts:
+    return DecisionFacts(
         decision_id=decision.decision_id,
         kind=decision.kind,
         by=decision.by,
         digest=sha256(decision.model_dump_json().encode()).hexdigest(),
         exception_id=None if isinstance(decision, Unmatch) else decision.exception_id,
     )
-    _take(turn, decision, facts)
 
 
 def _take(turn: Turn, decision: OnException | Unmatch, facts: DecisionFacts) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from agents.reconciliation.answering import take_answer
 from agents.reconciliation.apply import apply
 from agents.reconciliation.arriving import take_ledger_event, take_lines
-from agents.reconciliation.deciding import take_decision
+from agents.reconciliation.deciding import refuse_too_large, take_decision
 from agents.reconciliation.followed import Followed
 from agents.reconciliation.state import DECISIONS, PLAIN_TABLES, TRACES, ReconciliationState, ended_table
 from agents.reconciliation.statements import decode_forwarded, take_at_home, take_external
@@ -102,6 +102,8 @@ class ReconciliationMachine:
         keep_reference(context, out, record, "write")
         if _is_tick(record, context):
             put_off(turn)
+        elif (decision := _decision_of(record, context)) is not None:
+            refuse_too_large(turn, decision)
 
     def fold(self, state: Overlay, value: bytes) -> None:
         """Apply one event of the log."""
@@ -135,6 +137,16 @@ class ReconciliationMachine:
         if turn is None:
             turn = state.typed = Turn(ReconciliationState(state, self._ended), self.limits, self._followed)
         return turn
+
+
+def _decision_of(record: InputRecord, context: Context) -> bytes | None:
+    """What somebody has decided, as it came or was sent on; None where the record is none."""
+    if context.topic == RECONCILIATION_DECISIONS:
+        return record.value or b""
+    if context.topic != RECONCILIATION_INTERNAL:
+        return None
+    told = decode_reconciliation_internal(record.value or b"")
+    return told.value.encode() if isinstance(told, ForwardedDecision) else None
 
 
 def _is_tick(record: InputRecord, context: Context) -> bool:

@@ -7,6 +7,7 @@ from typing import Final
 from agents.reconciliation.rematch import rematch
 from agents.reconciliation.turn import Turn
 from schemas.reconciliation_events import RECORD_FAILED
+from schemas.topics import RECONCILIATION_EVENTS, RECONCILIATION_RESULTS
 from streams.errors import StoreError
 
 #: A book that could not be matched is tried again so much later, or when something comes.
@@ -39,9 +40,32 @@ def fail_tick(turn: Turn) -> None:
 
 
 def put_off(turn: Turn) -> None:
-    """What a tick leads to is too large: whatever is due is tried again later."""
-    for book in _due(turn):
-        _later(turn, book, "what its matching leads to is too large for the broker")
+    """What a tick leads to is too large for the broker: put off the book of the largest record.
+
+    The next tick matches the others. Where it is too large as well, the next one is put off.
+    """
+    sizes = {book: _largest_record(turn, book) for book in _due(turn)}
+    if not sizes:
+        return
+    book = max(sizes, key=lambda name: (sizes[name], name))
+    _later(
+        turn,
+        book,
+        f"what its matching leads to is too large for the broker, a record of {sizes[book]} bytes: perhaps a match of "
+        f"very many lines. Raise max.message.bytes of {RECONCILIATION_EVENTS} and {RECONCILIATION_RESULTS} (8 MiB at "
+        "most), or change the rules of the book so that it is not made",
+    )
+
+
+def _largest_record(turn: Turn, book: str) -> int:
+    """Bytes of the largest record that matching a book leads to; it is not matched."""
+    before = turn.out.so_far()
+    with turn.state.overlay.attempt():
+        rematch(turn, book)
+    of_targets = turn.out.outgoing.by_target.items()
+    written = [record for target, records in of_targets for record in records[before.records.get(target, 0) :]]
+    turn.out.return_to(before)
+    return max((len(value or b"") for _, value, _ in written), default=0)
 
 
 def _later(turn: Turn, book: str, why: str) -> None:

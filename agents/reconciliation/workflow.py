@@ -35,6 +35,7 @@ REFUSALS: Final[dict[str, str]] = {
     "line_unknown": "the book has no such line in this relation",
     "line_taken": "a line belongs to another exception or match that people have decided",
     "wrong_kind": "this kind of resolution does not fit the exception",
+    "too_large": "what it leads to is too large for the broker",
     "bad_date": "there is no such day, or it is too far away",
 }
 

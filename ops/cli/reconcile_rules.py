@@ -14,7 +14,7 @@ from ops.reading import TopicReader
 from ops.reconcile.dry_run import Tried, open_lines, read_line_file, try_rules
 from ops.reconcile.live_books import Books, checked, publish, read_book_file, read_books
 from ops.reconcile.live_exceptions import read_exceptions
-from ops.reconcile.removing import Removal, removal_of, remove
+from ops.reconcile.removing import Removal, left_behind, moves_of, removal_of, remove
 from schemas.reconciliation_books import Book
 from schemas.reconciliation_lines import RELATION_SIDES, BookLine
 from streams.settings import Settings
@@ -64,17 +64,21 @@ def publish_command(file: Path, as_json: bool) -> None:
     a higher version. `dry-run` tells first what it would match.
     """
 
-    async def work(reader: TopicReader, _settings: Settings) -> list[str]:
+    async def work(reader: TopicReader, _settings: Settings) -> tuple[list[str], list[str]]:
         found = read_book_file(file)
+        moves = moves_of((await read_books(reader)).followed, found)
         await publish(reader, found)
-        return [f"{book.name} version {book.version}, {book.state}" for book in found]
+        done = [f"{book.name} version {book.version}, {book.state}" for book in found]
+        return done, await left_behind(reader, moves)
 
-    done = with_reader(work)
+    done, left = with_reader(work)
     if as_json:
-        print_json({"published": done})
+        print_json({"published": done, "left_behind": left})
         return
     for line in done:
         print_line(f"published {line}")
+    for line in left:
+        print_line(line, err=True)
 
 
 @rules.command("remove")

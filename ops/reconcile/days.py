@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, date, datetime
+from typing import Final, NamedTuple
 
 from ops.errors import OperationError
+
+_DAY_S: Final = 86_400
 
 
 class Period(NamedTuple):
@@ -22,8 +24,9 @@ class Period(NamedTuple):
     @property
     def ends_at_s(self) -> int:
         """When its last day is over, in Unix seconds."""
-        end = date.fromisoformat(self.last) + timedelta(days=1)
-        return int(datetime(end.year, end.month, end.day, tzinfo=UTC).timestamp())
+        last = date.fromisoformat(self.last)
+        # Behind the last day that there is, 9999-12-31, no date stands.
+        return int(datetime(last.year, last.month, last.day, tzinfo=UTC).timestamp()) + _DAY_S
 
 
 def today() -> str:

@@ -123,12 +123,18 @@ async def _write(
     last: RecordMetadata | None = None
     async with producer.transaction():
         waiting: deque[asyncio.Future[RecordMetadata]] = deque()
-        for batch in _batches(producer, key, records):
-            waiting.append(await producer.send_batch(batch, topic, partition=partition))
-            if len(waiting) >= _WINDOW:
+        try:
+            for batch in _batches(producer, key, records):
+                waiting.append(await producer.send_batch(batch, topic, partition=partition))
+                if len(waiting) >= _WINDOW:
+                    last = await waiting.popleft()
+            while waiting:
                 last = await waiting.popleft()
-        while waiting:
-            last = await waiting.popleft()
+        except BaseException:
+            # Of several that fail, as where another import takes over, one is told.
+            for one in waiting:
+                one.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise
     if last is not None:
         await until_visible(reader, EXTERNAL_STATEMENTS, [last])
 

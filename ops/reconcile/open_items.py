@@ -76,16 +76,35 @@ class ToldByRole:
         items = OpenItems(dict.fromkeys(pair.ledger_accounts, account), from_day or "")
         for ours in own:
             items.take_ledger_line(ours.line_id, ours.account, ours.asset, ours.amount_minor, ours.day)
+        stated = set[str]()
         for line in statements.lines(account, days[-1]):
             items.take_statement_line(line.line_id, line.account, line.asset, line.amount_minor, line.booking_date)
-        for number, line_ids in enumerate(self._belonging(book or "", statements.side_of(account))):
-            items.take_match(str(number), line_ids)
+            stated.add(line.line_id)
+        books, number = self._books_of(book or "", statements.side_of(account), stated), 0
+        for name in books:
+            for line_ids in self._belonging(name, statements.side_of(account)):
+                items.take_match(str(number), line_ids)
+                number += 1
         for one in self.exceptions.values():
-            if one.book == book:
+            if one.book in books:
                 items.take_exception(one.exception_id, [line.line_id for line in one.lines], is_open=True)
         if book in self._books:
             items.take_book(account)
         return dict(zip(days, items.of(days), strict=True))
+
+    def _books_of(self, book: str, side: str, stated: Collection[str]) -> list[str]:
+        """The book of an account, and those in which its lines were matched before it came there."""
+
+        def is_of(matches: dict[str, Sides]) -> bool:
+            return any(match.right[0] in stated for match in matches.values() if match.right)
+
+        relations = ("ledger-partner",) if side == "partner" else ("ledger-bank", "partner-bank")
+        before = {
+            name
+            for (name, relation), matches in self._matches.items()
+            if name != book and relation in relations and is_of(matches)
+        }
+        return [book, *sorted(before)]
 
     def _belonging(self, book: str, side: str) -> Iterator[tuple[str, ...]]:
         """Lines of the ledger and of a side that belong together; the bank's also by way of the partner's."""

@@ -1,7 +1,8 @@
-"""What becomes of rails, accounts and open lines where a book is removed, and the tombstone that does it."""
+"""What becomes of rails, accounts and open lines where a book is removed or takes them, and the tombstone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from agents.reconciliation.followed import Followed
@@ -10,7 +11,7 @@ from ops.errors import OperationError
 from ops.reading import TopicReader
 from ops.reconcile.live_books import LOOK_AT, WORK, read_books
 from ops.reconcile.live_exceptions import read_exceptions, read_standing
-from schemas.reconciliation_books import DEFAULT_NAME
+from schemas.reconciliation_books import DEFAULT_NAME, Book
 from schemas.reconciliation_exceptions import OPEN_STATES
 from schemas.topics import MATCHING_RULES, full_name
 
@@ -41,6 +42,60 @@ class Removal(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """For scripts."""
         return self._asdict()
+
+
+class Moved(NamedTuple):
+    """A rail or account that a book takes from another: `what`, the book that it was of, and the one that it is of."""
+
+    what: str
+    was_of: str
+    is_of: str
+
+    def sentence(self, open_exceptions: int, expected_lines: int) -> str:
+        """What is left behind in the book that it was of, for people; empty where nothing is."""
+        if not open_exceptions and not expected_lines:
+            return ""
+        return (
+            f"{self.what} was of the book {self.was_of}: its {open_exceptions} open exceptions and {expected_lines} "
+            f"expected lines stay there, and what comes for them goes to {self.is_of}"
+        )
+
+
+def moves_of(before: Followed, given: Iterable[Book]) -> list[Moved]:
+    """Which rails and accounts come from other books where these are published. Pure."""
+    found = []
+    for book in given:
+        rails = [(f"rail {name}", before.book_of_rail(name)) for name in book.rails or (book.name,)]
+        accounts = [(f"account {name}", _book_of(before, name)) for name in book.accounts or (book.name,)]
+        for what, was_of in (*rails, *accounts):
+            if was_of not in (None, book.name) and book.name != DEFAULT_NAME:
+                found.append(Moved(what, str(was_of), book.name))
+    return found
+
+
+def _book_of(followed: Followed, account: str) -> str | None:
+    try:
+        return followed.book_of_account(account)
+    except ValueError:
+        return None
+
+
+async def left_behind(reader: TopicReader, moves: Sequence[Moved]) -> list[str]:
+    """Sentences on what stays in the books that rails and accounts were of.
+
+    Raises:
+        OperationError: a topic is missing, cannot be read, or holds what it should not.
+    """
+    if not moves:
+        return []
+    exceptions = (await read_exceptions(reader)).values()
+    summaries = (await read_standing(reader)).summaries
+    told = []
+    for moved in moves:
+        summary = summaries.get(moved.was_of)
+        open_count = sum(one.book == moved.was_of and one.state in OPEN_STATES for one in exceptions)
+        told.append(moved.sentence(open_count, sum(of.expected for of in ([] if summary is None else summary.totals))))
+    return [sentence for sentence in told if sentence]
 
 
 async def removal_of(reader: TopicReader, name: str) -> Removal:

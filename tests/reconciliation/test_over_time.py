@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import orjson
 import pytest
 
 from agents.reconciliation.rematch import rematch
@@ -267,3 +268,23 @@ def test_every_line_is_matched_expected_or_in_one_exception_however_batches_fall
         parts = total.matched_minor + total.expected_minor + total.exceptions_minor
         assert parts == sum(abs(line.amount_minor) for line in held)
     restart_all(world)
+
+
+def test_a_rail_that_goes_to_another_book_leaves_nothing_on_its_way_there() -> None:
+    """What was announced before stays in the book that it counted in; here it would have the other sign."""
+    world = World(partitions=1)
+    pending = {"account": "system/rail-pending:sepa", "asset": "EUR"}
+    wallet = {"account": "w1/main/incoming", "asset": "EUR"}
+    entries = [{**pending, "debit_minor": 900}, {**wallet, "credit_minor": 900}]
+    world.ledger_event("w1", type="transaction.processed", transaction_id="t1", entries=entries)
+    world.run()
+    book = {**DEFAULT_BOOK.model_dump(mode="json"), "name": "all", "version": 1, "rails": ["sepa"]}
+    world.reference.append((MATCHING_RULES, "all", orjson.dumps(book)))
+    for partition in world.all:
+        partition.machine.refer(*world.reference[-1])
+    back = [{**pending, "credit_minor": 900}, {**wallet, "debit_minor": 900}]
+    world.ledger_event("w1", type="transaction.failed", to_state="failed", transaction_id="t1", entries=back)
+    world.later(seconds=61)
+    for _ in range(9):
+        world.later(days=1)
+    assert [(each.book, each.relation, each.amount_minor) for each in world.open()] == [("sepa", "pending", 900)]

@@ -8,7 +8,9 @@ import orjson
 import pytest
 
 from agents.reconciliation.turn import Limits
+from schemas.reconciliation_events import decode_reconciliation_event
 from schemas.topics import RECONCILIATION_DECISIONS
+from streams.machine import Context, Output
 from tests.reconciliation.resolving import (
     EVIDENCE,
     by_reason,
@@ -207,3 +209,57 @@ def test_nothing_is_decided_on_lines_that_a_matching_of_many_ticks_has_taken(kin
     assert world.commands() == []
     check_fates(world)
     restart_all(world)
+
+
+def test_what_a_correction_posts_on_the_rail_of_another_book_is_a_line_of_that_book() -> None:
+    """Booked over the wrong rail: it goes from one to the other, and the other's statement has it."""
+    world = World()
+    world.settled("w1", 10_000, "R1")
+    world.settled("w2", 700, "R2")
+    world.run()
+    world.statement((700, "R2"))
+    world.statement((10_000, "R1"), account="cards")
+    world.later(days=9)
+    (wrong,) = by_reason(world)["missing_right"]
+    accounts = {"from_account": "system/rail:cards", "to_account": "system/rail:sepa", "asset": "EUR"}
+    resolve(world, wrong, kind="correct", amount_minor=10_000, **accounts)
+    world.answer()
+    assert world.exceptions()[wrong.exception_id].state == "resolved"
+    taken = {
+        (event.book, line.account, line.amount_minor)
+        for event in world.events("lines.taken")
+        for line in event.lines
+        if line.operation == "adjust"
+    }
+    assert taken == {("sepa", "system/rail:sepa", -10_000), ("cards", "system/rail:cards", 10_000)}
+    made = [event.match for event in world.events("match.made") if event.match is not None]
+    assert [each.difference_minor for each in made if each.exception_id is not None] == [0]
+    (theirs,) = world.open()
+    (ours,) = (line.line_id for event in world.events("lines.taken") for line in event.lines if event.book == "cards")
+    assert (theirs.book, theirs.reason) == ("cards", "missing_left")
+    proposal = {"kind": "match", "line_ids": [ours]}
+    world.decide("propose", "op:ines", theirs, book="cards", resolution=proposal, **EVIDENCE)
+    world.decide("approve", "op:omar", theirs, book="cards", number=1)
+    assert (world.open(), refusals(world)) == ([], [])
+    check_fates(world)
+    restart_all(world)
+
+
+def test_a_decision_that_leads_to_more_than_the_broker_takes_is_refused() -> None:
+    """A match of thousands of lines that is taken apart would be one exception with all of them."""
+    world = World(partitions=1)
+    world.settled("w1", 10_000, "R1")
+    world.run()
+    world.statement((10_000, "R1"))
+    world.run()
+    (match,) = [event.match for event in world.events("match.made") if event.match is not None]
+    value = {"kind": "unmatch", "book": "sepa", "decision_id": "d9", "by": "op:ines", "match_id": match.match_id}
+    world.send(RECONCILIATION_DECISIONS, 0, b"sepa", orjson.dumps({**value, "reason": "not ours"}))
+    (partition,) = world.all
+    (record,) = world.topics[RECONCILIATION_DECISIONS, 0]
+    out = Output("reconciliation-events", 0, partition.progress.sequence)
+    context = Context(RECONCILIATION_DECISIONS, 0, 1, world.now_ms, "2026-11-23T04:51:01.000Z")
+    partition.machine.oversized(partition.overlay, record, context, out)
+    refused = [decode_reconciliation_event(value or b"") for _, value, _ in out.events][-1]
+    assert refused.decision is not None
+    assert (refused.type, refused.code, refused.decision.decision_id) == ("decision.refused", "too_large", "d9")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from agents.reconciliation.ticking import TRY_AGAIN_MS
+from schemas.reconciliation_events import decode_reconciliation_event
 from streams.machine import Context, Output
 from tests.reconciliation.resolving import by_reason, check_fates, refusals, resolve, restart_all, summary
 from tests.reconciliation.world import World
@@ -82,3 +83,27 @@ def test_a_tick_whose_result_is_too_large_for_the_broker_puts_off_what_is_due() 
     out = Output("reconciliation-events", 0, partition.progress.sequence)
     partition.machine.oversized(partition.overlay, record, context, out)
     assert partition.machine.due_at_ms(partition.overlay) == world.now_ms + TRY_AGAIN_MS
+
+
+def test_of_books_that_are_due_the_one_with_the_largest_record_is_put_off_and_the_others_are_matched() -> None:
+    world = World(partitions=1)
+    # An exception carries its lines, a match only their ids.
+    for account, minor in (("cards", 10_000), ("sepa", 9_000)):
+        world.settled("w1", 10_000, "R1", rail=account)
+        world.statement((minor, "R1"), account=account)
+    (partition,) = world.all
+    while partition.waiting():
+        partition.run(100)
+    world.now_ms += 61_000
+    assert partition.tick()
+    (record,) = world.topics["reconciliation-internal", 0]
+    context = Context("reconciliation-internal", 0, 1, world.now_ms, "2026-11-23T04:51:01.000Z")
+    out = Output("reconciliation-events", 0, partition.progress.sequence)
+    partition.machine.oversized(partition.overlay, record, context, out)
+    due = [name for name, _ in partition.machine._turn(partition.overlay).state.due.scan()]
+    assert [name.partition(" ")[2] for name in due] == ["cards", "sepa"]
+    assert int(due[0][:15]) <= world.now_ms, "the next tick matches it"
+    assert int(due[1][:15]) == world.now_ms + TRY_AGAIN_MS
+    _, event = [decode_reconciliation_event(value or b"") for _, value, _ in out.events]
+    assert (event.type, event.book) == ("record.failed", "sepa")
+    assert "max.message.bytes" in (event.message or "")

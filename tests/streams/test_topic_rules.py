@@ -152,6 +152,13 @@ def test_better_than_the_catalogue_asks_is_no_difference(setting: str, value: in
     assert differences_of(transaction_outcomes={setting: value}) == []
 
 
+def test_what_holds_more_than_inputs_may_hold_larger_records_yet() -> None:
+    assert differences_of(ledger_events={"max.message.bytes": 8 << 20}) == []
+    # Of an input it is one: what it takes has to fit into dead letters.
+    (larger,) = differences_of(transaction_requests={"max.message.bytes": 2 << 20})
+    assert "max.message.bytes is 2097152, the catalogue asks for 1048576" in larger
+
+
 def test_a_partition_that_nobody_leads_is_told_but_waited_for() -> None:
     (leader,) = differences_of(ledger_events={"leaderless": (2, 5)})
     assert "w.ledger-events.v1: no broker leads partition 2, 5; bring back the brokers" in leader

@@ -13,6 +13,8 @@ def test_a_day_and_a_period() -> None:
     period = read_period(None, "2026-11-01", "2026-11-30")
     assert (period.name, period.ends_at_s) == ("2026-11-01_2026-11-30", 1_796_083_200)
     assert read_period("2024-02-29", None, None).name == "2024-02-29"
+    # As people write "until now and whatever comes".
+    assert read_period(None, "2026-11-01", "9999-12-31").ends_at_s == 253_402_300_800
 
 
 @pytest.mark.parametrize("text", ["2026-02-29", "20261123", "2026-W48-1", "23.11.2026", "", "2026-11-23T00:00:00Z"])

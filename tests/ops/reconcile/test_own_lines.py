@@ -10,7 +10,7 @@ from ops.reconcile.open_items import ToldByRole, own_lines
 from ops.reconcile.prove import balances_of
 from ops.reconcile.statements import Statements
 from schemas.reconciliation_books import DEFAULT_BOOK, Book
-from schemas.reconciliation_results import BookSummary
+from schemas.reconciliation_results import BookSummary, MatchRecord
 from schemas.topics import MATCHING_RULES
 from tests.ops.reconcile.statements import DAY, line, statement
 from tests.reconciliation.proofs.ledgers import journal, totals_of
@@ -50,3 +50,38 @@ def test_a_book_that_starts_later_agrees_though_nothing_before_is_compared() -> 
     (proof,) = balances_of([day], followed, own, statements, told)
     assert (proof.ledger_minor, proof.statement_minor, proof.unexplained_minor) == (905, 905, 0)
     assert (proof.expected_with_us.count, proof.expected_in_file.count) == (1, 1)
+
+
+def test_what_was_matched_before_an_account_went_to_another_book_stays_matched() -> None:
+    entries = journal(("system/rail:cards", "w1/main/available", "EUR", 5))
+    log = [Posting(0, "transaction.settled", f"{DAY}T12:00:00.000Z", "t", "credit", entries)]
+    lines = own_lines(log[0], 0)
+    followed, statements, told = Followed(), Statements(), ToldByRole()
+    book = Book(name="all-cards", version=1, relations=DEFAULT_BOOK.relations, rails=("cards",), accounts=("cards",))
+    followed.take(MATCHING_RULES, "all-cards", value_of(book))
+    statements.take(line("s1-0", "s1"))
+    statements.take(statement("s1", 5))
+    (ours,) = lines
+    told.take_result(matched("cards", (ours.line_id,), ("s1-0",)))
+    for name in ("cards", "all-cards"):
+        told.take_result(BookSummary(book=name, as_of=DAY, rules_version=1, recorded_at=f"{DAY}T13:00:00.000Z"))
+    day = CompleteDay(DAY, (totals_of(log, 0, DAY, DAY),))
+    (proof,) = balances_of([day], followed, lines, statements, told)
+    assert (proof.verdict, proof.expected_with_us.count, proof.expected_in_file.count) == ("agrees", 0, 0)
+
+
+def matched(book: str, left_ids: tuple[str, ...], right_ids: tuple[str, ...]) -> MatchRecord:
+    return MatchRecord(
+        match_id="m1",
+        book=book,
+        relation="ledger-bank",
+        pass_name="provider_reference",
+        left_ids=left_ids,
+        right_ids=right_ids,
+        asset="EUR",
+        amount_minor=5,
+        confidence=100,
+        rules_version=1,
+        date=DAY,
+        recorded_at=f"{DAY}T13:00:00.000Z",
+    )
