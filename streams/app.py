@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import faust
+from aiokafka.conn import collect_hosts
 from faust.app.base import BootStrategy
 from faust.types import TP
 from yarl import URL
@@ -90,9 +91,10 @@ def create_app(
     Raises:
         StoreError: the data directory cannot be used.
     """
+    addresses = collect_hosts(settings.bootstrap_servers, randomize=False)
     app = RoleApp(
         role.group_id(settings),
-        broker=[URL(f"kafka://{server.strip()}") for server in settings.bootstrap_servers.split(",")],
+        broker=[URL.build(scheme="kafka", host=host, port=port) for host, port, _ in addresses],
         autodiscover=False,
         broker_check_crcs=True,
         broker_heartbeat_interval=settings.session_timeout_s / 10,

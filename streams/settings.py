@@ -156,7 +156,8 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{wrong[0] if wrong else 'nothing'!r} is no address: write host:port, separated by commas"
             )
-        return servers
+        # It takes nothing between commas for port 9092 of this machine, where another cluster may be.
+        return ",".join(addresses)
 
     @field_validator("data_dir", "rails_dir", mode="before")
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka.conn import collect_hosts
 from pydantic import ValidationError
 
 from streams.settings import Settings
@@ -37,10 +38,17 @@ def test_transactions_are_kept_as_long_as_their_keys() -> None:
 
 
 @pytest.mark.parametrize(
-    "servers", ["kafka", "k-1:9092, k-2:9092,", "10.0.0.1:1", "[::1]:9092", "[::1]", "::1", "a_b:65535"]
+    "servers", ["kafka", "k-1:9092,k-2:9092", "10.0.0.1:1", "[::1]:9092", "[::1]", "::1", "a_b:65535"]
 )
 def test_addresses_of_brokers(servers: str) -> None:
     assert Settings(bootstrap_servers=servers).bootstrap_servers == servers
+
+
+@pytest.mark.parametrize("servers", ["k-1:1, k-2:2,", ",k-1:1,,k-2:2", " k-1:1 , k-2:2 , "])
+def test_nothing_between_commas_is_no_broker(servers: str) -> None:
+    """The client library takes it for port 9092 of this machine, and asks whatever cluster is there."""
+    named = Settings(bootstrap_servers=servers).bootstrap_servers
+    assert [(host, port) for host, port, _ in collect_hosts(named, randomize=False)] == [("k-1", 1), ("k-2", 2)]
 
 
 @pytest.mark.parametrize(
