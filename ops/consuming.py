@@ -6,7 +6,7 @@ Only committed records are seen. A position passes control records, which an off
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from ops.admin import unreachable
 from ops.errors import OperationError
+from streams.lenient import fetch_leniently
 
 #: Bytes that one fetch of one partition brings.
 FETCH_BYTES: Final = 1 << 20
@@ -100,6 +101,26 @@ async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
         stopping.exception()
 
 
+async def fetch(
+    consumer: AIOKafkaConsumer, positions: Mapping[TopicPartition, int], timeout_ms: int
+) -> dict[TopicPartition, list[Record]]:
+    """What has been fetched of each partition, from its position on; waits for it at most `timeout_ms`.
+
+    Raises:
+        KafkaError: the broker refuses, or cannot be asked.
+    """
+    fetched: dict[TopicPartition, list[Record]] = {}
+    try:
+        fetched = await consumer.getmany(*positions, timeout_ms=timeout_ms)
+    except UnicodeDecodeError:
+        # A header whose name is not UTF-8, which the client cannot decode; what it had of other partitions is lost.
+        for place, position in positions.items():
+            consumer.seek(place, position)
+            await fetch_leniently(consumer, place)
+            fetched |= await consumer.getmany(place, timeout_ms=0)
+    return fetched
+
+
 class told:  # noqa: N801 - a context manager reads as a verb
     """Turns the client's errors into one that says what was being done."""
 
@@ -156,7 +177,7 @@ class Stream:
             consumer = self._consumer or await self._start()
             waited_s = 0.0
             while True:
-                fetched = await consumer.getmany(place, timeout_ms=_POLL_MS)
+                fetched = await fetch(consumer, {place: self._position}, _POLL_MS)
                 position = await consumer.position(place)
                 if position > self._position:
                     self._position = position

@@ -65,6 +65,8 @@ async def replay(
     async with alone(reader, "dlq", _LOOK_AT, compression="zstd") as producer:
         letters = await _still_open(reader, ids, on_progress)
         sends = [replay_of(letter, lambda wallet_id: partition_of(wallet_id, partitions)) for letter in letters]
+        for letter, again in zip(letters, sends, strict=True):
+            await _check_place(reader, letter, again)
         async with producer.transaction():
             # Each is waited for once all are on their way: one after the other, many would outlast the transaction.
             sent = [await _send(reader, producer, letter, again) for letter, again in zip(letters, sends, strict=True)]
@@ -129,6 +131,18 @@ async def parked_sources(
                 elif event.parked is not None:
                     waiting.setdefault(event.wallet_id, []).append(event.parked.source)
     return set(chain.from_iterable(waiting.values()))
+
+
+async def _check_place(reader: TopicReader, letter: DeadLetter, again: Replay) -> None:
+    """The producer would look for a topic that is gone for a minute, and then name no dead letter.
+
+    Raises:
+        OperationError: the topic is missing, or has no such partition.
+    """
+    try:
+        await reader.places(again.topic, [again.partition])
+    except OperationError as error:
+        raise OperationError(f"{letter.id}: nothing was replayed: {error}") from error
 
 
 async def _send(reader: TopicReader, producer: AIOKafkaProducer, letter: DeadLetter, again: Replay) -> Sent:

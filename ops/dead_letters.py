@@ -7,6 +7,7 @@ letter without one is open.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -37,6 +38,9 @@ DISCARDED: Final = "discarded"
 OPEN: Final = "open"
 #: How every forwarded record begins.
 _FORWARD: Final = b'{"operation":"forward",'
+
+#: What Kafka can number; `str.isdigit` is true of what `int` refuses.
+_OFFSET: Final = re.compile(r"[0-9]{1,19}")
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -171,7 +175,7 @@ def _resolve(found: dict[tuple[int, int], DeadLetter], record: Record) -> None:
         return (headers.get(name) or b"").decode(errors="replace")
 
     offset = said(RESOLVES_OFFSET)
-    letter = found.get((record.partition, int(offset))) if offset.isdigit() else None
+    letter = found.get((record.partition, int(offset))) if _OFFSET.fullmatch(offset) else None
     # The first word stands: two operators may have resolved it at the same time.
     if letter is not None and letter.resolution is None:
         letter.resolution = Resolution(

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 
-from ops.consuming import Bounds, Record, Stream, start_consumer, stop_consumer, told
+from ops.consuming import Bounds, Record, Stream, fetch, start_consumer, stop_consumer, told
 from ops.errors import OperationError
 from schemas.topics import full_name
 
@@ -165,13 +165,15 @@ class TopicReader:
         try:
             places = await self.places(name, starts.keys())
             consumer.assign(places)
-            for place in places:
-                consumer.seek(place, starts[place.partition])
+            positions = {place: starts[place.partition] for place in places}
+            for place, position in positions.items():
+                consumer.seek(place, position)
             asked = time.monotonic()
             while True:
                 with told(f"cannot read {name}"):
-                    fetched = await consumer.getmany(timeout_ms=1_000)
-                for records in fetched.values():
+                    fetched = await fetch(consumer, positions, 1_000)
+                for place, records in fetched.items():
+                    positions[place] = records[-1].offset + 1
                     yield records
                 if fetched:
                     asked = time.monotonic()

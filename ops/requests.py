@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
@@ -37,7 +38,7 @@ class Phase:
 
 
 def read_lines(lines: Iterator[bytes], topic: str) -> Iterator[Request]:
-    """The requests of a file with one JSON object in each line; empty lines are passed over.
+    """The requests of a file with one JSON object in each line; empty lines and byte order marks are passed over.
 
     Raises:
         OperationError: lines are no commands of `topic` (its short name); the message names each with its reasons. It
@@ -46,7 +47,7 @@ def read_lines(lines: Iterator[bytes], topic: str) -> Iterator[Request]:
     validate = CONTRACTS[topic].validator.validate_json
     wrong: list[str] = []
     for number, line in enumerate(lines, start=1):
-        value = line.strip()
+        value = line.strip().removeprefix(BOM_UTF8)
         if not value:
             continue
         try:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Collection
 from typing import Any, cast
 
 import faust
+from aiokafka.conn import collect_hosts
 from faust.app.base import BootStrategy
 from faust.types import TP
 from yarl import URL
@@ -30,6 +32,7 @@ from streams.transport import BatchConsumer, BatchTransport, TransportOptions
 
 #: How long after the group disowned a processor the rebalance may take that gives its partition to somebody.
 _ORPHAN_GRACE_S = 45.0
+_CHECK_GROUP_S = 1.0
 
 
 class WorkerClock:
@@ -62,6 +65,22 @@ class RoleApp(faust.App):
         answered_at_ms = cast(BatchConsumer, self.consumer).thread.answered_at_ms()
         return 0.0 if answered_at_ms is None else max(0.0, time.time() - answered_at_ms / 1000)
 
+    async def until_refused(self) -> None:
+        """Look, until the first assignment, whether the group refuses this member; then wait for ever.
+
+        Faust waits for the group without a limit, and nobody asks aiokafka for records before it has admitted us.
+
+        Raises:
+            Refused: it takes no session as long as the settings ask for.
+            KafkaError: it refuses for good, such as for want of a permission.
+        """
+        while not self.processors.assignments:
+            await asyncio.sleep(_CHECK_GROUP_S)
+            thread = cast(BatchConsumer, self.consumer).thread
+            if thread.thread_loop.is_running():
+                await thread.run(thread.check_group(), _ORPHAN_GRACE_S)
+        await asyncio.get_running_loop().create_future()
+
 
 def limits_of(settings: Settings) -> Limits:
     """A processor's bounds as the settings have them."""
@@ -90,9 +109,10 @@ def create_app(
     Raises:
         StoreError: the data directory cannot be used.
     """
+    addresses = collect_hosts(settings.bootstrap_servers, randomize=False)
     app = RoleApp(
         role.group_id(settings),
-        broker=[URL(f"kafka://{server.strip()}") for server in settings.bootstrap_servers.split(",")],
+        broker=[URL.build(scheme="kafka", host=host, port=port) for host, port, _ in addresses],
         autodiscover=False,
         broker_check_crcs=True,
         broker_heartbeat_interval=settings.session_timeout_s / 10,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import aiokafka
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, InvalidSessionTimeoutError, KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -131,10 +131,26 @@ class BatchThread(driver.AIOKafkaConsumerThread):
                     return fetched
                 await wait_for_chunk(fetcher, left_s)
 
+    async def check_group(self) -> None:
+        """In the thread: see whether the group has admitted the consumer, or may still do so.
+
+        Raises:
+            Refused: it takes no session as long as the settings ask for.
+            KafkaError: it refuses for good, such as for want of a permission.
+        """
+        if self._consumer is not None and self._consumer._coordinator is not None:
+            self._check_group(self._consumer)
+
     def _check_group(self, consumer: Any) -> None:
         """aiokafka's coordination stands still after an error until somebody has seen it."""
         try:
             consumer._coordinator.check_errors()
+        except InvalidSessionTimeoutError as error:
+            raise Refused(
+                f"the brokers take no session of {self._settings.session_timeout_s:g} s: set "
+                "WALLETSTREAM_SESSION_TIMEOUT_S to what is between their group.min.session.timeout.ms and "
+                "group.max.session.timeout.ms"
+            ) from error
         except KafkaError as error:
             if not error.retriable:
                 raise

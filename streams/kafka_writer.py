@@ -93,13 +93,13 @@ class KafkaWriter:
                 ) from error
 
     async def transact(
-        self, messages: Iterable[Message], before_commit: Callable[[], Awaitable[None]] | None = None
+        self, messages: Iterable[Message], before_commit: Callable[[LogPosition], Awaitable[None]] | None = None
     ) -> LogPosition:
         """Steps 3 and 4: write all messages in one transaction and commit it.
 
         Args:
             messages: the records; the last one of the event log is the seal.
-            before_commit: awaited between the steps.
+            before_commit: awaited between the steps, with where the seal will be.
 
         Returns:
             Where the seal is; (-1, -1) where no message goes to the event log.
@@ -115,7 +115,7 @@ class KafkaWriter:
             position = await self._write(producer, messages)
             # Only now: the commit would succeed even if one of the batches had failed.
             if before_commit is not None:
-                await before_commit()
+                await before_commit(position)
             await producer.commit_transaction()
         except (ProducerFenced, InvalidProducerEpoch) as error:
             raise Fenced(f"{self.transactional_id} is held by somebody else, or its transaction timed out") from error

@@ -8,7 +8,7 @@ what is not UTF-8; the record then gets its answer or dead letter as every other
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Final
 
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException, NoError, for_code
@@ -26,6 +26,8 @@ class LenientRecord:
     """A decoded record (an `InputRecord`)."""
 
     __slots__ = ("headers", "key", "offset", "timestamp", "timestamp_type", "value")
+    #: aiokafka asks for it; records of this format have none.
+    checksum: Final = None
 
     def __init__(
         self,

@@ -11,7 +11,6 @@ import itertools
 import random
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from functools import partial
 
 from schemas.clock import rfc3339, unix_ms
 from streams.batch import BatchDecider, Progress
@@ -86,7 +85,6 @@ class PartitionOwner:
             self.logs,
             on_bug=self.observer.bug,
         )
-        self._before_commit = partial(self._step_hook, CommitStep.COMMIT)
 
     # ---- from outside: post a message and return -------------------------------------------------
 

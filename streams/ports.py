@@ -87,12 +87,12 @@ class LogWriter(Protocol):
         """
 
     async def transact(
-        self, messages: Iterable[Message], before_commit: Callable[[], Awaitable[None]] | None = None
+        self, messages: Iterable[Message], before_commit: Callable[[LogPosition], Awaitable[None]] | None = None
     ) -> LogPosition:
         """Steps 3 and 4: write all messages in one transaction and commit it.
 
-        The last message of the event log is the seal. `before_commit` is awaited between the steps: everything is
-        written, the commit is not sent. Any exception means that the outcome is unknown.
+        The last message of the event log is the seal. `before_commit` is awaited between the steps, with where the seal
+        is: everything is written, the commit is not sent. Any exception means that the outcome is unknown.
 
         Raises:
             Fenced: another incarnation holds the transactional id.

@@ -18,14 +18,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 
 from streams.batch import Batch
 from streams.box import Taken
 from streams.commit import CommitStep, Phase
-from streams.errors import Fenced, MessageTooLarge, NotOwner, Refused, Unavailable
+from streams.errors import ChainBroken, Fenced, MessageTooLarge, NotOwner, Refused, Unavailable
 from streams.owner import Incarnation, PartitionOwner
 from streams.persist import changes_of, forget_old_buckets
-from streams.ports import Mark
+from streams.ports import LogPosition, Mark
 from streams.seal import decode_seal
 
 _TICK_AGAIN_MS = 1_000
@@ -177,7 +178,7 @@ class PartitionProcessor(PartitionOwner):
         """Steps 3 and 4, within a deadline below Kafka's own time limit for the transaction."""
         try:
             async with asyncio.timeout(self.limits.commit_deadline_s):
-                position = await current.writer.transact(batch.messages, self._before_commit)
+                position = await current.writer.transact(batch.messages, partial(self._before_commit, current, batch))
         except MessageTooLarge:
             self._halve(batch)
             raise
@@ -189,6 +190,18 @@ class PartitionProcessor(PartitionOwner):
         batch.after.seal_offset, batch.after.next_offset = position
         current.written += len(batch.messages)
         self._record_limit = min(self._record_limit * 2, self.limits.batch_max_records)
+
+    async def _before_commit(self, current: Incarnation, batch: Batch, position: LogPosition) -> None:
+        """Between steps 3 and 4: everything is written, and nothing of it has happened yet."""
+        before = current.progress
+        first = position.seal_offset - (batch.after.sequence - before.sequence) + 1
+        if first < before.next_offset:
+            # A log without the events before could not be folded any more, and nothing that is on it would be proven.
+            raise ChainBroken(
+                f"{self.event_log}/{self.partition} goes on at {first}, but its last seal is at {before.seal_offset}: "
+                "the event log was recreated or truncated; restore it from a backup"
+            )
+        await self._step_hook(CommitStep.COMMIT)
 
     def _halve(self, batch: Batch) -> None:
         """A record of the batch is too large for the broker: try half as many, down to the single offender."""

@@ -10,7 +10,7 @@ import socket
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 #: A name or an IPv4 address, an IPv6 address in brackets or without a port; where there is no port it is 9092.
@@ -38,7 +38,10 @@ class Settings(BaseSettings):
         description="Name of this worker; its local state lives under it. Default: the host name.",
     )
     web_port: int = Field(6066, ge=0, le=65535, description="Port of /livez, /readyz and /metrics.")
-    web_host: str = Field("127.0.0.1", description="Address that /livez, /readyz and /metrics listen on.")
+    # Empty, it would be every address of the machine.
+    web_host: str = Field(
+        "127.0.0.1", pattern=r"^\S+$", description="Address that /livez, /readyz and /metrics listen on."
+    )
     durability: Literal["replicated", "embedded"] = Field(
         "embedded",
         description="`replicated` refuses topics below 3 replicas and 2 in sync; `embedded` accepts 1 and 1.",
@@ -153,7 +156,25 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{wrong[0] if wrong else 'nothing'!r} is no address: write host:port, separated by commas"
             )
-        return servers
+        # It takes nothing between commas for port 9092 of this machine, where another cluster may be.
+        return ",".join(addresses)
+
+    @field_validator("data_dir", "rails_dir", mode="before")
+    @classmethod
+    def _is_a_place(cls, folder: object, info: ValidationInfo) -> object:
+        # An empty path is the directory that the process happens to be in: another one at its next start.
+        if isinstance(folder, str) and not folder.strip():
+            if info.field_name == "rails_dir":
+                return None
+            raise ValueError("name a directory")
+        return folder
+
+    @field_validator("worker_id")
+    @classmethod
+    def _is_a_name(cls, worker_id: str) -> str:
+        if worker_id in (".", ".."):
+            raise ValueError("it names a directory that is there already")
+        return worker_id
 
     @model_validator(mode="after")
     def _deadline_below_time_limit(self) -> Self:

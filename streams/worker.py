@@ -99,14 +99,16 @@ class Worker(Foreground):
         stop = asyncio.ensure_future(self.stopped.wait())
         running = asyncio.ensure_future(_run_until_stopped(app))
         following = asyncio.ensure_future(follower.follow())
+        refused = asyncio.ensure_future(app.until_refused())
         parting = asyncio.Event()
         beside = [asyncio.ensure_future(companion.run(parting)) for companion in self._companions]
         try:
-            waited_for: list[asyncio.Future[Any]] = [stop, running, following, app.processors.failure, *beside]
+            waited_for: list[asyncio.Future[Any]] = [stop, running, refused, following, app.processors.failure, *beside]
             await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
-            reason = _first_error(app, running, following) or _first_failed(beside)
+            reason = _first_error(app, running, refused, following) or _first_failed(beside)
         finally:
             stop.cancel()
+            refused.cancel()
             parting.set()
             await _end_companions(beside)
             await _stop_app(app, running)
@@ -145,13 +147,17 @@ async def _run_until_stopped(app: RoleApp) -> None:
     await app.wait_until_stopped()
 
 
-def _first_error(app: RoleApp, running: asyncio.Future[None], following: asyncio.Future[None]) -> BaseException | None:
+def _first_error(
+    app: RoleApp, running: asyncio.Future[None], refused: asyncio.Future[None], following: asyncio.Future[None]
+) -> BaseException | None:
     """What ended the app; None where nothing did."""
     failure = app.processors.failure
     if failure.done() and (error := failure.exception()) is not None:
         return error
     if app.crash_reason is not None:
         return app.crash_reason
+    if refused.done() and (error := refused.exception()) is not None:
+        return error
     if running.done():
         return running.exception() or RuntimeError("the Faust app has ended unasked")
     if following.done():

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Final, cast
 
 import click
 from rich.console import Console
@@ -24,9 +24,11 @@ from ops.tracker import Tracker
 from schemas.commands import CONTRACTS
 from schemas.topics import TRANSACTION_REQUESTS
 
+_STDIN: Final = Path("-")
+
 
 @click.command("submit")
-@click.argument("files", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[FILE]...")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, allow_dash=True, path_type=Path), metavar="[FILE]...")
 @click.option(
     "--format", "format_", type=click.Choice(["jsonl", "amlsim"]), default="jsonl", show_default=True, help="Of FILE."
 )
@@ -74,7 +76,7 @@ def submit_command(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Send requests from FILE: a JSON object in each line, or AMLSim's folder or two files.
+    """Send requests from FILE: a JSON object in each line, or AMLSim's folder or two files; `-` is standard input.
 
     Records are keyed by wallet and placed as Kafka's Java client places them. Every line is checked before the
     first is sent. AMLSim's wallets are opened and funded, and that is waited for, before its transfers are sent;
@@ -144,7 +146,7 @@ def _twice(file: Path) -> Callable[[], AbstractContextManager[BinaryIO]]:
     if file.is_file() or file.is_dir():
         return lambda: file.open("rb")
     copy = tempfile.TemporaryFile()  # noqa: SIM115 - it is gone when nobody opens it any more
-    with file.open("rb") as once:
+    with nullcontext(click.get_binary_stream("stdin")) if file == _STDIN else file.open("rb") as once:
         shutil.copyfileobj(once, copy)
 
     def opens() -> AbstractContextManager[BinaryIO]:
@@ -160,15 +162,17 @@ def _each_line(file: Path, said: str) -> str:
 
 
 class _Shown:
-    """Progress on standard error: one bar for each phase."""
+    """Progress on standard error, if that is a terminal: one bar for each phase."""
 
     def __init__(self, todo: list[Phase]) -> None:
+        console = Console(stderr=True)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            console=Console(stderr=True),
+            console=console,
+            disable=not console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {p.name: self.progress.add_task(p.name, total=p.count) for p in todo}
         self._todo = todo

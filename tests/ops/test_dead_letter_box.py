@@ -11,13 +11,14 @@ import pytest
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from ops import dead_letter_box
+from ops.admin import connect
 from ops.dead_letter_box import discard, parked_sources, read_dead_letters, replay
 from ops.dead_letters import DeadLetter
 from ops.errors import OperationError
 from ops.reading import open_reader
 from schemas.dead_letters import DeadLetterHeaders, read_dead_letter_headers
 from schemas.events import Source
-from schemas.topics import DEAD_LETTERS, INTERNAL_COMMANDS, OPERATOR_COMMANDS
+from schemas.topics import DEAD_LETTERS, INTERNAL_COMMANDS, OPERATOR_COMMANDS, full_name
 from streams.machine import Message
 from tests.broker import Kafka
 from tests.ops.verify.honest import Ledger
@@ -134,6 +135,34 @@ def test_all_or_none_are_sent_again(kafka: Kafka, namespace: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        (Source("fraud-internal", 0, 0), r"0/0: nothing was replayed: topic .*fraud-internal.* is missing"),
+        (Source(OPERATOR_COMMANDS, 77, 0), r"0/0: nothing was replayed: .* has no partition 77; it has 0 to 1"),
+    ],
+)
+def test_a_dead_letter_whose_place_is_gone_is_named(kafka: Kafka, namespace: str, source: Source, why: str) -> None:
+    ledger = Ledger(PARTITIONS)
+    ledger.history.append((True, [_dead_letter_of(source)._replace(partition=0)]))
+
+    async def main() -> None:
+        await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS)
+        async with connect(kafka.bootstrap_servers) as admin:
+            gone = full_name(namespace, "fraud-internal")
+            await admin.delete([gone])
+            while gone in await admin.names(gone):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await write(ledger, kafka.bootstrap_servers, namespace)
+        async with asyncio.timeout(20), open_reader(kafka.bootstrap_servers, namespace) as reader:
+            with pytest.raises(OperationError, match=why):
+                await replay(reader, ["0/0"], "ines", "")
+            assert [letter.state for letter in await read_dead_letters(reader)] == ["open"]
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("resolve", [replay, discard])
 def test_many_are_resolved_within_the_time_of_one_transaction(
     monkeypatch: pytest.MonkeyPatch, resolve: Callable[..., Coroutine[Any, Any, list[str]]]
@@ -168,6 +197,9 @@ def test_many_are_resolved_within_the_time_of_one_transaction(
 
         async def partition_count(self, _name: str) -> int:
             return 1
+
+        async def places(self, name: str, partitions: list[int]) -> list[TopicPartition]:
+            return [TopicPartition(name, partition) for partition in partitions]
 
     for name, fake in (
         ("alone", alone),

@@ -166,3 +166,11 @@ def test_what_the_ledger_owes_is_not_discarded() -> None:
     (letter,) = collect([_letter()])
     assert "parked" in (why_not_discarded(letter, parked=True) or "")
     assert why_not_discarded(letter, parked=False) is None
+
+
+@pytest.mark.parametrize("offset", ["²", "٣", "9" * 5_000, "-1", "7.0", ""], ids=range(6))
+def test_a_resolution_of_no_offset_resolves_nothing(offset: str) -> None:
+    """Whoever may write to `dead-letters` must not keep everybody else from reading it."""
+    headers = (("dlq.resolution", b"discarded"), ("dlq.resolves-offset", offset.encode()))
+    (letter,) = collect([_letter(), Given(b"w1", None, headers, 9)])
+    assert letter.state == "open"

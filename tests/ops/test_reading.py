@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
 
 from ops.broker import EmbeddedBroker
 from ops.errors import OperationError
@@ -189,3 +190,46 @@ def test_what_went_wrong_is_told_although_the_connection_cannot_be_closed() -> N
 
     with pytest.raises(OperationError, match="the broker has gone"):
         asyncio.run(main())
+
+
+class _NotUtf8(str):
+    """A header's name that is written as other bytes."""
+
+    def encode(self, *_: object, **__: object) -> bytes:
+        return b"\xff"
+
+
+async def _write_odd_header(kafka: Kafka, topic: str) -> None:
+    """Kafka takes it, and librdkafka sends it; aiokafka cannot read it."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers)
+    await producer.start()
+    try:
+        batch = producer.create_batch()
+        batch._builder = _DefaultRecordBatchBuilderPy(2, 0, 0, -1, -1, -1, 1 << 20)
+        batch._builder.append(0, 1_795_409_400_000, b"k", b"odd", [(_NotUtf8("x"), b"1")])
+        batch._relative_offset = 1
+        await (await producer.send_batch(batch, topic, partition=0))
+    finally:
+        await producer.stop()
+
+
+@pytest.mark.kafka
+def test_a_header_whose_name_is_not_utf_8_hides_no_record(kafka: Kafka, namespace: str) -> None:
+    async def main() -> None:
+        await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS)
+        await _write(kafka, namespace, TRANSACTION_REQUESTS, 2)
+        await _write_odd_header(kafka, full_name(namespace, TRANSACTION_REQUESTS))
+        await _write(kafka, namespace, TRANSACTION_REQUESTS, 1)
+        async with asyncio.timeout(30), open_reader(kafka.bootstrap_servers, namespace) as reader:
+            read = [record async for records in reader.read(TRANSACTION_REQUESTS) for record in records]
+            assert [record.offset for record in read] == [0, 1, 3, 4]
+            assert (read[2].topic, read[2].partition, read[2].value) == (read[0].topic, 0, b"odd")
+            assert list(read[2].headers) == [("\ufffd", b"1")]
+            followed: list[int] = []
+            async for records in reader.follow(TRANSACTION_REQUESTS, {0: 0, 1: 0}):
+                followed += [record.offset for record in records]
+                if len(followed) >= 4:
+                    break
+            assert followed == [0, 1, 3, 4]
+
+    asyncio.run(main())

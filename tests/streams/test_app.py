@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from streams.app import create_app, limits_of
 from streams.commit import Limits
 from streams.settings import Settings
@@ -52,3 +54,13 @@ def test_limits_are_those_of_the_settings() -> None:
         max_failures=4,
         cache_entries=200,
     )
+
+
+@pytest.mark.parametrize("servers", ["::1", "[::1]", "fe80::1, k-2:9092,", "kafka", "k-1:9092, k-2:9093"])
+def test_an_app_is_made_for_every_address_that_settings_take(tmp_path: Path, servers: str) -> None:
+    async def check() -> None:
+        app = create_app(Settings(data_dir=tmp_path, bootstrap_servers=servers), ROLE)
+        assert app.conf.broker
+        assert all(url.scheme == "kafka" and url.host for url in app.conf.broker)
+
+    asyncio.run(check())

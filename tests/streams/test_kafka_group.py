@@ -10,7 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
 
 from streams import kafka_group
-from streams.errors import NotOwner
+from streams.app import create_app
+from streams.errors import NotOwner, Refused
 from streams.ports import Bounds
 from streams.settings import Settings
 from tests.streams.harness import InProcess, recording, until
@@ -137,3 +138,23 @@ def test_bounds_are_those_of_committed_records(toy_settings: Settings) -> None:
             await producer.abort_transaction()
 
     run(toy_settings, check)
+
+
+def test_a_group_that_refuses_the_member_ends_the_worker(toy_settings: Settings) -> None:
+    """Before the first assignment nothing is fetched: it would wait to be admitted for ever."""
+
+    async def check() -> None:
+        await create_topics(toy_settings)
+        # Brokers of the tests take a second and more; the setting's own bounds are within those of Kafka's default.
+        app = create_app(toy_settings.model_copy(update={"session_timeout_s": 0.5}), ROLE)
+        app.processors.start()
+        starting = asyncio.ensure_future(app.start())
+        try:
+            with pytest.raises(Refused, match="WALLETSTREAM_SESSION_TIMEOUT_S"):
+                await asyncio.wait_for(app.until_refused(), 20)
+        finally:
+            await app.processors.stop()
+            await app.stop()
+            starting.cancel()
+
+    asyncio.run(check())

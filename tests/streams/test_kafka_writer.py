@@ -142,7 +142,7 @@ def test_the_commit_is_announced_between_the_last_answer_and_the_commit(toy_sett
         await writer.fence()
         seen: list[tuple[int, list[tuple[int, bytes]]]] = []
 
-        async def before_commit() -> None:
+        async def before_commit(_position: LogPosition) -> None:
             reader = AIOKafkaConsumer(bootstrap_servers=toy_settings.bootstrap_servers)
             await reader.start()
             tp = TopicPartition(full_name(toy_settings.namespace, EVENTS), 0)
@@ -162,7 +162,7 @@ def test_what_fails_before_the_commit_is_not_committed() -> None:
         writer = writer_of(Settings())
         writer._producer = answers = _Answers([7])
 
-        async def before_commit() -> None:
+        async def before_commit(_position: LogPosition) -> None:
             assert not answers.committed
             raise OSError("here it dies")
 

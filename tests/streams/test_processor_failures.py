@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from streams.errors import Fenced, Unavailable
+from streams.errors import ChainBroken, Fenced, Unavailable
+from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import ConnectionLost, MemoryWriter
 from tests.streams.surroundings import Surroundings, in_virtual_time
@@ -138,5 +139,28 @@ def test_a_foreign_fence_leads_to_a_restore_not_to_an_end() -> None:
         await asyncio.sleep(5)
         assert "failed 1 Fenced" in s.notes.said
         assert s.total == 5
+
+    in_virtual_time(check)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+@pytest.mark.parametrize("requests", [1, 9])
+def test_an_event_log_that_has_become_shorter_takes_no_batch(left: int, requests: int) -> None:
+    """Somebody recreates it, or it loses its end, under a running worker: nothing is acknowledged on what is left."""
+
+    async def check(s: Surroundings) -> None:
+        s.request("r1", 5)
+        s.request("r2", 5)
+        task = await s.start()
+        await asyncio.sleep(1)
+        log, outcomes = s.broker.partition(toy.EVENTS, 0), s.broker.partition(toy.OUTCOMES, 0)
+        log.truncate(left)
+        answered = len(outcomes.committed())
+        for number in range(requests):
+            s.request(f"after {number}")
+        with pytest.raises(ChainBroken, match=r"events/0 goes on at \d, but its last seal is at 2: .* recreated"):
+            await asyncio.wait_for(task, 10)
+        assert len(outcomes.committed()) == answered
+        assert not any(event.id.startswith("after") for event in s.events())
 
     in_virtual_time(check)

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from ops.cli import main
 from ops.cli.topics import apply_topics
+from ops.requests import read_lines
 from streams.settings import Settings
 from tests.broker import Kafka
 from tests.ops.answerer import answering
@@ -52,6 +53,30 @@ def test_transfers_are_not_sent_to_the_operators_topic(amlsim: list[str]) -> Non
     refused = invoke("submit", *amlsim, "--topic", "operator-commands")
     assert refused.exit_code == 2
     assert "AMLSim's requests are commands of transaction-requests, not of operator-commands" in refused.output
+
+
+def test_no_bar_is_drawn_where_nobody_looks(tmp_path: Path) -> None:
+    file = tmp_path / "requests.jsonl"
+    file.write_text(CREDIT % (1, 1))
+    refused = invoke("submit", str(file))
+    assert refused.stderr.startswith("Error: no Kafka broker answers")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_request(tmp_path: Path) -> None:
+    """Editors on Windows write one at the beginning; two files one after the other have one in the middle."""
+    file = tmp_path / "requests.jsonl"
+    file.write_text("\ufeff" + CREDIT % (1, 1) + "\r\n\ufeff" + CREDIT % (2, 2), encoding="utf-8")
+    with file.open("rb") as lines:
+        values = [request.value for request in read_lines(lines, "transaction-requests")]
+    assert values == [(CREDIT % (1, 1)).encode(), (CREDIT % (2, 2)).encode()]
+
+
+def test_a_dash_is_standard_input() -> None:
+    lines = f"{CREDIT % (1, 1)}\n{{}}\n"
+    refused = CliRunner().invoke(main, ["submit", "-"], input=lines)
+    assert refused.exit_code == 1
+    assert "-, line 2: " in refused.stderr
+    assert "nothing was sent" in refused.stderr
 
 
 def test_a_wrong_line_is_told_before_a_broker_is_asked(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,14 @@ def test_a_variable_that_is_no_setting() -> None:
     assert far.what == "WALLETSTREAM_XYZZY is no setting and has no effect"
     assert far.mend is not None
     assert far.mend.startswith("remove it")
+
+
+def test_every_variable_of_the_reference_is_known() -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/settings.md").read_text()
+    environ = dict.fromkeys(re.findall(r"^\| `(WALLETSTREAM_\w+)` \|", page, re.MULTILINE), "x")
+    assert "WALLETSTREAM_SEED" in environ
+    (found,) = check_settings(Settings(), environ)
+    assert found.level is Level.OK, found.what
 
 
 def test_settings_that_contradict_each_other() -> None:
