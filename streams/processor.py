@@ -157,10 +157,15 @@ class PartitionProcessor(PartitionOwner):
         return self.ports.clock.now_ms() - since_ms >= self.limits.seal_interval_ms
 
     async def _look_for_due(self, current: Incarnation) -> None:
-        """Now and then, though records wait: they may never stop coming, and what is due needs a tick all the same."""
+        """Now and then, though records wait: they may never stop coming, and what is due needs a tick all the same.
+
+        Not while old ones wait, after an outage: a tick would go before what came in time.
+        """
         now = asyncio.get_running_loop().time()
-        if now - current.due_looked_at >= _LOOK_FOR_DUE_S:
-            current.due_looked_at = now
+        if now - current.due_looked_at < _LOOK_FOR_DUE_S:
+            return
+        current.due_looked_at, oldest_ms = now, self.box.oldest_ms
+        if oldest_ms is not None and self.ports.clock.now_ms() - oldest_ms < 1000 * _LOOK_FOR_DUE_S:
             await self._send_due_tick(current)
 
     async def _send_due_tick(self, current: Incarnation) -> None:
