@@ -143,11 +143,18 @@ class RailFacts(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     code: str | None = None
 
 
-class ParkedRecord(msgspec.Struct, frozen=True):
+#: Names and values of a record's headers, in order.
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+class ParkedRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """A record kept for later because its wallet is under quarantine; the value is its JSON text."""
 
     source: Source
     value: str
+    #: Of what a rail has said: its headers, and its Kafka timestamp (Unix milliseconds), 0 where it was not kept.
+    headers: Headers = ()
+    timestamp_ms: int = 0
 
 
 class LedgerEvent(msgspec.Struct, omit_defaults=True, kw_only=True):

@@ -187,7 +187,12 @@ class Box:
         before = dict(self._position)
         budget = [max_records, max_bytes]
         for topic, share in self._shares.items():
-            self._draw(topic, parts, budget, max(1, int(max_records * share)))
+            # Of the bytes too, or an input of large records would keep the others waiting until it has none.
+            most = max(1, int(max_records * share))
+            most_bytes = min(budget[1], max(int(max_bytes * share), self._next_bytes(topic)))
+            own = [budget[0], most_bytes]
+            self._draw(topic, parts, own, most)
+            budget = [own[0], budget[1] - most_bytes + own[1]]
         for topic in self._shares:
             self._draw(topic, parts, budget, max_records)
         if not self.waiting_records:
@@ -196,6 +201,12 @@ class Box:
         spans = {topic: Span(before[topic], self._position[topic]) for topic in self._shares}
         records: list[tuple[str, Sequence[InputRecord]]] = [(t, parts[t]) for t in self._shares if parts.get(t)]
         return Taken(records, spans, sum(len(part) for _, part in records))
+
+    def _next_bytes(self, topic: str) -> int:
+        """Bytes of the topic's next record; 0 where none waits."""
+        heads = (waiting.records[waiting.taken] for waiting in self._waiting[topic] if waiting.has_records)
+        head = next(heads, None)
+        return 0 if head is None else _bytes_of((head,))
 
     def _draw(self, topic: str, parts: dict[str, list[InputRecord]], budget: list[int], most: int) -> None:
         """Move records of one topic into `parts` while the budget of records and bytes lasts."""

@@ -43,6 +43,7 @@ class Incarnation:
     written: int = 0
     tick_sent_for_ms: int | None = None
     tick_sent_at_ms: int = 0
+    due_looked_at: float = 0.0
     sealed_at_ms: int = 0
 
 

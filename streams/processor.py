@@ -30,6 +30,8 @@ from streams.ports import LogPosition, Mark
 from streams.seal import decode_seal
 
 _TICK_AGAIN_MS = 1_000
+#: How often it is looked for what is due while records wait: each tick is a transaction of its own.
+_LOOK_FOR_DUE_S = 1.0
 
 
 @dataclass
@@ -127,6 +129,8 @@ class PartitionProcessor(PartitionOwner):
             await asyncio.sleep(1.0)
             return None
         self.phase = Phase.RUNNING
+        if self.box.waiting_records:
+            await self._look_for_due(current)
         if self.box.waiting_records or self._seal_is_due(current):
             taken = self.box.take(self._record_limit, self.limits.batch_max_bytes)
             taken.spans.update(current.untaken)
@@ -152,6 +156,18 @@ class PartitionProcessor(PartitionOwner):
             return False
         since_ms = max(current.progress.time_ms, current.sealed_at_ms)
         return self.ports.clock.now_ms() - since_ms >= self.limits.seal_interval_ms
+
+    async def _look_for_due(self, current: Incarnation) -> None:
+        """Now and then, though records wait: they may never stop coming, and what is due needs a tick all the same.
+
+        Not while old ones wait, after an outage: a tick would go before what came in time.
+        """
+        now = asyncio.get_running_loop().time()
+        if now - current.due_looked_at < _LOOK_FOR_DUE_S:
+            return
+        current.due_looked_at, oldest_ms = now, self.box.oldest_ms
+        if oldest_ms is not None and self.ports.clock.now_ms() - oldest_ms < 1000 * _LOOK_FOR_DUE_S:
+            await self._send_due_tick(current)
 
     async def _send_due_tick(self, current: Incarnation) -> None:
         """Produce a tick, in a transaction of its own, if and only if the state has something due."""

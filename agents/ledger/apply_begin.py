@@ -85,6 +85,7 @@ def put_transaction(
     source = cause.origin or cause
     if before is not None:
         source = before.source
+    asked_under = cause.idempotency_key if before is None else before.idempotency_key
     to = event.counterparty
     transaction = Transaction(
         event.operation or "",
@@ -99,7 +100,7 @@ def put_transaction(
         source.partition,
         source.offset,
         cause.request_id if before is None else before.request_id,
-        cause.idempotency_key if before is None else before.idempotency_key,
+        key_of_batch(state, event) if asked_under is None and event.leg is None else asked_under,
         journal,
         event.parent_transaction_id,
         _rail_of(event),
@@ -118,6 +119,17 @@ def put_transaction(
     if event.to_state == "initiated":
         assert isinstance(event.request, msgspec.Raw)
         state.scheduled.put(key, bytes(event.request))
+
+
+def key_of_batch(state: LedgerState, event: LedgerEvent) -> str | None:
+    """The idempotency key of the batch that an item's event is part of: the item's own says none, for it freezes none.
+
+    None while the batch is only tried, and of all that is no item.
+    """
+    if event.parent_transaction_id is None:
+        return None
+    batch = state.transaction(event.parent_transaction_id, unix_ms(event.recorded_at))
+    return batch.idempotency_key if batch is not None and batch.operation == "batch" else None
 
 
 def _rail_of(event: LedgerEvent) -> str | None:

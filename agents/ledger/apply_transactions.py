@@ -7,7 +7,7 @@ from typing import Final
 import msgspec.structs
 
 from agents.ledger.accounts import available
-from agents.ledger.apply_begin import begin_transaction, put_transaction
+from agents.ledger.apply_begin import begin_transaction, key_of_batch, put_transaction
 from agents.ledger.apply_lots import drop_lot, return_lots, return_spent
 from agents.ledger.apply_open import add_under_way, count_open, count_under_way, remove_due
 from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found
@@ -62,7 +62,7 @@ def settle_transaction(state: LedgerState, event: LedgerEvent) -> None:
         source.partition,
         source.offset,
         cause.request_id,
-        cause.idempotency_key,
+        key_of_batch(state, event) if cause.idempotency_key is None else cause.idempotency_key,
         (),
         event.parent_transaction_id,
         None if rail == "instant" else rail,

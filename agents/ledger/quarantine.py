@@ -19,7 +19,6 @@ from schemas.events import (
     Cause,
     LedgerEvent,
     ParkedRecord,
-    Source,
 )
 from schemas.internal import LegAnswer, ReleasePortion, TransferLeg, decode_internal, encode_internal
 from schemas.topics import INTERNAL_COMMANDS, SETTLEMENT_UPDATES
@@ -66,12 +65,12 @@ def parked_records(turn: Turn, release: LedgerEvent) -> Sequence[ParkedRecord]:
     return records
 
 
-def park_update(turn: Turn, wallet_id: str, value: str, cause: Cause, source: Source) -> None:
+def park_update(turn: Turn, wallet_id: str, parked: ParkedRecord, cause: Cause) -> None:
     """Keep what a rail says until the wallet is released: it is answered then."""
     event = LedgerEvent(
         type=REQUEST_PARKED,
         wallet_id=wallet_id,
-        parked=ParkedRecord(source, value),
+        parked=parked,
         cause=cause,
         recorded_at=turn.context.recorded_at,
     )

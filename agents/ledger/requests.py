@@ -31,7 +31,7 @@ from schemas.events import (
     decode_event,
 )
 from schemas.fraud_commands import ScreeningVerdict
-from schemas.internal import ForwardedRecord, encode_internal
+from schemas.internal import ForwardedRecord, decode_internal, encode_internal
 from schemas.money import is_amount
 from schemas.partitioning import partition_of
 from schemas.reading import ReadCommand
@@ -106,7 +106,8 @@ def take_request(
                 event = OPERATIONS[operation](state, wallet, command, draft, turn.reference)
     if event.code == _MALFORMED:
         assert event.message is not None
-        refuse_malformed(turn, record, _unfounded(command, event.message, event.field), origin)
+        refused = _unfounded(command, event.message, event.field)
+        refuse_malformed(turn, record, refused, origin, was_parked=was_parked)
         return
     parked = parked_records(turn, event) if event.type in RELEASES else ()
     turn.write(event, key)
@@ -132,19 +133,27 @@ class _Parked(NamedTuple):
 
 def take_update(turn: Turn, parked: ParkedRecord, cause: Cause) -> None:
     """Decide what a rail has said while the wallet was under quarantine."""
-    value = parked.value.encode()
-    record = _Parked(cause.offset, turn.context.recorded_at_ms, 1, None, value)
-    asked = read_asked(record, parked.source.topic, turn.context.recorded_at_ms)
-    # It was read before it was parked.
+    now_ms = turn.context.recorded_at_ms
+    record = _Parked(cause.offset, parked.timestamp_ms or now_ms, 1, None, parked.value.encode(), parked.headers)
+    asked = read_asked(record, parked.source.topic, now_ms)
+    # It was read before it was parked, and its key was that of its wallet.
     assert not isinstance(asked, Malformed)
-    take_request(turn, record, asked, asked.command.wallet_id.encode(), parked.source, was_parked=True)
+    record = record._replace(key=asked.command.wallet_id.encode())
+    take_request(turn, record, asked, record.key, parked.source, was_parked=True)
 
 
 def _park(turn: Turn, record: InputRecord, command: ReadCommand, origin: Source | None) -> None:
     here = turn.here(record.offset)
     cause = Cause(here.topic, here.partition, here.offset, origin=origin)
-    # Its `request_id` may have come in a header.
-    park_update(turn, command.wallet_id, msgspec.json.encode(command).decode(), cause, origin or here)
+    assert record.value is not None
+    value, headers = record.value.decode(), tuple(record.headers)
+    if origin is not None:
+        # What was forwarded is kept as it first arrived.
+        forwarded = decode_internal(record.value)
+        assert isinstance(forwarded, ForwardedRecord)
+        value, headers = forwarded.value, forwarded.headers
+    parked = ParkedRecord(origin or here, value, headers, record.timestamp)
+    park_update(turn, command.wallet_id, parked, cause)
 
 
 def _refuse_before_wallet(draft: Draft, matches: bool, first: LedgerEvent | None) -> LedgerEvent | None:

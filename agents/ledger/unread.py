@@ -12,10 +12,13 @@ from streams.dead_letters import keep_dead_letter, keep_reference, short_key
 from streams.machine import InputRecord
 
 
-def refuse_malformed(turn: Turn, record: InputRecord, malformed: Malformed, origin: Source | None = None) -> None:
-    """Not a command: dead-lettered untouched, and answered with what can be read."""
+def refuse_malformed(
+    turn: Turn, record: InputRecord, malformed: Malformed, origin: Source | None = None, *, was_parked: bool = False
+) -> None:
+    """Not a command: dead-lettered untouched, and answered with what can be read. What was parked is at `origin`."""
     turn.write(_event(turn, record, malformed, REQUEST_DEAD_LETTERED, Code.MALFORMED, origin), short_key(record.key))
-    keep_dead_letter(turn.context, turn.out, record, Code.MALFORMED.value, "decode")
+    place = origin if was_parked else None
+    keep_dead_letter(turn.context, turn.out, record, Code.MALFORMED.value, "decode", place)
     _answer(turn, record, malformed, Code.MALFORMED, origin)
 
 

@@ -216,7 +216,12 @@ NESTED_FIELDS: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         "returned_minor": "What the rail has taken back, in minor units, as far as it was left of the transaction.",
         "code": "The rail's reason for a failure or a return.",
     },
-    ParkedRecord: {"source": "Where the record arrived.", "value": "Its JSON text."},
+    ParkedRecord: {
+        "source": "Where the record arrived.",
+        "value": "Its JSON text.",
+        "headers": "Of what a rail has said: its headers, each a name and a value in Base64.",
+        "timestamp_ms": "Of what a rail has said: its Kafka timestamp, Unix milliseconds.",
+    },
 }
 
 SEAL_FIELDS: Final[dict[str, str]] = {

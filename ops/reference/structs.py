@@ -10,7 +10,13 @@ import msgspec.structs
 
 from ops.reference.markdown import table
 
-_NAMES: Final = {"str": "text", "int": "integer", "bool": "true or false", "bytes": "text (Base64)"}
+_NAMES: Final = {
+    "str": "text",
+    "int": "integer",
+    "bool": "true or false",
+    "bytes": "text (Base64)",
+    "Headers": "list of pairs of texts",
+}
 _NOT_THERE: Final = {"None", "msgspec.UnsetType"}
 
 

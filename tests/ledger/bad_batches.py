@@ -106,6 +106,9 @@ def bad_exchanges() -> Iterator[Bad]:
             return bad(f"{said} {what}", own_key, code, field)
 
         yield case("at no such rate", "rate_unavailable", "rate_id", rate_id="gone")
+        unknown: Json = {"to_asset": "DUCATS"}
+        yield case("into an unknown asset", "asset_unknown", "to_asset", **unknown)
+        yield case("of none that is held into an unknown one", "asset_unknown", "to_asset", asset="CHF", **unknown)
         yield case("at a rate of others", "rate_unavailable", "rate_id", rate_id="dear")
         yield case("at a rate that moved", "rate_moved", "min_to_amount_minor", min_to_amount_minor=12)
         yield case("for at least a fortune", "rate_moved", "min_to_amount_minor", min_to_amount_minor=2**200)

@@ -132,6 +132,25 @@ def test_what_an_input_leaves_of_its_share_goes_to_the_others() -> None:
     assert offsets(box.take(5, MUCH)) == [("first", [0, 1, 2, 3]), ("second", [0])]
 
 
+def test_each_input_has_its_share_of_the_bytes_too() -> None:
+    """However large the records of the first input are, the others are not kept waiting until it has none."""
+    box = opened()
+    box.offer(batch("first", 0, 9, *range(9), value=b"x" * 10))
+    box.offer(batch("second", 0, 3, *range(3), value=b"x" * 10))
+    assert offsets(box.take(FEW, 60)) == [("first", [0, 1, 2]), ("second", [0, 1, 2])]
+    box.offer(batch("second", 3, 4, 3, value=b"x" * 10))
+    assert offsets(box.take(FEW, 60)) == [("first", [3, 4, 5, 6, 7]), ("second", [3])]
+    assert (box._bytes, box.waiting_records) == ({"first": 10, "second": 0}, 1)
+
+
+def test_a_record_that_is_larger_than_its_input_s_share_takes_its_turn() -> None:
+    box = Box({"first": 0.4, "second": 0.2}, 100, MUCH)
+    box.open(1, {"first": 0, "second": 0})
+    box.offer(batch("first", 0, 9, *range(9), value=b"x" * 10))
+    box.offer(batch("second", 0, 2, 0, 1, value=b"x" * 50))
+    assert offsets(box.take(FEW, 100)) == [("first", [0, 1, 2, 3, 4]), ("second", [0])]
+
+
 def test_a_small_batch_still_takes_a_record() -> None:
     box = Box({"first": 0.1, "second": 0.9}, 10, MUCH)
     box.open(1, {"first": 0, "second": 0})

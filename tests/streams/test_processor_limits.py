@@ -120,6 +120,52 @@ def test_a_tick_is_sent_when_something_is_due_and_only_then() -> None:
     in_virtual_time(check)
 
 
+def test_what_is_due_is_not_held_up_by_records_that_never_stop_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = MemoryWriter.transact
+
+    async def transact(self: MemoryWriter, messages: Outgoing, hook: Any = None) -> LogPosition:
+        await asyncio.sleep(0.05)
+        return await honest(self, messages, hook)
+
+    async def check(s: Surroundings) -> None:
+        monkeypatch.setattr(MemoryWriter, "transact", transact)
+        s.request("due", operation="remind", after_ms=3_000)
+        await s.start()
+        for number in range(600):
+            s.request(f"r{number}")
+            await asyncio.sleep(0.01)
+        assert s.processor.box.waiting_records
+        fired = [event for event in s.events() if event.fired]
+        assert [event.fired for event in fired] == [("due",)]
+        assert len(s.broker.partition(toy.INTERNAL, 0).committed()) <= 2
+
+    in_virtual_time(check)
+
+
+def test_what_came_in_time_and_still_waits_is_not_overtaken_by_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an outage the tick would be stamped now, and go before records that came before what is due."""
+    honest = MemoryWriter.transact
+
+    async def transact(self: MemoryWriter, messages: Outgoing, hook: Any = None) -> LogPosition:
+        await asyncio.sleep(0.05)
+        return await honest(self, messages, hook)
+
+    async def check(s: Surroundings) -> None:
+        monkeypatch.setattr(MemoryWriter, "transact", transact)
+        s.request("due", operation="remind", after_ms=1_000)
+        for number in range(60):
+            s.request(f"r{number}")
+        await asyncio.sleep(10)
+        await s.start()
+        await asyncio.sleep(2.5)
+        assert s.processor.box.waiting_records
+        assert s.broker.partition(toy.INTERNAL, 0).end == 0
+        await asyncio.sleep(5)
+        assert s.events()[-1].fired == ("due",)
+
+    in_virtual_time(check, batch_max_records=1)
+
+
 def test_a_tick_that_the_broker_stamped_too_early_is_sent_again() -> None:
     async def check(s: Surroundings) -> None:
         s.request("r1", operation="remind", after_ms=3_000)

@@ -24,6 +24,7 @@ def decide_fail(state: LedgerState, wallet: Wallet, command: Fail, draft: Draft,
     journal = taken_back(state, of, draft.context.recorded_at_ms)
     event = draft.move(named, State.FAILED.value, journal)
     event.forced = takes_below_credit(state, wallet, journal, available(of.wallet_id, of.sub_wallet), of.asset)
+    event.message = f"refused by the rail: {command.code}"
     event.rail_facts = RailFacts(code=command.code)
     return event
 

@@ -44,6 +44,8 @@ def decide_settle(
     if journal is None:
         return balance_overflow(draft)
     event = draft.move(named, State.SETTLED.value, journal)
+    if settled_minor < amount_minor:
+        event.message = f"the rail has settled {settled_minor} of {amount_minor}"
     event.rail_facts = RailFacts(
         rail_reference=command.rail_reference,
         settled_minor=None if settled_minor == amount_minor else settled_minor,

@@ -75,7 +75,8 @@ def decide_transfer(
     fee = charge(wallet, reference, "transfer", command.asset, command.amount_minor) if reference.fees else None
     needed_minor = command.amount_minor + minor_of(fee)
     refused = (
-        refuse_account(draft, wallet, command.asset, reference, leaving=True)
+        (command.to_asset is not None and _refuse_unknown(draft, wallet, command, reference))
+        or refuse_account(draft, wallet, command.asset, reference, leaving=True)
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, command.to_wallet_id))
         or (
             wallet.terms is not None
@@ -94,6 +95,16 @@ def decide_transfer(
     if owner != context.partition:
         return _start_saga(state, command, draft, sent, owner)
     return _move_at_once(state, state.wallets.get(command.to_wallet_id), command, draft, sent, reference)
+
+
+def _refuse_unknown(draft: Draft, wallet: Wallet, command: Transfer, reference: Reference) -> LedgerEvent | None:
+    """A rejection where nobody can get what the payee is to get. Whether the payee's wallet holds it is asked there."""
+    if reference.assets.get(command.to_asset or "") is not None:
+        return None
+    refused = refuse_account(draft, wallet, command.asset, reference, leaving=True)
+    if refused is not None and refused.code != Code.ASSET_NOT_ENABLED:
+        return refused
+    return draft.reject(Code.ASSET_UNKNOWN, f"no asset {command.to_asset!r} is known", "to_asset")
 
 
 def _sent(command: Transfer, draft: Draft, reference: Reference, account: str, fee: Fee | None) -> _Sent | LedgerEvent:

@@ -85,6 +85,7 @@ def of_transfer(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     to, asset = (c["to_wallet_id"], c["to_sub_wallet"]), str(c.get("to_asset", c["asset"]))
     limits = of_limits(m, w, c) if to[0] != c["wallet_id"] else []
     causes = of_account(m, w, c, leaving=True) + limits
+    causes += causes_of(("asset_unknown", "to_asset", asset not in m.known))
     return causes + causes_of(("payee_refused", None, here_refused(m, p, to, asset)))
 
 

@@ -1,0 +1,55 @@
+"""What rails say of a wallet under quarantine waits as it arrived, and is decided as it would have been."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from schemas.dead_letters import read_dead_letter_headers
+from schemas.topics import SETTLEMENT_UPDATES
+from tests.ledger.bank import Bank
+from tests.ledger.commands import command, credit, release
+from tests.ledger.ward import quarantined
+
+
+@pytest.mark.parametrize("partition", [0, 1])
+def test_what_is_malformed_on_release_is_kept_as_it_first_arrived(partition: int) -> None:
+    bank = Bank()
+    world = bank.world
+    waiting = bank.ask(credit(bank.anna, 100, rail="sepa"))
+    quarantined(world, bank.anna)
+    said = command("settle", bank.anna, transaction_id=waiting, rail_reference="R1", sub_wallet="savings")
+    headers = (("ce_id", b"said-1"), ("origin", b"\xff"))
+    at = world.put(said, partition=partition, headers=headers)
+    arrived = world.now_ms
+    world.settle()
+    assert world.answers(at) == []
+    world.wait(5_000)
+    letters = len(world.dead_letters)
+    assert world.submit(release(bank.anna))["code"] == "ok"
+    answer = world.answer(at)
+    assert (answer["code"], answer["field"], answer["request_id"]) == ("malformed", "sub_wallet", "said-1")
+    assert answer["_key"] == bank.anna.encode()
+    (letter,) = world.dead_letters[letters:]
+    assert (letter.key, letter.value) == (bank.anna.encode(), json.dumps(said).encode())
+    assert letter.headers[:2] == headers
+    why = read_dead_letter_headers(letter.headers)
+    assert (why.original_topic, why.original_partition, why.original_offset) == (SETTLEMENT_UPDATES, partition, 0)
+    assert why.original_timestamp == arrived
+    world.verify()
+
+
+def test_the_id_in_a_header_is_still_the_request_s_once_it_is_decided() -> None:
+    bank = Bank()
+    world = bank.world
+    waiting = bank.ask(credit(bank.anna, 100, rail="sepa"))
+    quarantined(world, bank.anna)
+    said = command("settle", bank.anna, transaction_id=waiting, rail_reference="R1")
+    at = world.put(said, headers=(("ce_id", b"said-1"),))
+    world.settle()
+    assert world.submit(release(bank.anna))["code"] == "ok"
+    assert (world.answer(at)["state"], world.answer(at)["request_id"]) == ("settled", "said-1")
+    again = world.submit(said, headers=(("ce_id", b"said-2"),))
+    assert (again["replayed"], again["request_id"]) == (True, "said-2")
+    world.verify()
