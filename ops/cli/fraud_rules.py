@@ -73,6 +73,8 @@ def rules(as_json: bool) -> None:
             click.echo(f"    workers pass {what} over: {printable(one.problem)}")
         for name in one.missing_lists:
             click.echo(f"    it asks the list {printable(name)}, which is not there")
+        for rule_id in one.missing_rules:
+            click.echo(f"    it adds up {printable(rule_id)}, which is not there, and goes on without it")
     click.echo(f"{len(held)} rules", err=True)
 
 

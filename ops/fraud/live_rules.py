@@ -37,6 +37,7 @@ class HeldRule(NamedTuple):
         is_known: whether workers know a version of it.
         problem: why workers pass the latest record over, if they do.
         missing_lists: names of lists that the rule asks and that are not there.
+        missing_rules: ids of rules that it adds up and that are not there: it goes on without them.
     """
 
     rule_id: str
@@ -45,6 +46,7 @@ class HeldRule(NamedTuple):
     is_known: bool
     problem: str | None
     missing_lists: tuple[str, ...]
+    missing_rules: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -62,6 +64,7 @@ class PublishedRules:
             "known_to_workers": held.is_known,
             "problem": held.problem,
             "missing_lists": list(held.missing_lists),
+            "missing_rules": list(held.missing_rules),
             "paused_by_breaker": None if paused is None else paused.sentence,
             "rule": None if held.rule is None else held.rule.model_dump(mode="json", by_alias=True, exclude_unset=True),
         }
@@ -106,7 +109,9 @@ def _held(book: RuleBook, lists: Collection[str], key: str, record: Record, prob
         problem = str(RuleRefused(book.refusals(said)))
     rule = rule or said
     asked = set() if rule is None else {check.list_name for check in list_checks([rule])}
-    return HeldRule(key, record, rule, key in book.rules, problem, tuple(sorted(asked - set(lists))))
+    added_up = set() if rule is None or rule.combination is None else set(rule.combination.rules)
+    missing = tuple(sorted(asked - set(lists))), tuple(sorted(added_up - book.rules.keys()))
+    return HeldRule(key, record, rule, key in book.rules, problem, *missing)
 
 
 def _said(key: str, record: Record) -> Rule | None:

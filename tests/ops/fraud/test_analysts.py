@@ -108,12 +108,14 @@ def test_what_is_no_alert_is_passed_over(desk: Desk) -> None:
     assert [one["alert_id"] for one in json.loads(desk("alerts", "--json").stdout)] == [alert(1).alert_id]
 
 
-def test_combinations_that_wait_say_for_what(desk: Desk) -> None:
+def test_combinations_say_what_they_go_on_without(desk: Desk) -> None:
     both = rule("both", ["wallet_id"], combination={"rules": ["each", "more"], "within_s": 60, "threshold": 60})
     desk.send(FRAUD_RULES, ("both", both), ("each", EACH))
-    assert "there is no rule more" in desk.rules()["both"]["problem"]
+    found = desk.rules()["both"]
+    assert (found["problem"], found["known_to_workers"], found["missing_rules"]) == (None, True, ["more"])
+    assert "it adds up more, which is not there, and goes on without it" in desk("rules").output
     desk.send(FRAUD_RULES, ("more", EACH | {"rule_id": "more"}))
-    assert desk.rules()["both"]["problem"] is None
+    assert desk.rules()["both"]["missing_rules"] == []
 
 
 def test_what_the_circuit_breaker_has_paused_is_not_said_to_go_on(desk: Desk, tmp_path: Path) -> None:
