@@ -162,6 +162,7 @@ BREAKS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_broken_engine_does_not_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     where, method, broken = BREAKS[name]

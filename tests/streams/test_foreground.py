@@ -31,6 +31,7 @@ raise SystemExit(run_foreground(Process(), Settings()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("soft", "hard"), [(128, 512), (512, 512)])
 def test_a_process_takes_as_many_open_files_as_it_may(soft: int, hard: int) -> None:
     """Shells and systemd give 1,024 unless asked for more; some partitions with their stores need more."""

@@ -26,6 +26,7 @@ def test_an_unknown_part_is_refused() -> None:
     assert "'everything' is not one of" in refused.output
 
 
+@pytest.mark.slow
 def test_without_its_extra_it_says_what_to_install() -> None:
     code = """
 import sys

@@ -57,6 +57,7 @@ def test_the_picture_is_a_png_with_every_labelled_mark(tmp_path: Path) -> None:
     assert file.read_bytes() != (tmp_path / "plain.png").read_bytes(), "marks show"
 
 
+@pytest.mark.slow
 def test_a_run_without_answers_can_be_drawn_too(tmp_path: Path) -> None:
     draw(Timeline(), tmp_path / "empty.png", "nothing")
     assert (tmp_path / "empty.png").exists()

@@ -194,6 +194,7 @@ def test_an_empty_report_is_one_too() -> None:
     assert "cash at risk: none" in list(lines(empty, AMOUNTS))
 
 
+@pytest.mark.slow
 def test_a_page_of_very_many_lines_says_where_the_rest_is() -> None:
     many = REPORT._replace(cases=tuple(a_case(f"{n}", "2026-11-20", n) for n in range(MOST_LINES + 5)))
     found = seen(page(many, AMOUNTS))

@@ -51,6 +51,7 @@ def _with_balance(ledger: Ledger, key: str, minor: int | None) -> Ledger:
     return ledger
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_open", [True, False])
 def test_states_that_equal_the_log(tmp_path: Path, is_open: bool) -> None:
     ledger = story()
