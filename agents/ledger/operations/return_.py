@@ -1,7 +1,7 @@
 """`return`: the rail has taken a settled transaction back. Forced: the money is gone, whatever the wallet has.
 
-Of a credit: available -> rail; of a debit or a capture: rail -> available. What operators have reversed under
-the rail's reference is booked. What is more than is left of the transaction, which was refunded or charged back
+Of a credit: available -> rail; of a debit or a capture: rail -> available, less what operators have reversed under
+the rail's reference. What is more than is left of the transaction, which was refunded or charged back
 meanwhile, or than the account can hold, is kept in suspense.
 """
 
