@@ -118,6 +118,8 @@ class Executioner:
         self._report = report
         self._announce = announce
         self._chance = random.Random(plan.seed)
+        #: Apart, so that it does not change which kills a seed makes.
+        self._moment = random.Random(plan.seed)
         self._killed = 0
 
     def run(self) -> None:
@@ -164,8 +166,18 @@ class Executioner:
         victim.start()
         return killed_ms
 
+    def _send_work(self) -> None:
+        """Fast workers have answered all up to the gate by now: a kill is to find them at work, where any is left."""
+        traffic, plan = self._traffic, self._plan
+        traffic.gate = min(plan.requests, traffic.produced + int(plan.rate * 0.1))
+        deadline = time.monotonic() + 2.0
+        while traffic.in_flight == 0 and traffic.produced < plan.requests and time.monotonic() < deadline:
+            time.sleep(0.001)
+        time.sleep(self._moment.uniform(0.0, 0.015))
+
     def _kill(self, victim: Worker, how: str) -> None:
         assert victim.running, f"{victim.name} ended by itself with {victim.process.returncode}\n{victim.tail()}"
+        self._send_work()
         self._report.in_flight.append(self._traffic.in_flight)
         victim.kill()
         self._report.kills[how] += 1
