@@ -34,7 +34,7 @@ def alone(play: Callable[[Path, str], Coroutine[Any, Any, T]], *, keep: bool, an
     with (
         stoppable() as stop,
         stage.folder(keep) as folder,
-        EmbeddedBroker(folder / "broker", jvm_options=stage.SHORT_LIVED, announce=announce) as broker,
+        EmbeddedBroker(folder / "broker", announce=announce) as broker,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         told = runner.run(stop.cancellable(play(folder, broker.bootstrap_servers)))

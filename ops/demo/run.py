@@ -83,7 +83,7 @@ class Demo:
         with stoppable() as stop, stage.folder(options.keep) as folder:
             self._phase("starting Kafka")
             with (
-                EmbeddedBroker(folder / "broker", jvm_options=stage.SHORT_LIVED, announce=self._announce) as broker,
+                EmbeddedBroker(folder / "broker", announce=self._announce) as broker,
                 asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
             ):
                 result = runner.run(stop.cancellable(self._drive(folder, broker.bootstrap_servers)))

@@ -15,8 +15,6 @@ from ops.broker.spawn import spawn_leashed
 from streams.settings import Settings
 
 PARTITIONS: Final = 4
-#: JVM options: for a minute the quick compiler alone costs half the processor time that the thorough one does.
-SHORT_LIVED: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _NAMESPACE: Final = "demo."
 #: A dead worker is noticed after this; sooner than by default, so that the demo need not wait, yet late enough for the
 #: new process to be there by then.
