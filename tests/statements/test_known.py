@@ -9,7 +9,7 @@ import pytest
 from agents.statements.known import Decision, Known
 from agents.statements.reading import Reading
 from schemas.external_statements import ExternalLine, ExternalStatement
-from tests.statements.files import camt, entry, mapping, mt940, read_with, whole
+from tests.statements.files import camt, entry, mapping, mt940, part, read_with, whole
 
 SIX = camt(whole(entry("0.00"), opening="100.00", closing="100.00", number="6", name="S-6"))
 SEVEN = camt(whole(entry("10.00"), closing="110.00", name="S-7"))
@@ -74,6 +74,15 @@ def test_another_word_under_the_same_id_is_refused() -> None:
     account = Account()
     account.take(camt(whole(entry("10.00"), closing="110.00", number="")))
     assert account.reason(camt(whole(entry("11.00"), closing="111.00", number=""))) == "copy_differs"
+
+
+def test_another_word_under_the_same_id_is_refused_also_after_a_report_of_that_id() -> None:
+    """A bank numbers each kind of message by itself: the report of the day may have the id of its statement."""
+    account = Account()
+    account.take(camt(whole(entry("10.00"), entry("10.00", "DBIT"), closing="100.00", number="")))
+    assert account.take(camt(part(entry("10.00"), kind="052", number=""), kind="052")).outcome == "imported"
+    corrected = camt(whole(entry("20.00"), entry("20.00", "DBIT"), closing="100.00", number=""))
+    assert account.reason(corrected) == "copy_differs"
 
 
 @pytest.mark.parametrize(
