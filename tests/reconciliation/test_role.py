@@ -124,7 +124,9 @@ def test_two_people_write_it_off_and_the_ledger_says_when_it_is_resolved() -> No
         partition.restart()
 
 
-@pytest.mark.parametrize("key", ["reconciliation/sepa/7/²", "reconciliation/2026-11-23/sepa/1", "reconciliation/a b/0/1"])
+@pytest.mark.parametrize(
+    "key", ["reconciliation/sepa/7/²", "reconciliation/2026-11-23/sepa/1", "reconciliation/a b/0/1"]
+)
 def test_a_key_that_only_looks_like_that_of_a_posting_makes_it_none(key: str) -> None:
     """Operators may give an `adjust` whatever key they like: what it moves on a rail is a line as all others."""
     world = World()
