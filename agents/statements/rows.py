@@ -15,6 +15,7 @@ from agents.statements.mapping import Constant, StatementMapping
 from agents.statements.parsed import Balance, Entry, ParsedFile, Statement, check_count
 from agents.statements.refusal import Refusal, at, quoted
 from agents.statements.row_amounts import RowAmounts
+from agents.statements.texts import HALF, HALF_A_CHARACTER
 from schemas.assets import AssetRegistry
 
 #: Number of the line (of the row, in JSON), and column -> text.
@@ -124,7 +125,10 @@ def _json_text(row: dict[str, Any], column: str, number: int) -> str:
         return "true" if value else "false"
     if isinstance(value, dict | list):
         raise Refusal("mapping", f"column {quoted(column)} is no single value", number)
-    return "" if value is None else str(value)
+    text = "" if value is None else str(value)
+    if HALF.search(text):
+        raise Refusal("encoding", f"column {quoted(column)}: {HALF_A_CHARACTER}", number)
+    return text
 
 
 def _statements(name: str, rows: Iterator[Row], mapping: StatementMapping, assets: AssetRegistry) -> ParsedFile:

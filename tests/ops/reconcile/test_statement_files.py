@@ -14,7 +14,7 @@ from agents.statements.reading import ReadFile, Reading
 from ops.cli import main as walletstream
 from ops.errors import OperationError
 from ops.reconcile.statement_files import keep, kept_path, read_file
-from schemas.external_statements import RefusedFile
+from schemas.external_statements import RefusedFile, encode_external
 from tests.statements.files import CSV, SOUND, mt940
 
 READING = Reading("acquirer")
@@ -32,6 +32,15 @@ def test_a_file_is_read_with_its_bytes(tmp_path: Path) -> None:
     found, data = read_file(path, READING)
     assert isinstance(found, ReadFile)
     assert (data, found.source.file, found.source.sha256) == (GOOD, "a.sta", sha256(GOOD).hexdigest())
+
+
+def test_a_file_whose_name_is_no_text_can_be_written_on_the_topic(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"M\xfcller.sta")
+    path.write_bytes(GOOD)
+    found, _ = read_file(path, READING)
+    assert isinstance(found, ReadFile)
+    assert found.source.file == "M\\xfcller.sta"
+    assert encode_external(found.statements[0].statement)
 
 
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
