@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agents.reconciliation.ticking import TRY_AGAIN_MS
 from schemas.reconciliation_events import decode_reconciliation_event
+from schemas.topics import MATCHING_RULES
 from streams.machine import Context, Output
+from tests.reconciliation.records import Json, statement_records
 from tests.reconciliation.resolving import by_reason, check_fates, refusals, resolve, restart_all, summary
 from tests.reconciliation.world import World
 
@@ -34,6 +38,39 @@ def test_a_payout_of_the_partner_is_the_sum_of_what_was_reported() -> None:
     # With a partner's report there is no third comparison.
     assert ("ledger-bank", "ledger") not in totals
     check_fates(world)
+
+
+@pytest.mark.parametrize("given", [{}, {"fees": "none"}])
+def test_a_fee_that_the_partner_has_kept_is_not_taken_off_its_line_once_more(given: Json) -> None:
+    """Of a book without a word on fees, too: what the partner has paid out is what its lines say was left."""
+    relations = [
+        {"relation": name, "rules": {"passes": [{"name": "by", "keys": keys, "cardinality": cardinality, **given}]}}
+        for name, keys, cardinality in (
+            ("ledger-partner", ["provider_reference"], "1:1"),
+            ("partner-bank", ["batch_id"], "n:1"),
+        )
+    ]
+    world = World(reference=[(MATCHING_RULES, {"name": "sepa", "version": 1, "relations": relations})])
+    facts = {"rail_fee_minor": 200, "rail_reference": "R1"}
+    world.settled("w1", 9_800, "R1", rail_facts=facts)
+    world.settled("w2", 6_800, "R2", rail_facts={**facts, "rail_reference": "R2"})
+    world.run()
+    batch = {"batch_id": "PAYOUT-1"}
+    for side, lines, fee_minor in (("partner", ((9_800, "R1"), (6_800, "R2")), 200), ("bank", ((16_600, ""),), 0)):
+        world.files += 1
+        records = statement_records(world.files, lines, side, "sepa", "2026-11-23")
+        for record in records[:-1]:
+            record |= {"fee_minor": fee_minor, "references": {**record["references"], **batch}}
+        for record in records:
+            world.external(record)
+    world.later(days=9)
+    assert world.open() == []
+    matches = [event.match for event in world.events("match.made") if event.match is not None]
+    assert sorted((each.relation, each.difference_minor) for each in matches) == [
+        ("ledger-partner", 0),
+        ("ledger-partner", 0),
+        ("partner-bank", 0),
+    ]
 
 
 def test_a_banks_charge_is_booked_and_explained_in_all_relations() -> None:
