@@ -9,7 +9,7 @@ from schemas.reconciliation_events import decode_reconciliation_event
 from schemas.topics import MATCHING_RULES
 from streams.machine import Context, Output
 from tests.reconciliation.records import Json, statement_records
-from tests.reconciliation.resolving import by_reason, check_fates, refusals, resolve, restart_all, summary
+from tests.reconciliation.resolving import by_reason, check_fates, propose, refusals, resolve, restart_all, summary
 from tests.reconciliation.world import World
 
 
@@ -79,6 +79,11 @@ def test_a_banks_charge_is_booked_and_explained_in_all_relations() -> None:
         world.later(days=1)
     (charge,) = by_reason(world)["missing_left"]
     accounts = {"from_account": "system/fees", "to_account": "system/rail:sepa", "amount_minor": 350, "asset": "EUR"}
+    turned = {"from_account": "system/rail:sepa", "to_account": "system/fees"}
+    elsewhere = {"to_account": "system/adjustments"}
+    for wrong in ({"amount_minor": 3_500}, {"asset": "USD"}, turned, elsewhere):
+        propose(world, charge, kind="correct", wallet_id="w1", **accounts | wrong)
+    assert refusals(world) == ["unbalanced"] * 4, "what the ledger moves on the rail is what the bank says"
     resolve(world, charge, kind="correct", wallet_id="w1", **accounts)
     assert world.exceptions()[charge.exception_id].state == "approved"
     world.answer()
@@ -87,7 +92,7 @@ def test_a_banks_charge_is_booked_and_explained_in_all_relations() -> None:
         world.later(days=1)
     assert world.open() == [], "the posting's own line on the rail is no break either"
     assert len(world.commands()) == 1
-    assert refusals(world) == []
+    assert refusals(world) == ["unbalanced"] * 4
     restart_all(world)
 
 
