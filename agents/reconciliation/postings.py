@@ -120,7 +120,7 @@ def check_posting(turn: Turn, exception: ReconciliationException, posting: Posti
 
 
 def _effect(turn: Turn, exception: ReconciliationException, posting: Posting) -> int:
-    """What a posting adds on the rail, or takes from suspense. Of a partner and a bank, too: what both move is on it."""
+    """What a posting adds on the rail, or takes from suspense. What a partner and its bank move is on the rail, too."""
     if exception.relation == "suspense":
         own = {_SUSPENSE}
         return sum(
