@@ -115,6 +115,26 @@ def test_the_command_with_a_mapping(tmp_path: Path) -> None:
     assert "cannot be read" in run("--mapping", tmp_path / "none", table).output
 
 
+@pytest.mark.parametrize(
+    ("said", "options", "is_read"),
+    [
+        ("", ("--encoding", "latin-1"), True),
+        (', "encoding": "utf-8"', ("--encoding", "latin-1"), True),
+        (', "encoding": "latin-1"', (), True),
+        ("", (), False),
+    ],
+)
+def test_the_encoding_of_a_table_is_the_one_that_is_named(
+    said: str, options: tuple[str, ...], is_read: bool, tmp_path: Path
+) -> None:
+    """What the command says counts before what the mapping does."""
+    table, mapping = tmp_path / "a.csv", tmp_path / "m.json"
+    table.write_bytes(CSV.replace(",a\n", ",Müller\n").encode("latin-1"))
+    mapping.write_text(f'{{"amount": "amount", "asset": "currency", "date": "date"{said}}}')
+    found = run("--mapping", mapping, *options, table)
+    assert (found.exit_code, ": encoding: " in found.output) == ((0, False) if is_read else (3, True))
+
+
 def test_names_of_accounts_and_options_that_make_no_sense(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(GOOD)
