@@ -66,6 +66,9 @@ class Known:
             return Decision("seen", statements=read.statements)
         try:
             fresh, copies = self._without_copies(read)
+            if fresh:
+                # Of one account, as those of several are told apart by an id that is named.
+                self._check_account(fresh[0].statement, reading)
             fresh = self._in_sequence(fresh, reading)
         except Refusal as refusal:
             return self._refuse(refused(refusal, read.source, reading))
@@ -114,7 +117,6 @@ class Known:
             ]
             if not booked:
                 continue
-            self._check_account(booked[0], reading)
             account_id = of_account(booked[0].account_id or "")
             before = [
                 head_of_imported(one)

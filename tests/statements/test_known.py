@@ -174,6 +174,16 @@ def test_a_file_of_another_account_is_a_mistake_unless_it_is_named() -> None:
     assert account.take(other, account_id="DE02 5001 0517 0137 0750 30").outcome == "imported"
 
 
+@pytest.mark.parametrize("kind", ["052", "054"])
+def test_a_report_of_another_account_is_a_mistake_as_well(kind: str) -> None:
+    """A book may count what is not booked, too."""
+    account = Account()
+    account.take(SEVEN)
+    other = camt(part(entry("10.00"), kind=kind, account="DE89370400440532013000"), kind=kind)
+    assert account.reason(other) == "account"
+    assert account.take(other, account_id="DE89370400440532013000").outcome == "imported"
+
+
 def test_each_account_of_a_file_is_imported_by_its_id() -> None:
     data = (
         mt940(":61:261127C10,NTRFA", closing="62F:C261127EUR110,", account="A")
