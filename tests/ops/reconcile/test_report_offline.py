@@ -175,3 +175,11 @@ def test_every_row_is_in_one_case_and_expected_ones_in_none(broken: list[Broken]
     assert len({case.case_id for case in cases}) == len(cases)
     assert all(case.at_risk_minor is not None and case.at_risk_minor >= 0 for case in cases)
     assert all(len({line.section for line in case.lines}) == len(case.lines) for case in cases)
+
+
+@pytest.mark.parametrize("reason", ["date", "reference"])
+def test_two_rows_of_one_amount_put_it_at_risk_as_on_the_stream(reason: str) -> None:
+    """They differ by nothing, and it is not known that they belong together."""
+    lines = {(side, 1): Line("1", -2_500, "EUR", 739_000) for side in ("left", "right")}
+    (case,) = cases_of([Broken("left", 1, reason, (1,)), Broken("right", 1, reason, (1,))], lines)
+    assert case.at_risk_minor == 2_500
