@@ -78,7 +78,7 @@ class ToldByRole:
             items.take_ledger_line(ours.line_id, ours.account, ours.asset, ours.amount_minor, ours.day)
         for line in statements.lines(account, days[-1]):
             items.take_statement_line(line.line_id, line.account, line.asset, line.amount_minor, line.booking_date)
-        books, number = self._books_of(book or "", statements.side_of(account), items.line_ids), 0
+        books, number = self._books_of(book or "", items.line_ids), 0
         for name in books:
             for line_ids in self._belonging(name, statements.side_of(account)):
                 items.take_match(str(number), line_ids)
@@ -86,11 +86,11 @@ class ToldByRole:
         for one in self.exceptions.values():
             if one.book in books:
                 items.take_exception(one.exception_id, [line.line_id for line in one.lines], is_open=True)
-        if book in self._books:
+        if not self._books.isdisjoint(books):
             items.take_book(account)
         return dict(zip(days, items.of(days), strict=True))
 
-    def _books_of(self, book: str, side: str, known: Collection[str]) -> list[str]:
+    def _books_of(self, book: str, known: Collection[str]) -> list[str]:
         """The book of an account, and those in which its lines, or those of its rail, were before they came there:
         in matches, or in exceptions.
         """
@@ -98,16 +98,11 @@ class ToldByRole:
         def is_of(matches: dict[str, Sides]) -> bool:
             return any(ids[0] in known for match in matches.values() for ids in match if ids)
 
-        relations = ("ledger-partner",) if side == "partner" else ("ledger-bank", "partner-bank")
-        before = {
-            name
-            for (name, relation), matches in self._matches.items()
-            if name != book and relation in relations and is_of(matches)
-        }
+        before = {name for (name, _), matches in self._matches.items() if name != book and is_of(matches)}
         before |= {
             one.book
             for one in self.exceptions.values()
-            if one.book != book and one.relation in relations and any(line.line_id in known for line in one.lines)
+            if one.book != book and any(line.line_id in known for line in one.lines)
         }
         return [book, *sorted(before)]
 
