@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from schemas.contract import Contract
 from schemas.matching_rules import Fuzzy, Pass, Rules
@@ -34,13 +34,25 @@ class SeverityStep(Contract):
     due_in_business_days: Annotated[_Days, Field(description="Business days from when it was opened.")]
 
 
+def _of_what_is_left(rules: Rules) -> Rules:
+    """Lines of a book are what moved, fees taken off: a pass takes them off once more only where it says so."""
+    passes = (
+        each if "fees" in each.model_fields_set else each.model_copy(update={"fees": "none"}) for each in rules.passes
+    )
+    return rules.model_copy(update={"passes": tuple(passes)})
+
+
 class RelationRules(Contract):
     """By which rules two sides are compared."""
 
     model_config = ConfigDict(frozen=True)
 
     relation: Annotated[RelationName, Field(description="The sides. `ledger-bank` counts while no partner reports.")]
-    rules: Annotated[Rules, Field(description="Passes, best first.")]
+    rules: Annotated[
+        Rules,
+        AfterValidator(_of_what_is_left),
+        Field(description="Passes, best first. One that says nothing on `fees` takes none off: lines are without."),
+    ]
 
 
 class Book(Contract):

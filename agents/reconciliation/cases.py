@@ -107,7 +107,7 @@ def difference_minor(relation: str, lines: Iterable[BookLine]) -> dict[str, int]
 
 
 def at_risk(relation: str, lines: Sequence[BookLine]) -> tuple[str, int, int]:
-    """Asset, difference, and what is at risk: where both sides agree, or do in no asset, the larger side counts."""
+    """Asset, difference, and what is at risk: where both sides come to the same, the largest line counts."""
     differences = difference_minor(relation, lines)
     if not differences:
         return "", 0, 0

@@ -5,6 +5,7 @@ A line's id is the event's place in the ledger, so that it is one line however o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -28,6 +29,8 @@ _RAIL: Final = "system/rail:"
 _PENDING: Final = "system/rail-pending:"
 _SUSPENSE: Final = "system/suspense"
 _KEY: Final = "reconciliation/"
+#: Book, exception, number of the proposal.
+_OF_POSTING: Final = re.compile(rf"{_KEY}([A-Za-z0-9_.:-]{{1,64}})/([0-9a-f]{{32}})/([0-9]{{1,9}})")
 
 
 class _Event(msgspec.Struct):
@@ -107,11 +110,11 @@ def _answered(event: _Event) -> Answered | None:
     is_refusal = event.type in (REQUEST_REJECTED, REQUEST_DEAD_LETTERED)
     if not is_refusal and not (event.operation == "adjust" and event.to_state == "settled"):
         return None
-    book, _, rest = cause.idempotency_key.removeprefix(_KEY).partition("/")
-    exception_id, _, number = rest.partition("/")
-    if not number.isdigit() or len(number) > 9:
+    # Operators may give a command of their own whatever key they like.
+    named = _OF_POSTING.fullmatch(cause.idempotency_key)
+    if named is None:
         return None
-    return Answered(book, exception_id, int(number), event.code or "internal_error", event.message)
+    return Answered(named[1], named[2], int(named[3]), event.code or "internal_error", event.message)
 
 
 def _traced(event: _Event) -> tuple[str, str | None, str | None] | None:

@@ -26,6 +26,8 @@ def posting_of(turn: Turn, exception: ReconciliationException, resolution: Write
     Raises:
         Refused: nothing can be posted like this.
     """
+    if exception.relation == "statement":
+        raise Refused("nothing_to_post", "it is about a statement, and has no lines that could differ")
     if isinstance(resolution, WriteOff):
         from_account, to_account, amount_minor, asset = _write_off(turn, exception)
     else:
@@ -107,8 +109,6 @@ def check_posting(turn: Turn, exception: ReconciliationException, posting: Posti
         raise Refused(
             "wrong_kind", "what is on its way ends with the rail's answer, settled or failed: nothing is posted"
         )
-    if exception.relation in ("partner-bank", "statement"):
-        return
     asset, minor = _difference(exception)
     moved = _effect(turn, exception, posting)
     if (posting.asset, moved) != (asset, minor):
@@ -120,7 +120,7 @@ def check_posting(turn: Turn, exception: ReconciliationException, posting: Posti
 
 
 def _effect(turn: Turn, exception: ReconciliationException, posting: Posting) -> int:
-    """What a posting adds to the left side, or takes from suspense."""
+    """What a posting adds on the rail, or takes from suspense. What a partner and its bank move is on the rail, too."""
     if exception.relation == "suspense":
         own = {_SUSPENSE}
         return sum(

@@ -218,7 +218,9 @@ class Rematching:
         for held in self._lines_now():
             relations = [each for each in used if held.line.side in sides_of(each)]
             fates = [held.fates.get(each) for each in relations]
-            if fates and all(self._is_settled(held, fate) for fate in fates):
+            # People may be at it in a relation that does not count any more.
+            is_excepted = any(fate[0] == "E" for fate in held.fates.values())
+            if fates and not is_excepted and all(self._is_settled(held, fate) for fate in fates):
                 (awaited if is_awaited(held.line, waiting) else names).append(f"{held.line.side} {held.line.line_id}")
         set_aside(self._turn, self._name, awaited)
         tell_lines(self._turn, LINES_ARCHIVED, self._name, names)

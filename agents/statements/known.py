@@ -66,6 +66,9 @@ class Known:
             return Decision("seen", statements=read.statements)
         try:
             fresh, copies = self._without_copies(read)
+            if fresh:
+                # Of one account, as those of several are told apart by an id that is named.
+                self._check_account(fresh[0].statement, reading)
             fresh = self._in_sequence(fresh, reading)
         except Refusal as refusal:
             return self._refuse(refused(refusal, read.source, reading))
@@ -82,7 +85,7 @@ class Known:
 
     def _without_copies(self, read: ReadFile) -> tuple[list[StatementRecords], list[Copy]]:
         by_content = {one.content_hash: one for one in self.statements}
-        by_reference = {(one.account_id, one.asset, one.reference, one.first_page): one for one in self.statements}
+        by_reference = {_named(one): one for one in self.statements}
         fresh, copies = [], []
         for records in read.statements:
             statement = records.statement
@@ -93,10 +96,8 @@ class Known:
             # Those of ISO 20022 are unique, and so is what a mapping tells statements apart by; `:20:` of SWIFT is
             # often the same for all.
             has_own_id = (statement.source.format or "").startswith(("camt", "CSV", "JSON"))
-            same_id = by_reference.get(
-                (statement.account_id, statement.asset, statement.reference, statement.first_page)
-            )
-            if has_own_id and statement.reference and same_id is not None and same_id.basis == statement.basis:
+            same_id = by_reference.get(_named(statement))
+            if has_own_id and statement.reference and same_id is not None:
                 raise Refusal(
                     "copy_differs",
                     f"statement {statement.reference} says something else than the one imported from "
@@ -116,7 +117,6 @@ class Known:
             ]
             if not booked:
                 continue
-            self._check_account(booked[0], reading)
             account_id = of_account(booked[0].account_id or "")
             before = [
                 head_of_imported(one)
@@ -142,6 +142,11 @@ class Known:
                 statement.line_number,
                 statement.statement_index,
             )
+
+
+def _named(statement: ExternalStatement) -> tuple[str | None, str, str | None, int, str]:
+    """By what a statement is told from others of an account: its id, within its kind of message."""
+    return statement.account_id, statement.asset, statement.reference, statement.first_page, statement.basis
 
 
 def _head(statement: ExternalStatement) -> Head:

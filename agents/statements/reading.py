@@ -39,8 +39,8 @@ class Reading:
     account: str
     side: Side = "bank"
     format: Format = "auto"
-    #: Of text formats; XML says its own.
-    encoding: str = "utf-8"
+    #: Of text formats; None: that of the mapping, else UTF-8. XML says its own.
+    encoding: str | None = None
     #: Of CSV and JSON.
     mapping: StatementMapping | None = None
     #: What the account is in the files, and its currency, where that is known.
@@ -86,7 +86,8 @@ def parse(data: bytes, found: Kind, reading: Reading) -> ParsedFile:
     """
     if found == "camt":
         return read_camt(data, reading.assets)
-    text = text_of_bytes(data, reading.encoding if reading.mapping is None else reading.mapping.encoding)
+    of_mapping = "utf-8" if reading.mapping is None else reading.mapping.encoding
+    text = text_of_bytes(data, reading.encoding or of_mapping)
     if found == "mt940":
         return read_mt(text, reading.assets)
     if found == "bai2":

@@ -15,6 +15,7 @@ from agents.statements.mapping import Constant, StatementMapping
 from agents.statements.parsed import Balance, Entry, ParsedFile, Statement, check_count
 from agents.statements.refusal import Refusal, at, quoted
 from agents.statements.row_amounts import RowAmounts
+from agents.statements.texts import HALF, HALF_A_CHARACTER
 from schemas.assets import AssetRegistry
 
 #: Number of the line (of the row, in JSON), and column -> text.
@@ -124,7 +125,10 @@ def _json_text(row: dict[str, Any], column: str, number: int) -> str:
         return "true" if value else "false"
     if isinstance(value, dict | list):
         raise Refusal("mapping", f"column {quoted(column)} is no single value", number)
-    return "" if value is None else str(value)
+    text = "" if value is None else str(value)
+    if HALF.search(text):
+        raise Refusal("encoding", f"column {quoted(column)}: {HALF_A_CHARACTER}", number)
+    return text
 
 
 def _statements(name: str, rows: Iterator[Row], mapping: StatementMapping, assets: AssetRegistry) -> ParsedFile:
@@ -142,10 +146,14 @@ def _statements(name: str, rows: Iterator[Row], mapping: StatementMapping, asset
         raise Refusal("empty", "there is no row in it")
     file = ParsedFile(name)
     for index, group in enumerate(groups.values()):
+        if group.is_to_come:
+            continue
         with at(group.statement.line_number, index):
             group.finish()
         group.statement.index = index
         file.statements.append(group.statement)
+    if not file.statements:
+        raise Refusal("empty", "none of its rows is booked yet")
     return file
 
 
@@ -170,6 +178,9 @@ class _Group:
     def __init__(self, number: int, account_id: str, reference: str, mapping: StatementMapping, assets: AssetRegistry):
         self._mapping = mapping
         self._amounts = RowAmounts(mapping, assets)
+        self._assets = assets
+        #: As its first row says it, booked or not.
+        self._asset = ""
         self._first: Row | None = None
         self._last: Row | None = None
         self.statement = Statement(
@@ -186,12 +197,13 @@ class _Group:
             Refusal: an amount, date or mark is none.
         """
         mapping = self._mapping
+        asset = _either(row, mapping.asset)
+        self._asset = self._asset or asset
         if mapping.booked is not None and row[mapping.booked.column].strip() not in mapping.booked.values:
             self.statement.not_booked_count += 1
             return
         self._first = self._first or (number, row)
         self._last = number, row
-        asset = _either(row, mapping.asset)
         amount_minor, fee_minor = self._amounts.of(row, asset)
         value_date = self._day(row, mapping.date)
         self.statement.entries.append(
@@ -225,6 +237,11 @@ class _Group:
             return None
         return _day(text, self._mapping.date_format)
 
+    @property
+    def is_to_come(self) -> bool:
+        """Nothing of it is booked yet: as one without lines it would have the id that it is imported by once it is."""
+        return self._first is None and self.statement.reference is not None
+
     def finish(self) -> None:
         """Read the balances.
 
@@ -233,6 +250,8 @@ class _Group:
         """
         statement, mapping = self.statement, self._mapping
         if self._first is None or self._last is None:
+            known = self._assets.get(self._asset)
+            statement.asset = None if known is None else known.code
             return
         first, last = statement.entries[0], statement.entries[-1]
         for one in statement.entries:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import Final
 
 from agents.statements.refusal import Refusal
 
 #: Physical lines of a text, and objects and lists of JSON: what is made of each takes some hundred bytes.
 MOST_PARTS: Final = 2_000_000
+#: Halves of characters of UTF-16, which no text can be written with: JSON can say them, and odd encodings.
+HALF: Final = re.compile("[\ud800-\udfff]")
+HALF_A_CHARACTER: Final = "half of a character, as \\ud83d is"
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -32,6 +36,8 @@ def text_of_bytes(data: bytes, encoding: str) -> str:
         raise Refusal("encoding", f"there is no text encoding {encoding!r}") from None
     if not isinstance(text, str):
         raise Refusal("encoding", f"there is no text encoding {encoding!r}")
+    if (half := HALF.search(text)) is not None:
+        raise Refusal("encoding", HALF_A_CHARACTER, text.count("\n", 0, half.start()) + 1)
     if "\0" in text:
         raise Refusal("encoding", "there are NUL characters in it", text.count("\n", 0, text.index("\0")) + 1)
     if text.count("\n") + text.count("\r") > 2 * MOST_PARTS or text.count("{") + text.count("[") > MOST_PARTS:

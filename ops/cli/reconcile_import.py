@@ -47,7 +47,7 @@ def _account(_: click.Context, __: click.Parameter, value: str) -> str:
 )
 @click.option("--account-id", help="The account as the files name it; statements of others in them are passed over.")
 @click.option("--asset", help="Currency that the account has; statements in another are refused.")
-@click.option("--encoding", default="utf-8", show_default=True, help="Of MT940 and BAI2, such as latin-1.")
+@click.option("--encoding", help="Of text, such as latin-1; left out, that of the mapping, else utf-8.")
 @click.option(
     "--allow-gap", is_flag=True, help="Import although a statement before it is missing; that is written down."
 )
@@ -69,7 +69,7 @@ def import_command(
     side: str,
     account_id: str | None,
     asset: str | None,
-    encoding: str,
+    encoding: str | None,
     allow_gap: bool,
     max_mib: int,
     dry_run: bool,

@@ -76,11 +76,9 @@ class ToldByRole:
         items = OpenItems(dict.fromkeys(pair.ledger_accounts, account), from_day or "")
         for ours in own:
             items.take_ledger_line(ours.line_id, ours.account, ours.asset, ours.amount_minor, ours.day)
-        stated = set[str]()
         for line in statements.lines(account, days[-1]):
             items.take_statement_line(line.line_id, line.account, line.asset, line.amount_minor, line.booking_date)
-            stated.add(line.line_id)
-        books, number = self._books_of(book or "", statements.side_of(account), stated), 0
+        books, number = self._books_of(book or "", items.line_ids), 0
         for name in books:
             for line_ids in self._belonging(name, statements.side_of(account)):
                 items.take_match(str(number), line_ids)
@@ -88,21 +86,23 @@ class ToldByRole:
         for one in self.exceptions.values():
             if one.book in books:
                 items.take_exception(one.exception_id, [line.line_id for line in one.lines], is_open=True)
-        if book in self._books:
+        if not self._books.isdisjoint(books):
             items.take_book(account)
         return dict(zip(days, items.of(days), strict=True))
 
-    def _books_of(self, book: str, side: str, stated: Collection[str]) -> list[str]:
-        """The book of an account, and those in which its lines were matched before it came there."""
+    def _books_of(self, book: str, known: Collection[str]) -> list[str]:
+        """The book of an account, and those in which its lines, or those of its rail, were before they came there:
+        in matches, or in exceptions.
+        """
 
         def is_of(matches: dict[str, Sides]) -> bool:
-            return any(match.right[0] in stated for match in matches.values() if match.right)
+            return any(ids[0] in known for match in matches.values() for ids in match if ids)
 
-        relations = ("ledger-partner",) if side == "partner" else ("ledger-bank", "partner-bank")
-        before = {
-            name
-            for (name, relation), matches in self._matches.items()
-            if name != book and relation in relations and is_of(matches)
+        before = {name for (name, _), matches in self._matches.items() if name != book and is_of(matches)}
+        before |= {
+            one.book
+            for one in self.exceptions.values()
+            if one.book != book and any(line.line_id in known for line in one.lines)
         }
         return [book, *sorted(before)]
 

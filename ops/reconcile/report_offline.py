@@ -119,12 +119,12 @@ def _case(of: list[Broken], lines: Mapping[Place, Line]) -> Case:
 
 
 def _at_risk(lines: tuple[CaseLine, ...]) -> int | None:
-    """Of one line all of it; of two in one asset what they differ by; of two assets the left one."""
+    """Of one line all of it; of two in one asset what they differ by, or all of it; of two assets the left one."""
     amounts = [line.amount_minor for line in lines]
     if amounts[0] is None:
         return None
     if len(lines) == 2 and lines[0].asset == lines[1].asset and amounts[1] is not None:
-        return abs(amounts[1] - amounts[0])
+        return abs(amounts[1] - amounts[0]) or abs(amounts[0])
     return abs(amounts[0])
 
 

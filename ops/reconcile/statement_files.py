@@ -44,7 +44,12 @@ def read_file(path: Path, reading: Reading) -> tuple[ReadFile | RefusedFile, byt
         os.close(descriptor)
     if len(data) > reading.max_bytes:
         raise OperationError(f"{path} grows while it is read: import it once it is whole")
-    return read_statements(path.name, data, reading), data
+    return read_statements(_name(path), data, reading), data
+
+
+def _name(path: Path) -> str:
+    """Base name of a file; bytes of it that are no text are told by their numbers."""
+    return os.fsencode(path.name).decode(errors="backslashreplace")
 
 
 def _too_large(path: Path, descriptor: int, size_bytes: int, reading: Reading) -> RefusedFile:
@@ -53,7 +58,7 @@ def _too_large(path: Path, descriptor: int, size_bytes: int, reading: Reading) -
     digest = sha256()
     while chunk := os.read(descriptor, _CHUNK_BYTES):
         digest.update(chunk)
-    source = StatementSource(file=path.name, sha256=digest.hexdigest(), size_bytes=size_bytes)
+    source = StatementSource(file=_name(path), sha256=digest.hexdigest(), size_bytes=size_bytes)
     return refused(Refusal("too_large", too_large(size_bytes, reading.max_bytes)), source, reading, kept=False)
 
 

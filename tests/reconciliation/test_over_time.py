@@ -288,3 +288,25 @@ def test_a_rail_that_goes_to_another_book_leaves_nothing_on_its_way_there() -> N
     for _ in range(9):
         world.later(days=1)
     assert [(each.book, each.relation, each.amount_minor) for each in world.open()] == [("sepa", "pending", 900)]
+
+
+def test_lines_that_people_are_at_are_kept_however_long_ago_the_rules_have_matched_them() -> None:
+    """Taken apart while only the bank had stated something; then the partner reports, and its report is matched."""
+    world = World()
+    world.settled("w1", 10_000, "R1")
+    world.run()
+    world.statement((10_000, "R1"), side="bank")
+    world.run()
+    (match,) = [event.match for event in world.events("match.made") if event.match is not None]
+    world.decide("unmatch", "op:ines", match_id=match.match_id, reason="another customer's")
+    (apart,) = world.open()
+    assert (apart.relation, apart.pinned) == ("ledger-bank", True)
+    world.statement((10_000, "R1"))
+    world.run()
+    for _ in range(14):
+        world.later(days=1)
+    assert world.events("lines.archived"), "the report's line is not kept any more"
+    resolve(world, apart, kind="match")
+    decided = [event.match for event in world.events("match.made") if event.match and event.match.exception_id]
+    assert [(one.left_ids, one.right_ids) for one in decided] == [(match.left_ids, match.right_ids)]
+    restart_all(world)

@@ -165,9 +165,11 @@ def test_a_resolution_that_does_not_fit_a_statement_is_refused_not_a_failure() -
     (unbalanced,) = world.open()
     propose(world, unbalanced, kind="match", line_ids=["x"])
     propose(world, unbalanced, kind="split", groups=[["x"], ["y"]])
-    propose(world, unbalanced, kind="write_off")
+    propose(world, unbalanced, kind="write_off", wallet_id="w1")
+    accounts = {"from_account": "system/rail:sepa", "to_account": "system/fees", "amount_minor": 1, "asset": "EUR"}
+    propose(world, unbalanced, kind="correct", wallet_id="w1", **accounts)
     propose(world, unbalanced, kind="rematch")
-    assert refusals(world) == ["wrong_kind", "wrong_kind", "nothing_to_post", "wrong_kind"]
+    assert refusals(world) == ["wrong_kind", "wrong_kind", "nothing_to_post", "nothing_to_post", "wrong_kind"]
     resolve(world, unbalanced, kind="no_posting")
     assert world.open() == []
 

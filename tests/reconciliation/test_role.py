@@ -11,7 +11,7 @@ import pytest
 
 from schemas.reconciliation_exceptions import ReconciliationException
 from schemas.topics import MATCHING_RULES, OPERATOR_COMMANDS
-from tests.reconciliation.records import statement_records
+from tests.reconciliation.records import posted_event, statement_records
 from tests.reconciliation.world import World
 
 
@@ -122,6 +122,24 @@ def test_two_people_write_it_off_and_the_ledger_says_when_it_is_resolved() -> No
     assert len(world.records(OPERATOR_COMMANDS)) == 1
     for partition in world.all:
         partition.restart()
+
+
+@pytest.mark.parametrize(
+    "key", ["reconciliation/sepa/7/²", "reconciliation/2026-11-23/sepa/1", "reconciliation/a b/0/1"]
+)
+def test_a_key_that_only_looks_like_that_of_a_posting_makes_it_none(key: str) -> None:
+    """Operators may give an `adjust` whatever key they like: what it moves on a rail is a line as all others."""
+    world = World()
+    cause = {"topic": OPERATOR_COMMANDS, "partition": 0, "offset": 0, "idempotency_key": key}
+    command = {"wallet_id": "w1", "amount_minor": 500, "asset": "EUR"}
+    for accounts in (("system/rail:sepa", "system/adjustments"), ("system/suspense", "w1/main/available")):
+        adjust = {**command, "from_account": accounts[0], "to_account": accounts[1]}
+        event = posted_event(adjust, cause, len(accounts[0]), "2026-11-23T04:50:00.000Z")
+        world.ledger_event(**{name: value for name, value in event.items() if name not in ("sequence", "recorded_at")})
+    world.run()
+    assert [(event.type, event.book, len(event.lines)) for event in world.events() if event.lines] == [
+        ("lines.taken", "sepa", 1)
+    ]
 
 
 def test_a_rejected_posting_opens_it_again_with_the_code() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agents.reconciliation.ticking import TRY_AGAIN_MS
 from schemas.reconciliation_events import decode_reconciliation_event
+from schemas.topics import MATCHING_RULES
 from streams.machine import Context, Output
-from tests.reconciliation.resolving import by_reason, check_fates, refusals, resolve, restart_all, summary
+from tests.reconciliation.records import Json, statement_records
+from tests.reconciliation.resolving import by_reason, check_fates, propose, refusals, resolve, restart_all, summary
 from tests.reconciliation.world import World
 
 
@@ -36,12 +40,50 @@ def test_a_payout_of_the_partner_is_the_sum_of_what_was_reported() -> None:
     check_fates(world)
 
 
+@pytest.mark.parametrize("given", [{}, {"fees": "none"}])
+def test_a_fee_that_the_partner_has_kept_is_not_taken_off_its_line_once_more(given: Json) -> None:
+    """Of a book without a word on fees, too: what the partner has paid out is what its lines say was left."""
+    relations = [
+        {"relation": name, "rules": {"passes": [{"name": "by", "keys": keys, "cardinality": cardinality, **given}]}}
+        for name, keys, cardinality in (
+            ("ledger-partner", ["provider_reference"], "1:1"),
+            ("partner-bank", ["batch_id"], "n:1"),
+        )
+    ]
+    world = World(reference=[(MATCHING_RULES, {"name": "sepa", "version": 1, "relations": relations})])
+    facts = {"rail_fee_minor": 200, "rail_reference": "R1"}
+    world.settled("w1", 9_800, "R1", rail_facts=facts)
+    world.settled("w2", 6_800, "R2", rail_facts={**facts, "rail_reference": "R2"})
+    world.run()
+    batch = {"batch_id": "PAYOUT-1"}
+    for side, lines, fee_minor in (("partner", ((9_800, "R1"), (6_800, "R2")), 200), ("bank", ((16_600, ""),), 0)):
+        world.files += 1
+        records = statement_records(world.files, lines, side, "sepa", "2026-11-23")
+        for record in records[:-1]:
+            record |= {"fee_minor": fee_minor, "references": {**record["references"], **batch}}
+        for record in records:
+            world.external(record)
+    world.later(days=9)
+    assert world.open() == []
+    matches = [event.match for event in world.events("match.made") if event.match is not None]
+    assert sorted((each.relation, each.difference_minor) for each in matches) == [
+        ("ledger-partner", 0),
+        ("ledger-partner", 0),
+        ("partner-bank", 0),
+    ]
+
+
 def test_a_banks_charge_is_booked_and_explained_in_all_relations() -> None:
     world = three_ways()
     for _ in range(9):
         world.later(days=1)
     (charge,) = by_reason(world)["missing_left"]
     accounts = {"from_account": "system/fees", "to_account": "system/rail:sepa", "amount_minor": 350, "asset": "EUR"}
+    turned = {"from_account": "system/rail:sepa", "to_account": "system/fees"}
+    elsewhere = {"to_account": "system/adjustments"}
+    for wrong in ({"amount_minor": 3_500}, {"asset": "USD"}, turned, elsewhere):
+        propose(world, charge, kind="correct", wallet_id="w1", **accounts | wrong)
+    assert refusals(world) == ["unbalanced"] * 4, "what the ledger moves on the rail is what the bank says"
     resolve(world, charge, kind="correct", wallet_id="w1", **accounts)
     assert world.exceptions()[charge.exception_id].state == "approved"
     world.answer()
@@ -50,7 +92,7 @@ def test_a_banks_charge_is_booked_and_explained_in_all_relations() -> None:
         world.later(days=1)
     assert world.open() == [], "the posting's own line on the rail is no break either"
     assert len(world.commands()) == 1
-    assert refusals(world) == []
+    assert refusals(world) == ["unbalanced"] * 4
     restart_all(world)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from agents.statements import parsed
 from schemas.external_statements import REFERENCES, REFUSALS, RefusedFile
-from tests.statements.files import SOUND, bai2, camt, entry, mapping, mt940, refused, try_read, whole
+from tests.statements.files import JSON, SOUND, bai2, camt, entry, mapping, mt940, refused, try_read, whole
 
 GOOD = whole(entry("10.00"), closing="110.00")
 BOMB = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">' + "".join(
@@ -159,9 +159,11 @@ def test_a_statement_in_utf_16_is_read() -> None:
         (mt940(closing="62F:C261127EUR100,").encode("utf-16"), {}),
         (mt940(closing="62F:C261127EUR100,").encode(), {"encoding": "klingon"}),
         (mt940(closing="62F:C261127EUR100,").encode(), {"encoding": "rot13"}),
+        (mt940(":86:\\ud800", closing="62F:C261127EUR100,").encode(), {"encoding": "unicode_escape"}),
+        (JSON.replace(b'"id":"a"', b'"id":"\\ud83d"'), SOUND["JSON"][1]),
     ],
 )
-def test_a_wrong_encoding_is_said(data: bytes, reading: dict[str, str]) -> None:
+def test_a_wrong_encoding_is_said(data: bytes, reading: dict[str, Any]) -> None:
     assert refused(data, **reading).reason == "encoding"
 
 

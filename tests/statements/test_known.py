@@ -9,7 +9,7 @@ import pytest
 from agents.statements.known import Decision, Known
 from agents.statements.reading import Reading
 from schemas.external_statements import ExternalLine, ExternalStatement
-from tests.statements.files import camt, entry, mapping, mt940, read_with, whole
+from tests.statements.files import camt, entry, mapping, mt940, part, read_with, whole
 
 SIX = camt(whole(entry("0.00"), opening="100.00", closing="100.00", number="6", name="S-6"))
 SEVEN = camt(whole(entry("10.00"), closing="110.00", name="S-7"))
@@ -74,6 +74,15 @@ def test_another_word_under_the_same_id_is_refused() -> None:
     account = Account()
     account.take(camt(whole(entry("10.00"), closing="110.00", number="")))
     assert account.reason(camt(whole(entry("11.00"), closing="111.00", number=""))) == "copy_differs"
+
+
+def test_another_word_under_the_same_id_is_refused_also_after_a_report_of_that_id() -> None:
+    """A bank numbers each kind of message by itself: the report of the day may have the id of its statement."""
+    account = Account()
+    account.take(camt(whole(entry("10.00"), entry("10.00", "DBIT"), closing="100.00", number="")))
+    assert account.take(camt(part(entry("10.00"), kind="052", number=""), kind="052")).outcome == "imported"
+    corrected = camt(whole(entry("20.00"), entry("20.00", "DBIT"), closing="100.00", number=""))
+    assert account.reason(corrected) == "copy_differs"
 
 
 @pytest.mark.parametrize(
@@ -163,6 +172,16 @@ def test_a_file_of_another_account_is_a_mistake_unless_it_is_named() -> None:
     other = EIGHT.replace(b"NL26VAYB8060476890", b"DE02500105170137075030")
     assert account.reason(other) == "account"
     assert account.take(other, account_id="DE02 5001 0517 0137 0750 30").outcome == "imported"
+
+
+@pytest.mark.parametrize("kind", ["052", "054"])
+def test_a_report_of_another_account_is_a_mistake_as_well(kind: str) -> None:
+    """A book may count what is not booked, too."""
+    account = Account()
+    account.take(SEVEN)
+    other = camt(part(entry("10.00"), kind=kind, account="DE89370400440532013000"), kind=kind)
+    assert account.reason(other) == "account"
+    assert account.take(other, account_id="DE89370400440532013000").outcome == "imported"
 
 
 def test_each_account_of_a_file_is_imported_by_its_id() -> None:

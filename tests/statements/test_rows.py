@@ -131,6 +131,23 @@ def test_rows_that_are_not_booked_are_no_lines() -> None:
     assert file.statements[0].statement.not_booked_count == 1
 
 
+def test_a_statement_of_which_nothing_is_booked_yet_is_none_and_holds_up_no_other() -> None:
+    """Were it one without lines, its id would be taken once they are booked."""
+    fields = {"booked": {"column": "state", "values": ["paid"]}, "statement": "payout"}
+    data = "date,amount,currency,state,payout\n2026-11-27,1.00,EUR,open,p-1\n2026-11-27,2.00,EUR,paid,p-2\n"
+    file = read(data, mapping=mapping(**fields))
+    assert [(one.statement.reference, one.statement.line_count) for one in file.statements] == [("p-2", 1)]
+    assert read(data, mapping=mapping(**fields), asset="EUR") == file
+    nothing = refused(data.replace("paid", "open"), mapping=mapping(**fields))
+    assert (nothing.reason, nothing.detail) == ("empty", "none of its rows is booked yet")
+
+
+def test_rows_of_which_none_is_booked_say_their_currency() -> None:
+    fields = {"booked": {"column": "state", "values": ["paid"]}}
+    (one,) = read("date,amount,currency,state\n2026-11-27,1.00,EUR,open\n", mapping=mapping(**fields)).statements
+    assert (one.statement.asset, one.statement.line_count, one.statement.not_booked_count) == ("EUR", 0, 1)
+
+
 def test_statements_by_column() -> None:
     data = "date,amount,currency,payout\n2026-11-27,1,EUR,p1\n2026-11-27,2,EUR,p2\n2026-11-27,3,EUR,p1\n"
     file = read(data, mapping=mapping(statement="payout"))

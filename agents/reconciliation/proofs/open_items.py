@@ -7,7 +7,7 @@ is settled once, on the first day on which it is whole, so that many days cost l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from agents.reconciliation.proofs.balances import OpenLine, Tolerated
@@ -61,6 +61,11 @@ class OpenItems:
     def take_statement_line(self, line_id: str, account: str, asset: str, minor: int, day: str) -> None:
         """A line of a statement, and the day on which it was booked."""
         self._lines[line_id] = _Line(account, asset, minor, "in_file", day)
+
+    @property
+    def line_ids(self) -> Collection[str]:
+        """Ids of the lines of both sides that were taken."""
+        return self._lines.keys()
 
     def take_match(self, match_id: str, line_ids: Iterable[str]) -> None:
         """Lines that belong together, of both sides."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from agents.reconciliation.followed import Followed
 from agents.reconciliation.proofs.collecting import CompleteDay
 from agents.reconciliation.proofs.postings import Posting
@@ -10,8 +12,10 @@ from ops.reconcile.open_items import ToldByRole, own_lines
 from ops.reconcile.prove import balances_of
 from ops.reconcile.statements import Statements
 from schemas.reconciliation_books import DEFAULT_BOOK, Book
+from schemas.reconciliation_lines import BookLine
 from schemas.reconciliation_results import BookSummary, MatchRecord
 from schemas.topics import MATCHING_RULES
+from tests.ops.reconcile.exceptions import an_exception
 from tests.ops.reconcile.statements import DAY, line, statement
 from tests.reconciliation.proofs.ledgers import journal, totals_of
 
@@ -68,6 +72,32 @@ def test_what_was_matched_before_an_account_went_to_another_book_stays_matched()
     day = CompleteDay(DAY, (totals_of(log, 0, DAY, DAY),))
     (proof,) = balances_of([day], followed, lines, statements, told)
     assert (proof.verdict, proof.expected_with_us.count, proof.expected_in_file.count) == ("agrees", 0, 0)
+
+
+@pytest.mark.parametrize("whose", ["both", "ours", "theirs"])
+def test_what_was_an_exception_before_an_account_went_to_another_book_stays_one(whose: str) -> None:
+    """Nothing of it was ever matched, and the new book has not been looked at yet."""
+    entries = journal(("system/rail:cards", "w1/main/available", "EUR", 5))
+    log = [Posting(0, "transaction.settled", f"{DAY}T12:00:00.000Z", "t", "credit", entries)]
+    (ours,) = own_lines(log[0], 0)
+    followed, statements, told = Followed(), Statements(), ToldByRole()
+    book = Book(name="all-cards", version=1, relations=DEFAULT_BOOK.relations, rails=("cards",), accounts=("cards",))
+    followed.take(MATCHING_RULES, "all-cards", value_of(book))
+    statements.take(line("s1-0", "s1", amount_minor=7))
+    statements.take(statement("s1", 7))
+    lines = [
+        BookLine(line_id=ours.line_id, side="ledger", amount_minor=5, asset="EUR", date=DAY, account=ours.account),
+        BookLine(line_id="s1-0", side="bank", amount_minor=7, asset="EUR", date=DAY, account="cards"),
+    ]
+    lines = {"both": lines, "ours": lines[:1], "theirs": lines[1:]}[whose]
+    told.take_exception(an_exception("e1", relation="ledger-bank", reason="amount_over", lines=tuple(lines)))
+    day = CompleteDay(DAY, (totals_of(log, 0, DAY, DAY),))
+    (proof,) = balances_of([day], followed, [ours], statements, told)
+    assert (proof.verdict, proof.excepted_with_us.count, proof.excepted_in_file.count) == (
+        "explained",
+        int(whose != "theirs"),
+        int(whose != "ours"),
+    )
 
 
 def matched(book: str, left_ids: tuple[str, ...], right_ids: tuple[str, ...]) -> MatchRecord:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from agents.reconciliation.matching.lines import Line
 from ops.cli import main
 from ops.reconcile.report_offline import Broken, cases_of
-from schemas.reconciliation_reasons import REASONS
+from schemas.reconciliation_reasons import REASONS, SIDES
 
 HEADER = ["id", "amount", "currency", "date", "reference"]
 LEFT = [
@@ -175,3 +175,11 @@ def test_every_row_is_in_one_case_and_expected_ones_in_none(broken: list[Broken]
     assert len({case.case_id for case in cases}) == len(cases)
     assert all(case.at_risk_minor is not None and case.at_risk_minor >= 0 for case in cases)
     assert all(len({line.section for line in case.lines}) == len(case.lines) for case in cases)
+
+
+@pytest.mark.parametrize("reason", ["date", "reference"])
+def test_two_rows_of_one_amount_put_it_at_risk_as_on_the_stream(reason: str) -> None:
+    """They differ by nothing, and it is not known that they belong together."""
+    lines = {(side, 1): Line("1", -2_500, "EUR", 739_000) for side in SIDES}
+    (case,) = cases_of([Broken("left", 1, reason, (1,)), Broken("right", 1, reason, (1,))], lines)
+    assert case.at_risk_minor == 2_500

@@ -14,7 +14,7 @@ from agents.statements.reading import ReadFile, Reading
 from ops.cli import main as walletstream
 from ops.errors import OperationError
 from ops.reconcile.statement_files import keep, kept_path, read_file
-from schemas.external_statements import RefusedFile
+from schemas.external_statements import RefusedFile, encode_external
 from tests.statements.files import CSV, SOUND, mt940
 
 READING = Reading("acquirer")
@@ -32,6 +32,15 @@ def test_a_file_is_read_with_its_bytes(tmp_path: Path) -> None:
     found, data = read_file(path, READING)
     assert isinstance(found, ReadFile)
     assert (data, found.source.file, found.source.sha256) == (GOOD, "a.sta", sha256(GOOD).hexdigest())
+
+
+def test_a_file_whose_name_is_no_text_can_be_written_on_the_topic(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"M\xfcller.sta")
+    path.write_bytes(GOOD)
+    found, _ = read_file(path, READING)
+    assert isinstance(found, ReadFile)
+    assert found.source.file == "M\\xfcller.sta"
+    assert encode_external(found.statements[0].statement)
 
 
 def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
@@ -104,6 +113,26 @@ def test_the_command_with_a_mapping(tmp_path: Path) -> None:
     mapping.write_text('{"amount": "amount", "asset": "currency"}')
     assert "date: Field required" in run("--mapping", mapping, table).output
     assert "cannot be read" in run("--mapping", tmp_path / "none", table).output
+
+
+@pytest.mark.parametrize(
+    ("said", "options", "is_read"),
+    [
+        ("", ("--encoding", "latin-1"), True),
+        (', "encoding": "utf-8"', ("--encoding", "latin-1"), True),
+        (', "encoding": "latin-1"', (), True),
+        ("", (), False),
+    ],
+)
+def test_the_encoding_of_a_table_is_the_one_that_is_named(
+    said: str, options: tuple[str, ...], is_read: bool, tmp_path: Path
+) -> None:
+    """What the command says counts before what the mapping does."""
+    table, mapping = tmp_path / "a.csv", tmp_path / "m.json"
+    table.write_bytes(CSV.replace(",a\n", ",Müller\n").encode("latin-1"))
+    mapping.write_text(f'{{"amount": "amount", "asset": "currency", "date": "date"{said}}}')
+    found = run("--mapping", mapping, *options, table)
+    assert (found.exit_code, ": encoding: " in found.output) == ((0, False) if is_read else (3, True))
 
 
 def test_names_of_accounts_and_options_that_make_no_sense(tmp_path: Path) -> None:
