@@ -74,10 +74,13 @@ def take_answer(turn: Turn, record: InputRecord, said: ScreenedFact) -> None:
     _next(turn, record, gate, PAYMENT_ANSWERED)
 
 
-def take_verdict(turn: Turn, record: InputRecord, said: PaymentVerdict) -> None:
-    """An analyst's word goes to the ledger, whatever rules say: it refuses what waits no more."""
+def take_verdict(turn: Turn, record: InputRecord, said: PaymentVerdict, gate: Gate | None) -> None:
+    """An analyst's word goes to the ledger, whatever rules say: it refuses what waits no more.
+
+    Args:
+        gate: what rules have said of the payment; None where it is not known here.
+    """
     context = turn.context
-    gate = turn.state.gates.get(said.transaction_id, context.recorded_at_ms)
     event = FraudEvent(
         type=PAYMENT_JUDGED,
         cause=turn.cause(record),

@@ -161,6 +161,24 @@ def test_an_analyst_has_the_last_word_and_the_ledger_the_first() -> None:
         partition.restart()
 
 
+def test_a_word_on_the_payment_of_another_wallet_is_refused_and_rules_go_on() -> None:
+    world = RoleWorld([DEVICE], partitions=2)
+    wallets = [f"w{number}" for number in range(20)]
+    home = partition_of("d-bad", 2)
+    payer, other = [each for each in wallets if partition_of(each, 2) != home][:2]
+    paid = waits(world, 1, payer, device={"fingerprint": "d-bad"})
+    world.all[1 - home].run(100)
+    # Before the device's partition has answered.
+    said = {"kind": "payment", "by": "a", "transaction_id": paid, "reason": "mistyped", "verdict": "allow"}
+    world.feedback(1 - home, subject=other, **said)
+    world.all[1 - home].run(100)
+    (refused,) = world.events("feedback.refused")
+    assert refused.message == f"payment {paid} is not of {other}"
+    assert world.commands() == []
+    world.run()
+    assert verdicts(world)[paid] == ("deny", ("device",))
+
+
 def test_notes_on_a_transaction_are_not_its_first_decision() -> None:
     world = RoleWorld([EACH], partitions=1)
     for type_ in ("transaction.screened", "transaction.overdue", "transaction.confirmed", "transaction.contradicted"):
