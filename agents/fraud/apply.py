@@ -27,6 +27,7 @@ from agents.fraud.state import (
 from schemas.clock import unix_ms
 from schemas.events import WALLET_OPENED
 from schemas.facts import FactValue
+from schemas.fraud_alerts import SENT
 from schemas.fraud_events import (
     FACT_LATE,
     FireChange,
@@ -193,10 +194,10 @@ def _alerts(state: FraudState, event: FraudEvent) -> None:
     for changed in event.alerts:
         alert = changed.alert
         acted = False
-        if alert.action_result == "sent":
+        if alert.action_result == SENT:
             # One that was withdrawn and is true again acted the first time, one that goes on after a snooze acts then.
             before = state.alerts.get(alert.alert_id, unix_ms(event.recorded_at))
-            acted = before is None or before.action_result != "sent"
+            acted = before is None or before.action_result != SENT
         state.alerts.put(alert.alert_id, alert, unix_ms(alert.first_seen))
         rule = rule_text((alert.rule_id, alert.version))
         opens = changed.what == "opened"
