@@ -47,8 +47,8 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     score: int
     #: What the rule asks for; `pause` of an alert on a rule that the circuit breaker has paused.
     action: str
-    #: What became of the action: `sent`, or why it was not: `shadow`, `snoozed`, `budget`, `no wallet`; or `sent before`,
-    #: by an alert that is withdrawn since a fact came late at which this one opens, in its place.
+    #: What became of the action: `sent`, or why it was not: `shadow`, `snoozed`, `budget`, `no wallet`; or
+    #: `sent before`, by an alert that is withdrawn since a fact came late at which this one opens, in its place.
     action_result: str | None = None
     #: Values of the rule's key, joined by `|`.
     subject: str

@@ -143,7 +143,9 @@ class FraudEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     fires: tuple[FireChange, ...] = ()
     alerts: tuple[AlertChanged, ...] = ()
     gate: Gate | None = None
-    #: Of a pause and of a snooze.
+    #: Of a payment that rules deny: which, with their versions; their budgets of the hour count it.
+    denied_by: tuple[tuple[str, int], ...] = ()
+    #: Of a pause, of a snooze, and of a payment that a rule may not deny any more in this hour.
     rule_id: str | None = None
     version: int | None = None
     subject: str | None = None

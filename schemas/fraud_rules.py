@@ -178,7 +178,12 @@ class Rule(Part):
     ] = 0
     action: Annotated[Action, Field(description="What an alert leads to.")] = "alert"
     actions_per_hour: Annotated[
-        int, Field(ge=0, le=1_000_000, description="Most actions in an hour and partition; beyond it alerts only.")
+        int,
+        Field(
+            ge=0,
+            le=1_000_000,
+            description="Most actions, and denied payments, in an hour and partition; beyond it alerts and reviews.",
+        ),
     ] = 20
     alerts_per_hour: Annotated[
         int,

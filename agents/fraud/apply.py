@@ -58,6 +58,9 @@ def apply(state: FraudState, event: FraudEvent) -> None:
         case "payment.asked" | "payment.answered" | "payment.judged":
             if event.gate is not None:
                 state.gates.put(event.gate.transaction_id, event.gate, unix_ms(event.recorded_at))
+            for name in (*map(rule_text, event.denied_by), ALL_RULES) if event.denied_by else ():
+                counts = counts_in(state.rules.get(name) or RuleCounts(), unix_ms(event.recorded_at) // HOUR_MS)
+                state.rules.put(name, _changed(counts, denials=counts.denials + 1))
         case "rule.paused":
             assert event.rule_id is not None
             assert event.version is not None
@@ -222,7 +225,7 @@ def _count(state: FraudState, rule: str, opens: bool, acted: bool, hour: int) ->
 
 def counts_in(counts: RuleCounts, hour: int) -> RuleCounts:
     """The counts of a rule in an hour: what is counted by the hour begins anew with each."""
-    return counts if counts.hour == hour else _changed(counts, hour=hour, alerts=0, actions=0)
+    return counts if counts.hour == hour else _changed(counts, hour=hour, alerts=0, actions=0, denials=0)
 
 
 def _sweep(state: FraudState) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from agents.fraud.apply import HOUR_MS, counts_in
 from agents.fraud.engine import Change
-from agents.fraud.state import subject_of
+from agents.fraud.state import ALL_RULES, RuleCounts, rule_text, subject_of
 from agents.fraud.turn import Turn
 from schemas.fraud_events import PAYMENT_ANSWERED, PAYMENT_ASKED, PAYMENT_JUDGED, FraudEvent, Gate
 from schemas.fraud_feedback import PaymentVerdict
@@ -108,20 +109,40 @@ def verdict_key(transaction_id: str, topic: str, partition: int, offset: int) ->
 
 def _next(turn: Turn, record: InputRecord, gate: Gate, type_: str) -> None:
     """Keep what is said so far; once nobody is asked any more, judge."""
-    verdict = None
+    event = FraudEvent(type=type_, cause=turn.cause(record), gate=gate, recorded_at=turn.context.recorded_at)
     if not gate.waits_for:
-        verdict = "deny" if gate.deny else "review" if gate.review else "allow"
-        gate = msgspec.structs.replace(gate, is_judged=True)
-    event = FraudEvent(
-        type=PAYMENT_JUDGED if verdict else type_,
-        cause=turn.cause(record),
-        gate=gate,
-        verdict=verdict,
-        recorded_at=turn.context.recorded_at,
-    )
+        event.type, event.gate = PAYMENT_JUDGED, msgspec.structs.replace(gate, is_judged=True)
+        event.verdict = "deny" if gate.deny else "review" if gate.review else "allow"
+        _see_to_budgets(turn, event, gate.deny)
+    verdict = event.verdict
     turn.write(event, gate.wallet_id.encode())
     if verdict in ("allow", "deny"):
         _send(turn, gate.wallet_id, gate.transaction_id, verdict, gate.deny, f"{gate.transaction_id}:rules")
+
+
+def _see_to_budgets(turn: Turn, event: FraudEvent, deny: tuple[str, ...]) -> None:
+    """Rules deny no more payments in an hour than actions are allowed: one more is left to an analyst.
+
+    One whose rules are all gone since they spoke is denied: no budget is known.
+    """
+    rules = [rule for rule_id in deny if (rule := turn.judge.rule(rule_id)) is not None]
+    if not rules:
+        return
+    hour = turn.context.recorded_at_ms // HOUR_MS
+    known = turn.state.rules.get
+
+    def denials(name: str) -> int:
+        return counts_in(known(name) or RuleCounts(), hour).denials
+
+    first, most = rules[0], turn.limits.actions_per_hour
+    said = f"all rules have denied {most:,} in an hour here, as many as WALLETSTREAM_FRAUD_ACTIONS_PER_HOUR allows"
+    if denials(ALL_RULES) < most:
+        if any(denials(rule_text(rule.ref)) < rule.rule.actions_per_hour for rule in rules):
+            event.denied_by = tuple(rule.ref for rule in rules)
+            return
+        said = f"it has denied {first.rule.actions_per_hour:,} in an hour here, as many as its actions_per_hour allows"
+    event.verdict, (event.rule_id, event.version) = "review", first.ref
+    event.reason = f"{first.ref[0]} would deny it: {said}"
 
 
 def _send(turn: Turn, wallet_id: str, transaction_id: str, verdict: str, rules: Sequence[str], key: str) -> None:

@@ -56,7 +56,7 @@ class RuleCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `facts` and `fired` are those of `agents.fraud.breaker`, up to when there were `entries` entries of its kind of key,
     or of wallets where these are more; `hour` (of partition time, since 1970) is that of `alerts` opened and `actions`
-    taken; `paused` says why it is paused.
+    taken, and of payments denied (`denials`); `paused` says why it is paused.
     """
 
     facts: int = 0
@@ -66,6 +66,7 @@ class RuleCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     alerts: int = 0
     actions: int = 0
     paused: str = ""
+    denials: int = 0
 
 
 def _table(name: str, kind: type[Any], cached: bool = True) -> Table[Any]:
@@ -91,7 +92,7 @@ EXPIRY: Final[Table[bytes]] = Table(f"history-expiry{IN_ORDER}", bytes, bytes, g
 SOURCES: Final[Table[int]] = _table("sources", int)
 #: `closed_before` (ms), `swept` (day), and `sweep_from` (ms), before which nothing more is swept.
 CLOCK: Final[Table[int]] = _table("clock", int)
-#: `rule_text` -> what it has done; `ALL_RULES` -> the actions of all together.
+#: `rule_text` -> what it has done; `ALL_RULES` -> the actions and denials of all together.
 RULES: Final[Table[RuleCounts]] = _table("rules", RuleCounts)
 #: `kind_text` -> how many entries were inserted under keys of this kind.
 KINDS: Final[Table[int]] = _table("kinds", int)

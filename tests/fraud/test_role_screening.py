@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from agents.fraud.machine import Tally
+from agents.fraud.observing import FraudMetrics
+from agents.fraud.turn import Limits
 from schemas.commands import CONTRACTS
 from schemas.events import LedgerEvent
 from schemas.fraud_internal import MOST_FACTS
@@ -14,6 +17,7 @@ from schemas.partitioning import partition_of
 from schemas.rails import INSTANT, Rail
 from schemas.reference import Reference
 from schemas.topics import FRAUD_COMMANDS, FRAUD_INTERNAL
+from streams.metrics import REGISTRY
 from tests.fraud.role import EACH, Json, RoleWorld, counted, payment, rule
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import command, credit, open_wallet
@@ -159,6 +163,52 @@ def test_an_analyst_has_the_last_word_and_the_ledger_the_first() -> None:
     assert commands[-1]["rule_ids"] == ["each"]
     for partition in world.all:
         partition.restart()
+
+
+def over_budget() -> float:
+    return REGISTRY.get_sample_value("walletstream_fraud_over_budget_total", {"rule": "device"}) or 0
+
+
+def reviews() -> float:
+    return REGISTRY.get_sample_value("walletstream_fraud_payments_total", {"verdict": "review"}) or 0
+
+
+def test_a_rule_denies_no_more_in_an_hour_than_its_budget() -> None:
+    """Cooldowns silence alerts, not screening: one that is wrong denied everybody, and the breaker saw one alert."""
+    world = RoleWorld([DEVICE | {"cooldown_s": 86_400, "actions_per_hour": 3}], partitions=1)
+    world.observers.append(FraudMetrics(Tally()))
+    shown_before = over_budget(), reviews()
+
+    def asked(first: int, count: int, **fields: Any) -> list[str]:
+        numbers = range(first, first + count)
+        paid = [waits(world, number, f"w{number}", device={"fingerprint": "d-bad"}, **fields) for number in numbers]
+        world.run()
+        return [verdicts(world).get(each, ("", ()))[0] for each in paid]
+
+    assert asked(0, 5) == ["deny", "deny", "deny", "", ""]
+    assert (over_budget(), reviews()) == (shown_before[0] + 2, shown_before[1] + 2), "somebody is paged"
+    assert len(world.alerts()) == 1
+    judged = world.events("payment.judged")
+    assert [event.verdict for event in judged] == ["deny"] * 3 + ["review"] * 2
+    assert (judged[3].rule_id, judged[3].version, judged[2].rule_id) == ("device", 1, None)
+    assert "3 in an hour" in str(judged[3].reason)
+    assert judged[3].gate is not None
+    assert judged[3].gate.deny == ("device",)
+    # What locks have used is a budget of its own, and each hour has one.
+    assert [each["operation"] for each in world.commands()].count("lock") == 1
+    world.all[0].restart()
+    assert asked(5, 1) == [""]
+    world.now_ms += 3_600_000
+    assert asked(6, 1) == ["deny"]
+
+
+def test_all_rules_together_deny_no_more_than_theirs_and_one_that_may_is_enough() -> None:
+    other = DEVICE | {"rule_id": "other", "actions_per_hour": 1}
+    world = RoleWorld([DEVICE, other], partitions=1, limits=Limits(actions_per_hour=3))
+    paid = [waits(world, number, "w1", device={"fingerprint": "d-bad"}) for number in range(4)]
+    world.run()
+    assert [verdicts(world).get(each, ("", ()))[0] for each in paid] == ["deny", "deny", "deny", ""]
+    assert verdicts(world)[paid[2]] == ("deny", ("device", "other")), "all that speak against it are named"
 
 
 def test_a_word_on_the_payment_of_another_wallet_is_refused_and_rules_go_on() -> None:
