@@ -49,6 +49,8 @@ def apply(state: FraudState, event: FraudEvent) -> None:
     match event.type:
         case "fact.evaluated" | "fact.late":
             _fact(state, event)
+        case "fires.changed":
+            _changes(state, event)
         case "facts.counted":
             _facts(state, event)
         case "alert.labelled":
@@ -90,6 +92,10 @@ def _fact(state: FraudState, event: FraudEvent) -> None:
     count(state, (source.partition, source.offset), times_ms, names, encode_fact(fact))
     for key in event.keys:
         _note_kind(state, key.kind, 1)
+    _changes(state, event)
+
+
+def _changes(state: FraudState, event: FraudEvent) -> None:
     if event.fires:
         _fires(state, event.fires)
     if event.alerts:

@@ -16,6 +16,7 @@ from agents.fraud.engine import Change
 from agents.fraud.entries import Entry, Key, RuleRef
 from agents.fraud.followed import LATER
 from agents.fraud.judge import write_fire
+from agents.fraud.portions import portions
 from agents.fraud.state import RuleCounts, history_name, model_name, rule_text, subject_of
 from agents.fraud.told import Surroundings, in_place_of, stands_in_for, told, told_pause
 from agents.fraud.turn import Turn
@@ -25,6 +26,7 @@ from schemas.fraud_alerts import Alert, encode_alert
 from schemas.fraud_events import (
     FACT_EVALUATED,
     FACT_LATE,
+    FIRES_CHANGED,
     RULE_PAUSED,
     AlertChanged,
     CountedFact,
@@ -56,7 +58,7 @@ class ArrivedFact(NamedTuple):
 
 def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Change] | None:
     """The fact, what rules say of it and no longer say, and the alerts that change by it: one event, or, where no rule
-    says anything, a part of one.
+    says anything, a part of one; where it changes very many, several.
 
     A fact that is later than is allowed is counted apart, and nobody sees it. Returns what rules say anew; None where
     none has seen it.
@@ -75,10 +77,13 @@ def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Cha
         return changes
     event = _event(turn, record, arrived, FACT_EVALUATED, closed_before_ms)
     event.learned = arrived.learned
-    event.fires = tuple(_fire_change(change) for change in changes)
-    event.alerts = _told_all(turn, alerts)
+    (event.fires, event.alerts), *more = portions(tuple(map(_fire_change, changes)), _told_all(turn, alerts))
     touched = {rule_text(change.rule.ref): change.rule for change in changes}
     turn.write(event, _wallet(arrived))
+    for fires, told_of in more:
+        changed = FraudEvent(type=FIRES_CHANGED, cause=event.cause, recorded_at=event.recorded_at)
+        changed.fires, changed.alerts = fires, told_of
+        turn.write(changed, _wallet(arrived))
     for rule in touched.values():
         _watch(turn, record, rule)
     return changes
