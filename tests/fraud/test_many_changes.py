@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.fraud import portions
+from agents.fraud import machine, portions
 from schemas.clock import rfc3339
-from schemas.topics import ENVELOPE_MAX_BYTES, FRAUD_ALERTS
+from schemas.partitioning import partition_of
+from schemas.topics import ENVELOPE_MAX_BYTES, FRAUD_ALERTS, FRAUD_INTERNAL
 from tests.fraud.role import RoleWorld, counted, payment, rule
 
 #: As long as ids are.
@@ -63,3 +64,36 @@ def test_alerts_that_change_by_the_hundred_are_told_and_counted_once(
     world.run()
     world.all[0].restart()
     assert len(world.records(FRAUD_ALERTS)) == told + 2
+
+
+def test_facts_that_came_in_one_record_and_change_much_are_decided_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """All that a record leads to is in one transaction, and it may hold 128 facts."""
+    monkeypatch.setattr(machine, "_MOST_EVENT_BYTES", 50_000)
+    home = partition_of("d", 2)
+    each = counted("each", ["device"], 1, window_s=3_600, cooldown_s=3_600)
+    world = RoleWorld([each], partitions=2)
+    wallets = {partition: f"w{partition}" for partition in range(2)}
+    number = 0
+    for partition, count in ((home, 200), (1 - home, 20)):
+        for _ in range(count):
+            world.now_ms += 100
+            number += 1
+            occurred_at = None if partition == home else rfc3339(world.now_ms - 600_000)
+            fields = {"device": {"fingerprint": "d"}} | ({} if occurred_at is None else {"occurred_at": occurred_at})
+            payment(world, _FIRST + number, wallets[partition], partition, **fields)
+        world.all[partition].run(1_000)
+    assert len(world.topics[FRAUD_INTERNAL, home]) == 1
+    begin = len(world.all[home].log)
+    sizes = []
+    while world.all[home].waiting():
+        world.all[home].run(1_000)
+        sizes.append(sum(map(len, world.all[home].log[begin:])))
+        begin = len(world.all[home].log)
+    assert len(sizes) == 20
+    assert max(sizes) < 2 * 150_000
+    (alert,) = [alert for alert in world.alerts().values() if alert.state == "open"]
+    assert alert.occurrences == 220
+    assert world.bugs == []
+    world.all[home].restart()
