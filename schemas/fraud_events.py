@@ -145,7 +145,7 @@ class FraudEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     fires: tuple[FireChange, ...] = ()
     alerts: tuple[AlertChanged, ...] = ()
     gate: Gate | None = None
-    #: Of a payment that rules deny: which, with their versions; their budgets of the hour count it.
+    #: Of a payment that rules deny: which, with their versions; their bounds of the hour count it.
     denied_by: tuple[tuple[str, int], ...] = ()
     #: Of a pause, of a snooze, and of a payment that a rule may not deny any more in this hour.
     rule_id: str | None = None

@@ -178,16 +178,16 @@ class Rule(Part):
     ] = 0
     action: Annotated[Action, Field(description="What an alert leads to.")] = "alert"
     actions_per_hour: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=1_000_000,
-            description="Most actions, and denied payments, in an hour and partition; beyond it alerts and reviews.",
-        ),
+        int, Field(ge=0, le=1_000_000, description="Most actions in an hour and partition; beyond it alerts only.")
     ] = 20
     alerts_per_hour: Annotated[
         int,
-        Field(ge=1, le=1_000_000, description="Most alerts in an hour and partition; beyond it the rule is paused."),
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Most alerts in an hour and partition; beyond it the rule is paused. And most payments that "
+            "it denies; others wait for an analyst.",
+        ),
     ] = 1_000
     shadow_max_bps: Annotated[
         int,

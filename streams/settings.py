@@ -87,9 +87,7 @@ class Settings(BaseSettings):
         description="How far back a fraud rule may look, and how long alerts can be labelled.",
     )
     fraud_actions_per_hour: int = Field(
-        500,
-        ge=0,
-        description="Most actions that all fraud rules together take in an hour and partition, and payments they deny.",
+        500, ge=0, description="Most actions that all fraud rules together take in an hour and partition."
     )
     fraud_cached_entries: int = Field(
         200_000, ge=1_000, description="Facts that the histories which one partition keeps in memory may hold."

@@ -60,7 +60,7 @@ def apply(state: FraudState, event: FraudEvent) -> None:
         case "payment.asked" | "payment.answered" | "payment.judged":
             if event.gate is not None:
                 state.gates.put(event.gate.transaction_id, event.gate, unix_ms(event.recorded_at))
-            for name in (*map(rule_text, event.denied_by), ALL_RULES) if event.denied_by else ():
+            for name in map(rule_text, event.denied_by):
                 counts = counts_in(state.rules.get(name) or RuleCounts(), unix_ms(event.recorded_at) // HOUR_MS)
                 state.rules.put(name, _changed(counts, denials=counts.denials + 1))
         case "rule.paused":

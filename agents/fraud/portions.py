@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -14,34 +14,31 @@ MOST_TOLD: Final = 64
 #: More of them go into one as far as they come to no more than this, encoded.
 MOST_TOLD_BYTES: Final = INPUT_MAX_BYTES // 2
 
-#: Fires and alerts of one event.
-Portion = tuple[tuple[FireChange, ...], tuple[AlertChanged, ...]]
-
-T = TypeVar("T", FireChange, AlertChanged)
-
 _encode: Final = msgspec.json.Encoder().encode
+
+
+class Portion(NamedTuple):
+    """Fires and alerts of one event."""
+
+    fires: tuple[FireChange, ...]
+    alerts: tuple[AlertChanged, ...]
 
 
 def portions(fires: tuple[FireChange, ...], alerts: tuple[AlertChanged, ...]) -> list[Portion]:
     """Fires and alerts in their order, in as many portions as they need; alerts after all fires that they rest on."""
-    if len(fires) + len(alerts) <= MOST_TOLD:
-        return [(fires, alerts)]
-    found: list[Portion] = [(part, ()) for part in _parts(fires)]
-    found += [((), part) for part in _parts(alerts)]
-    return found
-
-
-def _parts(changes: tuple[T, ...]) -> list[tuple[T, ...]]:
-    found: list[tuple[T, ...]] = []
-    part: list[T] = []
-    size = 0
-    for change in changes:
+    changes = [*fires, *alerts]
+    if len(changes) <= MOST_TOLD:
+        return [Portion(fires, alerts)]
+    # Where one begins: among fires those that are left, and then alerts.
+    begins, size = [0], 0
+    for at, change in enumerate(changes):
         added = len(_encode(change))
-        if part and size + added > MOST_TOLD_BYTES:
-            found.append(tuple(part))
-            part, size = [], 0
-        part.append(change)
+        if size and size + added > MOST_TOLD_BYTES:
+            begins.append(at)
+            size = 0
         size += added
-    if part:
-        found.append(tuple(part))
-    return found
+    count = len(fires)
+    return [
+        Portion(fires[begin:end], alerts[max(0, begin - count) : max(0, end - count)])
+        for begin, end in zip(begins, [*begins[1:], len(changes)], strict=True)
+    ]

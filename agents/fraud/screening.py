@@ -15,7 +15,7 @@ import msgspec
 
 from agents.fraud.apply import HOUR_MS, counts_in
 from agents.fraud.engine import Change
-from agents.fraud.state import ALL_RULES, RuleCounts, rule_text, subject_of
+from agents.fraud.state import RuleCounts, rule_text, subject_of
 from agents.fraud.turn import Turn
 from schemas.fraud_events import PAYMENT_ANSWERED, PAYMENT_ASKED, PAYMENT_JUDGED, FraudEvent, Gate
 from schemas.fraud_feedback import PaymentVerdict
@@ -121,28 +121,25 @@ def _next(turn: Turn, record: InputRecord, gate: Gate, type_: str) -> None:
 
 
 def _see_to_budgets(turn: Turn, event: FraudEvent, deny: tuple[str, ...]) -> None:
-    """Rules deny no more payments in an hour than actions are allowed: one more is left to an analyst.
+    """A rule denies no more payments in an hour than it may open alerts: one more is left to an analyst.
 
-    One whose rules are all gone since they spoke is denied: no budget is known.
+    Its cooldown keeps its alerts few, and the circuit breaker goes by those. A payment whose rules are all gone since
+    they spoke is denied: no bound is known.
     """
     rules = [rule for rule_id in deny if (rule := turn.judge.rule(rule_id)) is not None]
     if not rules:
         return
-    hour = turn.context.recorded_at_ms // HOUR_MS
-    known = turn.state.rules.get
-
-    def denials(name: str) -> int:
-        return counts_in(known(name) or RuleCounts(), hour).denials
-
-    first, most = rules[0], turn.limits.actions_per_hour
-    said = f"all rules have denied {most:,} in an hour here, as many as WALLETSTREAM_FRAUD_ACTIONS_PER_HOUR allows"
-    if denials(ALL_RULES) < most:
-        if any(denials(rule_text(rule.ref)) < rule.rule.actions_per_hour for rule in rules):
-            event.denied_by = tuple(rule.ref for rule in rules)
-            return
-        said = f"it has denied {first.rule.actions_per_hour:,} in an hour here, as many as its actions_per_hour allows"
-    event.verdict, (event.rule_id, event.version) = "review", first.ref
-    event.reason = f"{first.ref[0]} would deny it: {said}"
+    hour, known = turn.context.recorded_at_ms // HOUR_MS, turn.state.rules.get
+    denials = [counts_in(known(rule_text(rule.ref)) or RuleCounts(), hour).denials for rule in rules]
+    if any(count < rule.rule.alerts_per_hour for count, rule in zip(denials, rules, strict=True)):
+        event.denied_by = tuple(rule.ref for rule in rules)
+        return
+    rule_id, version = rules[0].ref
+    event.verdict, event.rule_id, event.version = "review", rule_id, version
+    event.reason = (
+        f"{rule_id} would deny it: it has denied {denials[0]:,} in an hour here, its alerts_per_hour is "
+        f"{rules[0].rule.alerts_per_hour:,}"
+    )
 
 
 def _send(turn: Turn, wallet_id: str, transaction_id: str, verdict: str, rules: Sequence[str], key: str) -> None:

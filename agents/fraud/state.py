@@ -92,7 +92,7 @@ EXPIRY: Final[Table[bytes]] = Table(f"history-expiry{IN_ORDER}", bytes, bytes, g
 SOURCES: Final[Table[int]] = _table("sources", int)
 #: `closed_before` (ms), `swept` (day), and `sweep_from` (ms), before which nothing more is swept.
 CLOCK: Final[Table[int]] = _table("clock", int)
-#: `rule_text` -> what it has done; `ALL_RULES` -> the actions and denials of all together.
+#: `rule_text` -> what it has done; `ALL_RULES` -> the actions of all together.
 RULES: Final[Table[RuleCounts]] = _table("rules", RuleCounts)
 #: `kind_text` -> how many entries were inserted under keys of this kind.
 KINDS: Final[Table[int]] = _table("kinds", int)
