@@ -31,6 +31,7 @@ FACT_FIELDS: Final[Mapping[str, tuple[FieldKind, str]]] = {
     "to_sub_wallet": ("text", "its sub-wallet"),
     "party_id": ("text", "as a key: both wallets, each with its own `direction`"),
     "direction": ("text", "in or out, as seen from the wallet; none within it, for disputes, `reverse` and `adjust`"),
+    "disputed_direction": ("text", "of a dispute that was accepted: in of what had come in, a chargeback; else out"),
     "amount_minor": ("number", "amount in minor units; none for one beyond 64 bits, which the ledger refuses"),
     "asset": ("text", "asset of the amount"),
     "rail": ("text", "rail that the money goes over"),

@@ -10,6 +10,9 @@ AlertState = Literal["open", "snoozed", "withdrawn"]
 
 #: Action of an alert on a rule itself, which the circuit breaker has paused.
 PAUSE: Final = "pause"
+#: What became of an action: its command was sent; or by an alert in whose place this one stands.
+SENT: Final = "sent"
+SENT_BEFORE: Final = "sent before"
 
 
 class Contribution(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -44,7 +47,8 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     score: int
     #: What the rule asks for; `pause` of an alert on a rule that the circuit breaker has paused.
     action: str
-    #: What became of the action: `sent`, or why it was not: `shadow`, `snoozed`, `budget`, `no wallet`.
+    #: What became of the action: `sent`, or why it was not: `shadow`, `snoozed`, `budget`, `no wallet`; or
+    #: `sent before`, by an alert that is withdrawn since a fact came late at which this one opens, in its place.
     action_result: str | None = None
     #: Values of the rule's key, joined by `|`.
     subject: str
@@ -71,7 +75,7 @@ class Alert(msgspec.Struct, omit_defaults=True, kw_only=True):
     matches: tuple[ListMatch, ...] = ()
     #: One sentence that says why.
     sentence: str
-    #: Name -> where to read on, such as a command.
+    #: Name -> where to read on, such as a command; `in_place_of` of the alert in whose place it stands.
     links: dict[str, str] = {}
     #: What an analyst said of it last.
     label: str | None = None

@@ -16,6 +16,7 @@ from schemas.fraud_internal import FactKey, FactSource, KeyUse
 
 FACT_EVALUATED: Final = "fact.evaluated"
 FACTS_COUNTED: Final = "facts.counted"
+FIRES_CHANGED: Final = "fires.changed"
 FACT_LATE: Final = "fact.late"
 FACT_FAILED: Final = "fact.failed"
 FACTS_SPLIT: Final = "facts.split"
@@ -30,6 +31,7 @@ PAYMENT_JUDGED: Final = "payment.judged"
 #: Type -> what it says.
 FRAUD_EVENT_TYPES: Final[dict[str, str]] = {
     FACT_EVALUATED: "a fact was counted under the keys that live here, and rules said something of it, or no longer",
+    FIRES_CHANGED: "what rules say anew since the fact before it came late, as far as that event could not hold it",
     FACTS_COUNTED: "facts were counted under the keys that live here, and no rule had anything to say of them",
     FACT_LATE: "a fact came later than is allowed, and was counted apart",
     FACT_FAILED: "a record could not be handled; it is dead-lettered",
@@ -143,7 +145,9 @@ class FraudEvent(msgspec.Struct, omit_defaults=True, kw_only=True, gc=False):
     fires: tuple[FireChange, ...] = ()
     alerts: tuple[AlertChanged, ...] = ()
     gate: Gate | None = None
-    #: Of a pause and of a snooze.
+    #: Of a payment that rules deny: which, with their versions; their bounds of the hour count it.
+    denied_by: tuple[tuple[str, int], ...] = ()
+    #: Of a pause, of a snooze, and of a payment that a rule may not deny any more in this hour.
     rule_id: str | None = None
     version: int | None = None
     subject: str | None = None

@@ -182,7 +182,12 @@ class Rule(Part):
     ] = 20
     alerts_per_hour: Annotated[
         int,
-        Field(ge=1, le=1_000_000, description="Most alerts in an hour and partition; beyond it the rule is paused."),
+        Field(
+            ge=1,
+            le=1_000_000,
+            description="Most alerts in an hour and partition; beyond it the rule is paused. And most payments that "
+            "it denies; others wait for an analyst.",
+        ),
     ] = 1_000
     shadow_max_bps: Annotated[
         int,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from streams.box import Taken
-from streams.errors import Refused, StoreError
+from streams.errors import BatchTooLarge, Refused, StoreError
 from streams.machine import Context, InputRecord, Machine, Outgoing, Output
 from streams.overlay import Overlay
 from streams.seal import GENESIS, write_seal
@@ -46,6 +46,8 @@ class Batch:
     first: tuple[str, int] | None
     #: Reason and stage of each dead letter, for metrics.
     dead_letters: list[tuple[str, str]] = field(default_factory=list)
+    #: Of all events but the seal.
+    event_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -61,6 +63,9 @@ class BatchDecider:
     logs: frozenset[str] = frozenset()
     #: Records whose result the broker does not take: (topic, offset).
     oversized: set[tuple[str, int]] = field(default_factory=set)
+    #: A batch ends before the record with which its events come to more: memory and time limits of transactions hold no
+    #: more, whatever few records lead to. One record may.
+    most_event_bytes: int = 32 << 20
     #: Called with each exception that a machine raised, for the log.
     on_bug: Callable[[InputRecord, Context, Exception], None] | None = None
 
@@ -73,10 +78,11 @@ class BatchDecider:
         Raises:
             StoreError: the store cannot be read.
             Refused: a record is not stamped with the broker's append time.
+            BatchTooLarge: it leads to too much; fewer records do not.
         """
         try:
             return self._decide(state, before, taken, self._step if self.oversized else self.machine.step)
-        except (StoreError, MemoryError, Refused):
+        except (StoreError, MemoryError, Refused, BatchTooLarge):
             raise
         except Exception:
             state.forget()
@@ -99,6 +105,8 @@ class BatchDecider:
                     context.recorded_at_ms = now_ms
                     context.recorded_at = self.rfc3339(now_ms)
                 step(state, record, context, out)
+                if out.event_bytes > self.most_event_bytes:
+                    _refuse_more(taken, topic, record, out)
         self.machine.complete(state, context, out)
         return self._seal(state, before, taken, out, context)
 
@@ -140,4 +148,16 @@ class BatchDecider:
         positions = {topic: span.to for topic, span in taken.spans.items()}
         after = Progress(last, digest, context.recorded_at_ms, positions)
         first = (taken.records[0][0], taken.records[0][1][0].offset) if taken.records else None
-        return Batch(out.outgoing, out.labels, seal, after, taken.count, first, out.dead_letters)
+        return Batch(out.outgoing, out.labels, seal, after, taken.count, first, out.dead_letters, out.event_bytes)
+
+
+def _refuse_more(taken: Taken, topic: str, last: InputRecord, out: Output) -> None:
+    """What is decided up to a record is too much, unless that is all."""
+    decided = 0
+    for each, records in taken.records:
+        if each == topic:
+            decided += 1 + next(at for at, record in enumerate(records) if record is last)
+            break
+        decided += len(records)
+    if decided < taken.count:
+        raise BatchTooLarge(max(1, decided - 1), out.event_bytes)

@@ -23,6 +23,18 @@ class MessageTooLarge(Exception):
     """The broker refused a record for its size: split the batch until the single offender is found."""
 
 
+class BatchTooLarge(MessageTooLarge):
+    """Records of a batch lead to more events than one transaction is to hold.
+
+    Attributes:
+        records: how many of them lead to no more.
+    """
+
+    def __init__(self, records: int, event_bytes: int):
+        super().__init__(f"a batch leads to {event_bytes:,} bytes of events: it is decided again, {records:,} records")
+        self.records = records
+
+
 class Refused(Exception):
     """Going on would risk money: stop the process with this message. An operator has to act."""
 

@@ -100,7 +100,7 @@ class Output:
     its event and hands over the event's bytes.
     """
 
-    __slots__ = ("_by_target", "_partition", "dead_letters", "events", "labels", "outgoing", "sequence")
+    __slots__ = ("_by_target", "_partition", "dead_letters", "event_bytes", "events", "labels", "outgoing", "sequence")
 
     def __init__(self, event_log: str, partition: int, sequence: int):
         self._partition = partition
@@ -110,6 +110,8 @@ class Output:
         self._by_target = self.outgoing.by_target
         #: The events alone: key, value, headers.
         self.events: list[Record] = []
+        #: What has been written of them, those that were returned among them.
+        self.event_bytes = 0
         self._by_target[event_log, partition] = self.events
         #: One label for each event, or for each of those that it stands for; for metrics.
         self.labels: list[tuple[str, str | None]] = []
@@ -119,6 +121,7 @@ class Output:
     def event(self, key: bytes | None, value: bytes, label: tuple[str, str | None]) -> None:
         """Write the event that has the number `sequence` + 1."""
         self.sequence += 1
+        self.event_bytes += len(value)
         self.events.append((key, value, ()))
         self.labels.append(label)
 

@@ -193,7 +193,7 @@ FRAUD_COMMANDS: Final = Counter(
 )
 FRAUD_OVER_BUDGET: Final = Counter(
     "walletstream_fraud_over_budget_total",
-    "Alerts told whose action was not taken because the rule's budget of the hour was used up: somebody has to look.",
+    "Alerts told whose action was not taken, and payments not denied, for the rule had its fill of the hour.",
     ["rule"],
     registry=REGISTRY,
 )

@@ -23,7 +23,7 @@ from functools import partial
 from streams.batch import Batch
 from streams.box import Taken
 from streams.commit import CommitStep, Phase
-from streams.errors import ChainBroken, Fenced, MessageTooLarge, NotOwner, Refused, Unavailable
+from streams.errors import BatchTooLarge, ChainBroken, Fenced, MessageTooLarge, NotOwner, Refused, Unavailable
 from streams.owner import Incarnation, PartitionOwner
 from streams.persist import changes_of, forget_old_buckets
 from streams.ports import LogPosition, Mark
@@ -188,7 +188,11 @@ class PartitionProcessor(PartitionOwner):
 
     def _decide(self, current: Incarnation, taken: Taken) -> Batch:
         """Step 2: decide each record on the overlay; the store and the log stay as they are."""
-        return self._decider.decide(current.state, current.progress, taken)
+        try:
+            return self._decider.decide(current.state, current.progress, taken)
+        except BatchTooLarge as error:
+            self._record_limit = error.records
+            raise
 
     async def _write_and_commit(self, current: Incarnation, batch: Batch) -> None:
         """Steps 3 and 4, within a deadline below Kafka's own time limit for the transaction."""
@@ -205,7 +209,8 @@ class PartitionProcessor(PartitionOwner):
             raise
         batch.after.seal_offset, batch.after.next_offset = position
         current.written += len(batch.messages)
-        self._record_limit = min(self._record_limit * 2, self.limits.batch_max_records)
+        if batch.event_bytes * 2 <= self._decider.most_event_bytes:
+            self._record_limit = min(self._record_limit * 2, self.limits.batch_max_records)
 
     async def _before_commit(self, current: Incarnation, batch: Batch, position: LogPosition) -> None:
         """Between steps 3 and 4: everything is written, and nothing of it has happened yet."""

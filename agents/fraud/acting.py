@@ -11,7 +11,7 @@ from agents.fraud.compile import CompiledRule
 from agents.fraud.state import ALL_RULES, RuleCounts, rule_text
 from agents.fraud.told import with_result
 from agents.fraud.turn import Turn
-from schemas.fraud_alerts import Alert
+from schemas.fraud_alerts import SENT, Alert
 from schemas.partitioning import partition_of
 from schemas.topics import FRAUD_COMMANDS
 
@@ -47,7 +47,7 @@ def act(turn: Turn, rule: CompiledRule, alert: Alert) -> Alert:
     partition = partition_of(wallet_id, turn.context.partitions)
     turn.out.send(FRAUD_COMMANDS, partition, wallet_id.encode(), _encode(command))
     turn.acted[rule_text(rule.ref)] = turn.acted.get(rule_text(rule.ref), 0) + 1
-    return with_result(alert, "sent")
+    return with_result(alert, SENT)
 
 
 def _why_not(turn: Turn, rule: CompiledRule, alert: Alert) -> str | None:

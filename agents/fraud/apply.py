@@ -27,6 +27,7 @@ from agents.fraud.state import (
 from schemas.clock import unix_ms
 from schemas.events import WALLET_OPENED
 from schemas.facts import FactValue
+from schemas.fraud_alerts import SENT
 from schemas.fraud_events import (
     FACT_LATE,
     FireChange,
@@ -48,6 +49,8 @@ def apply(state: FraudState, event: FraudEvent) -> None:
     match event.type:
         case "fact.evaluated" | "fact.late":
             _fact(state, event)
+        case "fires.changed":
+            _changes(state, event)
         case "facts.counted":
             _facts(state, event)
         case "alert.labelled":
@@ -57,6 +60,9 @@ def apply(state: FraudState, event: FraudEvent) -> None:
         case "payment.asked" | "payment.answered" | "payment.judged":
             if event.gate is not None:
                 state.gates.put(event.gate.transaction_id, event.gate, unix_ms(event.recorded_at))
+            for name in map(rule_text, event.denied_by):
+                counts = counts_in(state.rules.get(name) or RuleCounts(), unix_ms(event.recorded_at) // HOUR_MS)
+                state.rules.put(name, _changed(counts, denials=counts.denials + 1))
         case "rule.paused":
             assert event.rule_id is not None
             assert event.version is not None
@@ -86,6 +92,10 @@ def _fact(state: FraudState, event: FraudEvent) -> None:
     count(state, (source.partition, source.offset), times_ms, names, encode_fact(fact))
     for key in event.keys:
         _note_kind(state, key.kind, 1)
+    _changes(state, event)
+
+
+def _changes(state: FraudState, event: FraudEvent) -> None:
     if event.fires:
         _fires(state, event.fires)
     if event.alerts:
@@ -193,10 +203,10 @@ def _alerts(state: FraudState, event: FraudEvent) -> None:
     for changed in event.alerts:
         alert = changed.alert
         acted = False
-        if alert.action_result == "sent":
+        if alert.action_result == SENT:
             # One that was withdrawn and is true again acted the first time, one that goes on after a snooze acts then.
             before = state.alerts.get(alert.alert_id, unix_ms(event.recorded_at))
-            acted = before is None or before.action_result != "sent"
+            acted = before is None or before.action_result != SENT
         state.alerts.put(alert.alert_id, alert, unix_ms(alert.first_seen))
         rule = rule_text((alert.rule_id, alert.version))
         opens = changed.what == "opened"
@@ -221,7 +231,7 @@ def _count(state: FraudState, rule: str, opens: bool, acted: bool, hour: int) ->
 
 def counts_in(counts: RuleCounts, hour: int) -> RuleCounts:
     """The counts of a rule in an hour: what is counted by the hour begins anew with each."""
-    return counts if counts.hour == hour else _changed(counts, hour=hour, alerts=0, actions=0)
+    return counts if counts.hour == hour else _changed(counts, hour=hour, alerts=0, actions=0, denials=0)
 
 
 def _sweep(state: FraudState) -> None:

@@ -93,6 +93,7 @@ _DOMAINS: Final[Mapping[str, _Values]] = {
     "wallet_age_s": _INTEGER,
     "late_ms": _INTEGER,
     "direction": _Values(allowed=frozenset({"in", "out"})),
+    "disputed_direction": _Values(allowed=frozenset({"in", "out"})),
     "status": _Values(allowed=frozenset({"accepted", "rejected"})),
 }
 _OPPOSITES: Final = {

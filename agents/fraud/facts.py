@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from agents.ledger.accounts import available
+from agents.ledger.accounts import CHARGEBACKS, available
 from schemas import events as ev
 from schemas.clock import unix_ms
 from schemas.commands import OPERATIONS
@@ -215,6 +215,10 @@ def _add_command(fact: dict[str, FactValue], seen: _Seen) -> None:
         available_minor = _available_minor(seen)
         if available_minor is not None:
             fact["available_minor"] = available_minor
+        if operation == "dispute" and seen.type == ev.TRANSACTION_DISPUTED:
+            # What a payer contests is advanced to the wallet; what others contest is taken from it.
+            is_own = any(each.account == CHARGEBACKS for each in seen.balances)
+            fact["disputed_direction"] = "out" if is_own else "in"
     if request.code is not None:
         fact["reward_code"] = request.code
 

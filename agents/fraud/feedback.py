@@ -38,7 +38,7 @@ def take_feedback(turn: Turn, record: InputRecord, value: bytes | None) -> None:
     if isinstance(feedback, Label):
         _label(turn, record, feedback)
     elif isinstance(feedback, PaymentVerdict):
-        take_verdict(turn, record, feedback)
+        _payment(turn, record, feedback)
     else:
         _snooze(turn, record, feedback)
 
@@ -66,6 +66,15 @@ def _label(turn: Turn, record: InputRecord, label: Label) -> None:
     turn.write(event, label.subject.encode())
 
 
+def _payment(turn: Turn, record: InputRecord, said: PaymentVerdict) -> None:
+    gate = turn.state.gates.get(said.transaction_id, turn.context.recorded_at_ms)
+    if gate is not None and gate.wallet_id != said.subject:
+        # The ledger would refuse it too, and what rules have yet to say would be lost.
+        _refuse(turn, record, said, f"payment {said.transaction_id} is not of {said.subject}")
+        return
+    take_verdict(turn, record, said, gate)
+
+
 def _snooze(turn: Turn, record: InputRecord, snooze: Snooze) -> None:
     until_ms = turn.context.recorded_at_ms + snooze.expires_in_s * 1000 if snooze.expires_in_s else 0
     event = FraudEvent(
@@ -86,12 +95,12 @@ def _malformed(turn: Turn, record: InputRecord, message: str) -> None:
     keep_dead_letter(turn.context, turn.out, record, "malformed", "decode")
 
 
-def _refuse(turn: Turn, record: InputRecord, feedback: Label | None, message: str) -> None:
+def _refuse(turn: Turn, record: InputRecord, feedback: Label | PaymentVerdict | None, message: str) -> None:
     event = FraudEvent(
         type=FEEDBACK_REFUSED,
         cause=turn.cause(record),
         subject=None if feedback is None else feedback.subject,
-        alert_id=None if feedback is None else feedback.alert_id,
+        alert_id=feedback.alert_id if isinstance(feedback, Label) else None,
         by=None if feedback is None else feedback.by,
         message=message[:400],
         recorded_at=turn.context.recorded_at,

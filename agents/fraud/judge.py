@@ -25,6 +25,8 @@ from schemas.money import INT64_MAX
 
 #: Most histories that are looked at for what is too old after a batch; one for each entry that it has shown.
 _TRIMMED: Final = 200
+#: Room for as many histories as long as the longest: it is held whole, and would else have to be read for each fact.
+_LONGEST: Final = 3
 
 _NOTHING: Final[tuple[list[Change], list[AlertChange]]] = ([], [])
 
@@ -39,7 +41,7 @@ class Judge:
     def __init__(self, lateness_ms: int, cached_entries: int):
         self.shown = 0
         self._lateness_ms = lateness_ms
-        self._cached_entries = cached_entries
+        self._cached_entries = self._room = cached_entries
         self.begin((), {})
 
     def begin(self, rules: Sequence[CompiledRule], kinds: Mapping[Kind, KindInUse]) -> None:
@@ -50,7 +52,7 @@ class Judge:
         self._histories = self._engine.histories
         self._alerts = Alerts()
         #: About how many entries are in memory, and the keys whose histories are looked at next where room is needed.
-        self._entries = 0
+        self._entries, self._room = 0, self._cached_entries
         self._hand: Iterator[tuple[Kind, Key]] = iter(())
         self._trimmed_ms = 0
         self._trimmed_at = self.shown
@@ -62,7 +64,7 @@ class Judge:
             return _NOTHING
         self.shown += 1
         # Before, not after: what was shown last stays.
-        if self._entries >= self._cached_entries:
+        if self._entries >= self._room:
             self._make_room()
         history = histories.get(key)
         if history is None:
@@ -142,12 +144,14 @@ class Judge:
                 self._engine.forget(kind, key)
                 for ref in self._refs_of(kind):
                     self._alerts.forget(ref, key)
-                if self._entries < self._cached_entries:
+                if self._entries < self._room:
                     return
             self._hand = iter([(kind, key) for kind, held in self._histories.items() for key in held])
             # Those that were trimmed are seen here.
-            self._entries = sum(len(history.entries) for held in self._histories.values() for history in held.values())
-            if self._entries < self._cached_entries:
+            lengths = [len(history.entries) for held in self._histories.values() for history in held.values()]
+            self._entries = sum(lengths)
+            self._room = max(self._cached_entries, _LONGEST * max(lengths, default=0))
+            if self._entries < self._room:
                 return
 
     def _refs_of(self, kind: Kind) -> Iterator[RuleRef]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -33,6 +33,9 @@ from streams.dead_letters import keep_dead_letter, keep_reference
 from streams.machine import Context, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
+
+#: With more events than that the rest of a record of several facts is put off.
+_MOST_EVENT_BYTES: Final = 8 << 20
 
 
 @dataclass(slots=True)
@@ -98,7 +101,14 @@ class FraudMachine:
 
     def _routed(self, turn: Turn, record: InputRecord, told: RoutedFacts) -> None:
         uses = [(turn.number_of(use), use) for use in told.uses]
-        for each in told.facts:
+        out, facts = turn.out, told.facts
+        most = out.event_bytes + _MOST_EVENT_BYTES
+        for done, each in enumerate(facts):
+            if out.event_bytes > most:
+                # Late ones may lead to a lot each. The others are decided when they come again, in whatever batch.
+                rest = RoutedFacts(uses=told.uses, facts=facts[done:])
+                out.send(FRAUD_INTERNAL, turn.context.partition, None, encode_fraud_internal(rest))
+                return
             row = bytes(each.fact)
             fact = self._facts.of(row)
             keys: list[FoundKey] = []

@@ -53,7 +53,10 @@ class FraudMetrics(Observer):
             elif type_ == RULE_PAUSED:
                 metrics.FRAUD_PAUSED.labels(what or "").inc(count)
             elif type_ == PAYMENT_JUDGED:
-                metrics.FRAUD_PAYMENTS.labels(what or "").inc(count)
+                verdict, _, over_budget = (what or "").partition(" ")
+                metrics.FRAUD_PAYMENTS.labels(verdict).inc(count)
+                if over_budget:
+                    metrics.FRAUD_OVER_BUDGET.labels(over_budget).inc(count)
             elif type_ == ALERT_LABELLED:
                 metrics.FRAUD_FEEDBACK.labels(what or "").inc(count)
             elif type_ in _FEEDBACK:

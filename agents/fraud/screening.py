@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from agents.fraud.apply import HOUR_MS, counts_in
 from agents.fraud.engine import Change
-from agents.fraud.state import subject_of
+from agents.fraud.state import RuleCounts, rule_text, subject_of
 from agents.fraud.turn import Turn
 from schemas.fraud_events import PAYMENT_ANSWERED, PAYMENT_ASKED, PAYMENT_JUDGED, FraudEvent, Gate
 from schemas.fraud_feedback import PaymentVerdict
@@ -74,10 +75,13 @@ def take_answer(turn: Turn, record: InputRecord, said: ScreenedFact) -> None:
     _next(turn, record, gate, PAYMENT_ANSWERED)
 
 
-def take_verdict(turn: Turn, record: InputRecord, said: PaymentVerdict) -> None:
-    """An analyst's word goes to the ledger, whatever rules say: it refuses what waits no more."""
+def take_verdict(turn: Turn, record: InputRecord, said: PaymentVerdict, gate: Gate | None) -> None:
+    """An analyst's word goes to the ledger, whatever rules say: it refuses what waits no more.
+
+    Args:
+        gate: what rules have said of the payment; None where it is not known here.
+    """
     context = turn.context
-    gate = turn.state.gates.get(said.transaction_id, context.recorded_at_ms)
     event = FraudEvent(
         type=PAYMENT_JUDGED,
         cause=turn.cause(record),
@@ -105,20 +109,37 @@ def verdict_key(transaction_id: str, topic: str, partition: int, offset: int) ->
 
 def _next(turn: Turn, record: InputRecord, gate: Gate, type_: str) -> None:
     """Keep what is said so far; once nobody is asked any more, judge."""
-    verdict = None
+    event = FraudEvent(type=type_, cause=turn.cause(record), gate=gate, recorded_at=turn.context.recorded_at)
     if not gate.waits_for:
-        verdict = "deny" if gate.deny else "review" if gate.review else "allow"
-        gate = msgspec.structs.replace(gate, is_judged=True)
-    event = FraudEvent(
-        type=PAYMENT_JUDGED if verdict else type_,
-        cause=turn.cause(record),
-        gate=gate,
-        verdict=verdict,
-        recorded_at=turn.context.recorded_at,
-    )
+        event.type, event.gate = PAYMENT_JUDGED, msgspec.structs.replace(gate, is_judged=True)
+        event.verdict = "deny" if gate.deny else "review" if gate.review else "allow"
+        _see_to_budgets(turn, event, gate.deny)
+    verdict = event.verdict
     turn.write(event, gate.wallet_id.encode())
     if verdict in ("allow", "deny"):
         _send(turn, gate.wallet_id, gate.transaction_id, verdict, gate.deny, f"{gate.transaction_id}:rules")
+
+
+def _see_to_budgets(turn: Turn, event: FraudEvent, deny: tuple[str, ...]) -> None:
+    """A rule denies no more payments in an hour than it may open alerts: one more is left to an analyst.
+
+    Its cooldown keeps its alerts few, and the circuit breaker goes by those. A payment whose rules are all gone since
+    they spoke is denied: no bound is known.
+    """
+    rules = [rule for rule_id in deny if (rule := turn.judge.rule(rule_id)) is not None]
+    if not rules:
+        return
+    hour, known = turn.context.recorded_at_ms // HOUR_MS, turn.state.rules.get
+    denials = [counts_in(known(rule_text(rule.ref)) or RuleCounts(), hour).denials for rule in rules]
+    if any(count < rule.rule.alerts_per_hour for count, rule in zip(denials, rules, strict=True)):
+        event.denied_by = tuple(rule.ref for rule in rules)
+        return
+    rule_id, version = rules[0].ref
+    event.verdict, event.rule_id, event.version = "review", rule_id, version
+    event.reason = (
+        f"{rule_id} would deny it: it has denied {denials[0]:,} in an hour here, its alerts_per_hour is "
+        f"{rules[0].rule.alerts_per_hour:,}"
+    )
 
 
 def _send(turn: Turn, wallet_id: str, transaction_id: str, verdict: str, rules: Sequence[str], key: str) -> None:

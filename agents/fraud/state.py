@@ -56,7 +56,7 @@ class RuleCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     `facts` and `fired` are those of `agents.fraud.breaker`, up to when there were `entries` entries of its kind of key,
     or of wallets where these are more; `hour` (of partition time, since 1970) is that of `alerts` opened and `actions`
-    taken; `paused` says why it is paused.
+    taken, and of payments denied (`denials`); `paused` says why it is paused.
     """
 
     facts: int = 0
@@ -66,6 +66,7 @@ class RuleCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     alerts: int = 0
     actions: int = 0
     paused: str = ""
+    denials: int = 0
 
 
 def _table(name: str, kind: type[Any], cached: bool = True) -> Table[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -12,18 +13,20 @@ from agents.fraud.apply import HOUR_MS, count, counts_in
 from agents.fraud.breaker import Tally, tallied
 from agents.fraud.compile import CompiledRule
 from agents.fraud.engine import Change
-from agents.fraud.entries import Entry, Key
+from agents.fraud.entries import Entry, Key, RuleRef
 from agents.fraud.followed import LATER
 from agents.fraud.judge import write_fire
+from agents.fraud.portions import portions
 from agents.fraud.state import RuleCounts, history_name, model_name, rule_text, subject_of
-from agents.fraud.told import Surroundings, told, told_pause
+from agents.fraud.told import Surroundings, in_place_of, stands_in_for, told, told_pause
 from agents.fraud.turn import Turn
 from schemas.events import WALLET_OPENED
 from schemas.facts import Fact, FactValue
-from schemas.fraud_alerts import encode_alert
+from schemas.fraud_alerts import Alert, encode_alert
 from schemas.fraud_events import (
     FACT_EVALUATED,
     FACT_LATE,
+    FIRES_CHANGED,
     RULE_PAUSED,
     AlertChanged,
     CountedFact,
@@ -55,7 +58,7 @@ class ArrivedFact(NamedTuple):
 
 def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Change] | None:
     """The fact, what rules say of it and no longer say, and the alerts that change by it: one event, or, where no rule
-    says anything, a part of one.
+    says anything, a part of one; where it changes very many, several.
 
     A fact that is later than is allowed is counted apart, and nobody sees it. Returns what rules say anew; None where
     none has seen it.
@@ -74,10 +77,13 @@ def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Cha
         return changes
     event = _event(turn, record, arrived, FACT_EVALUATED, closed_before_ms)
     event.learned = arrived.learned
-    event.fires = tuple(_fire_change(change) for change in changes)
-    event.alerts = tuple(_told(turn, *opened) for opened in alerts)
+    (event.fires, event.alerts), *more = portions(tuple(map(_fire_change, changes)), _told_all(turn, alerts))
     touched = {rule_text(change.rule.ref): change.rule for change in changes}
     turn.write(event, _wallet(arrived))
+    for fires, told_of in more:
+        changed = FraudEvent(type=FIRES_CHANGED, cause=event.cause, recorded_at=event.recorded_at)
+        changed.fires, changed.alerts = fires, told_of
+        turn.write(changed, _wallet(arrived))
     for rule in touched.values():
         _watch(turn, record, rule)
     return changes
@@ -159,7 +165,20 @@ def _fire_change(change: Change) -> FireChange:
     return FireChange(rule_id, version, change.rule.kind, change.key, change.entry.order, fired)
 
 
-def _told(turn: Turn, change: AlertChange, opened_by: Fact | None) -> AlertChanged:
+def _told_all(turn: Turn, alerts: list[tuple[AlertChange, Fact | None]]) -> tuple[AlertChanged, ...]:
+    """What is told of alerts that a fact changes; of a rule and subject those come first that it takes back."""
+    taken_back: dict[tuple[RuleRef, Key], list[Alert]] = {}
+    found: list[AlertChanged] = []
+    for change, opened_by in alerts:
+        name = change.rule.ref, change.alert.key
+        changed = _told(turn, change, opened_by, taken_back.get(name, ()))
+        if changed.what == "withdrawn":
+            taken_back.setdefault(name, []).append(changed.alert)
+        found.append(changed)
+    return tuple(found)
+
+
+def _told(turn: Turn, change: AlertChange, opened_by: Fact | None, taken_back: Iterable[Alert]) -> AlertChanged:
     alert, state = change.alert, turn.state
     subject = subject_of(alert.key)
     until_ms = state.snoozes.get(f"{alert.rule_id} {subject}")
@@ -175,7 +194,10 @@ def _told(turn: Turn, change: AlertChange, opened_by: Fact | None) -> AlertChang
     is_new = change.what == "opened" and record.action_result is None
     # Who was silent while it opened, and is so no more when it goes on, may not be let off for the whole cooldown.
     was_silent, is_silent = record.action_result in ("snoozed", "shadow"), record.shadow or record.state != "open"
-    if is_new or (was_silent and not is_silent):
+    acted = next((each for each in taken_back if stands_in_for(record, each)), None) if is_new else None
+    if acted is not None:
+        record = in_place_of(record, acted)
+    elif is_new or (was_silent and not is_silent):
         record = act(turn, change.rule, record)
     return AlertChanged(change.what, alert.kind, alert.key, alert.order, record)
 

@@ -17,7 +17,7 @@ from agents.fraud.sentences import sentence
 from agents.fraud.state import subject_of
 from schemas.clock import rfc3339
 from schemas.facts import Fact
-from schemas.fraud_alerts import PAUSE, AlertState, Contribution, ListMatch
+from schemas.fraud_alerts import PAUSE, SENT, SENT_BEFORE, AlertState, Contribution, ListMatch
 from schemas.fraud_alerts import Alert as Told
 
 
@@ -86,7 +86,7 @@ def told(change: AlertChange, around: Surroundings) -> Told:
         contributions=_contributions(change.rule, alert, around.members),
         matches=_matches(change.rule, opened_by) if opened_by is not None else () if before is None else before.matches,
         sentence=sentence(rule, alert),
-        links={"explain": f"walletstream fraud explain {alert.alert_id}"},
+        links={**({} if before is None else before.links), "explain": f"walletstream fraud explain {alert.alert_id}"},
         label=None if before is None else before.label,
         recorded_at=around.recorded_at,
     )
@@ -95,6 +95,22 @@ def told(change: AlertChange, around: Surroundings) -> Told:
 def with_result(alert: Told, result: str | None) -> Told:
     """The alert, saying what became of its action."""
     return msgspec.structs.replace(alert, action_result=result)
+
+
+def stands_in_for(alert: Told, before: Told) -> bool:
+    """Whether an alert is what another one of the same rule and subject was, which the same fact has taken back.
+
+    A fact that comes late lets an alert begin earlier, and so have another id. The action of the one before stays; what
+    people have undone of it since must not be done again.
+    """
+    is_acted_on = before.action_result in (SENT, SENT_BEFORE) and before.wallet_id == alert.wallet_id
+    return is_acted_on and before.first_seen <= alert.last_seen and alert.first_seen <= before.last_seen
+
+
+def in_place_of(alert: Told, before: Told) -> Told:
+    """The alert, saying that another one has acted."""
+    links = {**alert.links, "in_place_of": f"walletstream fraud explain {before.alert_id}"}
+    return msgspec.structs.replace(alert, action_result=SENT_BEFORE, links=links)
 
 
 def exact_text(value: Exact | None) -> str | None:
@@ -146,7 +162,7 @@ def told_pause(rule: CompiledRule, reason: str, partition: int, now_ms: int) -> 
         severity="critical",
         score=0,
         action=PAUSE,
-        action_result="sent",
+        action_result=SENT,
         subject=f"rule:{rule_id}",
         key={"rule_id": rule_id},
         first_seen=rfc3339(now_ms),

@@ -10,7 +10,14 @@ from agents.fraud.followed import Followed, in_effect_but
 from agents.fraud.judge import Judge
 from agents.fraud.shared_facts import SharedFacts
 from agents.fraud.state import FraudState, rule_text
-from schemas.fraud_events import FACTS_COUNTED, CountedFact, FraudCause, FraudEvent, encode_fraud_event
+from schemas.fraud_events import (
+    FACTS_COUNTED,
+    PAYMENT_JUDGED,
+    CountedFact,
+    FraudCause,
+    FraudEvent,
+    encode_fraud_event,
+)
 from schemas.fraud_internal import MOST_BYTES, MOST_FACTS, KeyUse, together
 from schemas.topics import FRAUD_INTERNAL
 from streams.machine import Context, InputRecord, Output
@@ -196,4 +203,8 @@ class Turn:
         self.tell_counted()
         event.sequence = self.out.sequence + 1
         apply(self.state, event)
-        self.out.event(key, encode_fraud_event(event), (event.type, event.verdict or event.rule_id))
+        what = event.verdict or event.rule_id
+        if event.type == PAYMENT_JUDGED and event.rule_id is not None:
+            # The rule is over its budget.
+            what = f"{event.verdict} {event.rule_id}"
+        self.out.event(key, encode_fraud_event(event), (event.type, what))

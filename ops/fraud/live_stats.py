@@ -8,11 +8,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from schemas.clock import unix_ms
-from schemas.fraud_alerts import PAUSE, Alert
+from schemas.fraud_alerts import PAUSE, SENT, SENT_BEFORE, Alert
 
 _DAY_MS: Final = 86_400_000
 #: Other rules that are named beside one.
 _MOST_OVERLAPS: Final = 5
+#: Of what alerts that act have come to: their action was sent, by them or by one in whose place they stand.
+_ACTED: Final = (SENT, SENT_BEFORE)
 
 
 @dataclass(slots=True)
@@ -73,7 +75,7 @@ def _stats(rule_id: str, version: int, alerts: list[Alert], raised_by: dict[str,
         withdrawn=sum(alert.state == "withdrawn" for alert in alerts),
         snoozed=sum(alert.state == "snoozed" for alert in standing),
         occurrences=sum(alert.occurrences for alert in standing),
-        actions=sum(alert.action_result == "sent" for alert in standing),
+        actions=sum(alert.action_result in _ACTED for alert in standing),
         confirmed=labels["confirmed"],
         false_positives=labels["false_positive"],
         duplicates=labels["duplicate"],
@@ -92,7 +94,7 @@ def _stats(rule_id: str, version: int, alerts: list[Alert], raised_by: dict[str,
         )
         found.overlaps = {other: count / len(standing) for other, count in others.most_common(_MOST_OVERLAPS)}
     for alert in standing:
-        if alert.label == "confirmed" and alert.action_result == "sent" and alert.asset is not None:
+        if alert.label == "confirmed" and alert.action_result in _ACTED and alert.asset is not None:
             amount = found.stopped_minor.get(alert.asset, 0) + (alert.amount_minor or 0)
             found.stopped_minor[alert.asset] = amount
     return found

@@ -32,6 +32,7 @@ from schemas.topics import (
 from streams.batch import BatchDecider, Progress
 from streams.box import Taken
 from streams.machine import Headers
+from streams.observer import Observer
 from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets, load_buckets
 from streams.ports import Mark
@@ -81,6 +82,8 @@ class Partition:
         self.commit(batch)
 
     def commit(self, batch: Any) -> None:
+        for observer in self.world.observers:
+            observer.committed(self.number, batch)
         for message in batch.messages:
             if message.topic == FRAUD_EVENTS:
                 self.log.append(message.value or b"")
@@ -151,6 +154,8 @@ class RoleWorld:
             for partition in range(partitions)
         }
         self.bugs: list[Exception] = []
+        #: Told of each batch that is committed.
+        self.observers: list[Observer] = []
         self.now_ms = START_MS
         for rule in rules:
             self.reference.append((FRAUD_RULES, rule["rule_id"], orjson.dumps(rule)))

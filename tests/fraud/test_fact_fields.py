@@ -54,6 +54,18 @@ def test_a_dispute_is_a_fact_of_its_own() -> None:
     assert not seen("dispute.debit.2").is_first
 
 
+def test_a_dispute_says_of_what_it_is() -> None:
+    """A chargeback that a payee has to bear is another thing than what a payer contests."""
+    assert seen("dispute.debit").fact["disputed_direction"] == "out"
+    assert seen("dispute").fact["disputed_direction"] == "in"
+    assert seen("dispute.fee").fact["disputed_direction"] == "in"
+    for path in sorted(EXAMPLES.glob("*.json")):
+        if not path.stem.startswith("dispute"):
+            found = fact_of(path.read_bytes(), 0)
+            assert found is None or "disputed_direction" not in found.fact, path.stem
+    assert "disputed_direction" not in seen("dispute.2").fact, "told of the payment"
+
+
 def test_what_is_refused_is_a_fact_where_it_were_one_if_it_were_not() -> None:
     """Each operation that makes a transaction of its own, and no other."""
     makes: dict[str, bool] = {}

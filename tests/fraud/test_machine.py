@@ -7,7 +7,7 @@ import random
 import pytest
 
 from agents.fraud import followed as followed_module
-from agents.fraud import stored
+from agents.fraud import portions, stored
 from agents.fraud.engine import Engine
 from agents.fraud.turn import Limits
 from schemas.clock import rfc3339
@@ -79,6 +79,8 @@ def test_the_alerts_are_those_of_the_engine(seed: int, monkeypatch: pytest.Monke
     """Records of several partitions in any order, batches of any size, restarts from the log, hardly any memory."""
     rng = random.Random(seed)
     monkeypatch.setattr(stored, "FORGOTTEN_AT_ONCE", rng.choice((1, 3, 500)))
+    monkeypatch.setattr(portions, "MOST_TOLD", rng.choice((0, 2, 64)))
+    monkeypatch.setattr(portions, "MOST_TOLD_BYTES", rng.choice((1, 1_500)))
     # Nothing is kept that no rule needs.
     monkeypatch.setattr(followed_module, "LEAST_KEPT_S", 0)
     monkeypatch.setattr(followed_module, "BY_WALLET_KEPT_S", 0)

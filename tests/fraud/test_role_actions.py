@@ -119,6 +119,66 @@ def test_a_rule_does_not_go_on_from_the_refusal_of_its_own_lock() -> None:
     assert [ledger.answer(at)["code"] for at in ordered] == ["wallet_closed"]
 
 
+def late(world: RoleWorld, number: int, wallet_id: str, seconds: int, **fields: object) -> None:
+    """A payment that comes now and occurred so many seconds ago."""
+    payment(world, number, wallet_id, 0, occurred_at=rfc3339(world.now_ms - 1_000 * seconds), **fields)
+    world.run()
+
+
+def test_an_alert_that_a_late_fact_lets_begin_earlier_does_not_lock_again() -> None:
+    world = RoleWorld([EACH | {"action": "lock", "cooldown_s": 600}], partitions=1)
+    payment(world, 1, "w1", 0)
+    world.run()
+    first = one(world)
+    world.now_ms += 60_000
+    late(world, 2, "w1", 90)
+    late(world, 3, "w1", 120)
+    third = next(alert for alert in world.alerts().values() if alert.state == "open")
+    assert world.alerts()[first.alert_id].state == "withdrawn"
+    assert (third.occurrences, third.action_result) == (3, "sent before")
+    assert third.links["in_place_of"].split()[-1] in world.alerts()
+    assert [command["idempotency_key"] for command in world.commands()] == [first.alert_id]
+    assert world.all[0].machine.limits.actions_per_hour
+    payment(world, 4, "w1", 0)
+    world.run()
+    assert world.alerts()[third.alert_id].links == third.links, "as long as it goes on"
+    assert len(world.commands()) == 1
+    world.now_ms += 600_000
+    payment(world, 5, "w1", 0)
+    world.run()
+    assert len(world.commands()) == 2, "another alert"
+
+
+def test_an_alert_that_begins_earlier_with_another_wallet_locks_that() -> None:
+    world = RoleWorld([rule("device", ["device"], action="lock", cooldown_s=600)], partitions=1)
+    payment(world, 1, "w1", 0, device={"fingerprint": "d"})
+    world.run()
+    world.now_ms += 60_000
+    late(world, 2, "w2", 90, device={"fingerprint": "d"})
+    assert [command["wallet_id"] for command in world.commands()] == ["w1", "w2"]
+
+
+def test_an_alert_that_takes_no_other_ones_place_locks() -> None:
+    """What a late fact takes back, and what it says itself, have nothing in common but the rule."""
+    above = rule(
+        "above",
+        ["wallet_id"],
+        aggregate={"function": "avg", "field": "amount_minor", "window_s": 600},
+        condition={"left": "amount_minor", "op": "gt", "factor": 2},
+        action="lock",
+        cooldown_s=10,
+    )
+    world = RoleWorld([above], partitions=1)
+    for number, amount_minor in enumerate((10, 50)):
+        payment(world, number, "w1", 0, amount_minor=amount_minor)
+        world.run()
+        world.now_ms += 100_000
+    assert len(world.commands()) == 1
+    late(world, 2, "w1", 150, amount_minor=90)
+    assert sorted(alert.state for alert in world.alerts().values()) == ["open", "withdrawn"]
+    assert len(world.commands()) == 2
+
+
 def test_all_rules_share_a_budget_too() -> None:
     rules = [EACH | {"action": "lock"}, EACH | {"rule_id": "other", "action": "step_up"}]
     world = RoleWorld(rules, partitions=1, limits=Limits(actions_per_hour=3))

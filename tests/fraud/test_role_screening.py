@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from agents.fraud.machine import Tally
+from agents.fraud.observing import FraudMetrics
 from schemas.commands import CONTRACTS
 from schemas.events import LedgerEvent
 from schemas.fraud_internal import MOST_FACTS
@@ -14,6 +16,7 @@ from schemas.partitioning import partition_of
 from schemas.rails import INSTANT, Rail
 from schemas.reference import Reference
 from schemas.topics import FRAUD_COMMANDS, FRAUD_INTERNAL
+from streams.metrics import REGISTRY
 from tests.fraud.role import EACH, Json, RoleWorld, counted, payment, rule
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.commands import command, credit, open_wallet
@@ -159,6 +162,70 @@ def test_an_analyst_has_the_last_word_and_the_ledger_the_first() -> None:
     assert commands[-1]["rule_ids"] == ["each"]
     for partition in world.all:
         partition.restart()
+
+
+def over_budget() -> float:
+    return REGISTRY.get_sample_value("walletstream_fraud_over_budget_total", {"rule": "device"}) or 0
+
+
+def reviews() -> float:
+    return REGISTRY.get_sample_value("walletstream_fraud_payments_total", {"verdict": "review"}) or 0
+
+
+def test_a_rule_denies_no_more_in_an_hour_than_it_may_open_alerts() -> None:
+    """Cooldowns silence alerts, not screening: one that is wrong denied everybody, and the breaker saw one alert."""
+    world = RoleWorld([DEVICE | {"cooldown_s": 86_400, "alerts_per_hour": 3, "actions_per_hour": 0}], partitions=1)
+    world.observers.append(FraudMetrics(Tally()))
+    shown_before = over_budget(), reviews()
+
+    def asked(first: int, count: int, **fields: Any) -> list[str]:
+        numbers = range(first, first + count)
+        paid = [waits(world, number, f"w{number}", device={"fingerprint": "d-bad"}, **fields) for number in numbers]
+        world.run()
+        return [verdicts(world).get(each, ("", ()))[0] for each in paid]
+
+    assert asked(0, 5) == ["deny", "deny", "deny", "", ""]
+    # For its alert, too, which may not lock.
+    assert (over_budget(), reviews()) == (shown_before[0] + 3, shown_before[1] + 2), "somebody is paged"
+    assert len(world.alerts()) == 1
+    judged = world.events("payment.judged")
+    assert [event.verdict for event in judged] == ["deny"] * 3 + ["review"] * 2
+    assert (judged[3].rule_id, judged[3].version, judged[2].rule_id) == ("device", 1, None)
+    assert "3 in an hour" in str(judged[3].reason)
+    assert judged[3].gate is not None
+    assert judged[3].gate.deny == ("device",)
+    assert {each["operation"] for each in world.commands()} == {"screening_verdict"}, "it may not lock"
+    world.all[0].restart()
+    assert asked(5, 1) == [""]
+    world.now_ms += 3_600_000
+    assert asked(6, 1) == ["deny"]
+
+
+def test_one_rule_that_may_deny_is_enough() -> None:
+    few = DEVICE | {"rule_id": "few", "alerts_per_hour": 1, "cooldown_s": 600}
+    world = RoleWorld([DEVICE | {"alerts_per_hour": 3, "cooldown_s": 600}, few], partitions=1)
+    paid = [waits(world, number, "w1", device={"fingerprint": "d-bad"}) for number in range(4)]
+    world.run()
+    assert [verdicts(world).get(each, ("", ()))[0] for each in paid] == ["deny", "deny", "deny", ""]
+    assert verdicts(world)[paid[2]] == ("deny", ("device", "few")), "all that speak against it are named"
+
+
+def test_a_word_on_the_payment_of_another_wallet_is_refused_and_rules_go_on() -> None:
+    world = RoleWorld([DEVICE], partitions=2)
+    wallets = [f"w{number}" for number in range(20)]
+    home = partition_of("d-bad", 2)
+    payer, other = [each for each in wallets if partition_of(each, 2) != home][:2]
+    paid = waits(world, 1, payer, device={"fingerprint": "d-bad"})
+    world.all[1 - home].run(100)
+    # Before the device's partition has answered.
+    said = {"kind": "payment", "by": "a", "transaction_id": paid, "reason": "mistyped", "verdict": "allow"}
+    world.feedback(1 - home, subject=other, **said)
+    world.all[1 - home].run(100)
+    (refused,) = world.events("feedback.refused")
+    assert refused.message == f"payment {paid} is not of {other}"
+    assert world.commands() == []
+    world.run()
+    assert verdicts(world)[paid] == ("deny", ("device",))
 
 
 def test_notes_on_a_transaction_are_not_its_first_decision() -> None:

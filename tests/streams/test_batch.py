@@ -11,7 +11,7 @@ import pytest
 from schemas.clock import rfc3339
 from streams.batch import Batch, BatchDecider, Progress
 from streams.box import Taken
-from streams.errors import Refused, StoreError
+from streams.errors import BatchTooLarge, Refused, StoreError
 from streams.machine import Context, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.seal import Span, decode_seal
@@ -200,6 +200,20 @@ def test_what_is_no_fault_of_the_record_ends_the_batch(error: Exception) -> None
 
     with pytest.raises(type(error)):
         decide(Machine(raises), taken(("first", [record(0)])))
+
+
+def test_what_leads_to_too_much_ends_a_batch_before_it() -> None:
+    records = taken(("first", [record(0), record(1)]), ("second", [record(1), record(2)]))
+    whole, _ = decide(Machine(), records)
+    each = -(-whole.event_bytes // 4)
+    for most, wanted in ((2 * each, 2), (each, 1), (1, 1)):
+        with pytest.raises(BatchTooLarge) as raised:
+            decide(Machine(), records, most_event_bytes=most)
+        assert raised.value.records == wanted
+    alone, _ = decide(Machine(), taken(("first", [record(0)])), most_event_bytes=1)
+    assert types(alone) == ["first-0", "batch.sealed"], "one record is not made smaller"
+    for most in (3 * each, 4 * each):
+        assert types(decide(Machine(), records, most_event_bytes=most)[0]) == types(whole), "all is decided already"
 
 
 def test_only_the_record_that_is_too_large_is_decided_so() -> None:

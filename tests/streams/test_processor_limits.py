@@ -78,6 +78,26 @@ def test_a_batch_that_misses_the_deadline_is_made_smaller_until_it_does_not() ->
     in_virtual_time(check, batch_max_records=16)
 
 
+def test_a_batch_that_leads_to_too_much_is_made_smaller_and_grows_again() -> None:
+    async def check(s: Surroundings) -> None:
+        for number in range(16):
+            s.request(f"r{number}")
+        s.processor._decider.most_event_bytes = 3 * 200
+        await s.start()
+        await asyncio.sleep(30)
+        assert s.total == 16
+        assert max(batch.count for batch in s.notes.batches) < 5
+        assert s.processor._record_limit < 16
+        s.processor._decider.most_event_bytes = 1 << 20
+        for number in range(16, 46):
+            s.request(f"r{number}")
+        await asyncio.sleep(30)
+        assert s.total == 46
+        assert s.processor._record_limit == 16
+
+    in_virtual_time(check, batch_max_records=16)
+
+
 def test_where_not_even_the_dead_letter_fits_the_process_ends() -> None:
     async def check(s: Surroundings) -> None:
         s.broker.partition(toy.EVENTS, 0).max_bytes = 50

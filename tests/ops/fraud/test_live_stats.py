@@ -67,3 +67,9 @@ def test_each_version_and_what_it_has_in_common_with_other_rules() -> None:
     ]
     assert found[0].precision is None
     assert stats_of([]) == []
+
+
+def test_an_alert_in_place_of_one_that_has_acted_counts_as_that() -> None:
+    moved = {"label": "confirmed", "action_result": "sent before"}
+    (found,) = stats_of([alert(1, state="withdrawn", action_result="sent"), alert(2, **moved)])
+    assert (found.actions, found.stopped_minor) == (1, {"EUR": 100})
