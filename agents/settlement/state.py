@@ -14,7 +14,7 @@ from schemas.rail_batches import Direction, RailInstruction
 from schemas.settlement_batches import BatchState, InstructionResult
 from schemas.settlement_internal import Payout
 from streams.overlay import Overlay
-from streams.tables import IN_ORDER, Table
+from streams.tables import IN_ORDER, Table, row_codec
 
 DAY_MS: Final = 86_400_000
 
@@ -147,7 +147,7 @@ class RailRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def _table(name: str, kind: type[Any], cached: bool = True) -> Table[Any]:
-    return Table(name, msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(kind).decode, cached)
+    return Table(name, *row_codec(kind), cached)
 
 
 #: Transaction id -> what its wallet's partition knows of it.
