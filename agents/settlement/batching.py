@@ -22,6 +22,7 @@ from agents.settlement.terms import (
 from agents.settlement.turn import Turn
 from agents.settlement.updates import send_submit
 from schemas import settlement_events as ev
+from schemas.clock import unix_ms
 from schemas.money import INT64_MAX
 from schemas.rail_batches import RailInstruction
 from schemas.rails import Rail
@@ -141,7 +142,7 @@ def ready_if_answered(turn: Turn, batch_id: str) -> None:
     payouts = [row.payout for _, row in turn.state.members_of(batch_id)]
     event = turn.event(ev.BATCH_READY, rail=batch.rail, asset=batch.asset, batch_id=batch_id)
     event.instructions = instructions_of(batch_id, payouts, batch.netted)
-    event.execution_date = execution_date(turn.rails.get(batch.rail), turn.now_ms)
+    event.execution_date = execution_date(turn.rails.get(batch.rail), unix_ms(batch.opened_at), turn.now_ms)
     event.due_ms = first_attempt_ms(turn, batch.rail)
     turn.write(event)
     if event.due_ms <= turn.now_ms:
