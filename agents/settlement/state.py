@@ -152,7 +152,7 @@ def _table(name: str, kind: type[Any], cached: bool = True) -> Table[Any]:
 
 #: Transaction id -> what its wallet's partition knows of it.
 FOLLOWED: Final[Table[Followed]] = _table("followed", Followed)
-#: Wallet id -> 1, of merchants.
+#: Wallet id, or account of a sub-wallet that alone is a merchant's -> 1.
 MERCHANTS: Final[Table[int]] = _table("merchants", int)
 #: Account, space, asset -> what a merchant has there.
 ACCOUNTS: Final[Table[MerchantAccount]] = _table("merchant-accounts", MerchantAccount)
