@@ -141,7 +141,7 @@ def _settled(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     if settled_minor <= 0:
         return _rejected(row, _changed(said, state="rejected", code=said.code or "nothing was settled"))
     fee_minor = max(0, said.fee_minor)
-    told = Told("settle", min(settled_minor, amount_minor), reference, fee_minor, said.value_date)
+    told = Told("settle", settled_minor, reference, fee_minor, said.value_date)
     if result.state in _OPEN:
         settled = _changed(
             result,
