@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.rail_batches import InstructionAnswer, RailBatch
-from tests.settlement.world import SEPA, World, returned, settled
+from tests.settlement.world import SEPA, World, rejected, returned, settled
 
 FUNDED_MINOR = 10_000
 
@@ -74,3 +74,15 @@ def test_a_second_settlement_refuses_none_of_what_the_first_has_settled() -> Non
     told(world, batch, settled(batch, settled_minor=250, rail_reference="and again"))
     assert world.balance_minor("system/suspense") == -310
     assert set(world.transactions().values()) == {"settled"}
+
+
+@pytest.mark.parametrize("operation", ["debit", "credit"])
+def test_what_was_refused_and_comes_back_all_the_same_is_in_suspense(operation: str) -> None:
+    world, batch = sent(60, operation=operation)
+    told(world, batch, rejected(batch))
+    told(world, batch, returned(batch, settled_minor=60))
+    assert abs(world.balance_minor("system/suspense")) == 60
+    told(world, batch, settled(batch))
+    assert world.balance_minor("system/suspense") == 0
+    assert world.balance_minor("system/rail:sepa") == 0
+    assert set(world.transactions().values()) == {"failed"}
