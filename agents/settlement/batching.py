@@ -61,6 +61,12 @@ def batch_payout(turn: Turn, rail: Rail, row: PayoutRow) -> None:
         close_batch(turn, batch_id)
 
 
+def opens_batch(turn: Turn, rail: Rail, payout: Payout) -> bool:
+    """Whether a payout that goes now has to open a batch: none is open, or it is full for this one."""
+    batch_id = turn.state.open.get(queue_name(payout.rail, payout.asset, payout.direction))
+    return batch_id is None or not _has_room(rail, turn.state.batch(batch_id), payout)
+
+
 def _has_room(rail: Rail, batch: BatchRow, payout: Payout) -> bool:
     if batch.size_bytes + size_bytes(payout) > MOST_BYTES:
         return False

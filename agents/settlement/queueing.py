@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from agents.settlement.batching import batch_payout
+from agents.settlement.batching import batch_payout, opens_batch
 from agents.settlement.state import DAY_MS, PayoutRow, queue_name
 from agents.settlement.terms import (
     batch_fee_minor,
@@ -121,8 +121,9 @@ def missing_minor(turn: Turn, rail: Rail, payout: Payout) -> int:
     """What is missing for a payout, with the fees expected: 0 or less where it can go."""
     position = turn.state.position(payout.rail, payout.asset)
     free_minor = position.funded_minor - position.committed_minor - reserve_minor(rail, payout.asset)
-    # It may have to open a batch: that is only known when it does.
-    fees_minor = payout_fee_minor(rail, payout) + batch_fee_minor(rail, payout.asset, payout.direction)
+    fees_minor = payout_fee_minor(rail, payout)
+    if opens_batch(turn, rail, payout):
+        fees_minor += batch_fee_minor(rail, payout.asset, payout.direction)
     return payout.amount_minor + fees_minor - free_minor
 
 

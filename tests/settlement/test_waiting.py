@@ -110,6 +110,21 @@ def test_what_is_submitted_and_held_afterwards_goes_once_it_is_released() -> Non
 
 def test_what_an_empty_batch_was_to_cost_lets_what_waits_go() -> None:
     world = world_with(50, fees={"EUR": {"batch_minor": 10}})
+    world.open_wallet("w2", 100)
+    world.fund(110)
+    world.payout("w2", 100)
+    world.run()
+    world.now_ms += 61_000
+    world.run(roles="settlement")
+    assert batched(world) == [50], "the batch is closed, and still to be paid for"
+    # The ledger does not answer in time: nothing is left of it.
+    world.now_ms += 60_000
+    world.run(roles="settlement")
+    assert batched(world) == [50, 100]
+
+
+def test_what_goes_into_a_batch_that_is_open_does_not_pay_for_another_one() -> None:
+    world = world_with(50, fees={"EUR": {"batch_minor": 10}})
     (first,) = world.transactions()
     world.open_wallet("w2", 100)
     world.fund(110)
@@ -118,9 +133,20 @@ def test_what_an_empty_batch_was_to_cost_lets_what_waits_go() -> None:
     assert batched(world) == [50]
     world.cancel("w1", first)
     world.run()
-    assert batched(world) == [50], "the open batch is still to be paid for"
-    world.later(61)
     assert batched(world) == [50, 100]
+    assert (world.position().free_minor, world.alerts()) == (0, {})
+
+
+def test_what_a_batch_that_is_open_has_no_room_for_pays_for_another_one() -> None:
+    terms = {"fees": {"EUR": {"batch_minor": 10}}, "payout_limits": {"EUR": {"batch_minor": 100}}}
+    world = world_with(50, 51, **terms)
+    world.fund(120)
+    world.run()
+    assert batched(world) == [50]
+    world.fund(1)
+    world.run()
+    assert batched(world) == [50, 51]
+    assert world.position().free_minor == 0
 
 
 def test_a_rail_that_is_not_prefunded_pays_first() -> None:
