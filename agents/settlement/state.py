@@ -70,7 +70,7 @@ class QueueRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     waiting_minor: int = 0
     #: Why the first of it waits; empty where nothing keeps it.
     reason: str = ""
-    #: What is missing for it, where that is why.
+    #: What is missing for it, where that is why, or what it is, where the day's limit is.
     missing_minor: int = 0
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.settlement.turn import Limits
-from tests.settlement.world import SEPA, World
+from tests.settlement.world import SEPA, World, settled
 
 DAY_S = 86_400
 
@@ -273,3 +273,25 @@ def test_more_than_a_portion_goes_in_the_next(monkeypatch: pytest.MonkeyPatch) -
     world.run()
     assert batched(world) == [10] * 7
     assert world.position().waiting == 0
+
+
+def test_that_a_days_limit_is_reached_is_told_once_a_day() -> None:
+    """Not with everything that the rail answers meanwhile."""
+    world = world_with(60, 40, 30, payout_limits={"EUR": {"day_minor": 100}}, prefunded=False)
+    world.later(61)
+    (batch,) = world.to_send()
+    for number in range(2):
+        world.answer(batch, "partially_settled", settled(batch, number))
+        world.run()
+    assert [(event.reason, event.amount_minor) for event in world.events("queue.waits")] == [("day_limit", 30)]
+    # Another one is the first now.
+    world.open_wallet("w2", 20)
+    world.payout("w2", 20)
+    world.run()
+    first = [event.transaction_id for event in world.ledger_events("transaction.processed") if event.amount_minor == 30]
+    world.cancel("w1", first[0] or "")
+    world.run()
+    assert [alert.amount_minor for alert in world.alerts().values()] == [20]
+    world.later(86_400)
+    assert batched(world) == [60, 40, 20]
+    assert world.alerts() == {}
