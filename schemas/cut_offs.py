@@ -72,19 +72,22 @@ def cut_offs_after(rail: Rail, at_ms: int) -> Iterator[CutOff]:
     raise OverflowError("there are no days after year 9999")
 
 
-def execution_day(rail: Rail, at_ms: int) -> int:
-    """Business day (proleptic ordinal) on which what is handed over now is executed: that of the next cut-off.
+def execution_day(rail: Rail, opened_ms: int, at_ms: int) -> int:
+    """Business day (proleptic ordinal) on which what was gathered since `opened_ms` and is handed over now is executed.
 
+    That of the first cut-off after `opened_ms`, by which it was closed; where that day is over, of the next cut-off.
     Without cut-offs it is the day of `at_ms` in UTC, or the next business day.
 
     Raises:
         UnknownCalendar: this version knows no such calendar.
         OverflowError: year 9999 ends.
     """
-    cut_off = next_cut_off(rail, at_ms)
-    if cut_off is not None:
-        return cut_off.day
-    return business_day_on_or_after(rail.calendar, _local_day(UTC, at_ms))
+    cut_off = next_cut_off(rail, opened_ms)
+    if cut_off is None or rail.cut_offs is None:
+        return business_day_on_or_after(rail.calendar, _local_day(UTC, at_ms))
+    if _local_day(ZoneInfo(rail.cut_offs.time_zone), at_ms) > cut_off.day:
+        cut_off = next_cut_off(rail, at_ms) or cut_off
+    return cut_off.day
 
 
 def _local_day(zone: tzinfo, at_ms: int) -> int:

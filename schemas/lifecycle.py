@@ -183,6 +183,8 @@ SCHEDULED: Final = (_I.value,)
 DISPUTED_AT_ONCE: Final = (_I.value, _D.value)
 #: States of a transaction that something is still to come of.
 UNDER_WAY: Final = frozenset({_I.value, _P.value})
+#: States of a transaction that is over and was never settled.
+ENDED_UNSETTLED: Final = frozenset({_F.value, _C.value})
 #: Path of a transaction that cannot be done, and posts nothing.
 FAILED_AT_ONCE: Final = (_I.value, _F.value)
 

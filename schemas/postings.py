@@ -49,6 +49,7 @@ def _case(when: str, moves: str, states: str, *, within: bool = False) -> Postin
 
 #: A return leaves its transaction settled, reversed where nothing is left of it, disputed while a dispute is open.
 _ANY_END: Final = "settled or reversed or disputed"
+_UNSETTLED: Final = "failed or canceled"
 #: A contradiction leaves its transaction in the state that it is in.
 _AS_IT_WAS: Final = "settled or failed or canceled or reversed or disputed"
 
@@ -168,5 +169,7 @@ POSTINGS: Final[Mapping[str, tuple[Posting, ...]]] = {
         _case("of a debit or a capture", "rail -> available", _ANY_END),
         _case("... more than is left of a credit or a refund", "suspense -> rail", _ANY_END, within=True),
         _case("... more than is left of a debit or a capture", "rail -> suspense", _ANY_END, within=True),
+        _case("of a credit or a refund that has ended unsettled", "suspense -> rail", _UNSETTLED),
+        _case("of a debit or a capture that has ended unsettled", "rail -> suspense", _UNSETTLED),
     ),
 }

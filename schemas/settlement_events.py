@@ -54,7 +54,7 @@ SETTLEMENT_EVENT_TYPES: Final[dict[str, str]] = {
     PAYOUT_KEPT_BACK: "a merchant's payout waits: what would be left is less than the rolling reserve",
     PAYOUT_SENT_ON: "a payout was sent to its rail's partition",
     PAYOUT_ENDED: "the ledger has settled, failed or canceled a transaction: it is no longer followed",
-    MERCHANT_OPENED: "a merchant's wallet was opened: what it receives counts for its reserve",
+    MERCHANT_OPENED: "a merchant's wallet, or sub-wallet (`account`) was opened: what it receives counts for a reserve",
     MERCHANT_RECEIVED: "a merchant has received money, or has another balance",
     MERCHANT_WAITS: "what is kept back of a merchant is looked at again at `due_ms`",
     PAYOUT_QUEUED: "a payout waits in its rail's queue",

@@ -49,7 +49,10 @@ class Fail(OnTransaction):
 
 
 class Return(OnTransaction):
-    """The rail has taken a settled transaction back, wholly or in part. Never refused: the wallet may owe it."""
+    """The rail has taken a settled transaction back, wholly or in part. Never refused: the wallet may owe it.
+
+    Of one that failed or was canceled it is kept between the rail and `system/suspense`.
+    """
 
     operation: Literal["return"]
     amount_minor: AmountMinor

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import msgspec
 
 V = TypeVar("V")
+
+#: A byte with which nothing begins that MessagePack writes: behind it a row stands as JSON.
+_AS_JSON: Final = b"\xc1"
 
 
 #: The end of the name of a table that is walked in the order of its keys; stores keep those for it.
@@ -65,3 +70,20 @@ class Table(Generic[V]):
     def bucket_name(self, bucket: int | str) -> str:
         """The bucket's table name in the store."""
         return f"{self.name}@{bucket}"
+
+
+def row_codec(kind: Any) -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
+    """How rows of a kind are encoded and decoded. Amounts have 64 bits, and so has MessagePack; sums may have more."""
+    pack, write = msgspec.msgpack.Encoder().encode, msgspec.json.Encoder().encode
+    unpack, read = msgspec.msgpack.Decoder(kind).decode, msgspec.json.Decoder(kind).decode
+
+    def encode(row: Any) -> bytes:
+        try:
+            return pack(row)
+        except OverflowError:
+            return _AS_JSON + write(row)
+
+    def decode(row: bytes) -> Any:
+        return read(row[1:]) if row[:1] == _AS_JSON else unpack(row)
+
+    return encode, decode

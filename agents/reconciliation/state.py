@@ -7,7 +7,7 @@ expected, or waits for the next matching.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +17,7 @@ from schemas.reconciliation_exceptions import ReconciliationException
 from schemas.reconciliation_lines import SIDES, BookLine
 from schemas.reconciliation_results import MatchRecord
 from streams.overlay import Overlay
-from streams.tables import IN_ORDER, Table
+from streams.tables import IN_ORDER, Table, row_codec
 
 DAY_MS: Final = 86_400_000
 
@@ -50,29 +50,8 @@ class Decided(msgspec.Struct, frozen=True, array_like=True, gc=False):
     refused: str = ""
 
 
-#: A byte with which nothing begins that MessagePack writes: behind it a row stands as JSON.
-_AS_JSON: Final = b"\xc1"
-
-
-def _codec(kind: Any) -> tuple[Callable[[Any], bytes], Callable[[bytes], Any]]:
-    """How rows are encoded and decoded. Amounts have 64 bits, and so has MessagePack; their sums may have more."""
-    pack, write = msgspec.msgpack.Encoder().encode, msgspec.json.Encoder().encode
-    unpack, read = msgspec.msgpack.Decoder(kind).decode, msgspec.json.Decoder(kind).decode
-
-    def encode(row: Any) -> bytes:
-        try:
-            return pack(row)
-        except OverflowError:
-            return _AS_JSON + write(row)
-
-    def decode(row: bytes) -> Any:
-        return read(row[1:]) if row[:1] == _AS_JSON else unpack(row)
-
-    return encode, decode
-
-
 def _table(name: str, kind: Any, cached: bool = True) -> Table[Any]:
-    return Table(name, *_codec(kind), cached)
+    return Table(name, *row_codec(kind), cached)
 
 
 #: Book, space, side, space, line id -> the line. Walked whole when the book is matched.
@@ -115,7 +94,7 @@ TRACES: Final[Table[Trace]] = Table(
 
 def ended_table(retained_ms: int) -> Table[ReconciliationException]:
     """Book, space, exception id -> resolved or closed exception, in buckets by when that was."""
-    encode, decode = _codec(ReconciliationException)
+    encode, decode = row_codec(ReconciliationException)
     return Table("ended", encode, decode, bucket_ms=_WEEK_MS, retained_ms=retained_ms)
 
 

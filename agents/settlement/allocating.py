@@ -24,6 +24,23 @@ def allocate(amounts_minor: Sequence[int], minor: int) -> list[int]:
     return shares
 
 
+def allocate_again(amounts_minor: Sequence[int], settled_minor: int, minor: int) -> list[int]:
+    """The share of each in a settlement that follows another one: first what that had left, then all of it once more.
+
+    What is more than that, too, falls on the first.
+
+    Args:
+        amounts_minor: of the transactions, in order.
+        settled_minor: what of them was settled before.
+        minor: what is settled now, not negative.
+    """
+    before = allocate(amounts_minor, settled_minor)
+    left = allocate([amount - gone for amount, gone in zip(amounts_minor, before, strict=True)], minor)
+    again = allocate(amounts_minor, minor - sum(left))
+    shares = [one + other for one, other in zip(left, again, strict=True)]
+    return [shares[0] + minor - sum(shares), *shares[1:]]
+
+
 def allocate_return(settled_minor: Sequence[int], returned_before_minor: int, minor: int) -> list[int]:
     """What of a return is each one's, the last ones first; what is more than is left falls on the first.
 

@@ -70,10 +70,15 @@ def _said_of_each(answer: RailAnswer, row_of: Callable[[str], InstructionRow | N
         if part.state == "returned" and (part.settled_minor or 0) > 0 and part.end_to_end_id not in ended:
             row = row_of(part.end_to_end_id)
             if row is not None and row.result.state in _OPEN and part.settled_minor != row.result.amount_minor:
-                yield InstructionAnswer(part.end_to_end_id, "settled")
+                yield InstructionAnswer(part.end_to_end_id, "settled", rail_reference=_untold(part.end_to_end_id))
         if part.state != "accepted":
             ended.add(part.end_to_end_id)
         yield part
+
+
+def _untold(end_to_end_id: str) -> str:
+    """Stands for the rail's reference of a settlement that is known by its return alone, until it is told."""
+    return f"{end_to_end_id} before its return"
 
 
 def parts_of(answer: RailAnswer, rows: list[InstructionRow]) -> list[InstructionAnswer]:
@@ -141,7 +146,15 @@ def _settled(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     if settled_minor <= 0:
         return _rejected(row, _changed(said, state="rejected", code=said.code or "nothing was settled"))
     fee_minor = max(0, said.fee_minor)
-    told = Told("settle", min(settled_minor, amount_minor), reference, fee_minor, said.value_date)
+    if _is_what_came_back(row, reference, settled_minor):
+        # It was told after its return, and the ledger knows what both came to; only what it has cost is new.
+        paid_minor = result.fee_minor + max(0, said.fee_minor)
+        if result.state == "rejected":
+            ended = _changed(result, rail_reference=None, fee_minor=paid_minor)
+            return Taken(ended, fee_minor=max(0, said.fee_minor), reference=reference)
+        known = _changed(result, rail_reference=reference, value_date=said.value_date, fee_minor=paid_minor)
+        return Taken(known, fee_minor=max(0, said.fee_minor))
+    told = Told("settle", settled_minor, reference, fee_minor, said.value_date)
     if result.state in _OPEN:
         settled = _changed(
             result,
@@ -170,13 +183,26 @@ def _settled(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     return Taken(result, told, settled_minor, fee_minor, why, reference)
 
 
+def _is_what_came_back(row: InstructionRow, reference: str, settled_minor: int) -> bool:
+    """Whether a settlement is the one whose return was told before it: of the sum that then went without saying."""
+    result, is_known = row.result, reference in row.other_references
+    if result.state == "rejected":
+        # Of what was refused, and not returned, there is no reference; a bank may give both the same.
+        is_new = not is_known or reference == result.rail_reference
+        return is_new and result.rail_reference is not None and settled_minor == result.amount_minor
+    is_untold = result.rail_reference == _untold(result.end_to_end_id)
+    return result.state not in _OPEN and is_untold and not is_known and settled_minor == result.settled_minor
+
+
 def _returned(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     result, code = row.result, said.code or "returned"
     reference = said.rail_reference or f"{result.end_to_end_id} returned"
     if result.state in _OPEN:
         # It was settled and came back before we heard of either: for the wallet it has never gone.
         taken = _rejected(row, _changed(said, state="rejected", code=code))
-        return taken and taken._replace(reference=reference)
+        if taken is None:
+            return None
+        return taken._replace(result=_changed(taken.result, rail_reference=reference), reference=reference)
     if reference in row.other_references:
         return None
     left_minor = result.settled_minor - result.returned_minor

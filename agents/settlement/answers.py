@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from agents.settlement.allocating import allocate, allocate_return
+from agents.settlement.allocating import allocate, allocate_again, allocate_return
 from agents.settlement.answering import Taken, Told, in_turns, parts_of, take_part
 from agents.settlement.apply_answers import failed_minor, is_open
 from agents.settlement.attempts import fail_attempt, rail_is_back
@@ -158,14 +158,24 @@ def _tell(turn: Turn, payouts: Sequence[Payout], before: InstructionResult, told
             if minor:
                 send_return(turn, payout, minor, reference, code)
     else:
-        value_date = told.value_date if told.value_date and _DATE.fullmatch(told.value_date) else None
-        fee_minor = told.fee_minor
-        for payout, minor in zip(payouts, allocate(amounts, told.minor), strict=True):
-            if minor:
-                send_settle(turn, payout, reference, minor, fee_minor, value_date)
-                fee_minor = 0
-            else:
-                send_fail(turn, payout, "partially_settled")
+        _tell_settled(turn, payouts, before, told, reference)
+
+
+def _tell_settled(turn: Turn, payouts: Sequence[Payout], before: InstructionResult, told: Told, reference: str) -> None:
+    """Each transaction's share. What is beyond them all is told apart: the ledger books it against suspense."""
+    value_date = told.value_date if told.value_date and _DATE.fullmatch(told.value_date) else None
+    amounts, fee_minor = [payout.amount_minor for payout in payouts], told.fee_minor
+    is_first = is_open(before)
+    shares = allocate(amounts, told.minor) if is_first else allocate_again(amounts, before.settled_minor, told.minor)
+    for payout, minor in zip(payouts, shares, strict=True):
+        if minor:
+            send_settle(turn, payout, reference, minor, fee_minor, value_date)
+            fee_minor = 0
+        elif is_first:
+            send_fail(turn, payout, "partially_settled")
+    beyond_minor = told.minor - sum(shares)
+    if beyond_minor:
+        send_settle(turn, payouts[0], text(f"beyond {reference}", reference), beyond_minor, value_date=value_date)
 
 
 def _final_state(settled_minor: int, failed_minor_: int) -> BatchState:

@@ -99,7 +99,7 @@ def _no_longer_kept(state: SettlementState, transaction_id: str) -> None:
 
 def _merchant_opened(state: SettlementState, event: SettlementEvent) -> None:
     assert event.wallet_id is not None
-    state.merchants.put(event.wallet_id, 1)
+    state.merchants.put(event.account or event.wallet_id, 1)
 
 
 def _merchant_received(state: SettlementState, event: SettlementEvent) -> None:

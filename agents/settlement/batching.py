@@ -22,6 +22,8 @@ from agents.settlement.terms import (
 from agents.settlement.turn import Turn
 from agents.settlement.updates import send_submit
 from schemas import settlement_events as ev
+from schemas.clock import unix_ms
+from schemas.money import INT64_MAX
 from schemas.rail_batches import RailInstruction
 from schemas.rails import Rail
 from schemas.settlement_internal import Payout
@@ -57,6 +59,12 @@ def batch_payout(turn: Turn, rail: Rail, row: PayoutRow) -> None:
     batch = turn.state.batch(batch_id)
     if batch.transactions >= rail.batches.max_transactions or batch.size_bytes >= MOST_BYTES:
         close_batch(turn, batch_id)
+
+
+def opens_batch(turn: Turn, rail: Rail, payout: Payout) -> bool:
+    """Whether a payout that goes now has to open a batch: none is open, or it is full for this one."""
+    batch_id = turn.state.open.get(queue_name(payout.rail, payout.asset, payout.direction))
+    return batch_id is None or not _has_room(rail, turn.state.batch(batch_id), payout)
 
 
 def _has_room(rail: Rail, batch: BatchRow, payout: Payout) -> bool:
@@ -140,7 +148,7 @@ def ready_if_answered(turn: Turn, batch_id: str) -> None:
     payouts = [row.payout for _, row in turn.state.members_of(batch_id)]
     event = turn.event(ev.BATCH_READY, rail=batch.rail, asset=batch.asset, batch_id=batch_id)
     event.instructions = instructions_of(batch_id, payouts, batch.netted)
-    event.execution_date = execution_date(turn.rails.get(batch.rail), turn.now_ms)
+    event.execution_date = execution_date(turn.rails.get(batch.rail), unix_ms(batch.opened_at), turn.now_ms)
     event.due_ms = first_attempt_ms(turn, batch.rail)
     turn.write(event)
     if event.due_ms <= turn.now_ms:
@@ -152,9 +160,7 @@ def instructions_of(batch_id: str, payouts: Sequence[Payout], netted: bool) -> t
 
     The end-to-end id begins with the batch's id and has at most 35 characters, as ISO 20022 wants it.
     """
-    groups: dict[str, list[Payout]] = {}
-    for payout in payouts:
-        groups.setdefault(payout.beneficiary if netted else payout.transaction_id, []).append(payout)
+    groups = _by_beneficiary(payouts) if netted else [[payout] for payout in payouts]
     return tuple(
         RailInstruction(
             f"{batch_id}-{number:05d}",
@@ -163,8 +169,22 @@ def instructions_of(batch_id: str, payouts: Sequence[Payout], netted: bool) -> t
             sum(payout.amount_minor for payout in group),
             (group[0].remittance or "")[:_REMITTANCE_MAX] if len(group) == 1 else f"{len(group)} payments",
         )
-        for number, group in enumerate(groups.values())
+        for number, group in enumerate(groups)
     )
+
+
+def _by_beneficiary(payouts: Sequence[Payout]) -> list[list[Payout]]:
+    """Those of a beneficiary together; in several groups where they come to more than an amount may."""
+    groups: list[list[Payout]] = []
+    last: dict[str, tuple[list[Payout], int]] = {}
+    for payout in payouts:
+        group, so_far_minor = last.get(payout.beneficiary, ([], 0))
+        if not group or so_far_minor + payout.amount_minor > INT64_MAX:
+            group, so_far_minor = [], 0
+            groups.append(group)
+        group.append(payout)
+        last[payout.beneficiary] = group, so_far_minor + payout.amount_minor
+    return groups
 
 
 def _end_empty(turn: Turn, batch_id: str, batch: BatchRow) -> None:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from agents.settlement.merchants import no_longer_kept, observe_merchant, send_or_keep_back
+from agents.settlement.merchants import no_longer_kept, observe_merchant, observe_opened, send_or_keep_back
 from agents.settlement.state import Followed
 from agents.settlement.turn import Turn
 from schemas import events as ledger
@@ -80,13 +80,16 @@ def take_ledger_event(turn: Turn, value: bytes) -> None:
         msgspec.MsgspecError: it is no event of the ledger.
     """
     seen = _decode(value)
-    if seen.type == ledger.WALLET_OPENED and seen.wallet is not None and seen.wallet.kind == "merchant":
-        turn.write(turn.event(ev.MERCHANT_OPENED, wallet_id=seen.wallet_id))
+    if seen.wallet is not None:
+        observe_opened(turn, seen.type, seen.wallet_id or "", seen.wallet)
     if seen.type in _SAID:
         # Before its money counts as the merchant's again: what has ended must not be let go by that.
         _tell(turn, seen, seen.transaction_id, _SAID[seen.type])
     if seen.entries:
-        observe_merchant(turn, seen.type, seen.operation or "", seen.entries, seen.balances)
+        # What a capture gives back to the account that it takes from was on its way out.
+        is_own = seen.operation == "capture" and seen.type == ledger.TRANSACTION_SETTLED
+        own = f"{seen.wallet_id}/{seen.sub_wallet or 'main'}" if is_own else ""
+        observe_merchant(turn, seen.type, seen.operation or "", own, seen.entries, seen.balances)
     if seen.type == ledger.REQUEST_REJECTED:
         if seen.operation == "submit" and seen.request is not None:
             _tell(turn, seen, seen.request.transaction_id, "refused")

@@ -13,7 +13,15 @@ from agents.settlement.state import DAY_MS, Followed, MerchantAccount
 from agents.settlement.terms import is_settled_here, next_day_ms
 from agents.settlement.turn import Turn
 from schemas import settlement_events as ev
-from schemas.events import TRANSACTION_SETTLED, TRANSFER_RECEIVED, AccountBalance, Entry
+from schemas.events import (
+    SUB_WALLET_OPENED,
+    TRANSACTION_SETTLED,
+    TRANSFER_RECEIVED,
+    WALLET_OPENED,
+    AccountBalance,
+    Entry,
+    WalletFacts,
+)
 from schemas.rail_settings import MerchantReserve
 from schemas.settlement_batches import AlertRecord
 from schemas.settlement_internal import Payout
@@ -23,18 +31,48 @@ _AVAILABLE: Final = "/available"
 _TURNOVER: Final = frozenset({"credit", "transfer", "capture"})
 
 
+def observe_opened(turn: Turn, type_: str, wallet_id: str, opened: WalletFacts) -> None:
+    """Note a wallet that is a merchant's, with all its accounts, or a sub-wallet that is."""
+    if type_ == WALLET_OPENED and opened.kind == "merchant":
+        turn.write(turn.event(ev.MERCHANT_OPENED, wallet_id=wallet_id))
+    elif type_ == SUB_WALLET_OPENED and opened.sub_wallet_kind == "merchant":
+        event = turn.event(ev.MERCHANT_OPENED, wallet_id=wallet_id)
+        event.account = f"{wallet_id}/{opened.sub_wallet}"
+        turn.write(event)
+
+
+def _is_merchant(turn: Turn, account: str) -> bool:
+    merchants = turn.state.merchants
+    return bool(merchants.get(account.split("/")[0]) or merchants.get(account))
+
+
 def observe_merchant(
-    turn: Turn, type_: str, operation: str, entries: Sequence[Entry], balances: Sequence[AccountBalance]
+    turn: Turn,
+    type_: str,
+    operation: str,
+    own: str,
+    entries: Sequence[Entry],
+    balances: Sequence[AccountBalance],
 ) -> None:
-    """Note what merchants receive and have, where some rail keeps a reserve; what is kept back may go on by it."""
+    """Note what merchants receive and have, where some rail keeps a reserve; what is kept back may go on by it.
+
+    Args:
+        turn: see there.
+        type_: of the ledger's event.
+        operation: of its transaction.
+        own: the account that pays by it, to which what comes back is no turnover; empty where there is none.
+        entries: its journal.
+        balances: of the accounts in it, afterwards.
+    """
     if not any(rail.merchant_reserve is not None for rail in turn.rails.values()):
         return
     counts = operation in _TURNOVER and type_ in (TRANSACTION_SETTLED, TRANSFER_RECEIVED)
     received: dict[tuple[str, str], int] = {}
     for entry in entries:
-        if entry.account.endswith(_AVAILABLE) and turn.state.merchants.get(entry.account.split("/")[0]):
-            own = (entry.account.removesuffix(_AVAILABLE), entry.asset)
-            received[own] = received.get(own, 0) + (entry.credit_minor if counts else 0)
+        account = entry.account.removesuffix(_AVAILABLE)
+        if account != entry.account and _is_merchant(turn, account):
+            minor = entry.credit_minor if counts and account != own else 0
+            received[account, entry.asset] = received.get((account, entry.asset), 0) + minor
     for (account, asset), minor in received.items():
         event = turn.event(ev.MERCHANT_RECEIVED, asset=asset, wallet_id=account.split("/")[0])
         event.account, event.day, event.received_minor = account, turn.now_ms // DAY_MS, minor
@@ -48,7 +86,7 @@ def send_or_keep_back(turn: Turn, payout: Payout, sub_wallet: str) -> None:
     """Send a payout to its rail's partition; a merchant's only if enough of its money is left, and in order."""
     account = f"{payout.wallet_id}/{sub_wallet}"
     reserve = _reserve_of(turn, payout)
-    if reserve is None or payout.operation != "debit" or not turn.state.merchants.get(payout.wallet_id):
+    if reserve is None or payout.direction != "out" or not _is_merchant(turn, account):
         turn.tell_rail(payout.rail, payout)
         return
     row = turn.state.accounts.get(f"{account} {payout.asset}") or MerchantAccount()

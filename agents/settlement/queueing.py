@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from agents.settlement.batching import batch_payout
-from agents.settlement.state import DAY_MS, PayoutRow, queue_name
+from agents.settlement.batching import batch_payout, opens_batch
+from agents.settlement.state import DAY_MS, PayoutRow, due_key, queue_name
 from agents.settlement.terms import (
     batch_fee_minor,
     exceeded_limit_minor,
@@ -121,8 +121,9 @@ def missing_minor(turn: Turn, rail: Rail, payout: Payout) -> int:
     """What is missing for a payout, with the fees expected: 0 or less where it can go."""
     position = turn.state.position(payout.rail, payout.asset)
     free_minor = position.funded_minor - position.committed_minor - reserve_minor(rail, payout.asset)
-    # It may have to open a batch: that is only known when it does.
-    fees_minor = payout_fee_minor(rail, payout) + batch_fee_minor(rail, payout.asset, payout.direction)
+    fees_minor = payout_fee_minor(rail, payout)
+    if opens_batch(turn, rail, payout):
+        fees_minor += batch_fee_minor(rail, payout.asset, payout.direction)
     return payout.amount_minor + fees_minor - free_minor
 
 
@@ -158,8 +159,12 @@ def _waits(turn: Turn, first: Payout, rail: Rail | None, reason: Reason) -> None
     name = queue_name(first.rail, first.asset, first.direction)
     before, missing_before_minor = turn.state.queue(name).reason, turn.state.queue(name).missing_minor
     missing = missing_minor(turn, rail, first) if reason == "liquidity" and rail is not None else 0
+    if reason == "day_limit":
+        missing = first.amount_minor
     due_ms = {"day_limit": next_day_ms(turn.now_ms), "more": turn.now_ms}.get(reason)
-    if reason == before and due_ms is None and missing == missing_before_minor:
+    # What is due then is still to be looked at, unless the tick that is decided now was for it.
+    is_looked_at = due_ms is None or turn.state.due.get(due_key(due_ms, "queue", name)) is not None
+    if reason == before and is_looked_at and missing == missing_before_minor:
         return
     if before and before != reason:
         _goes(turn, first.rail, first.asset, first.direction)

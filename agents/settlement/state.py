@@ -14,7 +14,7 @@ from schemas.rail_batches import Direction, RailInstruction
 from schemas.settlement_batches import BatchState, InstructionResult
 from schemas.settlement_internal import Payout
 from streams.overlay import Overlay
-from streams.tables import IN_ORDER, Table
+from streams.tables import IN_ORDER, Table, row_codec
 
 DAY_MS: Final = 86_400_000
 
@@ -70,7 +70,7 @@ class QueueRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     waiting_minor: int = 0
     #: Why the first of it waits; empty where nothing keeps it.
     reason: str = ""
-    #: What is missing for it, where that is why.
+    #: What is missing for it, where that is why, or what it is, where the day's limit is.
     missing_minor: int = 0
 
 
@@ -147,12 +147,12 @@ class RailRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def _table(name: str, kind: type[Any], cached: bool = True) -> Table[Any]:
-    return Table(name, msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(kind).decode, cached)
+    return Table(name, *row_codec(kind), cached)
 
 
 #: Transaction id -> what its wallet's partition knows of it.
 FOLLOWED: Final[Table[Followed]] = _table("followed", Followed)
-#: Wallet id -> 1, of merchants.
+#: Wallet id, or account of a sub-wallet that alone is a merchant's -> 1.
 MERCHANTS: Final[Table[int]] = _table("merchants", int)
 #: Account, space, asset -> what a merchant has there.
 ACCOUNTS: Final[Table[MerchantAccount]] = _table("merchant-accounts", MerchantAccount)

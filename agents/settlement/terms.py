@@ -31,9 +31,9 @@ def closes_at_ms(rail: Rail, now_ms: int) -> int:
     return min(times, default=now_ms)
 
 
-def execution_date(rail: Rail | None, now_ms: int) -> str:
-    """The day on which a rail executes what is handed over now."""
-    day = EPOCH_DAY + now_ms // DAY_MS if rail is None else execution_day(rail, now_ms)
+def execution_date(rail: Rail | None, opened_ms: int, now_ms: int) -> str:
+    """The day on which a rail executes a batch that was opened at `opened_ms` and is ready now."""
+    day = EPOCH_DAY + now_ms // DAY_MS if rail is None else execution_day(rail, opened_ms, now_ms)
     return date.fromordinal(day).isoformat()
 
 

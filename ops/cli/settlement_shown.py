@@ -230,7 +230,7 @@ def _forecasts(told: Told, rails: dict[str, Rail], only: str | None, count: int)
         if only not in (None, name) or terms is None or terms.adapter is None:
             continue
         try:
-            rows += forecast(one, told.batches.values(), moments_of(terms, now_ms, count))
+            rows += forecast(one, told.batches.values(), moments_of(terms, now_ms, count), terms)
         except (ValueError, OverflowError) as error:
             raise OperationError(f"rail {name}: {error}") from error
     return rows

@@ -69,8 +69,8 @@ MEANING: Final[dict[str, str]] = {
     ev.TRANSACTION_RETURNED: "A rail has taken a settled transaction back, wholly or in part.",
     ev.REWARD_EXPIRED: "What was left of a reward at `due_at` was taken back.",
     ev.TRANSACTION_CONFIRMED: "A rail said again what it had said before: nothing was posted.",
-    ev.TRANSACTION_CONTRADICTED: "A rail has settled what the ledger has otherwise: the difference is kept between the "
-    "rail and `system/suspense` until somebody puts it right.",
+    ev.TRANSACTION_CONTRADICTED: "A rail has settled or returned what the ledger has otherwise: the difference is kept "
+    "between the rail and `system/suspense` until somebody puts it right.",
     ev.TRANSACTION_SCREENED: "A payment that waited has its verdict, which `request` says: what was held for it is "
     "available again, and the next event executes it or says that it failed.",
     ev.TRANSACTION_OVERDUE: "A payment has no verdict by the deadline of its rail, which leaves it to a person then: "

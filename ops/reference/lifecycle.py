@@ -13,7 +13,7 @@ The states that a transaction may have, and what may be done to it in each. The 
 `walletstream verify` checks every path in the log against it. An event names in `path` all the states that it passes;
 a state that is passed and left within one event is never seen from outside. Whatever is not here is
 `illegal_transition` and posts nothing; a settlement that the table does not allow is
-[kept in suspense](operations/settle.md).
+[kept in suspense](operations/settle.md), and so is a [return](operations/return.md) of what failed or was canceled.
 """
 
 STATE_MEANING: Final[dict[State, str]] = {

@@ -51,13 +51,16 @@ def moments_of(rail: Rail, now_ms: int, count: int) -> list[Moment]:
     return [Moment(rfc3339(now_ms + (rail.batches.max_age_s or 0) * 1000), None)]
 
 
-def forecast(position: PositionRecord, batches: Iterable[BatchRecord], moments: Sequence[Moment]) -> list[ForecastRow]:
+def forecast(
+    position: PositionRecord, batches: Iterable[BatchRecord], moments: Sequence[Moment], rail: Rail | None = None
+) -> list[ForecastRow]:
     """A row for each moment.
 
     Args:
         position: with a rail in an asset, as it was told last.
         batches: as they were told last, of any rail.
         moments: when batches close, in order.
+        rail: the rail's record, for the fees that it expects of what waits; None: there are none.
     """
     own = [
         batch
@@ -71,6 +74,7 @@ def forecast(position: PositionRecord, batches: Iterable[BatchRecord], moments: 
     # Fees that are set aside with what goes out.
     fees_minor = position.committed_minor - sum(minor for _, minor in left_minor["out"])
     lies_minor, waiting_minor, rows = position.funded_minor, position.waiting_minor, []
+    fees_of_what_waits = 0 if rail is None else waiting_fees_minor(position, rail)
     for number, moment in enumerate(moments):
         last = number == len(moments) - 1
         gone = {
@@ -81,11 +85,12 @@ def forecast(position: PositionRecord, batches: Iterable[BatchRecord], moments: 
         still_set_aside = sum(minor for _, minor in left_minor["out"])
         free_minor = lies_minor - still_set_aside - position.minimum_reserve_minor
         missing_minor = 0
-        if waiting_minor and (free_minor >= waiting_minor or not position.prefunded):
-            outgoing_minor, lies_minor = outgoing_minor + waiting_minor, lies_minor - waiting_minor
-            free_minor, waiting_minor = free_minor - waiting_minor, 0
+        needed_minor = waiting_minor + fees_of_what_waits
+        if waiting_minor and (free_minor >= needed_minor or not position.prefunded):
+            outgoing_minor, lies_minor = outgoing_minor + needed_minor, lies_minor - needed_minor
+            free_minor, waiting_minor = free_minor - needed_minor, 0
         elif waiting_minor:
-            missing_minor = waiting_minor - free_minor
+            missing_minor = needed_minor - free_minor
         rows.append(
             ForecastRow(
                 position.rail,
@@ -101,6 +106,16 @@ def forecast(position: PositionRecord, batches: Iterable[BatchRecord], moments: 
             )
         )
     return rows
+
+
+def waiting_fees_minor(position: PositionRecord, rail: Rail) -> int:
+    """What the rail is expected to charge at most for all that waits, in batches as full as they may be."""
+    fee = rail.fees.get(position.asset)
+    if fee is None or not position.waiting:
+        return 0
+    batches = -(-position.waiting // rail.batches.max_transactions)
+    of_instructions = position.waiting * fee.instruction_minor + position.waiting_minor * fee.basis_points // 10_000
+    return of_instructions + batches * fee.batch_minor
 
 
 def open_minor(batch: BatchRecord) -> int:

@@ -189,7 +189,8 @@ def contradicted(case: Case) -> list[Sum]:
         return []
     over, facts = accounts.rail(known.rail), event.rail_facts
     fee_minor = 0 if facts is None else facts.rail_fee_minor or 0
-    booked = from_to(event, *((over, accounts.SUSPENSE) if known.is_inflow else (accounts.SUSPENSE, over)))
+    is_in = known.is_inflow is (event.command != "return")
+    booked = from_to(event, *((over, accounts.SUSPENSE) if is_in else (accounts.SUSPENSE, over)))
     return merged([*booked, *_flow(known.asset, (accounts.FEES, -fee_minor), (over, fee_minor))])
 
 

@@ -14,7 +14,7 @@ from ops.verify.originals import Wrong, count_end, due_state
 from ops.verify.postings import NOTES
 from ops.verify.verdicts import verb_of
 from schemas.events import REWARD_EXPIRED, TRANSACTION_CONFIRMED, TRANSACTION_CONTRADICTED, LedgerEvent
-from schemas.lifecycle import OVER_RAIL, State, Verb, is_allowed
+from schemas.lifecycle import ENDED_UNSETTLED, OVER_RAIL, State, Verb, is_allowed
 
 
 class FollowUp(NamedTuple):
@@ -61,7 +61,7 @@ def check_move(case: Case) -> list[Wrong]:
     if why:
         wrongs.append((Check.BROKEN_TRANSITION, f"transaction {key} {why}"))
     if event.type == TRANSACTION_CONTRADICTED and not isinstance(case.asked.settled_minor, int):
-        if event.amount_minor != known.amount_minor:
+        if event.command == Verb.SETTLE and event.amount_minor != known.amount_minor:
             wrongs.append((Check.NOT_AS_ASKED, f"all of {known.amount_minor} was said to be settled"))
     elif not is_note and verb_of(event) == "settle" and not 0 < _settled_minor(event, known) <= known.amount_minor:
         sentence = f"{_settled_minor(event, known)} is settled of transaction {key}, which is {known.amount_minor}"
@@ -123,6 +123,9 @@ def _why_not_noted(case: Case, known: Known) -> str:
     if known.other is not None:
         return "goes to another wallet, and no rail has a say in it"
     if event.type == TRANSACTION_CONTRADICTED:
+        if event.command == Verb.RETURN:
+            is_over = known.state in ENDED_UNSETTLED
+            return "" if is_over else f"is {known.state}, and its return contradicts nothing"
         is_due = is_allowed(known.operation, known.state, Verb.SETTLE)
         return f"is {known.state} and can be settled: nothing contradicts it" if is_due else ""
     if event.command == Verb.SUBMIT and known.batch_id != case.asked.batch_id:

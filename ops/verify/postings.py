@@ -154,8 +154,9 @@ POSTINGS: Final[dict[Move, Rule]] = {
         for command in ("submit", "settle", "fail", "return")
     },
     **{
-        Move(ev.TRANSACTION_CONTRADICTED, operation, None, "settle", True): Sums(journals.contradicted)
+        Move(ev.TRANSACTION_CONTRADICTED, operation, None, command, True): Sums(journals.contradicted)
         for operation in _OVER_RAILS
+        for command in ("settle", "return")
     },
     # What screening says of a payment that waits for it, or does not say.
     Move(ev.TRANSACTION_SCREENED, "debit", None, "screening_verdict", True): GIVEN_BACK,

@@ -158,8 +158,10 @@ def _fails(event: LedgerEvent, asked: Asked) -> list[Told]:
 
 def _returns(event: LedgerEvent, asked: Asked) -> list[Told]:
     facts, is_noted = event.rail_facts or _NO_FACTS, event.type == ev.TRANSACTION_CONFIRMED
+    is_contradicted = event.type == ev.TRANSACTION_CONTRADICTED
     return [
         *_moves(event, asked),
+        ("amount_minor", asked.amount_minor, event.amount_minor if is_contradicted else asked.amount_minor),
         ("rail_reference", None if is_noted else asked.rail_reference, facts.rail_reference),
         ("code", None if is_noted else asked.code, facts.code),
     ]

@@ -88,6 +88,8 @@ def confirmed(cell: Cell, seen: Seen) -> str | None:
     if cell.verb is Verb.SETTLE and cell.state is not _P:
         is_repeated = SETTLE in cell.way.steps[cell.state]
         return "transaction.confirmed" if is_repeated else "transaction.contradicted"
+    if cell.verb is Verb.RETURN and cell.state in (State.FAILED, State.CANCELED):
+        return "transaction.contradicted"
     return None
 
 

@@ -53,3 +53,34 @@ def test_what_was_scheduled_and_is_settled_all_the_same_is_booked_with_its_rail(
     moved = bank.of_system("rail:sepa"), bank.of_system("rail:instant"), bank.of_system("suspense")
     assert moved == (sign * 10_001, -10_000, -sign * 10_001)
     bank.audit()
+
+
+@pytest.mark.parametrize("becomes", ["canceled", "failed"])
+@pytest.mark.parametrize("operation", ["credit", "debit"])
+def test_what_has_ended_unsettled_and_comes_back_all_the_same_is_booked_with_its_rail(
+    operation: str, becomes: str
+) -> None:
+    bank = Bank()
+    asked = bank.ask(command(operation, bank.anna, None, amount_minor=100, asset="EUR", rail="sepa"))
+    if becomes == "canceled":
+        bank.on("cancel", asked)
+    else:
+        bank.on("fail", asked, code="AC04")
+    back = {"transaction_id": asked, "amount_minor": 130, "rail_reference": "back", "code": "MD06"}
+    has, sign = bank.has(), -1 if operation == "debit" else 1
+    for key in ("one", "another"):
+        answer = bank.world.submit(command("return", bank.anna, key, **back))
+        assert (answer["code"], answer["state"]) == ("ok", becomes)
+        assert (bank.of_system("rail:sepa"), bank.of_system("suspense")) == (sign * 130, -sign * 130)
+    assert bank.has() == has
+    bank.audit()
+
+
+def test_what_was_refused_settled_and_returned_leaves_nothing_in_suspense() -> None:
+    bank = Bank()
+    asked = bank.ask(command("debit", bank.anna, None, amount_minor=100, asset="EUR", rail="sepa"))
+    bank.on("fail", asked, code="AC04")
+    bank.on("settle", asked, rail_reference="there")
+    bank.on("return", asked, amount_minor=100, rail_reference="back", code="MD06")
+    assert (bank.of_system("rail:sepa"), bank.of_system("suspense")) == (0, 0)
+    bank.audit()

@@ -30,9 +30,9 @@ def listed(one: Rail, after: str, count: int) -> list[str]:
 def test_without_times_there_is_none_and_the_day_is_that_of_utc() -> None:
     assert next_cut_off(rail(""), 0) is None
     assert upcoming_cut_offs(rail(""), 0, 5) == []
-    assert execution_day(rail(""), 0) == date(1970, 1, 1).toordinal()
+    assert execution_day(rail(""), 0, 0) == date(1970, 1, 1).toordinal()
     good_friday = unix_ms("2026-04-03T10:00:00Z")
-    assert execution_day(rail("", calendar="TARGET2"), good_friday) == date(2026, 4, 7).toordinal()
+    assert execution_day(rail("", calendar="TARGET2"), good_friday, good_friday) == date(2026, 4, 7).toordinal()
 
 
 def test_what_comes_at_the_cut_off_goes_with_the_next() -> None:
@@ -51,7 +51,10 @@ def test_the_order_in_which_times_are_written_does_not_matter() -> None:
 def test_days_off_have_none() -> None:
     one = rail("15:30", "Europe/Berlin", "TARGET2")
     assert listed(one, "2026-04-02T13:29:59Z", 2) == ["2026-04-02T13:30", "2026-04-07T13:30"]
-    assert execution_day(one, unix_ms("2026-04-02T13:30:00Z")) == date(2026, 4, 7).toordinal()
+    at, before = unix_ms("2026-04-02T13:30:00Z"), unix_ms("2026-04-02T13:29:59Z")
+    assert execution_day(one, at, at) == date(2026, 4, 7).toordinal()
+    assert execution_day(one, before, at) == date(2026, 4, 2).toordinal()
+    assert execution_day(one, before, unix_ms("2026-04-02T22:00:00Z")) == date(2026, 4, 7).toordinal()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ops.settlement.forecast import forecast, moments_of
 from schemas.clock import unix_ms
 from schemas.rails import Rail
@@ -104,3 +106,32 @@ def test_it_comes_true() -> None:
         world.answer(sent, "settled", *(settled(sent, number, **fee) for number in range(len(sent.instructions))))
     world.run()
     assert (world.position().funded_minor, world.position().free_minor) == (row.position_minor, row.free_minor)
+
+
+@pytest.mark.parametrize("fees", [{"instruction_minor": 2, "batch_minor": 5, "basis_points": 30}, {"batch_minor": 5}])
+def test_what_is_missing_is_enough_for_all_that_waits_with_its_fees(fees: dict[str, int]) -> None:
+    """Three to a batch: five of them are two batches."""
+    terms = {**SEPA, "fees": {"EUR": fees}}
+    world = World(terms)
+    world.open_wallet("w1", 1_000)
+    for minor in (100, 200, 300, 50, 70):
+        world.payout("w1", minor)
+    world.run()
+    rail = Rail.model_validate(terms, strict=False)
+    (moment,) = moments_of(rail, world.now_ms, 1)
+    (row,) = forecast(world.position(), world.batches().values(), [moment], rail)
+    assert row.missing_minor == 720 + sum(
+        fee
+        for fee in (
+            5 * fees.get("instruction_minor", 0),
+            2 * fees["batch_minor"],
+            720 * fees.get("basis_points", 0) // 10_000,
+        )
+    )
+    world.fund(row.missing_minor)
+    world.run()
+    assert world.position().waiting == 0
+    world.fund(1_000)
+    world.run()
+    (after,) = forecast(world.position(), world.batches().values(), [moment], rail)
+    assert after.missing_minor == 0

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from agents.settlement.turn import Limits
-from tests.settlement.world import SEPA, Json, World
+from tests.settlement.world import SEPA, World, settled
 
 DAY_S = 86_400
 
@@ -110,6 +110,21 @@ def test_what_is_submitted_and_held_afterwards_goes_once_it_is_released() -> Non
 
 def test_what_an_empty_batch_was_to_cost_lets_what_waits_go() -> None:
     world = world_with(50, fees={"EUR": {"batch_minor": 10}})
+    world.open_wallet("w2", 100)
+    world.fund(110)
+    world.payout("w2", 100)
+    world.run()
+    world.now_ms += 61_000
+    world.run(roles="settlement")
+    assert batched(world) == [50], "the batch is closed, and still to be paid for"
+    # The ledger does not answer in time: nothing is left of it.
+    world.now_ms += 60_000
+    world.run(roles="settlement")
+    assert batched(world) == [50, 100]
+
+
+def test_what_goes_into_a_batch_that_is_open_does_not_pay_for_another_one() -> None:
+    world = world_with(50, fees={"EUR": {"batch_minor": 10}})
     (first,) = world.transactions()
     world.open_wallet("w2", 100)
     world.fund(110)
@@ -118,9 +133,20 @@ def test_what_an_empty_batch_was_to_cost_lets_what_waits_go() -> None:
     assert batched(world) == [50]
     world.cancel("w1", first)
     world.run()
-    assert batched(world) == [50], "the open batch is still to be paid for"
-    world.later(61)
     assert batched(world) == [50, 100]
+    assert (world.position().free_minor, world.alerts()) == (0, {})
+
+
+def test_what_a_batch_that_is_open_has_no_room_for_pays_for_another_one() -> None:
+    terms = {"fees": {"EUR": {"batch_minor": 10}}, "payout_limits": {"EUR": {"batch_minor": 100}}}
+    world = world_with(50, 51, **terms)
+    world.fund(120)
+    world.run()
+    assert batched(world) == [50]
+    world.fund(1)
+    world.run()
+    assert batched(world) == [50, 51]
+    assert world.position().free_minor == 0
 
 
 def test_a_rail_that_is_not_prefunded_pays_first() -> None:
@@ -249,129 +275,23 @@ def test_more_than_a_portion_goes_in_the_next(monkeypatch: pytest.MonkeyPatch) -
     assert world.position().waiting == 0
 
 
-# ---- merchants --------------------------------------------------------------------------------------
-
-RESERVE = {"merchant_reserve": {"basis_points": 1_000, "days": 2}, "prefunded": False}
-
-
-def shop(**terms: Any) -> World:
-    """A merchant that has sold for 1,000, of which 100 have to stay for two days."""
-    world = World({**SEPA, **RESERVE, **terms})
-    world.open_wallet("buyer", 5_000)
-    world.open_wallet("shop", 0, kind="merchant")
-    world.request("buyer", operation="transfer", amount_minor=1_000, asset="EUR", to_wallet_id="shop")
-    world.run()
-    return world
-
-
-def test_a_merchant_is_paid_out_as_far_as_the_reserve_stays() -> None:
-    world = shop()
-    world.payout("shop", 900)
-    world.run()
-    assert batched(world) == [900]
-    assert world.alerts() == {}
-
-
-def test_beyond_it_a_payout_is_kept_back_until_the_days_are_over() -> None:
-    world = shop()
-    world.payout("shop", 901)
-    world.payout("shop", 50)
-    world.run()
-    assert batched(world) == []
-    assert {alert.code for alert in world.alerts().values()} == {"kept_back"}
-    assert "reserve of merchant shop is 100" in next(iter(world.alerts().values())).message
-    world.later(DAY_S)
-    assert batched(world) == []
-    world.later(DAY_S)
-    assert batched(world) == [901, 50]
-    assert world.alerts() == {}
-
-
-def test_more_turnover_lets_what_is_kept_back_go_in_order() -> None:
-    world = shop()
-    world.payout("shop", 950)
-    world.payout("shop", 45)
-    world.run()
-    # 5 are available and 995 wait; of 1,100 sold 110 have to stay, and 100 more come.
-    world.request("buyer", operation="transfer", amount_minor=100, asset="EUR", to_wallet_id="shop")
-    world.run()
-    assert batched(world) == [950]
-    assert len(world.alerts()) == 1
-
-
-@pytest.mark.parametrize("reserve", [None, {"basis_points": 500, "days": 2}])
-def test_a_reserve_that_is_lowered_or_ends_lets_what_is_kept_back_go_at_once(reserve: Any) -> None:
-    world = shop()
-    world.payout("shop", 950)
-    world.run()
-    assert batched(world) == []
-    world.change_rail({**SEPA, **RESERVE, "merchant_reserve": reserve})
-    world.run()
-    assert batched(world) == [950]
-    assert world.alerts() == {}
-
-
-def test_what_a_rail_without_a_reserve_kept_back_goes_though_the_merchant_owes() -> None:
-    world = shop()
-    world.request("shop", operation="credit", amount_minor=10, asset="EUR")
-    world.run()
-    sold = next(one for one in world.ledger_events("transaction.settled") if one.amount_minor == 10)
-    world.payout("shop", 1_010)
-    world.run()
-    back: Json = {"transaction_id": sold.transaction_id, "amount_minor": 10, "rail_reference": "r", "code": "MD06"}
-    world.request("shop", "settlement-updates", operation="return", **back)
-    world.run()
-    assert (world.balance_minor("shop/main/available"), batched(world)) == (-10, [])
-    world.change_rail({**SEPA, "prefunded": False})
-    world.run()
-    assert batched(world) == [1_010]
-
-
-def test_an_operator_lets_go_what_is_kept_back_once() -> None:
-    world = shop()
-    world.payout("shop", 1_000)
-    world.run()
-    (alert,) = world.alerts().values()
-    for _ in range(2):
-        world.order(kind="release", transaction_id=alert.transaction_id)
+def test_that_a_days_limit_is_reached_is_told_once_a_day() -> None:
+    """Not with everything that the rail answers meanwhile."""
+    world = world_with(60, 40, 30, payout_limits={"EUR": {"day_minor": 100}}, prefunded=False)
+    world.later(61)
+    (batch,) = world.to_send()
+    for number in range(2):
+        world.answer(batch, "partially_settled", settled(batch, number))
         world.run()
-    assert batched(world) == [1_000]
+    assert [(event.reason, event.amount_minor) for event in world.events("queue.waits")] == [("day_limit", 30)]
+    # Another one is the first now.
+    world.open_wallet("w2", 20)
+    world.payout("w2", 20)
+    world.run()
+    first = [event.transaction_id for event in world.ledger_events("transaction.processed") if event.amount_minor == 30]
+    world.cancel("w1", first[0] or "")
+    world.run()
+    assert [alert.amount_minor for alert in world.alerts().values()] == [20]
+    world.later(86_400)
+    assert batched(world) == [60, 40, 20]
     assert world.alerts() == {}
-
-
-def test_a_kept_back_payout_that_is_canceled_is_forgotten() -> None:
-    world = shop()
-    world.payout("shop", 1_000)
-    world.run()
-    (alert,) = world.alerts().values()
-    world.cancel("shop", alert.transaction_id or "")
-    world.run()
-    assert world.alerts() == {}
-    world.later(3 * DAY_S)
-    assert batched(world) == []
-    # What came back of it is no turnover: 900 may still go.
-    world.payout("shop", 900)
-    world.run()
-    assert batched(world) == [900]
-
-
-def test_customers_and_rails_without_a_reserve_are_not_kept_back() -> None:
-    world = shop()
-    world.payout("buyer", 4_000)
-    world.run()
-    assert batched(world) == [4_000]
-    other = shop(merchant_reserve=None)
-    other.payout("shop", 1_000)
-    other.run()
-    assert batched(other) == [1_000]
-
-
-def test_a_restart_keeps_all_that_waits() -> None:
-    world = shop()
-    world.payout("shop", 1_000)
-    world.payout("buyer", 10)
-    world.run()
-    for partition in world.settlement:
-        partition.restart()
-    world.later(2 * DAY_S)
-    assert sorted(batched(world)) == [10, 1_000]

@@ -2,26 +2,36 @@
 
 Of a credit: available -> rail; of a debit or a capture: rail -> available, less what operators have reversed under
 the rail's reference. What is more than is left of the transaction, which was refunded or charged back
-meanwhile, or than the account can hold, is kept in suspense.
+meanwhile, or than the account can hold, is kept in suspense; and so is what comes back of one that has ended unsettled.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from agents.ledger.accounts import SUSPENSE, available, rail
-from agents.ledger.draft import Draft
+from agents.ledger.draft import Draft, Named
 from agents.ledger.guards import balance_overflow, find_named
 from agents.ledger.journals import Journal, post_all, room_minor
 from agents.ledger.limits import takes_below_credit
-from agents.ledger.operations.settle import is_inflow
+from agents.ledger.operations.settle import contradicted_by_rail, is_inflow
 from agents.ledger.originals import state_of
 from agents.ledger.state import LedgerState, Wallet
 from agents.ledger.transaction import Transaction
-from schemas.events import TRANSACTION_CONFIRMED, TRANSACTION_RETURNED, LedgerEvent, RailFacts
-from schemas.lifecycle import Verb
+from schemas.events import (
+    TRANSACTION_CONFIRMED,
+    TRANSACTION_CONTRADICTED,
+    TRANSACTION_RETURNED,
+    LedgerEvent,
+    RailFacts,
+)
+from schemas.lifecycle import ENDED_UNSETTLED, Verb
 from schemas.reference import Reference
 from schemas.settlement_updates import Return
+
+_SAID_BEFORE: Final = "the rail has returned it under this reference before"
 
 
 def decide_return(
@@ -30,10 +40,13 @@ def decide_return(
     """Book the return, once for each reference of the rail."""
     named = find_named(draft, state, wallet, command, Verb.RETURN)
     if isinstance(named, LedgerEvent):
-        return named
+        contradicted = contradicted_by_rail(state, command.transaction_id, draft, named)
+        if contradicted is None or contradicted.transaction.state not in ENDED_UNSETTLED:
+            return named
+        return _contradicted(state, command, draft, contradicted)
     transaction = named.transaction
     if transaction.has_reference(Verb.RETURN, command.rail_reference):
-        return draft.note(TRANSACTION_CONFIRMED, named, "the rail has returned it under this reference before")
+        return draft.note(TRANSACTION_CONFIRMED, named, _SAID_BEFORE)
     amount_minor = command.amount_minor - _reversed_minor(transaction, command)
     if amount_minor <= 0:
         return draft.note(TRANSACTION_CONFIRMED, named, "it was reversed under this reference before")
@@ -54,6 +67,21 @@ def decide_return(
     )
     event.remaining_minor = after.counted.remaining_minor
     event.forced = takes_below_credit(state, wallet, journal, own, transaction.asset)
+    return event
+
+
+def _contradicted(state: LedgerState, command: Return, draft: Draft, named: Named) -> LedgerEvent:
+    """What comes back of a transaction that has ended here unsettled: it is kept between its rail and suspense."""
+    transaction = named.transaction
+    if transaction.has_reference(Verb.RETURN, command.rail_reference):
+        return draft.note(TRANSACTION_CONFIRMED, named, _SAID_BEFORE)
+    journal = _journal(state, transaction, 0, command.amount_minor)
+    if journal is None:
+        return balance_overflow(draft)
+    message = f"returned by the rail, but {transaction.state} here: booked against suspense"
+    event = draft.note(TRANSACTION_CONTRADICTED, named, message, journal)
+    event.rail_facts = RailFacts(rail_reference=command.rail_reference, code=command.code)
+    event.amount_minor = command.amount_minor
     return event
 
 

@@ -88,15 +88,23 @@ def _journal(state: LedgerState, of: Transaction, settled_minor: int, fee_minor:
     return post_all(state, of.asset, [*moves, (FEES, -fee_minor)])
 
 
-def _contradicted(state: LedgerState, command: Settle, draft: Draft, rejection: LedgerEvent) -> LedgerEvent | None:
-    """What a settlement of a transaction over a rail leads to that is in another state; None for all others."""
+def contradicted_by_rail(state: LedgerState, transaction_id: str, draft: Draft, rejection: LedgerEvent) -> Named | None:
+    """The transaction over a rail that what the rail says is rejected for, by its state alone; None for all others."""
     if rejection.code != Code.ILLEGAL_TRANSITION:
         return None
-    transaction = state.transaction(command.transaction_id, draft.context.recorded_at_ms)
+    transaction = state.transaction(transaction_id, draft.context.recorded_at_ms)
     assert transaction is not None
     if transaction.operation not in ("credit", "debit", "capture", "refund") or transaction.to_wallet_id is not None:
         return None
-    named = Named(command.transaction_id, transaction)
+    return Named(transaction_id, transaction)
+
+
+def _contradicted(state: LedgerState, command: Settle, draft: Draft, rejection: LedgerEvent) -> LedgerEvent | None:
+    """What a settlement of a transaction over a rail leads to that is in another state; None for all others."""
+    named = contradicted_by_rail(state, command.transaction_id, draft, rejection)
+    if named is None:
+        return None
+    transaction = named.transaction
     if transaction.has_reference(Verb.SETTLE, command.rail_reference):
         return draft.note(TRANSACTION_CONFIRMED, named, _SAID_BEFORE)
     minor = transaction.amount_minor if command.settled_minor is None else command.settled_minor

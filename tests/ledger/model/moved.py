@@ -105,13 +105,20 @@ def settle(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
 def return_(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     t = m.transactions[c["transaction_id"]]
     reference, amount = f"returned {c['rail_reference']}", c["amount_minor"]
+    sign = -1 if is_inflow(t) else 1
+    if is_said_again(c, t):
+        if reference not in t["refs"]:
+            if m.post(p, of(t["asset"], [(rail_of(t), -sign * amount), ("system/suspense", sign * amount)])) is None:
+                return FULL
+            t["refs"].add(reference)
+        return t, [], []
     # Operators have booked what they have reversed by this very return.
     amount -= t["reversed"] if f"reversed {c['rail_reference']}" in t["refs"] else 0
     if reference in t["refs"] or amount <= 0:
         return t, [], []
     # What is left of it is the wallet's, as far as there is room for it; the rest is for somebody to look at.
     own, asset = account(t["wallet"], t["sub"]), t["asset"]
-    returned, sign = min(amount, max(0, remaining(t))), -1 if is_inflow(t) else 1
+    returned = min(amount, max(0, remaining(t)))
     if not is_inflow(t):
         returned = min(returned, max(0, MAX - m.in_all(p, own[:-10], asset)))
     moves = [(own, sign * returned), (rail_of(t), -sign * amount), ("system/suspense", sign * (amount - returned))]

@@ -156,6 +156,8 @@ def is_said_again(c: Json, t: Json) -> bool:
         return False
     if verb == "settle":
         return bool(t["state"] != "processed")
+    if verb == "return":
+        return t["state"] in ("failed", "canceled")
     return bool(verb == "fail" and t["state"] == "failed" and t["rail"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.ops.verify.operation_cases import (
     ADJUSTED,
     AUTHORIZED,
+    CAME_BACK,
     CAPTURED,
     CONTRADICTED,
     DISPUTED,
@@ -29,6 +30,9 @@ NOT_AS_ASKED: list[tuple[str, Fields, Fields]] = [
     ("another value date", SETTLED_IN_PART, {"rail_facts": facts(value_date="2026-01-03")}),
     ("another reference of a contradiction", CONTRADICTED, {"rail_facts": facts(rail_reference="r8")}),
     ("another sum of a contradiction", CONTRADICTED, {"amount_minor": 1}),
+    ("another reference of what comes back of a failed one", CAME_BACK, {"rail_facts": facts(rail_reference="r8")}),
+    ("another reason of it", CAME_BACK, {"rail_facts": facts(code="X")}),
+    ("another sum of it", CAME_BACK, {"amount_minor": 1}),
     ("another reference of a return", RETURNED, {"rail_facts": facts(rail_reference="r8")}),
     ("another reason of a return", RETURNED, {"rail_facts": facts(code="X")}),
     ("another reason of a failure", {"command": "fail", "operation": "debit"}, {"rail_facts": facts(code="X")}),

@@ -24,7 +24,8 @@ RELEASED = {"operation": "authorize", "command": "release"}
 SUBMITTED = {"type": "transaction.submitted"}
 SETTLED_IN_PART = {"command": "settle", "rail_facts": lambda facts: facts and "settled_minor" in facts}
 RETURNED = {"type": "transaction.returned"}
-CONTRADICTED = {"type": "transaction.contradicted"}
+CONTRADICTED = {"type": "transaction.contradicted", "command": "settle"}
+CAME_BACK = {"type": "transaction.contradicted", "command": "return"}
 CONFIRMED = {"type": "transaction.confirmed", "command": "settle"}
 REFUNDED = {"type": SETTLED, "operation": "refund", "from_state": None, "counterparty": None}
 PAID_BACK = {"type": SETTLED, "operation": "refund", "from_state": None, "counterparty": lambda to: to is not None}
@@ -147,6 +148,7 @@ OPERATION_CASES: list[tuple[str, Check, Tamper]] = [
     # rails
     ("a contradiction is booked twice", Check.REFERENCE_TWICE, doubled(EVENTS, **CONTRADICTED)),
     ("a return is booked twice", Check.REFERENCE_TWICE, doubled(EVENTS, **RETURNED)),
+    ("what comes back of a failed one is booked twice", Check.REFERENCE_TWICE, doubled(EVENTS, **CAME_BACK)),
     (
         "what never was is confirmed",
         Check.REFERENCE_TWICE,
@@ -207,6 +209,12 @@ OPERATION_CASES: list[tuple[str, Check, Tamper]] = [
         edit_event(CONTRADICTED, entries=instead("system/suspense", f"{EVE}/main/available")),
     ),
     ("a contradiction the wrong way", Check.WRONG_POSTING, edit_event(CONTRADICTED, entries=turned)),
+    ("what comes back of a failed one the wrong way", Check.WRONG_POSTING, edit_event(CAME_BACK, entries=turned)),
+    (
+        "what comes back of a failed one is the customer's",
+        Check.WRONG_POSTING,
+        edit_event(CAME_BACK, entries=instead("system/suspense", f"{EVE}/main/available")),
+    ),
     (
         "a return beyond what is left is the customer's",
         Check.WRONG_POSTING,

@@ -114,6 +114,8 @@ def _through(do: Teller, wallet: str, opened: Any) -> None:
         do("fail", wallet, failed, code="AC04")
     for reference in ("r1", "r1"):
         do("settle", wallet, failed, rail_reference=reference, settled_minor=3)
+    for reference in ("r1", "r1"):
+        do("return", wallet, failed, amount_minor=7, rail_reference=reference, code="MD06")
     do("cancel", wallet, canceled)
     whole = opened()
     do("settle", wallet, whole, rail_reference="r9")

@@ -31,6 +31,9 @@ STATUSES: Final[dict[str, Meaning]] = {
     **dict.fromkeys(("ACSC", "ACCC"), "settled"),
     **dict.fromkeys(("RJCT", "CANC"), "rejected"),
 }
+#: Reasons of a refusal that say that our id was there before: the message was sent twice, and the first one counts
+#: (ExternalStatusReason1Code). What a bank takes for a duplicate by its content, `AM05` and `DUPL`, is refused.
+_SENT_BEFORE: Final = frozenset({"DU01", "DU02", "DU04", "DU05"})
 _ROOTS: Final = ("CstmrPmtStsRpt", "FIToFIPmtStsRpt")
 _LEVELS: Final = ("OrgnlGrpInfAndSts", "OrgnlPmtInfAndSts", "TxInfAndSts")
 _NAMES: Final = ("Document", *_ROOTS, "CreDtTm", *_LEVELS)
@@ -75,6 +78,7 @@ def read_status_report(
         raise Refusal("malformed", "its GrpHdr has no CreDtTm")
     if not report.said:
         raise Refusal("empty", "it says nothing of any payment of ours")
+    report.pass_over_second_messages()
     return answers_of(rail, arrived, report.said.items(), report.created_at)
 
 
@@ -89,6 +93,9 @@ class _Report:
         self.said: dict[str, Said] = {}
         #: The message that the elements which follow are about.
         self._original = ""
+        #: Batch -> why a second message of it was refused; and those of which all of it was.
+        self._sent_before: dict[str, str] = {}
+        self._wholly_sent_before: set[str] = set()
 
     def take(self, level: str, element: etree._Element) -> None:
         if level == "TxInfAndSts":
@@ -128,6 +135,10 @@ class _Report:
         meaning = self._meaning(status, element)
         said = self.said.setdefault(batch_id, Said())
         code, message = _reason(element)
+        if meaning == "rejected" and code in _SENT_BEFORE:
+            self._sent_before[batch_id] = code
+            self._wholly_sent_before.add(batch_id)
+            return
         said.code, said.message = said.code or code, said.message or message or status
         if _RANK[meaning] > _RANK.get(said.state or "", -1):
             said.state = meaning
@@ -145,6 +156,9 @@ class _Report:
         meaning = self._meaning(status, element)
         said = self.said.setdefault(batch_id, Said())
         code, message = _reason(element)
+        if meaning == "rejected" and code in _SENT_BEFORE:
+            self._sent_before[batch_id] = code
+            return
         if meaning == "received":
             said.state, said.message = said.state or "received", said.message or message or status
             return
@@ -156,6 +170,17 @@ class _Report:
             )
         )
         said.message = said.message or message
+
+    def pass_over_second_messages(self) -> None:
+        """That a message was refused which the bank had before refuses none of the payments of the first."""
+        for batch_id, code in self._sent_before.items():
+            said = self.said[batch_id]
+            if batch_id in self._wholly_sent_before:
+                # Without a reason of their own they are refused for that of the whole.
+                said.instructions = [one for one in said.instructions if one.code not in STATUSES]
+            if said.state in (None, "received"):
+                said.state = "unknown"
+                said.message = f"the bank has refused a second message under this id ({code}): it has the first"
 
     def _meaning(self, status: str, element: etree._Element) -> Meaning:
         meaning = STATUSES.get(status)

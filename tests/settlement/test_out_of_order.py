@@ -1,0 +1,80 @@
+"""What a rail tells in another order than it did it: files overtake each other, and list what came in first."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.rail_batches import InstructionAnswer, RailBatch
+from tests.settlement.test_beyond import FUNDED_MINOR, sent
+from tests.settlement.world import World, returned, settled
+
+
+def tell(world: World, batch: RailBatch, *parts: InstructionAnswer, at_once: bool) -> None:
+    """All in one file, or each in one of its own."""
+    for some in [parts] if at_once else [(part,) for part in parts]:
+        world.answer(batch, "partially_settled", *some)
+        world.run()
+    assert world.bugs == []
+
+
+def with_the_rail(world: World) -> tuple[int, int, int]:
+    """What its answers have moved of the position, what the ledger has with it, and what is in suspense."""
+    moved_minor = world.position().funded_minor - FUNDED_MINOR
+    return moved_minor, -world.balance_minor("system/rail:sepa"), world.balance_minor("system/suspense")
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("operation", ["debit", "credit"])
+def test_a_payment_that_is_told_after_its_return(operation: str, at_once: bool) -> None:
+    world, batch = sent(60, operation=operation)
+    parts = returned(batch, settled_minor=60, code="AC04"), settled(batch, settled_minor=60)
+    for _ in range(2):
+        tell(world, batch, *parts, at_once=at_once)
+        assert with_the_rail(world) == (0, 0, 0)
+    assert set(world.transactions().values()) == {"failed"}
+    (record,) = world.batches().values()
+    assert (record.state, record.contradictions) == ("failed", 0)
+    # Once more under another reference it is another payment.
+    tell(world, batch, settled(batch, rail_reference="another"), at_once=True)
+    assert abs(with_the_rail(world)[2]) == 60
+    for partition in world.settlement:
+        partition.restart()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("operation", ["debit", "credit"])
+def test_a_payment_that_is_told_after_the_return_of_a_part(operation: str, at_once: bool) -> None:
+    world, batch = sent(60, operation=operation)
+    parts = returned(batch, settled_minor=20), settled(batch, settled_minor=60)
+    sign = -1 if operation == "debit" else 1
+    for _ in range(2):
+        tell(world, batch, *parts, at_once=at_once)
+        assert with_the_rail(world) == (sign * 40, sign * 40, 0)
+    (record,) = world.batches().values()
+    assert (record.state, record.returned_minor, record.contradictions) == ("settled", 20, 0)
+    (result,) = record.results
+    assert result.rail_reference == "R0"
+    tell(world, batch, settled(batch, rail_reference="another"), at_once=True)
+    assert abs(with_the_rail(world)[2]) == 60
+
+
+def test_what_the_payment_itself_has_cost_is_gone_from_the_position() -> None:
+    world, batch = sent(60)
+    tell(world, batch, returned(batch), settled(batch, fee_minor=2), at_once=False)
+    assert with_the_rail(world) == (-2, 0, 0)
+
+
+def test_a_bank_may_give_a_payment_and_its_return_one_reference() -> None:
+    world, batch = sent(60)
+    for _ in range(2):
+        tell(world, batch, returned(batch, rail_reference="R0"), settled(batch), at_once=False)
+        assert with_the_rail(world) == (0, 0, 0)
+    (record,) = world.batches().values()
+    assert record.contradictions == 0
+
+
+@pytest.mark.parametrize("minor", [59, 61])
+def test_another_sum_than_came_back_is_a_contradiction(minor: int) -> None:
+    world, batch = sent(60)
+    tell(world, batch, returned(batch), settled(batch, settled_minor=minor), at_once=False)
+    assert with_the_rail(world) == (-minor, -minor, -minor)
