@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from ops.verify import event_keys, postings
+from ops.verify import event_keys, in_place, postings
 from ops.verify.agreements import Agreements
 from ops.verify.answers import Answers
 from ops.verify.batches import is_item
@@ -159,6 +159,10 @@ class PartitionAudit:
             here.report(Check.UNKNOWN_TYPE, f"{event.type!r} is no event type of this release")
         if event.forced and not postings.may_be_forced(event):
             here.report(Check.ILLEGAL_FORCE, f"{event.command or event.operation} is forced")
+        if event.forced and not (event.entries or event.balances):
+            here.report(Check.ILLEGAL_FORCE, "it is forced, but posts nothing")
+        if stray := in_place.strays(event):
+            here.report(Check.STRAY_FACT, f"{event.type} of {event.operation} has no {', '.join(stray)}, but this one has")
         cause = event.cause
         is_own, is_applied = False, False
         first = None
