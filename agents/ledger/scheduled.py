@@ -27,7 +27,6 @@ from schemas.reading import READERS
 from schemas.reference import Reference
 from schemas.topics import TRANSACTION_REQUESTS
 
-
 #: That a wallet does not hold an asset is said after that nobody knows another one.
 _COMES_LATER: Final = (Code.ASSET_NOT_ENABLED.value, Code.ASSET_UNKNOWN.value)
 

@@ -27,4 +27,6 @@ def why_wrong_id(event: LedgerEvent, cause: Cause) -> str:
     if event.transaction_id is None or event.from_state is not None or event.command is not None:
         return ""
     due = transaction_id(scope_of(event, cause), event.recorded_at)
-    return "" if event.transaction_id == due else f"{event.type} begins {event.transaction_id}, its command begins {due}"
+    return (
+        "" if event.transaction_id == due else f"{event.type} begins {event.transaction_id}, its command begins {due}"
+    )

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 import msgspec
-from msgspec import UNSET
 
-from ops.verify import event_keys, in_place, postings
+from ops.verify import event_keys
 from ops.verify.agreements import Agreements
-from ops.verify.answered import KEEPS_REQUEST
+from ops.verify.alone import wrongs_alone
 from ops.verify.answers import Answers
 from ops.verify.batches import is_item
 from ops.verify.books import Books
@@ -18,11 +17,9 @@ from ops.verify.buckets import wrong_buckets
 from ops.verify.chain import Chain, decode_seal, is_seal
 from ops.verify.findings import Check, Findings, Here
 from ops.verify.forwards import Forwards
-from ops.verify.identity import why_wrong_id
 from ops.verify.inputs import Inputs
 from ops.verify.keys import Keys
 from ops.verify.parked import RELEASES, Parked
-from ops.verify.result_codes import why_wrong_code
 from ops.verify.sagas import Sagas
 from ops.verify.transactions import Transactions
 from ops.verify.wallets import WALLET_EVENTS, Wallets
@@ -161,24 +158,13 @@ class PartitionAudit:
         self.chain.event(event.sequence, value, event.recorded_at)
         if event.type not in _KNOWN_TYPES:
             here.report(Check.UNKNOWN_TYPE, f"{event.type!r} is no event type of this release")
-        if event.forced and not postings.may_be_forced(event):
-            here.report(Check.ILLEGAL_FORCE, f"{event.command or event.operation} is forced")
-        if event.forced and not (event.entries or event.balances):
-            here.report(Check.ILLEGAL_FORCE, "it is forced, but posts nothing")
-        if stray := in_place.strays(event):
-            here.report(Check.STRAY_FACT, f"{event.type} of {event.operation} has no {', '.join(stray)}, but this one has")
-        if why := why_wrong_code(event):
-            here.report(Check.CODE_WRONG, why)
+        for check, sentence in wrongs_alone(event):
+            here.report(check, sentence)
         cause = event.cause
         is_own, is_applied = False, False
         first = None
         if cause is not None and cause.idempotency_key is not None:
             first = self._keys.event(event, cause)
-            if event.request is UNSET:
-                if event.type in KEEPS_REQUEST:
-                    here.report(Check.NOT_AS_ASKED, f"{event.type} does not keep the request that it answers")
-            elif why := why_wrong_id(event, cause):
-                here.report(Check.TRANSACTION_ID_WRONG, why)
         else:
             is_own = event.command is not None or is_item(event)
         if is_own:

@@ -27,7 +27,7 @@ def credit_of(m: Any, own: str, asset: str) -> int:
     """How far below zero what is available may go, by what the other sub-wallets owe."""
     wallet_id, sub, _ = own.split("/")
     w = m.wallets[wallet_id]
-    if w["subs"][sub][0] == "escrow":
+    if w["subs"].get(sub, ("",))[0] == "escrow":
         return 0
     credit = int(w["terms"]["limits"].get(asset, {}).get("credit_limit_minor", 0)) if w["terms"] else 0
     purses = [f"{wallet_id}/{sub}/available" for sub in w["subs"]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ops.verify.findings import Check
@@ -67,11 +69,11 @@ def test_an_escrow_has_no_credit() -> None:
         ledger.send(operation="open_wallet", wallet_id=wallet, owner_ref="o", assets=["EUR"])
     ledger.send(operation="open_sub_wallet", wallet_id=payer, sub_wallet="deposit", kind="savings")
     ledger.run()
-    signed = {"requested_by": "o", "approved_by": "p", "reason_code": "x"}
+    signed: dict[str, Any] = {"requested_by": "o", "approved_by": "p", "reason_code": "x"}
     agreed = {"EUR": {"credit_limit_minor": 50}}
     ledger.send(OPERATOR_COMMANDS, operation="set_limits", wallet_id=payer, limits=agreed, **signed)
     ledger.run()
-    money = {"amount_minor": 30, "asset": "EUR", "to_wallet_id": payee}
+    money: dict[str, Any] = {"amount_minor": 30, "asset": "EUR", "to_wallet_id": payee}
     ledger.send(operation="transfer", wallet_id=payer, sub_wallet="deposit", **money)
     ledger.run()
     assert audit(ledger).counts == {}

@@ -15,8 +15,14 @@ Fields = dict[str, Any]
 
 FEE: Fields = {"schedule": "x", "version": 1, "asset": "EUR", "amount_minor": 1}
 EXCHANGE: Fields = {
-    **{"rate_id": "r", "source": "s", "from_asset": "EUR", "from_minor": 1, "to_asset": "USD", "to_minor": 1},
-    **{"numerator": 1, "denominator": 1},
+    "rate_id": "r",
+    "source": "s",
+    "from_asset": "EUR",
+    "from_minor": 1,
+    "to_asset": "USD",
+    "to_minor": 1,
+    "numerator": 1,
+    "denominator": 1,
 }
 DUE: Fields = {"due_at": "2099-01-01T00:00:00.000Z"}
 LATER: Fields = {"type": "transaction.disputed", "from_state": "settled"}
