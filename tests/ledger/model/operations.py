@@ -161,8 +161,9 @@ def of_batch(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
 
 
 def items_of(c: Json) -> list[Json]:
-    """The items as commands of the batch's wallet; no key of theirs is remembered."""
-    return [{**item, "wallet_id": c["wallet_id"], "idempotency_key": None} for item in c["items"]]
+    """The items as commands of the batch's wallet; no key of theirs is remembered, and updates name the batch's."""
+    common = {"wallet_id": c["wallet_id"], "idempotency_key": c["idempotency_key"]}
+    return [{**item, **common} for item in c["items"]]
 
 
 def _elsewhere(m: Any, item: Json) -> Cause | None:
