@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 
 from schemas.clock import unix_ms
-from schemas.events import Cause, LedgerEvent
+from schemas.events import REQUEST_REJECTED, Cause, LedgerEvent
 
 #: The event of a command, and so the command itself, is item 0; items of a batch count from 1.
 OF_COMMAND = 0
@@ -24,7 +24,7 @@ def transaction_id(scope: str, recorded_at: str, item: int = OF_COMMAND) -> str:
 
 def why_wrong_id(event: LedgerEvent, cause: Cause) -> str:
     """What is wrong with the id of what a command's event begins; empty where nothing is, or nothing begins."""
-    if event.transaction_id is None or event.from_state is not None or event.command is not None:
+    if event.type == REQUEST_REJECTED or event.from_state is not None or event.command is not None:
         return ""
     due = transaction_id(scope_of(event, cause), event.recorded_at)
     return (

@@ -117,7 +117,11 @@ def _strays_of_rail(event: LedgerEvent, facts: RailFacts) -> list[str]:
 
 def _strays_of_none(event: LedgerEvent) -> list[str]:
     """Of an event of a wallet, a request or the clock: it moves no money, and says of none."""
-    names = ["amount_minor", "remaining_minor", "rail", "counterparty", "parent_transaction_id"]
+    names = ["amount_minor", "remaining_minor", "rail", "counterparty", "parent_transaction_id", "leg"]
     if event.type != ev.ASSET_ENABLED:
         names.append("asset")
+    if event.type != ev.WALLET_QUARANTINED:
+        names.append("command")
+    if event.type == ev.REQUEST_REJECTED:
+        names.append("transaction_id")
     return [name for name in names if getattr(event, name) is not None]

@@ -74,11 +74,19 @@ def test_a_hold_that_has_expired_says_so() -> None:
     [
         ("transaction_id_wrong", edit_event(CREDIT, transaction_id="0" * 32)),
         ("transaction_id_wrong", edit_event(OPENED, transaction_id="0" * 32)),
+        ("transaction_id_wrong", edit_event(OPENED, transaction_id=None)),
         ("not_as_asked", edit_event(DEBIT, request=None)),
         ("not_as_asked", edit_event(POOR, request=None)),
         ("wrong_fingerprint", edit_event(POOR, cause=lambda cause: {**cause, "fingerprint": None})),
     ],
-    ids=["of a credit", "of a wallet", "request of a debit", "request of a rejection", "fingerprint of a rejection"],
+    ids=[
+        "of a credit",
+        "of a wallet",
+        "none of a wallet",
+        "request of a debit",
+        "request of a rejection",
+        "fingerprint of a rejection",
+    ],
 )
 def test_what_is_named_otherwise_is_found(check: str, tamper: Tamper) -> None:
     ledger = story()
