@@ -59,9 +59,9 @@ class OpenWallet(Command):
 class OpenSubWallet(Command):
     """Open a sub-wallet of a wallet.
 
-    Money leaves an escrow as a transfer to the wallet that it names, or as a refund to where it came from. `main` is
-    opened with the wallet. A wallet has at most 1,000 accounts, which are its sub-wallets times its assets: one more
-    is `limit_exceeded`.
+    Money leaves an escrow as a transfer to the wallet that it names, or as a refund to where it came from, and no more
+    than was put into it, whatever credit the wallet has. `main` is opened with the wallet. A wallet has at most 1,000
+    accounts, which are its sub-wallets times its assets: one more is `limit_exceeded`.
     """
 
     operation: Literal["open_sub_wallet"]
@@ -162,7 +162,7 @@ class Reward(Command):
     """Give a wallet a reward, such as points; what is not spent of it in time is taken back.
 
     What expires soonest is spent first. What is given back of a spending comes back with its old time, and at least
-    seven days.
+    seven days. What the wallet moves to another of its sub-wallets is not spent, and expires there.
     """
 
     operation: Literal["reward"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec.structs
 
-from agents.ledger.accounts import AVAILABLE, holder_of
+from agents.ledger.accounts import AVAILABLE, available, holder_of, holder_of_key
 from agents.ledger.apply_open import change_wallet, wallet_of
 from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.lots import coming_back, take, with_lots
@@ -36,26 +36,42 @@ def add_lot(state: LedgerState, event: LedgerEvent, account: str) -> None:
     state.lot_assets.add(lot_asset)
 
 
-def drop_lot(state: LedgerState, key: str, transaction_id: str) -> None:
-    """What is left of a reward counts as one no more."""
-    lots = tuple(lot for lot in state.lots.get(key) or () if lot.transaction_id != transaction_id)
-    state.lots.put(key, lots or None)
+def drop_lots(state: LedgerState, of: Transaction, transaction_id: str) -> None:
+    """What is left of a reward counts as one no more, wherever its wallet has moved it."""
+    for account, _ in lots_of(state, of, transaction_id):
+        key = f"{account} {of.asset}"
+        lots = tuple(lot for lot in state.lots.get(key) or () if lot.transaction_id != transaction_id)
+        state.lots.put(key, lots or None)
+
+
+def lots_of(state: LedgerState, of: Transaction, transaction_id: str) -> list[tuple[str, Lot]]:
+    """What is left of a reward, by account: its wallet may have moved it to other sub-wallets."""
+    found = []
+    for sub_wallet in wallet_of(state, of.wallet_id).sub_wallets:
+        account = available(of.wallet_id, sub_wallet)
+        lots = state.lots.get(f"{account} {of.asset}") or ()
+        found += [(account, lot) for lot in lots if lot.transaction_id == transaction_id]
+    return found
 
 
 def spend_lots(state: LedgerState, entries: Sequence[Entry], first: str | None = None) -> tuple[Lot, ...]:
-    """Take of the rewards of each account what its entries take from it in all; returns what was taken.
+    """Take of the rewards of each account what its entries take from it in all; returns what was spent of them.
 
-    `first` is the reward that goes before all others, if it is there.
+    `first` is the reward that goes before all others, if it is there. What a wallet moves to another sub-wallet is not
+    spent: the rewards go along, and expire there. A fee for that takes of them too, and is not given back in rewards.
     """
     if len(entries) == 2:  # nearly always
         one, other = entries
         if one.asset not in state.lot_assets:
             return ()
         if one.account != other.account:
-            taker = one if one.debit_minor else other
+            taker, giver = (one, other) if one.debit_minor else (other, one)
             if not _is_spent(state, taker):
                 return ()
-            return _spend(state, f"{taker.account} {taker.asset}", taker.debit_minor, first)
+            taken = _spend(state, f"{taker.account} {taker.asset}", taker.debit_minor, first)
+            if taken and _is_spent(state, giver) and holder_of(giver.account) == holder_of(taker.account):
+                return _move_within(state, taken, {f"{giver.account} {giver.asset}": giver.credit_minor})
+            return taken
     net: dict[str, int] = {}
     for entry in entries:
         if _is_spent(state, entry):
@@ -64,8 +80,27 @@ def spend_lots(state: LedgerState, entries: Sequence[Entry], first: str | None =
     spent: tuple[Lot, ...] = ()
     for key, minor in net.items():
         if minor > 0:
-            spent += _spend(state, key, minor, first)
+            taken = _spend(state, key, minor, first)
+            spent += _move_within(state, taken, _gained_within(net, key)) if taken else ()
     return spent
+
+
+def _gained_within(net: dict[str, int], key: str) -> dict[str, int]:
+    """What a journal gives to other accounts of the wallet and asset that it takes from by `key`."""
+    holder, asset = holder_of_key(key), key.rpartition(" ")[2]
+    same = [one for one in net if holder_of_key(one) == holder and one.rpartition(" ")[2] == asset]
+    return {one: -net[one] for one in same if net[one] < 0}
+
+
+def _move_within(state: LedgerState, taken: tuple[Lot, ...], gained: dict[str, int]) -> tuple[Lot, ...]:
+    """Rewards that are taken go to the accounts of the same wallet that gain by it; returns what is spent instead."""
+    if not gained:
+        return taken
+    for key, minor in gained.items():
+        taken, moved = take(taken, minor)
+        if moved:
+            state.lots.put(key, with_lots(state.lots.get(key) or (), moved))
+    return ()
 
 
 def _is_spent(state: LedgerState, entry: Entry) -> bool:
@@ -93,7 +128,7 @@ def return_lots(state: LedgerState, event: LedgerEvent, of: Transaction, back_mi
     now_ms = unix_ms(event.recorded_at)
     back = coming_back(of.lots, of.amount_minor, of.lots_back_minor, back_minor, now_ms)
     for lot in back:
-        _revive(state, lot, now_ms)
+        _revive(state, of, lot, now_ms)
     # A rail may return refunds again and again: once all has come back, how often does not matter any more.
     return msgspec.structs.replace(of, lots_back_minor=min(of.lots_back_minor + back_minor, INT64_MAX))
 
@@ -116,18 +151,28 @@ def return_spent(state: LedgerState, event: LedgerEvent, of: Transaction, back_m
     return return_lots(state, event, of, back_minor) if of.lots else of
 
 
-def _revive(state: LedgerState, lot: Lot, now_ms: int) -> None:
-    """Part of a reward may be spent again, and expires anew; not of one that was reversed, which is gone as a whole."""
-    reward = state.transaction(lot.transaction_id, now_ms)
+def _revive(state: LedgerState, spending: Transaction, lot: Lot, now_ms: int) -> None:
+    """Part of a reward may be spent again, and expires anew; not of one that was reversed, which is gone as a whole.
+
+    It comes back to where it was spent. All that is left of a reward expires at one time, wherever it is.
+    """
+    reward_id = lot.transaction_id
+    reward = state.transaction(reward_id, now_ms)
     if reward is None or reward.state == State.REVERSED:
         return
-    account = f"{reward.wallet_id}/{reward.sub_wallet}/{AVAILABLE}"
-    lots_key = f"{account} {reward.asset}"
-    lots = with_lots(state.lots.get(lots_key) or (), (lot,))
-    state.lots.put(lots_key, lots)
-    expires_at_ms = next(one.expires_at_ms for one in lots if one.transaction_id == lot.transaction_id)
+    back_to = spending.sub_wallet if spending.wallet_id == reward.wallet_id else reward.sub_wallet
+    _put_lot(state, f"{available(reward.wallet_id, back_to)} {reward.asset}", lot)
+    left = lots_of(state, reward, reward_id)
+    expires_at_ms = max([one.expires_at_ms for _, one in left])
+    for account, one in left:
+        if one.expires_at_ms != expires_at_ms:
+            _put_lot(state, f"{account} {reward.asset}", Lot(reward_id, expires_at_ms, 0))
     if expires_at_ms != reward.due_at_ms:
-        _move_due(state, lot.transaction_id, reward, expires_at_ms, now_ms)
+        _move_due(state, reward_id, reward, expires_at_ms, now_ms)
+
+
+def _put_lot(state: LedgerState, key: str, lot: Lot) -> None:
+    state.lots.put(key, with_lots(state.lots.get(key) or (), (lot,)))
 
 
 def _move_due(state: LedgerState, transaction_id: str, reward: Transaction, due_at_ms: int, now_ms: int) -> None:

@@ -8,7 +8,7 @@ import msgspec.structs
 
 from agents.ledger.accounts import available
 from agents.ledger.apply_begin import begin_transaction, key_of_batch, put_transaction
-from agents.ledger.apply_lots import drop_lot, return_lots, return_spent
+from agents.ledger.apply_lots import drop_lots, return_lots, return_spent
 from agents.ledger.apply_open import add_under_way, count_open, count_under_way, remove_due
 from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent, end_on_parent, found
 from agents.ledger.apply_spending import count_forced, sum_minor, uncount_spent
@@ -112,7 +112,7 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
         return
     if event.type == REWARD_EXPIRED:
         remove_due(state, event, before.due_at_ms)
-        drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
+        drop_lots(state, before, key)
         # What has expired is not there any more for operators to take back.
         expired_minor, counter = sum(entry.debit_minor for entry in event.entries), before.counted
         counter = msgspec.structs.replace(counter, returned_minor=counter.returned_minor + expired_minor)
@@ -120,7 +120,7 @@ def _move(state: LedgerState, event: LedgerEvent) -> None:
         return
     changed: dict[str, object] = {"state": event.to_state, "code": event.code, **_said_by_rail(event, before)}
     if before.operation == "reward" and event.to_state == "reversed":
-        drop_lot(state, f"{available(before.wallet_id, before.sub_wallet)} {before.asset}", key)
+        drop_lots(state, before, key)
         if before.due_at_ms:
             remove_due(state, event, before.due_at_ms)
             changed["due_at_ms"] = 0

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
-from agents.ledger.accounts import REWARDS, available
+from agents.ledger.accounts import REWARDS
+from agents.ledger.apply_lots import lots_of
 from agents.ledger.draft import Named, move_of
 from agents.ledger.holds import end_hold
-from agents.ledger.journals import post
+from agents.ledger.journals import post_all
 from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.scheduled import execute
 from agents.ledger.screening import end_silence
@@ -148,11 +149,12 @@ def _end_all(turn: Turn, transaction_ids: Sequence[str], cause: Cause) -> None:
 def _expire_reward(turn: Turn, named: Named, cause: Cause) -> None:
     """Take back what is left of a reward, as far as it is still there: forced postings may have taken it."""
     state, of = turn.state, named.transaction
-    account = available(of.wallet_id, of.sub_wallet)
-    lots = state.lots.get(f"{account} {of.asset}") or ()
-    left_minor = sum(lot.remaining_minor for lot in lots if lot.transaction_id == named.transaction_id)
-    expired_minor = max(0, min(left_minor, state.balance_minor(account, of.asset)))
-    journal = post(state, account, REWARDS, of.asset, expired_minor) if expired_minor else None
+    moves = [
+        (account, -max(0, min(lot.remaining_minor, state.balance_minor(account, of.asset))))
+        for account, lot in lots_of(state, of, named.transaction_id)
+    ]
+    expired_minor = -sum([minor for _, minor in moves])
+    journal = post_all(state, of.asset, [*moves, (REWARDS, expired_minor)]) if expired_minor else None
     event = move_of(named, of.state, journal, cause, turn.context.recorded_at, Verb.EXPIRE.value)
     event.type, event.remaining_minor = REWARD_EXPIRED, 0
     turn.write(event, of.wallet_id.encode())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from agents.ledger.accounts import available, holder_of
+from agents.ledger.accounts import available
 from agents.ledger.apply_spending import sum_minor
 from agents.ledger.draft import Draft
 from agents.ledger.journals import Journal
@@ -121,12 +121,15 @@ def _credit_left_minor(
 ) -> int:
     """What of the wallet's credit its other sub-wallets leave an account: what they owe is owed by the same wallet.
 
-    `after` has the balances that are about to be others, by account.
+    An escrow has none: it keeps somebody else's money, and pays no more than was put into it. `after` has the balances
+    that are about to be others, by account.
     """
     credit_minor = credit_limit_minor(wallet, asset)
     if not credit_minor or len(wallet.sub_wallets) == 1:
         return credit_minor
-    wallet_id = holder_of(account)
+    wallet_id, sub_wallet, _ = account.split("/")
+    if wallet.sub_wallets[sub_wallet].payee_wallet_id is not None:
+        return 0
     others = [available(wallet_id, name) for name in wallet.sub_wallets]
     balances = [after.get(one, state.balance_minor(one, asset)) for one in others if one != account]
     return max(0, credit_minor + sum([minor for minor in balances if minor < 0]))

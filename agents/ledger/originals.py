@@ -88,7 +88,12 @@ def refuse_remaining(draft: Draft, transaction: Transaction, amount_minor: int |
 
 
 def state_of(transaction: Transaction) -> State:
-    """The state of a settled transaction by what was taken back of it."""
+    """The state of a settled transaction by what was taken back of it; what is reversed stays so.
+
+    Something may be left of that again, where what was given back of it before has come back.
+    """
+    if transaction.state == State.REVERSED:
+        return State.REVERSED
     counter = transaction.counted
     if counter.disputed_minor:
         return State.DISPUTED

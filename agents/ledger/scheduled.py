@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from agents.ledger.draft import Draft, Named, Screening
-from agents.ledger.guards import refuse_account
+from agents.ledger.guards import refuse_account, refuse_rail
 from agents.ledger.operations import OPERATIONS
 from agents.ledger.screening import why_not_screened
 from agents.ledger.state import Wallet
@@ -27,6 +27,9 @@ from schemas.reading import READERS
 from schemas.reference import Reference
 from schemas.topics import TRANSACTION_REQUESTS
 
+#: That a wallet does not hold an asset is said after that nobody knows another one.
+_COMES_LATER: Final = (Code.ASSET_NOT_ENABLED.value, Code.ASSET_UNKNOWN.value)
+
 
 def is_scheduled(execute_at: str | None, now_ms: int) -> bool:
     """True where a command is not to be executed yet."""
@@ -34,8 +37,11 @@ def is_scheduled(execute_at: str | None, now_ms: int) -> bool:
 
 
 def decide_schedule(wallet: Wallet, command: Any, draft: Draft, reference: Reference) -> LedgerEvent:
-    """Accept a command for later. Funds, limits, fees and rates are those of its time."""
+    """Accept a command for later. Funds, limits, fees and rates are those of its time; what nobody knows is none."""
     refused = refuse_account(draft, wallet, command.asset, reference)
+    unknown = _refuse_unknown(command, draft, reference)
+    if refused is None or (unknown is not None and (refused.code, unknown.code) == _COMES_LATER):
+        refused = unknown
     if refused is not None:
         return refused
     if command.operation == "debit" and (rail := reference.rails.get(command.rail)) is not None:
@@ -47,6 +53,17 @@ def decide_schedule(wallet: Wallet, command: Any, draft: Draft, reference: Refer
         message = f"execute_at is at most {MAX_HOLD_S // 86_400} days ahead"
         return draft.reject(Code.LIMIT_EXCEEDED, message, "execute_at")
     return draft.event(TRANSACTION_INITIATED, path=SCHEDULED, due_at=rfc3339(due_at_ms))
+
+
+def _refuse_unknown(command: Any, draft: Draft, reference: Reference) -> LedgerEvent | None:
+    """A rejection where it would go over a rail, or become an asset, that is not known: by its time it is forgotten."""
+    if command.operation in ("credit", "debit"):
+        return refuse_rail(draft, command.rail, reference)
+    if command.operation in ("transfer", "convert"):
+        to_asset = command.to_asset
+        if to_asset is not None and reference.assets.get(to_asset) is None:
+            return draft.reject(Code.ASSET_UNKNOWN, f"no asset {to_asset!r} is known", "to_asset")
+    return None
 
 
 def execute(turn: Turn, named: Named, cause: Cause) -> None:

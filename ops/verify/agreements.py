@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from schemas.events import WALLET_LIMITS_SET, LedgerEvent
+from ops.verify.accounts import available, holder_of
+from schemas.events import SUB_WALLET_OPENED, WALLET_LIMITS_SET, LedgerEvent
 
 _WHOLE_BPS: Final = 10_000
 
@@ -23,19 +24,23 @@ class Agreements:
 
     def __init__(self) -> None:
         self._agreed: dict[str, _Agreed] = {}
+        #: What can be spent of sub-wallets that keep somebody else's money.
+        self._escrows: set[str] = set()
 
     def event(self, event: LedgerEvent) -> None:
-        """An event that may set some: they take the place of all before."""
+        """An event that may set some: they take the place of all before. Or that opens an escrow, which has none."""
         facts = event.wallet
+        if event.type == SUB_WALLET_OPENED and facts is not None and facts.payee_wallet_id is not None:
+            self._escrows.add(available(event.wallet_id or "", facts.sub_wallet or ""))
         if event.type != WALLET_LIMITS_SET or facts is None:
             return
         credit = {asset: terms.credit_limit_minor or 0 for asset, terms in (facts.limits or {}).items()}
         agreed = _Agreed(credit, facts.over_capture_bps or 0, facts.refunds_below_zero is True)
         self._agreed[event.wallet_id or ""] = agreed
 
-    def credit_minor(self, wallet_id: str, asset: str) -> int:
-        """How far below zero what the wallet has available may go without being forced."""
-        agreed = self._agreed.get(wallet_id)
+    def credit_minor(self, account: str, asset: str) -> int:
+        """How far below zero what a wallet has available may go without being forced, where this account does."""
+        agreed = None if account in self._escrows else self._agreed.get(holder_of(account))
         return 0 if agreed is None else agreed.credit_minor.get(asset, 0)
 
     def most_captured_minor(self, wallet_id: str, authorized_minor: int) -> int:

@@ -24,7 +24,7 @@ from schemas.internal import (
 from schemas.topics import INTERNAL_COMMANDS
 
 #: Events that keep the request that they answer.
-_KEEPS_REQUEST: Final = frozenset(
+KEEPS_REQUEST: Final = frozenset(
     {
         ev.WALLET_OPENED,
         ev.SUB_WALLET_OPENED,
@@ -57,7 +57,7 @@ _LEGS: Final = frozenset({ev.TRANSFER_RECEIVED, ev.TRANSFER_REFUSED})
 _PORTIONS: Final = frozenset({ev.WALLET_RELEASING, ev.WALLET_RELEASED, ev.REQUEST_REPLAYED})
 #: Events that have anything to be compared with their input record.
 SAYS_WHAT_WAS_ASKED: Final = (
-    _KEEPS_REQUEST
+    KEEPS_REQUEST
     | _NAMES_REQUEST
     | _LEGS
     | {ev.REQUEST_REPLAYED, ev.REQUEST_FORWARDED, ev.REQUEST_PARKED, ev.CLOCK_TICKED}
@@ -133,7 +133,7 @@ def _why_not_told(event: LedgerEvent, told: InternalCommand | None) -> str:
         )
     elif isinstance(told, ReleasePortion):
         is_told = event.wallet_id == told.wallet_id and event.type in _PORTIONS and event.request is UNSET
-    elif event.type in _KEEPS_REQUEST:
+    elif event.type in KEEPS_REQUEST:
         is_told = isinstance(told, LegAnswer) and (
             event.from_state is not None
             and event.command is None

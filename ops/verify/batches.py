@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET
 
 from ops.verify.asked import Asked
+from ops.verify.identity import scope_of, transaction_id
 from ops.verify.told import told_of_terms
 from schemas.events import REQUEST_REJECTED, TRANSACTION_SETTLED, LedgerEvent
 
@@ -15,8 +16,9 @@ from schemas.events import REQUEST_REJECTED, TRANSACTION_SETTLED, LedgerEvent
 class Items:
     """Items of a batch that must follow, the next one first."""
 
-    def __init__(self, batch_id: str, asked: list[Asked], number: int = 0):
+    def __init__(self, batch_id: str, scope: str, asked: list[Asked], number: int = 0):
         self._batch_id = batch_id
+        self._scope = scope
         self._asked = asked
         self._number = number
 
@@ -28,6 +30,7 @@ class Items:
             said == (TRANSACTION_SETTLED, self._batch_id, None, None)
             and (event.operation, event.wallet_id) == (asked.operation, asked.wallet_id)
             and event.sub_wallet == asked.sub_wallet
+            and event.transaction_id == transaction_id(self._scope, event.recorded_at, self._number + 1)
             and all(wanted == made for _, wanted, made in told_of_terms(event, asked))
         )
 
@@ -35,7 +38,7 @@ class Items:
     def then(self) -> Items | None:
         """What must follow behind the next one."""
         number = self._number + 1
-        return Items(self._batch_id, self._asked, number) if number < len(self._asked) else None
+        return Items(self._batch_id, self._scope, self._asked, number) if number < len(self._asked) else None
 
     @property
     def sentence(self) -> str:
@@ -50,7 +53,10 @@ def items_of(event: LedgerEvent, asked: Asked) -> Items | None:
         items = [msgspec.convert({**item, **common}, Asked) for item in (() if asked.items is UNSET else asked.items)]
     except msgspec.ValidationError:
         return None
-    return Items(event.transaction_id or "", items) if items else None
+    cause = event.cause
+    if not items or cause is None:
+        return None
+    return Items(event.transaction_id or "", scope_of(event, cause), items)
 
 
 def is_item(event: LedgerEvent) -> bool:

@@ -128,7 +128,7 @@ class Books:
             is_available, holder = account.endswith(AVAILABLE), holder_of(account)
             if is_available and self._has_credit:
                 owed_minor = sum(self._owed[f"{holder} {asset}"].values())
-                if owed_minor >= -self._agreements.credit_minor(holder, asset):
+                if owed_minor >= -self._agreements.credit_minor(account, asset):
                     continue
             self._went_below = True
             if not (is_forced and is_available):

@@ -27,8 +27,8 @@ class Dues:
         self.expiries = Expiries(here)
         self.lots = Lots(self.expiries.add, unfinished, retained_ms)
         self._books = books
-        #: What the reward that the event expires had left before.
-        self._left_minor = 0
+        #: What the reward that the event expires had left before, by `<account> <asset>`.
+        self._left_minor: dict[str, int] = {}
 
     def before(self, event: LedgerEvent) -> list[Lot]:
         """Take what an event's entries take of rewards; to be told to `after`."""
@@ -58,12 +58,19 @@ class Dues:
     def expire_reward(self, event: LedgerEvent, known: Known) -> Case:
         """What is left of a reward is taken back, as far as it is still there."""
         expired_minor = sum(entry.debit_minor for entry in event.entries)
-        account = f"{available(known.wallet_id, known.sub_wallet)} {known.asset}"
-        there_minor = self._books.balances.get(account, 0) + expired_minor
+        there = {key: self._books.balances.get(key, 0) for key in self._left_minor}
+        for entry in event.entries:
+            key = f"{entry.account} {entry.asset}"
+            if key in there:
+                there[key] += entry.debit_minor - entry.credit_minor
         self.lots.drop(known.transaction_id, event.recorded_at)
         # What has expired is not there any more for operators to take back.
         known.counted().returned_minor += expired_minor
-        return Case(event, known, None, max(0, min(self._left_minor, there_minor)))
+        left = [
+            (key.rpartition(" ")[0], known.asset, max(0, min(minor, there[key])))
+            for key, minor in self._left_minor.items()
+        ]
+        return Case(event, known, None, tuple(left))
 
     def moved(self, event: LedgerEvent, known: Known, *, was_open: bool, had_hold: bool) -> None:
         """A transaction has moved on: nothing may be due of it any more, and rewards may come back."""

@@ -31,6 +31,9 @@ class Check(StrEnum):
     NO_SUCH_INPUT = "no_such_input"
     NOT_AS_ASKED = "not_as_asked"
     UNBALANCED_JOURNAL = "unbalanced_journal"
+    STRAY_FACT = "stray_fact"
+    CODE_WRONG = "code_wrong"
+    TRANSACTION_ID_WRONG = "transaction_id_wrong"
     ILLEGAL_POSTING = "illegal_posting"
     WRONG_POSTING = "wrong_posting"
     ILLEGAL_FORCE = "illegal_force"
@@ -93,6 +96,11 @@ MEANING: Final[dict[Check, str]] = {
     Check.NO_SUCH_INPUT: "An event names an input record that the topic does not hold.",
     Check.NOT_AS_ASKED: "An event says of its request what the input record asked for, and of a wallet nothing else.",
     Check.UNBALANCED_JOURNAL: "Debits equal credits for each asset of a journal, each entry one of both, above zero.",
+    Check.STRAY_FACT: "An event has no facts but those of its kind: what a rail has said, what is due, was charged or "
+    "exchanged, a rail and a payee stand only where they were part of it.",
+    Check.CODE_WRONG: "An event has the code of what it did: `ok` where something was done, and why where it was not.",
+    Check.TRANSACTION_ID_WRONG: "The id of a transaction is the hash of the topic, wallet and idempotency key of its "
+    "command and of when that was recorded.",
     Check.ILLEGAL_POSTING: "Only a transaction's own events move money.",
     Check.WRONG_POSTING: "A transaction posts exactly what its operation must, by what is known of it, or nothing.",
     Check.ILLEGAL_FORCE: "Forced is only what may be, and only where it takes what a wallet has available below its "

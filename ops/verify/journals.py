@@ -23,8 +23,8 @@ class Case(NamedTuple):
     known: Known | None
     #: The transaction that it acts on.
     original: Known | None
-    #: Of a reward that expires what is left to take back.
-    left_minor: int = 0
+    #: Of a reward that expires what is left to take back, wherever its wallet has moved it.
+    left: tuple[Sum, ...] = ()
     #: Of a return what the wallet can take.
     room_minor: int = INT64_MAX
 
@@ -301,7 +301,8 @@ def adjusted(case: Case) -> list[Sum]:
 
 def reward_expired(case: Case) -> list[Sum]:
     """What is left of it, as far as it is still there: forced postings may have taken it."""
-    return from_to_minor(case.event, own(case.event), accounts.REWARDS, case.left_minor)
+    taken = [(account, asset, -minor) for account, asset, minor in case.left]
+    return merged([*taken, *((accounts.REWARDS, asset, minor) for _, asset, minor in case.left)])
 
 
 def fee_returned(event: LedgerEvent) -> list[Sum]:

@@ -15,6 +15,10 @@ from schemas.events import REQUEST_FORWARDED, REQUEST_REPLAYED, Cause, LedgerEve
 _CODES: Final = tuple(Code)
 _NUMBER_OF: Final = {code.value: number for number, code in enumerate(_CODES)}
 _NOT_FROZEN: Final = frozenset(code.value for code in NOT_FROZEN)
+#: What is answered of a request whose key is not its own, or stands for another command: it freezes nothing.
+_WITHOUT_FINGERPRINT: Final = frozenset(
+    {Code.KEY_MISMATCH.value, Code.IDEMPOTENCY_MISMATCH.value, Code.AMOUNT_OUT_OF_RANGE.value}
+)
 #: A kept answer is one integer: 64-bit hash of its fingerprint, partition time, code.
 _TIME_BITS_FROM: Final = 8
 _FINGERPRINT_BITS_FROM: Final = 64
@@ -53,7 +57,7 @@ class Keys:
             self._check_replay(event, cause, known)
             return None if known is None else known >> _FINGERPRINT_BITS_FROM
         code = event.code or "ok"
-        if isinstance(event.request, Raw) and (cause.fingerprint is not None or code == "ok"):
+        if isinstance(event.request, Raw) and (cause.fingerprint is not None or code not in _WITHOUT_FINGERPRINT):
             digest = sha256(event.request).hexdigest()
             if digest != cause.fingerprint:
                 self._here.report(Check.WRONG_FINGERPRINT, f"the request's SHA-256 is {digest}")

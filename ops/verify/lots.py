@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from ops.verify.accounts import AVAILABLE, available
+from ops.verify.accounts import AVAILABLE, available, holder_of
 from ops.verify.known import Known
 from schemas.clock import rfc3339, unix_ms
 from schemas.events import REWARD_EXPIRED, LedgerEvent
@@ -27,23 +27,27 @@ class Lot(NamedTuple):
 class _Spending:
     """What a transaction has taken of rewards, and how much of it has come back."""
 
-    __slots__ = ("amount_minor", "back_minor", "lots", "since_ms")
+    __slots__ = ("amount_minor", "back_minor", "key", "lots", "since_ms")
 
-    def __init__(self, amount_minor: int, since_ms: int):
+    def __init__(self, amount_minor: int, since_ms: int, key: str):
         self.since_ms = since_ms
+        #: Of the account that it has taken them from.
+        self.key = key
         self.amount_minor = amount_minor
         self.back_minor = 0
         self.lots: list[Lot] = []
 
 
 class _Reward:
-    """Whose it is, the key of its lots, when it was changed last, and whether it still expires."""
+    """Whose it is, the keys of its lots, when it was changed last, and whether it still expires."""
 
-    __slots__ = ("is_due", "key", "since_ms", "wallet_id")
+    __slots__ = ("is_due", "key", "keys", "since_ms", "wallet_id")
 
     def __init__(self, wallet_id: str, key: str, since_ms: int):
         self.wallet_id = wallet_id
         self.key = key
+        #: Of all accounts in which there may be something of it: its wallet may have moved it.
+        self.keys = {key}
         self.since_ms = since_ms
         self.is_due = True
 
@@ -82,10 +86,10 @@ class Lots:
         self._rewards[known.transaction_id] = _Reward(known.wallet_id, key, now_ms)
         self._add(key, Lot(known.due_at, known.transaction_id, known.amount_minor))
 
-    def left_minor(self, reward_id: str) -> int:
-        """What is left of a reward."""
-        key = self._rewards.get(reward_id, _NONE).key
-        return sum(lot.minor for lot in self._left.get(key, ()) if lot.reward_id == reward_id)
+    def left_minor(self, reward_id: str) -> dict[str, int]:
+        """What is left of a reward: `<account> <asset>` -> minor units."""
+        keys = self._rewards.get(reward_id, _NONE).keys
+        return {key: sum(lot.minor for lot in self._of(key, reward_id)) for key in keys}
 
     def drop(self, reward_id: str, recorded_at: str) -> None:
         """It has expired."""
@@ -94,8 +98,9 @@ class Lots:
             return
         reward.is_due = False
         reward.since_ms = unix_ms(recorded_at)
-        if reward.key in self._left:
-            self._left[reward.key] = [lot for lot in self._left[reward.key] if lot.reward_id != reward_id]
+        for key in reward.keys & self._left.keys():
+            self._left[key] = [lot for lot in self._left[key] if lot.reward_id != reward_id]
+        reward.keys = {reward.key}
 
     def reverse(self, reward_id: str, recorded_at: str) -> None:
         """It was taken back."""
@@ -110,7 +115,10 @@ class Lots:
                 kept.since_ms = unix_ms(recorded_at)
 
     def spend(self, event: LedgerEvent) -> list[Lot]:
-        """Take what an event's entries take from accounts that have rewards."""
+        """Take what an event's entries take from accounts that have rewards; returns what is spent.
+
+        What a wallet moves to another of its accounts goes along, and is not spent.
+        """
         net: dict[str, int] = {}
         for entry in event.entries:
             if entry.account.endswith(f"/{AVAILABLE}"):
@@ -118,7 +126,35 @@ class Lots:
                 net[key] = net.get(key, 0) + entry.debit_minor - entry.credit_minor
         # A reward that operators take back is taken of itself.
         first = event.parent_transaction_id if event.operation == "reverse" else None
-        return [lot for key, minor in net.items() if minor > 0 for lot in self._take(key, minor, first)]
+        spent: list[Lot] = []
+        for key, minor in net.items():
+            if minor > 0 and (taken := self._take(key, minor, first)):
+                gained = {to: -net[to] for to in net if net[to] < 0 and _is_within(to, key)}
+                spent += [] if self._move(taken, gained) else taken
+        return spent
+
+    def _move(self, taken: list[Lot], gained: dict[str, int]) -> bool:
+        """What is taken goes to accounts of the same wallet that gain by it; False where none does."""
+        waiting = iter(taken)
+        lot = next(waiting, None)
+        for key, room_minor in gained.items():
+            while lot is not None and room_minor:
+                part_minor = min(lot.minor, room_minor)
+                self._join(key, lot._replace(minor=part_minor))
+                room_minor -= part_minor
+                lot = lot._replace(minor=lot.minor - part_minor) if lot.minor > part_minor else next(waiting, None)
+        return bool(gained)
+
+    def _join(self, key: str, lot: Lot) -> None:
+        """Part of a reward is in an account; of one reward there is one lot in each, with the later time."""
+        for kept in self._of(key, lot.reward_id):
+            self._left[key].remove(kept)
+            lot = Lot(max(kept.due_at, lot.due_at), lot.reward_id, kept.minor + lot.minor)
+        self._add(key, lot)
+        self._rewards[lot.reward_id].keys.add(key)
+
+    def _of(self, key: str, reward_id: str) -> list[Lot]:
+        return [lot for lot in self._left.get(key, ()) if lot.reward_id == reward_id]
 
     def keep(self, event: LedgerEvent, spent: list[Lot]) -> None:
         """An event's transaction is what has spent them."""
@@ -127,7 +163,8 @@ class Lots:
             of.lots = spent
 
     def _spending(self, event: LedgerEvent) -> _Spending:
-        return _Spending(event.amount_minor or 0, unix_ms(event.recorded_at))
+        key = f"{available(event.wallet_id, event.sub_wallet)} {event.asset}"
+        return _Spending(event.amount_minor or 0, unix_ms(event.recorded_at), key)
 
     def forget_spending(self, transaction_id: str) -> None:
         """All that it has taken is back, and it has to take anew."""
@@ -157,7 +194,8 @@ class Lots:
             reward = self._rewards.get(lot.reward_id)
             is_gone = lot.reward_id in self._reversed or reward is None or self._is_forgotten(reward, now_ms)
             if part_minor and reward is not None and not is_gone:
-                self._revive(reward, Lot(max(lot.due_at, earliest), lot.reward_id, part_minor))
+                key = of.key if _is_within(of.key, reward.key) else reward.key
+                self._revive(reward, key, Lot(max(lot.due_at, earliest), lot.reward_id, part_minor))
                 reward.since_ms = now_ms
 
     def give_back_of(self, known: Known, minor: int, recorded_at: str) -> None:
@@ -166,22 +204,23 @@ class Lots:
         now_ms = unix_ms(recorded_at)
         is_open = held is not None and known.parent_transaction_id in self._unfinished()
         if held is not None and (is_open or not self._is_past(held.since_ms, now_ms)):
-            own = self._spendings.setdefault(known.transaction_id, _Spending(known.amount_minor, now_ms))
+            own = self._spendings.setdefault(known.transaction_id, _Spending(known.amount_minor, now_ms, held.key))
             most_minor = max(0, own.amount_minor - sum(lot.minor for lot in own.lots))
             first_minor = min(most_minor, own.back_minor + minor) - min(most_minor, own.back_minor)
             self.give_back(known.parent_transaction_id or "", first_minor, recorded_at)
             held.since_ms = now_ms
         self.give_back(known.transaction_id, minor, recorded_at)
 
-    def _revive(self, reward: _Reward, lot: Lot) -> None:
-        key = reward.key
-        kept = next((one for one in self._left.get(key, ()) if one.reward_id == lot.reward_id), None)
-        if kept is not None:
-            self._left[key].remove(kept)
-            lot = Lot(max(kept.due_at, lot.due_at), lot.reward_id, kept.minor + lot.minor)
-        self._add(key, lot)
+    def _revive(self, reward: _Reward, key: str, lot: Lot) -> None:
+        """Part of a reward is back where it was spent; all of it expires at one time, the latest."""
+        self._join(key, lot)
+        left = [(where, one) for where in reward.keys for one in self._of(where, lot.reward_id)]
+        due_at = max(one.due_at for _, one in left)
+        for where, one in left:
+            if one.due_at != due_at:
+                self._join(where, Lot(due_at, lot.reward_id, 0))
         reward.is_due = True
-        self._put_off(reward.wallet_id, lot.reward_id, lot.due_at)
+        self._put_off(reward.wallet_id, lot.reward_id, due_at)
 
     def _is_forgotten(self, reward: _Reward, now_ms: int) -> bool:
         return not reward.is_due and self._is_past(reward.since_ms, now_ms)
@@ -219,3 +258,8 @@ class Lots:
         if taken:
             self._left[key] = sorted(left)
         return taken
+
+
+def _is_within(key: str, other: str) -> bool:
+    """True where two keys are of accounts of one wallet, in one asset."""
+    return (holder_of(key), key.rpartition(" ")[2]) == (holder_of(other), other.rpartition(" ")[2])

@@ -176,9 +176,9 @@ def remaining_after(case: Case, *, had_hold: bool) -> int | None:
     return None
 
 
-def why_not_due(known: Known) -> str:
+def why_not_due(known: Known, from_state: str) -> str:
     """What is wrong with the state of a transaction by what was taken back of it; empty where nothing is."""
-    state = due_state(known)
+    state = due_state(known, from_state)
     return "" if known.state == state else f"transaction {known.transaction_id} must be {state}, it is {known.state}"
 
 

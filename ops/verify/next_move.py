@@ -48,7 +48,7 @@ class Next:
 
     def expect_state_of(self, original: Known, verb: str) -> None:
         """What was taken back of a transaction may call for another state of it."""
-        state = originals.due_state(original)
+        state = originals.due_state(original, original.state)
         if state != original.state:
             self.due = FollowUp(original, verb, state)
 

@@ -7,7 +7,7 @@ from ops.verify.findings import Check
 from ops.verify.journals import Case
 from ops.verify.known import Known
 from schemas.events import Exchange, LedgerEvent
-from schemas.lifecycle import OVER_RAIL, Verb, is_allowed
+from schemas.lifecycle import OVER_RAIL, State, Verb, is_allowed
 
 #: What is wrong, by its code.
 Wrong = tuple[Check, str]
@@ -101,6 +101,8 @@ def count_end(event: LedgerEvent, known: Known) -> None:
             original.counted().charged_back_minor += known.amount_minor
 
 
-def due_state(known: Known) -> str:
-    """The state of a settled transaction by what was taken back of it."""
+def due_state(known: Known, state: str) -> str:
+    """The state of a transaction that was in `state`, by what was taken back of it; what is reversed stays so."""
+    if state == State.REVERSED:
+        return State.REVERSED.value
     return "settled" if known.counter is None else known.counter.state

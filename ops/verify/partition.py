@@ -7,8 +7,9 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from ops.verify import event_keys, postings
+from ops.verify import event_keys
 from ops.verify.agreements import Agreements
+from ops.verify.alone import wrongs_alone
 from ops.verify.answers import Answers
 from ops.verify.batches import is_item
 from ops.verify.books import Books
@@ -157,8 +158,8 @@ class PartitionAudit:
         self.chain.event(event.sequence, value, event.recorded_at)
         if event.type not in _KNOWN_TYPES:
             here.report(Check.UNKNOWN_TYPE, f"{event.type!r} is no event type of this release")
-        if event.forced and not postings.may_be_forced(event):
-            here.report(Check.ILLEGAL_FORCE, f"{event.command or event.operation} is forced")
+        for check, sentence in wrongs_alone(event):
+            here.report(check, sentence)
         cause = event.cause
         is_own, is_applied = False, False
         first = None

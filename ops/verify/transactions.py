@@ -262,9 +262,9 @@ class Transactions:
             return
         if verb == "expire":
             self.expiries.done(event)
-        was_open, had_hold, original = known.is_open, known.hold is not None, known.original
+        was, was_open, had_hold, original = known.state, known.is_open, known.hold is not None, known.original
         move(case)
-        if verb == "return" and (why := why_not_due(known)):
+        if verb == "return" and (why := why_not_due(known, was)):
             self._here.report(Check.BROKEN_TRANSITION, why)
         self._check_remaining(event, remaining_after(case, had_hold=had_hold))
         if event.to_state == "reversed":

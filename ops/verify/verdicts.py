@@ -22,7 +22,8 @@ _LAST_STATE: Final = {
     ev.TRANSFER_RECEIVED: "settled",
     ev.TRANSFER_REFUSED: "failed",
 }
-_OF_TRANSACTIONS: Final = frozenset({*_LAST_STATE, ev.TRANSACTION_RETURNED, ev.REWARD_EXPIRED, *NOTES})
+#: Types of events that open a transaction, move one on, or are about one.
+OF_TRANSACTIONS: Final = frozenset({*_LAST_STATE, ev.TRANSACTION_RETURNED, ev.REWARD_EXPIRED, *NOTES})
 
 
 class Kind(Enum):
@@ -54,7 +55,7 @@ def verdict_of(event: LedgerEvent) -> Verdict:
     if event.type in NOTES:
         why = "it leaves a state and must pass none" if event.path or event.from_state else ""
         return Verdict(Kind.NOTES, why, rule_of(event))
-    if event.type not in _OF_TRANSACTIONS and not event.path:
+    if event.type not in OF_TRANSACTIONS and not event.path:
         return Verdict(Kind.NONE, "", None)
     kind = Kind.OPENS if event.from_state is None else Kind.MOVES
     if event.operation in PLAIN and event.type in (ev.TRANSACTION_SETTLED, ev.TRANSFER_RECEIVED):

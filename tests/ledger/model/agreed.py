@@ -25,8 +25,10 @@ def limit(m: Any, w: Json, asset: str, *names: str) -> int | None:
 
 def credit_of(m: Any, own: str, asset: str) -> int:
     """How far below zero what is available may go, by what the other sub-wallets owe."""
-    wallet_id = own.split("/")[0]
+    wallet_id, sub, _ = own.split("/")
     w = m.wallets[wallet_id]
+    if w["subs"].get(sub, ("",))[0] == "escrow":
+        return 0
     credit = int(w["terms"]["limits"].get(asset, {}).get("credit_limit_minor", 0)) if w["terms"] else 0
     purses = [f"{wallet_id}/{sub}/available" for sub in w["subs"]]
     owed = sum(min(0, m.balances.get((m.owner(wallet_id), name, asset), 0)) for name in purses if name != own)

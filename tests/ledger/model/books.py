@@ -187,6 +187,8 @@ def remaining(t: Json) -> int:
 
 def state_of(t: Json) -> str:
     """The state of what was settled, by what became of it."""
+    if t["state"] == "reversed":
+        return "reversed"
     if t["disputed"]:
         return "disputed"
     undone = t["charged_back"] + t["reversed"] + t["returned"]

@@ -145,9 +145,14 @@ class Model(Books):
         if t["operation"] != "reward":
             return self.execute(p, t)
         # Forced postings may have taken what is left of it.
-        has, left = self.balances[p, t["account"], t["asset"]], rewards.left(self, t)
-        expired = max(0, min(left, has))
-        moves = [(t["account"], t["asset"], -expired), ("system/rewards", t["asset"], expired)]
+        left = {key: sum(lot[2] for lot in lots) for key, lots in rewards.left(self, t).items()}
+        purses = [f"{t['wallet']}/{sub}/available" for sub in self.wallets[t["wallet"]]["subs"]]
+        moves = [
+            (name, t["asset"], -max(0, min(left.get((name, t["asset"]), 0), self.balances[p, name, t["asset"]])))
+            for name in purses
+        ]
+        expired = -sum(minor for _, _, minor in moves)
+        moves.append(("system/rewards", t["asset"], expired))
         t["returned"] += expired
         t["code"] = "ok"
         # Taken of itself, and not of another one too.

@@ -130,7 +130,10 @@ def of_scheduling(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
     too_far = ms_of(c["execute_at"]) > m.now + 365 * 86_400_000
     screened = c["operation"] == "debit" and c["rail"] in m.screened
     return of_posting(m, w, c) + causes_of(
-        ("illegal_transition", "rail", screened), ("limit_exceeded", "execute_at", too_far)
+        ("asset_unknown", "to_asset", c.get("to_asset", c["asset"]) not in m.known),
+        ("rail_unknown", "rail", c.get("rail", "instant") not in m.rails),
+        ("illegal_transition", "rail", screened),
+        ("limit_exceeded", "execute_at", too_far),
     )
 
 
@@ -158,8 +161,9 @@ def of_batch(m: Any, p: int, w: Json, c: Json) -> list[Cause]:
 
 
 def items_of(c: Json) -> list[Json]:
-    """The items as commands of the batch's wallet; no key of theirs is remembered."""
-    return [{**item, "wallet_id": c["wallet_id"], "idempotency_key": None} for item in c["items"]]
+    """The items as commands of the batch's wallet; no key of theirs is remembered, and updates name the batch's."""
+    common = {"wallet_id": c["wallet_id"], "idempotency_key": c["idempotency_key"]}
+    return [{**item, **common} for item in c["items"]]
 
 
 def _elsewhere(m: Any, item: Json) -> Cause | None:

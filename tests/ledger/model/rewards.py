@@ -12,21 +12,52 @@ GRACE_MS = 7 * 86_400_000
 
 
 def spend(lots: Lots, moves: list[tuple[str, str, int]], first: str | None) -> list[list[Any]]:
-    """Take of the rewards what a journal takes from what is available; of `first`, if that is there, before others."""
+    """Take of the rewards what a journal takes from what is available; of `first`, if that is there, before others.
+
+    What goes to another account of the same wallet stays a reward there, and is not spent.
+    """
     net: dict[tuple[str, str], int] = defaultdict(int)
     for name, asset, minor in moves:
         if name.endswith("/available"):
             net[name, asset] -= minor
     taken = []
-    for key, minor in net.items():
+    for key, minor in [*net.items()]:
+        of_it = []
         for lot in sorted(lots.get(key, []), key=lambda lot: (lot[1] != first, lot)):
             part = max(0, min(minor, lot[2]))
             minor -= part
             lot[2] -= part
-            taken += [[lot[0], lot[1], part]] if part else []
+            of_it += [[lot[0], lot[1], part]] if part else []
         if key in lots:
             lots[key] = [lot for lot in lots[key] if lot[2]]
+        to = [other for other in net if net[other] < 0 and purse_of(other) == purse_of(key)]
+        for other in to:
+            move(lots, other, of_it, -net[other])
+        taken += [] if to else of_it
     return taken
+
+
+def purse_of(key: tuple[str, str]) -> tuple[str, str]:
+    """The wallet of an account, and the asset."""
+    return key[0].split("/")[0], key[1]
+
+
+def move(lots: Lots, key: tuple[str, str], taken: list[list[Any]], minor: int) -> None:
+    """So much of what was taken is in another account now."""
+    for lot in taken:
+        part = min(minor, lot[2])
+        minor -= part
+        lot[2] -= part
+        if part:
+            join(lots, key, [lot[0], lot[1], part])
+
+
+def join(lots: Lots, key: tuple[str, str], lot: list[Any]) -> None:
+    """More of a reward in an account, of which it may have some: until the later of both times."""
+    same = [one for one in lots.get(key, []) if one[1] == lot[1]]
+    others = [one for one in lots.get(key, []) if one[1] != lot[1]]
+    until, minor = max([lot[0], *(one[0] for one in same)]), lot[2] + sum(one[2] for one in same)
+    lots[key] = sorted([*others, [until, lot[1], minor]])
 
 
 def give_back(m: Any, t: Json, minor: int, *, held_again: bool = False) -> None:
@@ -44,19 +75,17 @@ def give_back(m: Any, t: Json, minor: int, *, held_again: bool = False) -> None:
         minor -= part
         lot[2] -= part
         if part:
-            _revive(m, m.transactions[lot[1]], max(lot[0], m.now + GRACE_MS), part)
+            _revive(m, m.transactions[lot[1]], t["account"], max(lot[0], m.now + GRACE_MS), part)
 
 
-def _revive(m: Any, reward: Json, until: int, minor: int) -> None:
+def _revive(m: Any, reward: Json, account: str, until: int, minor: int) -> None:
     if reward["state"] == "reversed":
         return
-    lots = m.lots.setdefault((reward["account"], reward["asset"]), [])
-    known = [lot for lot in lots if lot[1] == reward["id"]]
-    for lot in known:
-        lots.remove(lot)
-        until, minor = max(until, lot[0]), minor + lot[2]
-    lots.append([until, reward["id"], minor])
-    lots.sort()
+    join(m.lots, (account, reward["asset"]), [until, reward["id"], minor])
+    until = max(lot[0] for lots in left(m, reward).values() for lot in lots)
+    for key, lots in left(m, reward).items():
+        for _ in lots:
+            join(m.lots, key, [until, reward["id"], 0])
     reward["due"] = until
 
 
@@ -67,14 +96,14 @@ def add(m: Any, reward: Json) -> None:
     lots.sort()
 
 
-def left(m: Any, reward: Json) -> int:
-    """What is left of a reward."""
-    lots = m.lots.get((reward["account"], reward["asset"]), [])
-    return sum(lot[2] for lot in lots if lot[1] == reward["id"])
+def left(m: Any, reward: Json) -> dict[tuple[str, str], list[list[Any]]]:
+    """What is left of a reward, by account and asset."""
+    found = {key: [lot for lot in lots if lot[1] == reward["id"]] for key, lots in m.lots.items()}
+    return {key: lots for key, lots in found.items() if lots}
 
 
 def drop(m: Any, reward: Json) -> None:
     """A reward is none any more."""
     reward["due"] = None
-    key = reward["account"], reward["asset"]
-    m.lots[key] = [lot for lot in m.lots.get(key, []) if lot[1] != reward["id"]]
+    for key in left(m, reward):
+        m.lots[key] = [lot for lot in m.lots[key] if lot[1] != reward["id"]]

@@ -125,11 +125,11 @@ def _schedules(do: Teller) -> None:
     do.tick(0)
     for operation in ("credit", "debit"):
         _schedule(do, operation, 1, 14, rail="sepa")
-        late = _schedule(do, operation, 1, 15, rail="gone")
+        late = _schedule(do, operation, 1, 2**63 - 1, rail="sepa")
         canceled = _schedule(do, operation, 9, 16)
         do("cancel", SUSE, canceled)
         do.ledger.now_ms += 2_000
-        do("settle", SUSE, late, rail_reference="r1")
+        do("settle", SUSE, late, rail_reference="r1", settled_minor=15)
         do("settle", SUSE, canceled, rail_reference="r1")
     do("cancel", SUSE, _schedule(do, "transfer", 9, 17, to_wallet_id=BELA))
     _schedule(do, "transfer", 1, 10**9, to_wallet_id=BELA)

@@ -35,6 +35,13 @@ from tests.ops.verify.frauds import (
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, double, edit, locate, remove
 
 LOG_CASES: list[tuple[str, Check, Tamper]] = [
+    ("a debit under a code that may be tried again", Check.CODE_WRONG, edit_event(DEBIT, code="rate_unavailable")),
+    (
+        "a debit under an id of somebody's choice",
+        Check.TRANSACTION_ID_WRONG,
+        edit_event(DEBIT, transaction_id="f" * 32),
+    ),
+    ("a debit that is due some day", Check.STRAY_FACT, edit_event(DEBIT, due_at="2099-01-01T00:00:00.000Z")),
     ("an event is no JSON", Check.UNDECODABLE, spoil(EVENTS, b"{", **DEBIT)),
     ("a seal is no seal", Check.UNDECODABLE, spoil(EVENTS, b'{"type":"batch.sealed"', type="batch.sealed")),
     ("an outcome is no JSON", Check.UNDECODABLE, spoil(OUTCOMES, b"{", kind="answer")),

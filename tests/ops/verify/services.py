@@ -159,7 +159,7 @@ def _scheduled(do: Teller) -> None:
             do("cancel", wallet, do(operation, wallet, amount_minor=51, execute_at=at, **fields))
         for operation, fields in (
             ("debit", {"amount_minor": 10**9}),
-            ("credit", {"amount_minor": 5, "rail": "gone"}),
+            ("credit", {"amount_minor": 2**63 - 1}),
             ("convert", {"amount_minor": 10**9, "to_asset": "USD"}),
             ("fee", {"amount_minor": 10**9, "code": "x"}),
             ("transfer", {"amount_minor": 10**9, "to_wallet_id": other}),

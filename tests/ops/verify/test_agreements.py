@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ops.verify.findings import Check
+from schemas.topics import OPERATOR_COMMANDS
 from tests.ops.verify.agreed_traffic import AgreedTraffic
 from tests.ops.verify.agreement_cases import AGREEMENT_CASES, DUE, EXPIRED, ITEM, spent_first, swapped
 from tests.ops.verify.agreements import agreements
 from tests.ops.verify.forger import make_fit
 from tests.ops.verify.frauds import edit_event
+from tests.ops.verify.honest import Ledger
 from tests.ops.verify.operation_cases import more
-from tests.ops.verify.story import audit
+from tests.ops.verify.story import HERE, audit
 from tests.ops.verify.tamper import Tamper
 
 #: What is not the item that must follow is left out, unfounded, and acts on nothing.
@@ -57,3 +61,22 @@ def test_is_the_one_thing_found(tamper: Tamper, found: dict[Check, int]) -> None
     tamper(ledger)
     make_fit(ledger)
     assert dict(audit(ledger).counts) == found
+
+
+def test_an_escrow_has_no_credit() -> None:
+    ledger, (payer, payee, *_) = Ledger(2), HERE
+    for wallet in (payer, payee):
+        ledger.send(operation="open_wallet", wallet_id=wallet, owner_ref="o", assets=["EUR"])
+    ledger.send(operation="open_sub_wallet", wallet_id=payer, sub_wallet="deposit", kind="savings")
+    ledger.run()
+    signed: dict[str, Any] = {"requested_by": "o", "approved_by": "p", "reason_code": "x"}
+    agreed = {"EUR": {"credit_limit_minor": 50}}
+    ledger.send(OPERATOR_COMMANDS, operation="set_limits", wallet_id=payer, limits=agreed, **signed)
+    ledger.run()
+    money: dict[str, Any] = {"amount_minor": 30, "asset": "EUR", "to_wallet_id": payee}
+    ledger.send(operation="transfer", wallet_id=payer, sub_wallet="deposit", **money)
+    ledger.run()
+    assert audit(ledger).counts == {}
+    kept = {"sub_wallet": "deposit", "sub_wallet_kind": "escrow", "payee_wallet_id": payee}
+    edit_event({"type": "wallet.sub_wallet_opened"}, wallet=kept)(ledger)
+    assert Check.NEGATIVE_BALANCE in audit(ledger).counts
