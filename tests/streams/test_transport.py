@@ -20,7 +20,7 @@ from streams.errors import Refused
 from streams.settings import Settings
 from tests.streams.harness import InProcess, recording, until
 from tests.streams.toy import COMMANDS, REQUESTS, create_topics
-from tests.streams.traffic import Put, produce, produce_transaction, producing
+from tests.streams.traffic import Put, produce, produce_transaction, producing, send
 
 pytestmark = pytest.mark.kafka
 
@@ -72,6 +72,27 @@ def test_positions_join_over_markers_and_aborted_records(toy_settings: Settings)
         starts_and_ends = [(batch.start, batch.end) for batch in recorder.batches]
         assert [end for _, end in starts_and_ends[:-1]] == [start for start, _ in starts_and_ends[1:]]
         assert any(not batch.records for batch in recorder.batches)
+
+    run(toy_settings, check, *puts("a"))
+
+
+def test_an_open_transaction_of_a_producer_is_seen_for_as_long_as_it_holds_records_up(toy_settings: Settings) -> None:
+    async def check(running: InProcess) -> None:
+        recorder, place = running.recorders[0], (REQUESTS, 0)
+        await recorder.seek(toy_requests=0, toy_commands=0)
+        await until(lambda: recorder.end(REQUESTS) == 1)
+        assert running.app.held_up() == {}
+        async with producing(toy_settings, f"{toy_settings.namespace}open") as producer:
+            await producer.begin_transaction()
+            await send(producer, toy_settings, puts("never"))
+            await produce(toy_settings, puts("waits"))
+            await until(lambda: running.app.held_up() == {place: 1})
+            await asyncio.sleep(0.3)
+            assert running.app.held_up() == {place: 1}
+            assert recorder.values(REQUESTS) == [b"a"]
+            await producer.abort_transaction()
+        await until(lambda: recorder.values(REQUESTS) == [b"a", b"waits"])
+        await until(lambda: running.app.held_up() == {})
 
     run(toy_settings, check, *puts("a"))
 
