@@ -366,13 +366,14 @@ SETTLEMENT_SECONDS: Final = Histogram(
 )
 SETTLEMENT_WAITING: Final = Gauge(
     "walletstream_settlement_waiting_payouts",
-    "Payouts that wait for funds or limits of a rail, as last told by this worker.",
+    "Payouts that wait for funds or limits of a rail whose partition this worker owns.",
     ["rail", "asset"],
     registry=REGISTRY,
 )
 SETTLEMENT_POSITION: Final = Gauge(
     "walletstream_settlement_position_minor",
-    "Money with a rail in minor units, as last told by this worker: `funded`, `committed`, `free`, `waiting`.",
+    "Money with a rail in minor units, where this worker owns its partition: `funded`, `committed`, `waiting`, and "
+    "`free` once something has moved.",
     ["rail", "asset", "part"],
     registry=REGISTRY,
 )

@@ -78,6 +78,7 @@ class PartitionProcessor(PartitionOwner):
                     await asyncio.sleep(self._backoff_s(failures))
         finally:
             self.phase = Phase.CLOSED
+            self.observer.ended(self.partition)
             await self._discard()
             for task in list(self._tasks):
                 task.cancel()
