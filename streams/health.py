@@ -82,6 +82,8 @@ class WorkerStatus:
     def _reason(self, partition: int, phase: Phase) -> str:
         if phase is Phase.CLOCK:
             return f"clock: records of partition {partition} are stamped later than this worker's clock allows"
+        if phase is Phase.HELD_UP:
+            return f"held up: somebody has a transaction open on the event log of partition {partition}"
         done_of = self._progress.of(partition)
         if phase is Phase.RECOVERING and done_of is not None:
             return f"recovering partition {partition}: at offset {done_of[0]} of {done_of[1]}"

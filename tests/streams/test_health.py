@@ -50,6 +50,7 @@ def test_a_worker_is_ready_when_every_partition_takes_records() -> None:
         ({}, "no assignment: there are as many other workers as partitions"),
         ({"p0": Phase.RUNNING, "p1": Phase.RECOVERING}, "recovering partition 1"),
         ({"p0": Phase.CLOCK}, "clock: records of partition 0 are stamped later than this worker's clock allows"),
+        ({"p0": Phase.HELD_UP}, "held up: somebody has a transaction open on the event log of partition 0"),
         ({"p0": Phase.CLOSED}, "closed partition 0"),
     ],
 )
