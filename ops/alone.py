@@ -7,6 +7,7 @@ fences the earlier.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Final, Literal
@@ -18,11 +19,13 @@ from aiokafka.structs import RecordMetadata
 from ops.admin import unreachable
 from ops.errors import OperationError
 from ops.reading import TopicReader
-from schemas.topics import ENVELOPE_MAX_BYTES
+from schemas.topics import ENVELOPE_MAX_BYTES, full_name
 
 #: How often, and how far apart, we look whether what is committed can be read: 5 s in all, more than markers take.
 _LOOKS: Final = 100
 _PAUSE_S: Final = 0.05
+#: For how long what others write in transactions may hide what is committed: workers' take ten seconds at most.
+_READABLE_AFTER_S: Final = 20.0
 
 
 @asynccontextmanager
@@ -76,4 +79,24 @@ async def until_visible(reader: TopicReader, topic: str, written: Iterable[Recor
         bounds = await reader.bounds(topic, ends)
         if all(bounds[partition].end > offset for partition, offset in ends.items()):
             return
+        await asyncio.sleep(_PAUSE_S)
+
+
+async def until_readable(reader: TopicReader, topic: str) -> None:
+    """Wait until all that is in a topic now can be read: behind the begin of an open transaction nobody sees anything.
+
+    Raises:
+        OperationError: somebody has had a transaction open on it for too long.
+    """
+    ends, began_at = await reader.high_watermarks(topic), time.monotonic()
+    while True:
+        bounds = await reader.bounds(topic, ends)
+        hidden = [partition for partition, end in ends.items() if bounds[partition].end < end]
+        if not hidden:
+            return
+        if time.monotonic() - began_at > _READABLE_AFTER_S:
+            raise OperationError(
+                f"somebody has a transaction open on {full_name(reader.namespace, topic)}/{hidden[0]}, which hides "
+                "what others have committed since; nothing was done: try again when it has ended"
+            )
         await asyncio.sleep(_PAUSE_S)

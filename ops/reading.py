@@ -6,6 +6,7 @@ Used by `verify`, `tail`, `wallet show`, `tx show`, `dlq` and the crash campaign
 from __future__ import annotations
 
 import asyncio
+import copy
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from typing import Final, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 
 from ops.consuming import Bounds, Record, Stream, fetch, start_consumer, stop_consumer, told
 from ops.errors import OperationError
@@ -98,6 +100,19 @@ class TopicReader:
             ends = await self._asking.end_offsets(places)
             starts = await self._asking.beginning_offsets(places)
         return {place.partition: Bounds(starts[place], ends[place]) for place in places}
+
+    async def high_watermarks(self, name: str) -> dict[int, int]:
+        """By partition the offset that comes next, whether all before it is committed or not.
+
+        Raises:
+            OperationError: the topic is missing, or the broker does not say.
+        """
+        places = await self.places(name)
+        asking = copy.copy(self._asking._fetcher)
+        asking._isolation_level = READ_UNCOMMITTED
+        with told(f"cannot ask for the offsets of {name}"):
+            ends = await asking.end_offsets(places, self._asking._request_timeout_ms)
+        return {place.partition: ends[place] for place in places}
 
     def stream(self, name: str, partition: int, start: int, end: int) -> Stream:
         """The records of one partition from `start` up to `end`."""

@@ -65,6 +65,12 @@ class RoleApp(faust.App):
         answered_at_ms = cast(BatchConsumer, self.consumer).thread.answered_at_ms()
         return 0.0 if answered_at_ms is None else max(0.0, time.time() - answered_at_ms / 1000)
 
+    def held_up(self) -> dict[tuple[str, int], int]:
+        """(Short name of an input, partition) -> where a producer's open transaction holds up all that is behind."""
+        consumer = cast(BatchConsumer, self.consumer)
+        short_name = cast(BatchTransport, self.transport).options.short_name
+        return {(short_name(tp.topic), tp.partition): offset for tp, offset in consumer.thread.held_up().items()}
+
     async def until_refused(self) -> None:
         """Look, until the first assignment, whether the group refuses this member; then wait for ever.
 

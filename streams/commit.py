@@ -24,6 +24,7 @@ class Phase(StrEnum):
     RECOVERING = "recovering"
     RUNNING = "running"
     CLOCK = "clock"
+    HELD_UP = "held up"
     CLOSED = "closed"
 
 

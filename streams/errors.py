@@ -15,6 +15,10 @@ class Unavailable(Exception):
     """No broker answers: wait and ask again for as long as it takes, as at the start of a worker."""
 
 
+class HeldUp(Exception):
+    """Somebody has a transaction open on the event log, which hides what was committed behind its begin: wait."""
+
+
 class NotOwner(Exception):
     """The consumer group says that this worker does not own the partition: close it."""
 

@@ -25,7 +25,7 @@ from streams.cluster import check_cluster
 from streams.health import HealthServer, Status
 from streams.logs import configure_logging
 from streams.memory import keep_freed_memory
-from streams.settings import Settings
+from streams.settings import Settings, unknown_variables
 from streams.topic_rules import Problem
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,8 @@ _SETTLE_S: Final = 2.0
 def run_foreground(process: Foreground, settings: Settings) -> int:
     """Run a process to its end; returns its exit code."""
     configure_logging(settings.log_level)
+    for name, mend in unknown_variables(os.environ).items():
+        log.warning("%s is no setting and has no effect: %s", name, mend)
     keep_freed_memory()
     _take_open_files()
     # Consumer and main thread hand records to each other: with Python's 5 ms a record waits 8 ms on its way, with

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import orjson
@@ -47,6 +47,10 @@ class WorkerStatus:
         self.silence_s: Callable[[], float] = lambda: 0.0
         #: Seconds since a broker last answered for reference data.
         self.reference_age_s: Callable[[], float] = lambda: 0.0
+        #: (Short name of an input, partition) -> where a producer's open transaction holds it up.
+        self.held_up: Callable[[], Mapping[tuple[str, int], int]] = dict
+        #: The same as it was last seen, and since when.
+        self._held: dict[tuple[str, int], tuple[int, float]] = {}
         self._progress = progress or RestoreProgress()
         self._assignments = 0
         self._clock = clock
@@ -78,6 +82,8 @@ class WorkerStatus:
     def _reason(self, partition: int, phase: Phase) -> str:
         if phase is Phase.CLOCK:
             return f"clock: records of partition {partition} are stamped later than this worker's clock allows"
+        if phase is Phase.HELD_UP:
+            return f"held up: somebody has a transaction open on the event log of partition {partition}"
         done_of = self._progress.of(partition)
         if phase is Phase.RECOVERING and done_of is not None:
             return f"recovering partition {partition}: at offset {done_of[0]} of {done_of[1]}"
@@ -108,7 +114,21 @@ class WorkerStatus:
             lag_s = 0.0 if oldest_ms is None else max(0.0, self._clock() - oldest_ms / 1000)
             metrics.WAITING_RECORDS.labels(partition).set(box.waiting_records)
             metrics.TIME_LAG_SECONDS.labels(partition).set(lag_s)
-        drop_all_but(supervisor.runs, metrics.OF_OWNED_PARTITIONS)
+        self._refresh_held_up(supervisor.runs)
+        drop_all_but(supervisor.runs, (*metrics.OF_OWNED_PARTITIONS, metrics.HELD_UP_SECONDS))
+
+    def _refresh_held_up(self, owned: Collection[int]) -> None:
+        now_s, before = self._clock(), self._held
+        self._held = {}
+        for place, offset in (self.held_up() if owned else {}).items():
+            was_at, since_s = before.get(place, (offset, now_s))
+            # One that has moved is held up by another transaction.
+            self._held[place] = offset, since_s if was_at == offset else now_s
+        for place in before.keys() | self._held.keys():
+            topic, partition = place
+            if partition in owned:
+                held = self._held.get(place)
+                metrics.HELD_UP_SECONDS.labels(partition, topic).set(0.0 if held is None else now_s - held[1])
 
 
 def drop_all_but(owned: Collection[int], gauges: Iterable[Gauge]) -> None:
@@ -116,7 +136,7 @@ def drop_all_but(owned: Collection[int], gauges: Iterable[Gauge]) -> None:
     for gauge in gauges:
         for sample in [sample for family in gauge.collect() for sample in family.samples]:
             if int(sample.labels["partition"]) not in owned:
-                gauge.remove(sample.labels["partition"])
+                gauge.remove(*sample.labels.values())
 
 
 class HealthServer:

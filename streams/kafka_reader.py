@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
@@ -58,6 +60,20 @@ class KafkaReader:
             start = (await consumer.beginning_offsets([tp]))[tp]
             end = (await consumer.end_offsets([tp]))[tp]
         return Bounds(start, end)
+
+    async def high_watermark(self) -> int:
+        """The offset that comes next, whether all before it is committed or not.
+
+        Raises:
+            TimeoutError: the brokers did not answer in time.
+        """
+        consumer, tp = await self._started(), self._tp
+        # The reader's own fetcher must go on reading what is committed only.
+        asking = copy.copy(consumer._fetcher)
+        asking._isolation_level = READ_UNCOMMITTED
+        async with asyncio.timeout(_READ_STALLED_S):
+            end: int = (await asking.end_offsets([tp], int(_READ_STALLED_S * 1000)))[tp]
+        return end
 
     async def record_at(self, offset: int) -> bytes | None:
         """Value of the record at exactly this offset; None where there is none (compacted away, aborted, a marker).

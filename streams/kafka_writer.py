@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
+    IllegalOperation,
     InvalidProducerEpoch,
     InvalidTransactionTimeout,
     KafkaConnectionError,
@@ -117,10 +118,16 @@ class KafkaWriter:
             if before_commit is not None:
                 await before_commit(position)
             await producer.commit_transaction()
-        except (ProducerFenced, InvalidProducerEpoch) as error:
-            raise Fenced(f"{self.transactional_id} is held by somebody else, or its transaction timed out") from error
-        except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
-            raise MessageTooLarge(str(error)) from error
+        except (KafkaError, IllegalOperation) as error:
+            reason = _reason_of(producer, error)
+            if isinstance(reason, ProducerFenced | InvalidProducerEpoch):
+                held = f"{self.transactional_id} is held by somebody else, or its transaction timed out"
+                raise Fenced(held) from reason
+            if isinstance(reason, MessageSizeTooLargeError | RecordListTooLargeError):
+                raise MessageTooLarge(str(reason)) from reason
+            if reason is error:
+                raise
+            raise reason from error
         return position
 
     async def _write(self, producer: Any, messages: Iterable[Message]) -> LogPosition:
@@ -201,6 +208,15 @@ def _closed(batch: Any, count: int) -> Any:
     batch._relative_offset = count
     batch.close()
     return batch
+
+
+def _reason_of(producer: Any, error: Exception) -> BaseException:
+    """Why there is no transaction any more, where a batch is refused because there is none: it failed in between."""
+    if isinstance(error, IllegalOperation):
+        ended: asyncio.Future[Any] = producer._txn_manager.wait_for_transaction_end()
+        if ended.done() and not ended.cancelled():
+            return ended.exception() or error
+    return error
 
 
 def _seen(future: asyncio.Future[Any]) -> None:

@@ -68,6 +68,13 @@ SEQUENCE: Final = Gauge(
 WAITING_RECORDS: Final = Gauge(
     "walletstream_waiting_records", "Fetched records that wait to be decided.", ["partition"], registry=REGISTRY
 )
+HELD_UP_SECONDS: Final = Gauge(
+    "walletstream_held_up_seconds",
+    "For how long nothing of an input can be read, though there is more: a producer has a transaction open there. "
+    "Counted from the first scrape that finds it so.",
+    ["partition", "topic"],
+    registry=REGISTRY,
+)
 ASSIGNED_PARTITIONS: Final = Gauge(
     "walletstream_assigned_partitions", "Partitions that this worker owns.", registry=REGISTRY
 )
@@ -359,13 +366,14 @@ SETTLEMENT_SECONDS: Final = Histogram(
 )
 SETTLEMENT_WAITING: Final = Gauge(
     "walletstream_settlement_waiting_payouts",
-    "Payouts that wait for funds or limits of a rail, as last told by this worker.",
+    "Payouts that wait for funds or limits of a rail whose partition this worker owns.",
     ["rail", "asset"],
     registry=REGISTRY,
 )
 SETTLEMENT_POSITION: Final = Gauge(
     "walletstream_settlement_position_minor",
-    "Money with a rail in minor units, as last told by this worker: `funded`, `committed`, `free`, `waiting`.",
+    "Money with a rail in minor units, where this worker owns its partition: `funded`, `committed`, `waiting`, and "
+    "`free` once something has moved.",
     ["rail", "asset", "part"],
     registry=REGISTRY,
 )
@@ -433,5 +441,11 @@ RAIL_FILES: Final = Counter(
 )
 
 #: Gauges that tell of a partition only while this worker owns it.
-OF_OWNED_PARTITIONS: Final = (TIME_LAG_SECONDS, SEQUENCE, WAITING_RECORDS, INCARNATION, RESTORE_REMAINING)
+OF_OWNED_PARTITIONS: Final = (
+    TIME_LAG_SECONDS,
+    SEQUENCE,
+    WAITING_RECORDS,
+    INCARNATION,
+    RESTORE_REMAINING,
+)
 VIEWS_OF_OWNED_PARTITIONS: Final = (VIEW_LAG_RECORDS, VIEW_AGE_SECONDS)

@@ -8,6 +8,7 @@ from streams.machine import Context, InputRecord
 
 if TYPE_CHECKING:
     from streams.batch import Batch
+    from streams.tables import Reads
 
 
 class Observer:
@@ -22,6 +23,9 @@ class Observer:
     def restored(self, partition: int, sequence: int) -> None:
         """The fold stands at `sequence`; the processor takes records from now on."""
 
+    def loaded(self, partition: int, store: Reads) -> None:
+        """After `restored`: what the local state holds, for those who show some of it. To be read now, if at all."""
+
     def rebuilt(self, partition: int) -> None:
         """The local state contradicted the log or is of another version, was deleted and rebuilt from the log."""
 
@@ -33,6 +37,9 @@ class Observer:
 
     def closed(self, partition: int, reason: str) -> None:
         """The processor gives the partition up."""
+
+    def ended(self, partition: int) -> None:
+        """The processor has ended, whatever the reason: what is shown of its state is another worker's to show."""
 
     def hole(self, partition: int, topic: str) -> None:
         """A fetched batch did not start where the last one ended; it was dropped and is fetched again."""

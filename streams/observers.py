@@ -9,6 +9,7 @@ from streams.batch import Batch
 from streams.logs import fields
 from streams.machine import Context, InputRecord
 from streams.observer import Observer
+from streams.tables import Reads
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,11 @@ class Observers(Observer):
         for one in self._observers:
             one.restored(partition, sequence)
 
+    def loaded(self, partition: int, store: Reads) -> None:
+        """The local state as a restore leaves it."""
+        for one in self._observers:
+            one.loaded(partition, store)
+
     def rebuilt(self, partition: int) -> None:
         """The local state contradicted the log, or another version wrote it."""
         for one in self._observers:
@@ -53,6 +59,11 @@ class Observers(Observer):
         """The processor gives the partition up."""
         for one in self._observers:
             one.closed(partition, reason)
+
+    def ended(self, partition: int) -> None:
+        """The processor has ended."""
+        for one in self._observers:
+            one.ended(partition)
 
     def hole(self, partition: int, topic: str) -> None:
         """A fetched batch did not start where the last one ended."""

@@ -163,6 +163,7 @@ class PartitionOwner:
         await self._seek_inputs(current)
         self.phase = Phase.RUNNING
         self.observer.restored(self.partition, progress.sequence)
+        self.observer.loaded(self.partition, store)
 
     async def _open(self) -> Restored:
         restorer = Restorer(

@@ -108,6 +108,9 @@ class LogReader(Protocol):
 
     async def bounds(self) -> Bounds: ...
 
+    async def high_watermark(self) -> int:
+        """The offset that comes next, whether all before it is committed or not."""
+
     async def record_at(self, offset: int) -> bytes | None:
         """Value of the record at exactly this offset, or None where there is none."""
 

@@ -23,7 +23,7 @@ from functools import partial
 from streams.batch import Batch
 from streams.box import Taken
 from streams.commit import CommitStep, Phase
-from streams.errors import BatchTooLarge, ChainBroken, Fenced, MessageTooLarge, NotOwner, Refused, Unavailable
+from streams.errors import BatchTooLarge, ChainBroken, Fenced, HeldUp, MessageTooLarge, NotOwner, Refused, Unavailable
 from streams.owner import Incarnation, PartitionOwner
 from streams.persist import changes_of, forget_old_buckets
 from streams.ports import LogPosition, Mark
@@ -32,6 +32,8 @@ from streams.seal import decode_seal
 _TICK_AGAIN_MS = 1_000
 #: How often it is looked for what is due while records wait: each tick is a transaction of its own.
 _LOOK_FOR_DUE_S = 1.0
+#: Failures in a row whose pause fits what may last for minutes.
+_HELD_UP_BACKOFF = 7
 
 
 @dataclass
@@ -68,6 +70,12 @@ class PartitionProcessor(PartitionOwner):
                     self.observer.failed(self.partition, error, failures)
                     await self._discard()
                     await asyncio.sleep(self._backoff_s(max(failures, 4)))
+                except HeldUp as error:
+                    # Neither a restart nor another owner would see more of the log.
+                    self.phase = Phase.HELD_UP
+                    self.observer.failed(self.partition, error, failures)
+                    await self._discard()
+                    await asyncio.sleep(self._backoff_s(max(failures, _HELD_UP_BACKOFF)))
                 except Exception as error:
                     failures += 1
                     self.phase = Phase.RECOVERING
@@ -78,6 +86,7 @@ class PartitionProcessor(PartitionOwner):
                     await asyncio.sleep(self._backoff_s(failures))
         finally:
             self.phase = Phase.CLOSED
+            self.observer.ended(self.partition)
             await self._discard()
             for task in list(self._tasks):
                 task.cancel()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from streams.batch import Progress
-from streams.errors import ChainBroken, Refused
+from streams.errors import ChainBroken, HeldUp, Refused
 from streams.machine import Machine
 from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets, load_buckets
@@ -63,11 +63,21 @@ class Restorer:
         """Open the local state, compare it with the log, and fold what it misses.
 
         Raises:
+            HeldUp: what was committed last cannot be read yet.
             ChainBroken: the event log itself has a gap, a wrong hash or no seal at its end.
             Refused: the event log was written with another partition count.
             StoreError: the local state cannot be opened or written.
         """
+        # Asked first: what is committed in between only makes the other one larger.
+        high_watermark = await reader.high_watermark()
         bounds = await reader.bounds()
+        if bounds.end < high_watermark:
+            # A transaction of ours is over once the writer has fenced. Folding up to here would decide again what the
+            # owner before has committed since.
+            raise HeldUp(
+                f"the event log of partition {self._partition} can be read up to {bounds.end} only, of "
+                f"{high_watermark}: somebody has a transaction open on it, and has to end it"
+            )
         store, rebuilt = stores.open(self._partition), False
         try:
             mark = store.mark()

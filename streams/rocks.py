@@ -277,6 +277,11 @@ def is_corrupt(path: Path) -> bool:
     return (path / _CORRUPT).exists()
 
 
+def is_damage(error: Exception) -> bool:
+    """True where a store's files are not what RocksDB has written, or its list of them (the manifest) is gone."""
+    return "Corruption" in str(error) or ("No such file" in str(error) and "/MANIFEST-" in str(error))
+
+
 def _newest_buckets(names: Sequence[str]) -> set[str]:
     """The newest bucket of each bucketed table among family names such as `idempotency@123`."""
     newest: dict[str, int] = {}
@@ -291,6 +296,6 @@ def _failure(action: str, path: Path, error: Exception) -> StoreError:
     text = str(error)
     if "No space left" in text or "Disk quota" in text:
         text += "; free disk space there or move WALLETSTREAM_DATA_DIR: the state continues from the event log"
-    elif "Corruption" in text:
+    elif is_damage(error):
         text += "; it is only a copy and is rebuilt from the event log; look at the disk's health"
     return StoreError(f"cannot {action} the store at {path}: {text}")

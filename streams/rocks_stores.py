@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from streams.errors import StoreError
-from streams.rocks import RocksStore, is_corrupt
+from streams.rocks import RocksStore, is_corrupt, is_damage
 from streams.rocks_memory import StoreMemory
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class RocksStores:
             try:
                 store = RocksStore(path, self._memory)
             except StoreError as error:
-                if "Corruption" not in str(error):
+                if not is_damage(error):
                     raise
                 reason = str(error)
             else:
@@ -76,14 +76,24 @@ class RocksStores:
         if _is_locked(path):
             path = self._own_path(partition)
         try:
-            if path.exists():
-                shutil.rmtree(path)
+            _delete(path)
         except OSError as error:
             raise StoreError(f"{path} cannot be deleted: {error}; delete it by hand") from error
         return RocksStore(path, self._memory)
 
     def _own_path(self, partition: int) -> Path:
         return self._own.setdefault(partition, self._folder / f"{partition}~{secrets.token_hex(4)}")
+
+
+def _delete(path: Path) -> None:
+    """Delete a store, of which a crash leaves nothing under its name: what is left of it is deleted at the next start.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    if path.exists():
+        doomed = path.rename(path.with_name(f"{path.name}~{secrets.token_hex(4)}"))
+        shutil.rmtree(doomed)
 
 
 def _fault_of(store: RocksStore) -> str | None:
@@ -97,7 +107,7 @@ def _fault_of(store: RocksStore) -> str | None:
             return None
     except StoreError as error:
         store.close()
-        if "Corruption" not in str(error):
+        if not is_damage(error):
             raise
         return str(error)
     store.close()

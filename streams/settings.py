@@ -5,8 +5,10 @@ The same names serve the CLI, docker compose and Kubernetes.
 
 from __future__ import annotations
 
+import difflib
 import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -18,11 +20,25 @@ _ADDRESS: Final = re.compile(
     r"(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.%]+\])(?::(?P<port>[0-9]{1,5}))?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
 )
 
+_PREFIX: Final = "WALLETSTREAM_"
+#: Variables that are no settings of a process: the embedded broker's, the demo's, the tests', and docker compose's own.
+_OTHER_VARIABLES: Final = (
+    "JAVA",
+    "CACHE_DIR",
+    "MAVEN_MIRROR",
+    "STATEMENT_SAMPLES",
+    "AMLSIM_DIR",
+    "TEST_BOOTSTRAP_SERVERS",
+    "HYPOTHESIS",
+    "SEED",
+    "KAFKA_PORT",
+)
+
 
 class Settings(BaseSettings):
     """What a worker, the CLI and the tests understand. Units are in the names."""
 
-    model_config = SettingsConfigDict(env_prefix="WALLETSTREAM_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
     bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, `host:port` separated by commas.")
     namespace: str = Field(
@@ -201,3 +217,17 @@ class Settings(BaseSettings):
 def _is_address(address: str) -> bool:
     found = _ADDRESS.fullmatch(address)
     return found is not None and 1 <= int(found["port"] or 9092) <= 65_535
+
+
+def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Variables that are named like settings and are none: name -> what to do about it."""
+    known = {name.upper() for name in (*Settings.model_fields, *_OTHER_VARIABLES)}
+    unknown = {}
+    for name in sorted(environ):
+        short = name.upper().removeprefix(_PREFIX)
+        if name.startswith(_PREFIX) and short not in known:
+            near = difflib.get_close_matches(short, known, n=1)
+            unknown[name] = (
+                f"rename it to {_PREFIX}{near[0]}" if near else "remove it; docs/reference/settings.md lists all"
+            )
+    return unknown

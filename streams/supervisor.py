@@ -159,7 +159,7 @@ class Supervisor:
         for run in runs.values():
             run.is_ending = True
             run.processor.close()
-            if run.processor.phase in (Phase.RECOVERING, Phase.CONNECTING):
+            if run.processor.phase in (Phase.RECOVERING, Phase.CONNECTING, Phase.HELD_UP):
                 run.task.cancel()
         tasks = [run.task for run in runs.values()]
         if not tasks:

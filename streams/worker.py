@@ -93,6 +93,7 @@ class Worker(Foreground):
             return fatal(str(error), EXIT_MISCONFIGURED)
         self.status.supervisor = app.processors
         self.status.silence_s = app.silence_s
+        self.status.held_up = app.held_up
         self.status.waiting_for = ""
         app.processors.start()
         (collect_once if self._role.keeps_much else collect_rarely)()

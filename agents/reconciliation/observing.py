@@ -38,10 +38,16 @@ class ReconciliationMetrics(Observer):
     def __init__(self) -> None:
         #: Book -> labels of its gauges, so that what is over does not go on to be told.
         self._told: dict[str, list[tuple[Any, tuple[str, ...]]]] = {}
+        #: Partition -> books that are told of.
+        self._books: dict[int, set[str]] = {}
+
+    def ended(self, partition: int) -> None:
+        """The processor has ended: its books are another worker's to tell of."""
+        for book in self._books.pop(partition, ()):
+            self._forget(book)
 
     def committed(self, partition: int, batch: Batch) -> None:
         """A batch is committed and persisted."""
-        del partition
         for (type_, what), count in Counter(batch.labels).items():
             if type_ in _STATEMENTS:
                 metrics.RECONCILIATION_STATEMENTS.labels(_STATEMENTS[type_]).inc(count)
@@ -55,9 +61,9 @@ class ReconciliationMetrics(Observer):
                 metrics.RECONCILIATION_REFUSED.labels("failed").inc(count)
         for (topic, _), records in batch.messages.by_target.items():
             if topic == RECONCILIATION_RESULTS:
-                self._results([decode_result(value) for _, value, _ in records if value is not None])
+                self._results(partition, [decode_result(value) for _, value, _ in records if value is not None])
 
-    def _results(self, results: list[MatchRecord | UnmatchRecord | BookSummary]) -> None:
+    def _results(self, partition: int, results: list[MatchRecord | UnmatchRecord | BookSummary]) -> None:
         latest: dict[str, BookSummary] = {}
         for result in results:
             if isinstance(result, BookSummary):
@@ -68,11 +74,15 @@ class ReconciliationMetrics(Observer):
             else:
                 metrics.RECONCILIATION_UNMATCHED.labels(result.relation).inc()
         for summary in latest.values():
+            self._books.setdefault(partition, set()).add(summary.book)
             self._summary(summary)
 
-    def _summary(self, summary: BookSummary) -> None:
-        for gauge, labels in self._told.pop(summary.book, []):
+    def _forget(self, book: str) -> None:
+        for gauge, labels in self._told.pop(book, []):
             gauge.remove(*labels)
+
+    def _summary(self, summary: BookSummary) -> None:
+        self._forget(summary.book)
         told: dict[tuple[Any, tuple[str, ...]], float] = {}
 
         def add(gauge: Any, labels: tuple[str, ...], value: float) -> None:

@@ -18,7 +18,7 @@ from ops.broker.errors import BrokerError
 from ops.broker.jars import KAFKA_VERSION, classpath
 from ops.broker.java import find_java
 from ops.broker.locks import FileLock
-from ops.broker.ports import free_ports, require_free
+from ops.broker.ports import free_ports, in_url, require_free
 from ops.broker.properties import LOG4J, READY_LINE, server_properties
 from ops.broker.spawn import spawn_leashed
 
@@ -82,7 +82,7 @@ class EmbeddedBroker:
     @property
     def bootstrap_servers(self) -> str:
         """`host:port` for clients; known after the first start where the port was chosen."""
-        return f"{self.host}:{self.port}"
+        return f"{in_url(self.host)}:{self.port}"
 
     @property
     def running(self) -> bool:

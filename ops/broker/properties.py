@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ops.broker.errors import BrokerError
+from ops.broker.ports import in_url
 
 #: What every single-node broker of ours runs with, embedded or in a container; all else is Kafka's default.
 SINGLE_NODE: dict[str, str] = {
@@ -87,6 +88,7 @@ def server_properties(
     """
     if "," in str(log_dir):
         raise BrokerError(f"{log_dir} has a comma in its path, which Kafka reads as two folders; choose another")
+    host = in_url(host)
     settings = SINGLE_NODE | {
         "listeners": f"PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}",
         "advertised.listeners": f"PLAINTEXT://{host}:{port}",

@@ -10,6 +10,7 @@ import click
 from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, print_line, read_settings, run
 from ops.cli.signing import signed_by
+from ops.cli.texts import counted
 from ops.dead_letter_box import discard, read_dead_letters, replay
 from ops.dead_letters import OPEN, DeadLetter
 from ops.reading import OnProgress, TopicReader, open_reader
@@ -58,7 +59,8 @@ def list_command(everything: bool, reason: str | None, as_json: bool) -> None:
             f"{len(letter.value or b''):>8} B  {text(letter.key) or '-'}"
         )
     hidden = len(letters) - len(shown)
-    click.echo(f"{len(shown)} dead letters" + (f", {hidden} others not shown" if hidden else ""), err=True)
+    others = f", {counted(hidden, 'other')} not shown" if hidden else ""
+    click.echo(counted(len(shown), "dead letter") + others, err=True)
 
 
 @dlq.command("show")
@@ -167,12 +169,12 @@ def _resolve(ids: tuple[str, ...], reason: str | None, decision: _Decision, yes:
         line = f"{letter.id} {letter.why.reason} from {letter.source.topic}, key {text(letter.key) or '-'}"
         print_line(line, err=as_json)
     if todo and not yes:
-        click.confirm(f"{decision.verb} {len(todo)} dead letters?", abort=True, err=as_json)
+        click.confirm(f"{decision.verb} {counted(len(todo), 'dead letter')}?", abort=True, err=as_json)
     done = _do(settings, decision, {letter.id for letter in todo}) if todo else []
     if as_json:
         print_json({f"{decision.verb}ed": done, "left_alone": before})
     elif todo:
-        click.echo(f"{len(done)} dead letters {decision.verb}ed")
+        click.echo(f"{counted(len(done), 'dead letter')} {decision.verb}ed")
 
 
 def _do(settings: Settings, decision: _Decision, ids: Collection[str]) -> list[str]:

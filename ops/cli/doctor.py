@@ -8,6 +8,7 @@ import click
 from pydantic import ValidationError
 
 from ops.cli.running import print_json, run, setting_errors
+from ops.cli.texts import counted
 from ops.doctor import Finding, Level, diagnose
 from streams.settings import Settings
 
@@ -38,7 +39,7 @@ def doctor(read_only: bool, as_json: bool) -> None:
         for finding in found:
             _print(finding)
         warnings = sum(1 for finding in found if finding.level is Level.WARNING)
-        click.echo(f"{wrong} problem{'s' if wrong != 1 else ''}, {warnings} warning{'s' if warnings != 1 else ''}")
+        click.echo(f"{counted(wrong, 'problem')}, {counted(warnings, 'warning')}")
     if wrong:
         raise click.exceptions.Exit(1)
 

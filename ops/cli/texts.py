@@ -1,4 +1,4 @@
-"""Texts as arguments take them."""
+"""Texts as arguments take them, and as commands print them."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ class Utf8(click.ParamType):
         except UnicodeEncodeError:
             self.fail(f"{text!r} is no UTF-8", param, ctx)
         return text
+
+
+def counted(count: int, one: str) -> str:
+    """So many of something: `1 problem`, `2 problems`."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"

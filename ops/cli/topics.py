@@ -9,6 +9,7 @@ import click
 
 from ops import admin
 from ops.cli.running import print_json, read_settings, run
+from ops.cli.texts import counted
 from ops.topics import Alter, Plan, Wanted, plan, problems, wanted_topics
 from streams.settings import Settings
 from streams.topic_rules import Problem
@@ -99,7 +100,7 @@ def check_command(as_json: bool) -> None:
         for problem in found:
             click.echo(f"{problem.topic}: {problem.what}\n    {problem.mend}")
         stopping = sum(problem.stops_workers for problem in found)
-        click.echo(f"{len(found)} problems; on {stopping or 'none'} of them no worker starts")
+        click.echo(f"{counted(len(found), 'problem')}; on {stopping or 'none'} of them no worker starts")
     else:
         click.echo(f"all {len(_wanted(settings))} topics are as they must be")
     if found:
@@ -118,9 +119,7 @@ def _show(todo: Plan, as_json: bool, *, done: bool) -> None:
 
 def _show_lines(todo: Plan, done: bool) -> None:
     for new in todo.create:
-        count = f"{new.partitions} partition{'s' if new.partitions != 1 else ''}"
-        replicas = f"{new.replicas} replica{'s' if new.replicas != 1 else ''}"
-        click.echo(f"+ {new.name}  {count}, {replicas}")
+        click.echo(f"+ {new.name}  {counted(new.partitions, 'partition')}, {counted(new.replicas, 'replica')}")
         click.echo("    " + " ".join(f"{name}={value}" for name, value in sorted(new.config.items())))
     for altered in todo.alter:
         click.echo(f"~ {altered.name}")

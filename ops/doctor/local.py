@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import os
 import shutil
@@ -14,20 +13,9 @@ from typing import Final
 from ops.broker import BrokerError
 from ops.broker.java import find_java
 from ops.doctor.finding import Finding, Level
-from streams.settings import Settings
+from streams.settings import Settings, unknown_variables
 
 _PREFIX: Final = "WALLETSTREAM_"
-#: Variables that are no settings of a worker: the embedded broker's, the demo's, the tests'.
-_OTHER_VARIABLES: Final = (
-    "JAVA",
-    "CACHE_DIR",
-    "MAVEN_MIRROR",
-    "STATEMENT_SAMPLES",
-    "AMLSIM_DIR",
-    "TEST_BOOTSTRAP_SERVERS",
-    "HYPOTHESIS",
-    "SEED",
-)
 _GIB: Final = 1 << 30
 #: `struct flock` of Linux on 64 bits: type, whence, start, length, process id.
 _FLOCK: Final = "hhqqi4x"
@@ -35,13 +23,8 @@ _FLOCK: Final = "hhqqi4x"
 
 def check_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """Settings that contradict each other, and variables that are no settings."""
-    # KAFKA_PORT is docker compose's own: the port on the host.
-    known = {name.upper() for name in (*Settings.model_fields, *_OTHER_VARIABLES, "KAFKA_PORT")}
-    ours = {name: name.upper().removeprefix(_PREFIX) for name in sorted(environ) if name.startswith(_PREFIX)}
-    wrong = [name for name, short in ours.items() if short not in known]
-    for name in wrong:
-        near = difflib.get_close_matches(ours[name], known, n=1)
-        mend = f"rename it to {_PREFIX}{near[0]}" if near else "remove it; docs/reference/settings.md lists all"
+    unknown = unknown_variables(environ)
+    for name, mend in unknown.items():
         yield Finding("settings", Level.PROBLEM, f"{name} is no setting and has no effect", mend)
     if settings.batch_max_records > settings.box_max_records:
         yield Finding(
@@ -50,7 +33,7 @@ def check_settings(settings: Settings, environ: Mapping[str, str]) -> Iterator[F
             f"a batch may have {settings.batch_max_records} records, but only {settings.box_max_records} may wait",
             f"set {_PREFIX}BOX_MAX_RECORDS to several times {_PREFIX}BATCH_MAX_RECORDS",
         )
-    if not wrong:
+    if not unknown:
         yield Finding(
             "settings",
             Level.OK,

@@ -289,6 +289,9 @@ class _Log(NamedTuple):
     async def bounds(self) -> Bounds:
         return Bounds(0, len(self.values))
 
+    async def high_watermark(self) -> int:
+        return len(self.values)
+
     async def record_at(self, offset: int) -> bytes | None:
         return self.values[offset]
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.structs import RecordMetadata, TopicPartition
 
 from ops import dead_letter_box
@@ -105,6 +106,38 @@ def test_what_a_portion_of_a_release_has_left_is_still_parked(
             ledger.run()
             await write(ledger, kafka.bootstrap_servers, namespace, since=written)
             assert await parked_sources(reader, {1}) == set()
+
+    asyncio.run(main())
+
+
+@pytest.mark.kafka
+def test_what_an_open_transaction_hides_of_the_decisions_is_waited_for(
+    kafka: Kafka, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind its begin there may be that a letter was replayed: it would be sent once more."""
+    monkeypatch.setattr("ops.alone._READABLE_AFTER_S", 0.5)
+
+    async def main() -> None:
+        await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS)
+        place = Source(OPERATOR_COMMANDS, 0, 5)
+        ledger = Ledger(PARTITIONS)
+        ledger.history.append((True, [_dead_letter_of(place)]))
+        await write(ledger, kafka.bootstrap_servers, namespace)
+        somebody = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, transactional_id=f"{namespace}somebody")
+        await somebody.start()
+        await somebody.begin_transaction()
+        await somebody.send_and_wait(full_name(namespace, DEAD_LETTERS), b"?", partition=0)
+        async with open_reader(kafka.bootstrap_servers, namespace) as reader:
+            (letter,) = await read_dead_letters(reader)
+            for _ in range(2):
+                with pytest.raises(OperationError, match=r"somebody has a transaction open on .*dead-letters"):
+                    await replay(reader, {letter.id}, "ines", "")
+            await somebody.abort_transaction()
+            assert await replay(reader, {letter.id}, "ines", "") == [letter.id]
+            assert await replay(reader, {letter.id}, "ines", "") == []
+            (sent,) = [bound.end - bound.start for bound in (await reader.bounds(OPERATOR_COMMANDS, [0])).values()]
+            assert sent == 2, "one record, and the marker of its transaction"
+        await somebody.stop()
 
     asyncio.run(main())
 

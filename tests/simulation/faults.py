@@ -55,6 +55,7 @@ class Kind(StrEnum):
     CANCEL = "task cancelled"
     ERROR = "exception"
     REBALANCE = "rebalance away and perhaps back"
+    INTRUDER = "somebody else has a transaction open on an input or the event log"
     DISASTER = "cluster restored from older disks"
     WORKER_CLOCK = "worker clock leaps"
     BROKER_CLOCK = "broker clock leaps"
@@ -98,7 +99,7 @@ ANYWHERE: Final = (
 )
 #: What else may strike at one point only.
 ONLY_AT: Final[dict[Point, tuple[Kind, ...]]] = {
-    Point.TAKE: (Kind.DISASTER,),
+    Point.TAKE: (Kind.DISASTER, Kind.INTRUDER),
     Point.DECIDE: (Kind.STORE_READ, Kind.STORE_READ),
     Point.WRITE: (
         Kind.PRODUCE_REFUSED,

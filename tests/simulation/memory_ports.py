@@ -150,6 +150,9 @@ class MemoryReader:
         partition = self._partition
         return await self._edge.link.send(lambda: Bounds(partition.start, partition.last_stable))
 
+    async def high_watermark(self) -> int:
+        return await self._edge.link.send(lambda: self._partition.end)
+
     async def record_at(self, offset: int) -> bytes | None:
         await self._edge.reach(Point.COMPARE, self._number)
         partition = self._partition

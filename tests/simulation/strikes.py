@@ -39,6 +39,8 @@ async def strike(world: World, process: WorkerProcess, partition: int, fault: Fa
         _rebalance(world)
     elif kind is Kind.DISASTER:
         world.loop.outside(0.0, world.upstream.disaster)
+    elif kind is Kind.INTRUDER:
+        world.upstream.intrude(partition)
     elif kind is Kind.WORKER_CLOCK:
         process.worker.clock_offset_ms = world.rng.choice((-9_000, -3_000, 2_000, 8_000))
         world.loop.outside(world.rng.uniform(0.5, 20.0), setattr, process.worker, "clock_offset_ms", 0)

@@ -26,6 +26,7 @@ class Upstream:
         #: What was sent and is not lost, and the offset that it got.
         self.sent: list[tuple[Input, int]] = []
         self._snapshots: list[dict[tuple[str, int], int]] = []
+        self._intruders = 0
 
     async def produce(self, within_s: float) -> None:
         """Send what is unsent, in bursts; take snapshots and watch the outcomes on the way."""
@@ -72,6 +73,15 @@ class Upstream:
             record = world.rng.choice(found)
             world.note(f"{topic} p{index}: {record.offset} once more")
             world.broker.produce(topic, index, record.key, record.value, record.headers)
+
+    def intrude(self, index: int) -> None:
+        """Somebody writes in a transaction to a topic that is not theirs, and never ends it: the broker aborts it."""
+        world = self._world
+        topic = world.rng.choice((world.domain.event_log, world.domain.event_log, *world.domain.inputs))
+        self._intruders += 1
+        intruder = world.broker.init_producer(f"intruder-{self._intruders}", world.rng.choice((1.0, 4.0, 12.0)))
+        world.note(f"{topic} p{index}: an intruder's transaction")
+        world.broker.produce_in(intruder, topic, index, [(b"k", b"never", ())])
 
     def disaster(self) -> None:
         """The cluster loses what came after a snapshot; producers send again what was lost of theirs."""

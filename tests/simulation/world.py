@@ -247,6 +247,8 @@ class World:
     def _is_quiet(self) -> bool:
         if not self.supervisor.is_settled or self.broker.ends() is None:
             return False
+        if any(partition.last_stable < partition.end for partition in self.broker.partitions.values()):
+            return False
         return all(self._is_done(index) for index in range(self.partitions))
 
     def _is_done(self, index: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -29,6 +30,17 @@ class Process(Foreground):
 
 raise SystemExit(run_foreground(Process(), Settings()))
 """
+
+
+@pytest.mark.slow
+def test_a_process_says_which_variables_are_no_settings() -> None:
+    """`durabilty=replicated` would run it with one copy of everything."""
+    environ = {**os.environ, "WALLETSTREAM_DURABILTY": "replicated", "WALLETSTREAM_JAVA": "/java"}
+    code = _CODE.format(soft=512, hard=512)
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environ).stderr
+    (line,) = [line for line in told.splitlines() if "WALLETSTREAM_" in line]
+    assert "level=warning" in line
+    assert "WALLETSTREAM_DURABILTY is no setting and has no effect: rename it to WALLETSTREAM_DURABILITY" in line
 
 
 @pytest.mark.slow

@@ -50,6 +50,7 @@ def test_a_worker_is_ready_when_every_partition_takes_records() -> None:
         ({}, "no assignment: there are as many other workers as partitions"),
         ({"p0": Phase.RUNNING, "p1": Phase.RECOVERING}, "recovering partition 1"),
         ({"p0": Phase.CLOCK}, "clock: records of partition 0 are stamped later than this worker's clock allows"),
+        ({"p0": Phase.HELD_UP}, "held up: somebody has a transaction open on the event log of partition 0"),
         ({"p0": Phase.CLOSED}, "closed partition 0"),
     ],
 )
@@ -132,6 +133,39 @@ def test_rebalances_are_counted_once() -> None:
     status.refresh_gauges()
     status.refresh_gauges()
     assert count() - before == 3
+
+
+def test_for_how_long_an_open_transaction_holds_records_up() -> None:
+    def shown(partition: int, topic: str = "requests") -> float | None:
+        labels = {"partition": str(partition), "topic": topic}
+        return metrics.REGISTRY.get_sample_value("walletstream_held_up_seconds", labels)
+
+    now_s, held = [100.0], dict[tuple[str, int], int]()
+    status = WorkerStatus(clock=lambda: now_s[0])
+    status.supervisor = supervisor(p0=Phase.RUNNING, p3=Phase.RUNNING)
+    status.held_up = lambda: held
+
+    def after(seconds: float, **stands_at: int) -> None:
+        now_s[0] += seconds
+        held.clear()
+        held.update({("requests", int(name[1:])): offset for name, offset in stands_at.items()})
+        status.refresh_gauges()
+
+    after(0)
+    assert shown(0) is None
+    after(0, p0=7, p3=9)
+    assert (shown(0), shown(3)) == (0, 0)
+    after(15, p0=7, p3=9)
+    assert (shown(0), shown(3)) == (15, 15)
+    after(15, p0=7, p3=11)
+    assert (shown(0), shown(3)) == (30, 0), "that one has moved: it is another transaction"
+    after(15, p3=11)
+    assert (shown(0), shown(3)) == (0, 15)
+    after(5, p0=7)
+    assert (shown(0), shown(3)) == (0, 0)
+    status.supervisor = supervisor(p3=Phase.RUNNING)
+    after(5)
+    assert (shown(0), shown(3)) == (None, 0)
 
 
 def test_port_0_serves_nothing() -> None:

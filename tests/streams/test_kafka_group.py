@@ -105,6 +105,29 @@ def test_a_rebalance_under_way_is_no_proof(toy_settings: Settings) -> None:
     run(toy_settings, check)
 
 
+def test_a_commit_that_a_rebalance_has_overtaken_proves_nothing(
+    toy_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have been taken just before: what it says is of an assignment that is over."""
+
+    async def check(running: InProcess) -> None:
+        group, consumer = running.recorders[0].group, running.thread.consumer_in_thread
+        commit = consumer._coordinator.commit_offsets
+
+        async def overtaken(*arguments: Any) -> None:
+            await commit(*arguments)
+            subscription = consumer._subscription.subscription
+            subscription._assign(set(subscription.assignment.tps))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(consumer._coordinator, "commit_offsets", overtaken)
+            with pytest.raises(NotOwner, match="has rebalanced meanwhile"):
+                await group.prove_ownership(0)
+        await group.prove_ownership(0)
+
+    run(toy_settings, check)
+
+
 def test_a_commit_that_kafka_never_takes_ends_in_time(toy_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """aiokafka tries again for ever, such as when the topic of one of the offsets was deleted."""
     monkeypatch.setattr(kafka_group, "_TIMEOUT_S", 1.0)

@@ -57,6 +57,23 @@ def test_positions_pass_aborted_records_and_markers(toy_settings: Settings) -> N
     asyncio.run(reading(toy_settings, check))
 
 
+def test_the_high_watermark_tells_what_an_open_transaction_hides(toy_settings: Settings) -> None:
+    async def check(reader: KafkaReader) -> None:
+        await mixed_log(toy_settings)
+        assert await reader.high_watermark() == 7
+        async with producing(toy_settings, f"{toy_settings.namespace}open") as producer:
+            await producer.begin_transaction()
+            await send(producer, toy_settings, puts("never"))
+            await produce(toy_settings, puts("d"))
+            assert (await reader.bounds(), await reader.high_watermark()) == ((0, 7), 9)
+            assert [one async for chunk in reader.read(6, 7) for one in chunk] == []
+            await producer.abort_transaction()
+        assert (await reader.bounds(), await reader.high_watermark()) == ((0, 10), 10)
+        assert [one async for chunk in reader.read(6, 10) for one in chunk] == [(8, b"d")]
+
+    asyncio.run(reading(toy_settings, check))
+
+
 def test_record_at_takes_only_the_record_of_that_offset(toy_settings: Settings) -> None:
     async def check(reader: KafkaReader) -> None:
         await mixed_log(toy_settings)

@@ -103,6 +103,32 @@ def test_the_old_writer_is_fenced(toy_settings: Settings) -> None:
     asyncio.run(check())
 
 
+def test_a_writer_that_is_fenced_while_it_asks_for_a_topic_says_so(toy_settings: Settings) -> None:
+    """aiokafka refuses what it would send after the refusal by saying that there is no transaction."""
+
+    async def check() -> None:
+        await create_topics(toy_settings)
+        old, new = writer_of(toy_settings), writer_of(toy_settings)
+        await old.fence()
+        await new.fence()
+        client = old._producer.client
+        ask = client._wait_on_metadata
+
+        async def ask_slowly(topic: str) -> Any:
+            if topic == full_name(toy_settings.namespace, OUTCOMES):
+                await asyncio.wait([old._producer._sender.sender_task], timeout=10.0)
+            return await ask(topic)
+
+        client._wait_on_metadata = ask_slowly
+        with pytest.raises(Fenced, match="toy-0"):
+            await old.transact([event(b"zombie"), Message(OUTCOMES, 0, b"k", b"o"), event(b"seal")])
+        await old.close()
+        await new.close()
+        assert await log_of(toy_settings) == []
+
+    asyncio.run(check())
+
+
 def test_a_time_limit_that_the_brokers_do_not_take_is_refused(toy_settings: Settings) -> None:
     async def check() -> None:
         await create_topics(toy_settings)

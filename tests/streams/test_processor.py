@@ -10,9 +10,10 @@ import pytest
 
 from streams.commit import CommitStep, Phase
 from streams.errors import Fenced
+from streams.ports import Changes, Mark
 from streams.processor import PartitionProcessor
 from tests.simulation import toy
-from tests.simulation.memory_ports import ConnectionLost
+from tests.simulation.memory_ports import ConnectionLost, MemoryWriter
 from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
@@ -236,5 +237,70 @@ def test_an_acknowledgement_that_fails_is_repeated() -> None:
         await asyncio.sleep(5)
         assert s.group.committed[toy.REQUESTS, 0] == 1
         assert "failed 0 ConnectionLost" in s.notes.said
+
+    in_virtual_time(check)
+
+
+def test_what_was_persisted_is_not_written_again() -> None:
+    async def check(s: Surroundings) -> None:
+        written: list[list[str]] = []
+
+        class Watched(MemoryStore):
+            def write(self, changes: Changes, mark: Mark) -> None:
+                keys = next((rows for name, rows in changes.items() if name.startswith("keys@")), {})
+                written.append(sorted(keys))
+                super().write(changes, mark)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.simulation.memory_store.MemoryStore", Watched)
+            for number in range(3):
+                s.request(f"r{number}")
+                if not number:
+                    await s.start()
+                await asyncio.sleep(1)
+        assert written == [["r0"], ["r1"], ["r2"]]
+
+    in_virtual_time(check)
+
+
+def test_keys_that_are_past_their_retention_leave_the_store_while_it_runs() -> None:
+    async def check(s: Surroundings) -> None:
+        def buckets() -> set[str]:
+            return {name for name in s.files[0].tables if name.startswith("keys@")}
+
+        s.request("early")
+        await s.start()
+        await asyncio.sleep(1)
+        (first,) = buckets()
+        await asyncio.sleep(2 * toy.RETAINED_MS / 1000)
+        s.request("late")
+        await asyncio.sleep(1)
+        assert s.notes.said.count("restoring") == 1
+        assert len(buckets()) == 1
+        assert first not in buckets()
+
+    in_virtual_time(check)
+
+
+def test_who_is_cancelled_while_its_producer_stops_does_not_keep_the_store_open() -> None:
+    async def check(s: Surroundings) -> None:
+        stopping = asyncio.Event()
+
+        async def close(_self: MemoryWriter) -> None:
+            stopping.set()
+            await s.loop.create_future()
+
+        s.request("r1")
+        task = await s.start()
+        await asyncio.sleep(1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryWriter, "close", close)
+            s.processor.close()
+            await stopping.wait()
+            assert s.files[0].held_by is not None
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert s.files[0].held_by is None
 
     in_virtual_time(check)

@@ -105,6 +105,33 @@ def test_a_broker_that_is_away_before_the_fence_is_waited_for() -> None:
     in_virtual_time(check, max_failures=3)
 
 
+def test_an_event_log_that_somebody_holds_up_is_waited_for() -> None:
+    """Neither a restart nor another owner would see more of it; what was committed is not decided again."""
+
+    async def check(s: Surroundings) -> None:
+        s.request("r1", 5)
+        task = await s.start()
+        await asyncio.sleep(1)
+        intruder = s.broker.init_producer("intruder", timeout_s=60.0)
+        s.broker.produce_in(intruder, toy.EVENTS, 0, [(b"k", b"never", ())])
+        s.request("r2", 2)
+        await asyncio.sleep(1)
+        assert s.total == 7
+        s.faults[Point.COMMIT] = [Kind.COMMIT_REFUSED]
+        s.request("r3", 1)
+        await asyncio.sleep(30)
+        assert s.processor.phase.value == "held up"
+        assert not task.done()
+        assert s.notes.said.count("failed 1 HeldUp") > 3
+        await asyncio.sleep(60)
+        assert s.processor.phase.value == "running"
+        assert s.total == 8
+        assert len(s.events()) == 3
+        assert "rebuilt" not in s.notes.said
+
+    in_virtual_time(check, max_failures=3)
+
+
 def test_failures_are_forgotten_once_something_is_committed() -> None:
     async def check(s: Surroundings) -> None:
         task = await s.start()

@@ -292,3 +292,27 @@ def test_a_full_box_pauses_its_input_and_resumes_it() -> None:
         assert s.total == 40
 
     in_virtual_time(check, batch_max_records=2)
+
+
+def test_a_box_that_was_full_when_its_processor_failed_pauses_its_input_again() -> None:
+    async def check(s: Surroundings) -> None:
+        s.make(box_records=4)
+        most = [0]
+        offer = s.processor.offer
+
+        def watch(batch: InputBatch) -> None:
+            offer(batch)
+            most[0] = max(most[0], s.processor.box.waiting_records)
+
+        s.processor.offer = watch  # type: ignore[method-assign]
+        s.inputs._most = 3
+        for number in range(60):
+            s.request(f"r{number}")
+        s.faults[Point.COMMIT] = [Kind.COMMIT_LOST, Kind.COMMIT_LOST]
+        await s.start()
+        await asyncio.sleep(60)
+        assert s.notes.said.count("restoring") == 3
+        assert s.total == 60
+        assert most[0] <= 4 + 3
+
+    in_virtual_time(check, batch_max_records=2)

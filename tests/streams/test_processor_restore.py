@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
 from streams.commit import CommitStep
 from streams.errors import ChainBroken, Fenced
+from streams.seal import decode_seal
+from streams.tables import Reads
 from tests.simulation import toy
+from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import MemoryReader
+from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
 
@@ -140,5 +145,29 @@ def test_a_reader_that_fails_to_close_does_not_hide_why_the_restore_failed() -> 
             with pytest.raises(ChainBroken, match="without a seal"):
                 await (await s.start())
         assert "failed 0 OSError" in s.notes.said
+
+    in_virtual_time(check)
+
+
+def test_what_a_restore_leaves_is_told_and_that_the_processor_has_ended() -> None:
+    async def check(s: Surroundings) -> None:
+        told: list[object] = []
+
+        def loaded(_partition: int, store: Reads) -> None:
+            mark = cast(MemoryStore, store).mark()
+            told.append(-1 if mark is None else decode_seal(mark.seal).sequence)
+
+        s.notes.loaded = loaded  # type: ignore[method-assign,assignment]
+        s.notes.ended = lambda partition: told.append(f"ended {partition}")  # type: ignore[method-assign]
+        s.request("r1", 5)
+        task = await s.start()
+        await asyncio.sleep(2)
+        s.faults[Point.COMMIT] = [Kind.COMMIT_REFUSED]
+        s.request("r2", 2)
+        await asyncio.sleep(10)
+        assert told == [-1, 1]
+        s.processor.close()
+        await task
+        assert told == [-1, 1, "ended 0"]
 
     in_virtual_time(check)

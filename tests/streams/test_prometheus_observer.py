@@ -136,10 +136,12 @@ def test_observers_tell_all() -> None:
         ("restoring", (1, 2)),
         ("restore_progress", (1, 2, 3)),
         ("restored", (1, 5)),
+        ("loaded", (1, SimpleNamespace())),
         ("rebuilt", (1,)),
         ("committed", (1, batch_of(2))),
         ("failed", (1, KeyError("k"), 3)),
         ("closed", (1, "why")),
+        ("ended", (1,)),
         ("hole", (1, "requests")),
         ("bug", (SimpleNamespace(offset=9), Context("requests", 1, 1, 0, ""), KeyError("k"))),
     ]

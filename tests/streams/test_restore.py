@@ -11,7 +11,7 @@ import pytest
 from schemas.clock import rfc3339, unix_ms
 from streams import restore
 from streams.batch import Progress
-from streams.errors import ChainBroken, Refused, StoreError
+from streams.errors import ChainBroken, HeldUp, Refused, StoreError
 from streams.ports import Bounds, Mark
 from streams.restore import Restored, Restorer, progress_at
 from streams.seal import GENESIS, Span, write_seal
@@ -28,6 +28,8 @@ class Log:
 
     records: dict[int, bytes] = field(default_factory=dict)
     start: int = 0
+    #: Offsets at its end that nobody can read: behind the begin of a transaction that is open.
+    hidden: int = 0
     end: int = 0
     sequence: int = -1
     hash: str = GENESIS
@@ -65,6 +67,9 @@ class Log:
 
     async def bounds(self) -> Bounds:
         return Bounds(self.start, self.end)
+
+    async def high_watermark(self) -> int:
+        return self.end + self.hidden
 
     async def record_at(self, offset: int) -> bytes | None:
         return self.records.get(offset)
@@ -115,6 +120,20 @@ def test_an_empty_log_restores_to_nothing() -> None:
     assert (result.progress, result.rebuilt) == (Progress(), False)
     assert result.store.mark() is None
     assert disk.is_open
+
+
+def test_a_log_whose_end_an_open_transaction_hides_is_not_taken_for_shorter() -> None:
+    """The store is ahead of what can be read: it would be rebuilt, and what is hidden decided again."""
+    disk, log = Disk(), Log()
+    log.batch(1, 2)
+    restored(disk, log).store.close()
+    log.hidden = 1
+    with pytest.raises(HeldUp, match="can be read up to 4 only, of 5: somebody has a transaction open on it"):
+        restored(disk, log)
+    assert not disk.is_open
+    log.hidden = 0
+    assert not restored(disk, log).rebuilt
+    assert disk.total() == 3
 
 
 def test_an_empty_store_is_filled_from_the_whole_log() -> None:

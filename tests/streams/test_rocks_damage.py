@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -25,6 +26,42 @@ def test_corruption_is_thrown_away(tmp_path: Path) -> None:
     store = stores.open(0)
     assert store.mark() is None
     store.close()
+
+
+def test_a_store_without_its_manifest_is_thrown_away(tmp_path: Path) -> None:
+    stores = filled(tmp_path)
+    next((tmp_path / "worker-1" / "0").glob("MANIFEST-*")).unlink()
+    store = stores.open(0)
+    assert store.mark() is None
+    store.write({"a": {"k": b"v"}}, Mark(1, b"seal-1"))
+    store.close()
+    store = stores.open(0)
+    assert store.mark() == Mark(1, b"seal-1")
+    store.close()
+
+
+@pytest.mark.parametrize("lost", ["MANIFEST-*", "CURRENT", "*"])
+def test_a_store_whose_deletion_a_crash_broke_off_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def delete_some(path: Path) -> None:
+        for file in path.glob(lost):
+            file.unlink()
+        raise Killed
+
+    stores = filled(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("streams.rocks_stores.shutil", SimpleNamespace(rmtree=delete_some))
+        with pytest.raises(Killed):
+            stores.open_empty(0)
+    stores = stores_in(tmp_path)
+    store = stores.open(0)
+    assert store.mark() is None
+    store.close()
+    assert [path.name for path in (tmp_path / "worker-1").iterdir()] == ["0"]
 
 
 def flip_bytes(folder: Path) -> None:

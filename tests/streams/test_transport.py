@@ -20,7 +20,7 @@ from streams.errors import Refused
 from streams.settings import Settings
 from tests.streams.harness import InProcess, recording, until
 from tests.streams.toy import COMMANDS, REQUESTS, create_topics
-from tests.streams.traffic import Put, produce, produce_transaction, producing
+from tests.streams.traffic import Put, produce, produce_transaction, producing, send
 
 pytestmark = pytest.mark.kafka
 
@@ -72,6 +72,27 @@ def test_positions_join_over_markers_and_aborted_records(toy_settings: Settings)
         starts_and_ends = [(batch.start, batch.end) for batch in recorder.batches]
         assert [end for _, end in starts_and_ends[:-1]] == [start for start, _ in starts_and_ends[1:]]
         assert any(not batch.records for batch in recorder.batches)
+
+    run(toy_settings, check, *puts("a"))
+
+
+def test_an_open_transaction_of_a_producer_is_seen_for_as_long_as_it_holds_records_up(toy_settings: Settings) -> None:
+    async def check(running: InProcess) -> None:
+        recorder, place = running.recorders[0], (REQUESTS, 0)
+        await recorder.seek(toy_requests=0, toy_commands=0)
+        await until(lambda: recorder.end(REQUESTS) == 1)
+        assert running.app.held_up() == {}
+        async with producing(toy_settings, f"{toy_settings.namespace}open") as producer:
+            await producer.begin_transaction()
+            await send(producer, toy_settings, puts("never"))
+            await produce(toy_settings, puts("waits"))
+            await until(lambda: running.app.held_up() == {place: 1})
+            await asyncio.sleep(0.3)
+            assert running.app.held_up() == {place: 1}
+            assert recorder.values(REQUESTS) == [b"a"]
+            await producer.abort_transaction()
+        await until(lambda: recorder.values(REQUESTS) == [b"a", b"waits"])
+        await until(lambda: running.app.held_up() == {})
 
     run(toy_settings, check, *puts("a"))
 
@@ -291,24 +312,31 @@ def test_records_deleted_unread_end_the_worker(toy_settings: Settings) -> None:
 
 
 def test_two_workers_share_the_partitions_and_each_keeps_its_inputs_together(toy_settings: Settings) -> None:
+    """Three partitions: with two, dealing out topic partitions in turn would give each worker whole ones too."""
+    settings = toy_settings.model_copy(update={"partitions": 3})
+
     async def check(running: InProcess) -> None:
         before = dict(running.recorders)
-        await before[0].seek(toy_requests=0)
-        await until(lambda: before[0].values(REQUESTS) == [b"a"])
-        other_settings = toy_settings.model_copy(update={"worker_id": "w2"})
+        for recorder in before.values():
+            await recorder.seek(toy_requests=0)
+            await until(lambda recorder=recorder: recorder.values(REQUESTS) == [b"a"])  # type: ignore[misc]
+        other_settings = settings.model_copy(update={"worker_id": "w2"})
         async with recording(other_settings, set()) as other:
-            await until(lambda: len(running.recorders) == 1 and len(other.recorders) == 1, 20)
-            assert set(running.recorders) | set(other.recorders) == {0, 1}
+            await until(
+                lambda: len(running.recorders) + len(other.recorders) == 3 and len(other.recorders) in (1, 2), 20
+            )
+            assert set(running.recorders) | set(other.recorders) == {0, 1, 2}
             assert all(recorder.closed.is_set() for recorder in before.values())
             assert not set(before.values()) & set(running.recorders.values())
-            owner = running if 0 in running.recorders else other
-            recorder = owner.recorders[0]
-            await produce(toy_settings, puts("b"))
+            await produce(settings, [Put(REQUESTS, partition, b"b") for partition in range(3)])
             await asyncio.sleep(0.3)
-            assert recorder.batches == []
-            await recorder.seek(toy_requests=0, toy_commands=0)
-            await until(lambda: recorder.values(REQUESTS) == [b"a", b"b"])
-        await until(lambda: len(running.recorders) == 2, 20)
-        assert before[0].values(REQUESTS) == [b"a"]
+            for recorder in (*running.recorders.values(), *other.recorders.values()):
+                # Where the consumer stands now is nobody's position: it is neither delivered nor compared.
+                assert recorder.batches == []
+                await recorder.seek(toy_requests=0, toy_commands=0)
+                await until(lambda recorder=recorder: recorder.values(REQUESTS) == [b"a", b"b"])  # type: ignore[misc]
+            assert running.app.crash_reason is None
+        await until(lambda: len(running.recorders) == 3, 20)
+        assert all(recorder.values(REQUESTS) == [b"a"] for recorder in before.values())
 
-    run(toy_settings, check, *puts("a"))
+    run(settings, check, *(Put(REQUESTS, partition, b"a") for partition in range(3)))

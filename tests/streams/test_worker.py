@@ -19,7 +19,7 @@ from streams.seal import write_seal
 from streams.settings import Settings
 from tests.streams.toy import COMMANDS, EVENTS, REQUESTS, TOPICS, create_topics
 from tests.streams.toy_worker import Answers, ToyWorker, toy_worker, verify, wait_for_exit
-from tests.streams.traffic import Put, committed_values, produce
+from tests.streams.traffic import Put, committed_values, produce, producing, send
 
 pytestmark = pytest.mark.kafka
 
@@ -123,6 +123,43 @@ def test_kill_9_under_load_loses_and_doubles_nothing(toy_settings: Settings, tmp
                 await until_answered(toy_settings, len(puts))
                 assert await asyncio.to_thread(again.terminate) == 0, again.text()
         await verify(toy_settings, len(puts), total)
+
+    asyncio.run(check())
+
+
+def test_what_an_open_transaction_hides_of_the_event_log_is_not_decided_again(
+    toy_settings: Settings, tmp_path: Path
+) -> None:
+    """Somebody else's transaction on it, though it is aborted in the end, keeps readers from all that follows."""
+    settings = on_web(toy_settings)
+
+    async def restarted(worker: ToyWorker) -> None:
+        async def says_so() -> bool:
+            return "has a transaction open on the event log of partition 0" in str(await worker.readyz())
+
+        await until(says_so, worker)
+
+    async def check() -> None:
+        await create_topics(settings)
+        puts, total = requests(2_000)
+        async with producing(settings, f"{settings.namespace}somebody") as producer:
+            with toy_worker(settings, tmp_path / "log") as worker:
+                await until_ready(worker)
+                await produce(settings, puts[:500])
+                await until_answered(settings, 500, worker)
+                await producer.begin_transaction()
+                await send(producer, settings, [Put(EVENTS, partition, b"never") for partition in (0, 1)])
+                await produce(settings, puts[500:])
+                await until_answered(settings, 2_000, worker)
+                worker.kill()
+            with toy_worker(settings, tmp_path / "log-2") as worker:
+                await restarted(worker)
+                assert "msg=restored" not in worker.text()
+                await producer.abort_transaction()
+                await until_ready(worker)
+                await produce(settings, [Put(REQUESTS, 0, b'{"add": 1}')])
+                await until_answered(settings, 2_001, worker)
+        await verify(settings, 2_001, total + 1)
 
     asyncio.run(check())
 

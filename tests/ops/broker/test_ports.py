@@ -11,6 +11,14 @@ from ops.broker import BrokerError, ports
 from ops.broker.ports import free_ports, require_free
 
 
+def has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_a_port_with_a_listener_is_refused_and_a_free_one_is_not() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -22,6 +30,22 @@ def test_a_port_with_a_listener_is_refused_and_a_free_one_is_not() -> None:
 def test_an_address_that_is_not_ours_is_named() -> None:
     with pytest.raises(BrokerError, match=r"cannot listen on 192\.0\.2\.1:9092"):
         require_free("192.0.2.1", 9092)
+
+
+def test_free_ports_say_why_there_are_none() -> None:
+    with pytest.raises(BrokerError, match=r"no port is to be had on 192\.0\.2\.1: Cannot assign"):
+        free_ports("192.0.2.1", 2)
+    for find in (lambda host: free_ports(host, 2), lambda host: require_free(host, 9092)):
+        with pytest.raises(BrokerError, match=r"no-such-host\.invalid is no address of this machine"):
+            find("no-such-host.invalid")
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
+def test_ports_of_an_ipv6_address() -> None:
+    (port,) = free_ports("::1", 1)
+    require_free("::1", port)
+    with socket.create_server(("::1", port), family=socket.AF_INET6), pytest.raises(BrokerError, match="is in use"):
+        require_free("::1", port)
 
 
 def test_free_ports_differ_and_lie_below_the_ephemeral_range(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

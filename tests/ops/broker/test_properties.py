@@ -32,6 +32,13 @@ def test_listeners_quorum_and_folder() -> None:
     assert settings["log.dirs"] == "/data/log"
 
 
+def test_an_ipv6_address_stands_in_brackets() -> None:
+    text = server_properties(host="::1", port=9092, controller_port=9093, log_dir=Path("/var/kafka"))
+    assert "\nlisteners=PLAINTEXT://[::1]:9092,CONTROLLER://[::1]:9093\n" in text
+    assert "\nadvertised.listeners=PLAINTEXT://[::1]:9092\n" in text
+    assert "\ncontroller.quorum.voters=1@[::1]:9093\n" in text
+
+
 def test_one_node_replicates_nothing_and_creates_no_topic_unasked() -> None:
     settings = render()
     assert settings["auto.create.topics.enable"] == "false"

@@ -242,7 +242,7 @@ def test_replay_sends_the_record_again_once(kafka: Kafka, namespace: str) -> Non
     assert refused.exit_code == 1
     assert written.lines(TRANSACTION_REQUESTS, "--from-start") == before
     done = written.run("dlq", "replay", letter_id, "--yes", "--by", "ines", "--note", "mended")
-    assert done.output.endswith("1 dead letters replayed\n")
+    assert done.output.endswith("1 dead letter replayed\n")
     (again,) = [line for line in written.lines(TRANSACTION_REQUESTS, "--from-start") if line not in before]
     assert (again["key"], again["value"], again["headers"]) == (source["key"], source["value"], source["headers"])
     assert again["partition"] == source["dlq.original-partition"]
@@ -260,7 +260,7 @@ def test_decisions_as_json(kafka: Kafka, namespace: str) -> None:
     told = {"discarded": [second], "left_alone": {first: "discarded"}}
     asked = written.run("dlq", "discard", first, second, "--json", input="y\n")
     assert json.loads(asked.stdout.partition("y\n")[2]) == told, "click's runner echoes the answer"
-    assert "discard 1 dead letters?" in asked.stderr
+    assert "discard 1 dead letter?" in asked.stderr
     (failed,) = _ids(written, "internal_error")
     assert written.json("dlq", "replay", failed, first, "--yes") == {
         "replayed": [failed],

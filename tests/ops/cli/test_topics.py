@@ -66,6 +66,8 @@ def test_what_differs_is_altered_and_what_others_have_set_stays(kafka: Kafka, na
     asyncio.run(disturb())
     (problem,) = loaded(run(kafka, namespace, "check", "--json", partitions="2"))["problems"]
     assert problem["what"] == "retention.ms is 1000: the event log must be kept for ever (-1)"
+    told = run(kafka, namespace, "check", partitions="2").output
+    assert told.endswith("\n1 problem; on 1 of them no worker starts\n")
     assert "    retention.ms: 1000 -> -1\n" in run(kafka, namespace, "plan", partitions="2").output
     assert run(kafka, namespace, "apply", partitions="2").output.endswith("0 created, 1 altered, 0 refused\n")
     assert run(kafka, namespace, "check", partitions="2").exit_code == 0

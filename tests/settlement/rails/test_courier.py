@@ -12,6 +12,7 @@ import pytest
 from agents.settlement.rails import port
 from agents.settlement.rails.courier.book import Book
 from agents.settlement.rails.courier.courier import Courier
+from agents.settlement.rails.courier.observing import CourierMetrics
 from agents.settlement.rails.port import RailMisconfigured, RailUnavailable
 from agents.settlement.rails.registry import AdapterKind, Registry, Surroundings
 from schemas.contract import Contract
@@ -19,6 +20,7 @@ from schemas.partitioning import partition_of
 from schemas.rail_settings import Adapter, BatchLimits, Retry
 from schemas.rails import Rail
 from schemas.settlement_batches import AlertRecord, SettlementRecord
+from streams.metrics import REGISTRY
 from tests.settlement.rails.batches import batch
 from tests.settlement.rails.stage import Crash, Kept, ScriptedRail, VirtualClock, Watching, nothing_by_chance, record
 
@@ -201,6 +203,37 @@ def test_a_changed_record_opens_the_desk_anew() -> None:
         assert on.courier.desks == [A], "its batch is open"
         on.tell(record(batch(), "settled", is_final=True))
         assert on.courier.desks == []
+
+    play(scene)
+
+
+def test_gauges_of_a_desk_that_is_opened_anew_are_those_of_the_new_one() -> None:
+    """Its breaker is closed, whatever the last one's was, and stays so while the rail answers."""
+
+    async def scene(on: Stage) -> None:
+        watching = CourierMetrics()
+        courier = Courier(on.rails, on.kept, on.clock, Path("none"), PARTITIONS, watching, share=nothing_by_chance)
+        courier.configure({A: rail(A)})
+        courier.own(HOME[A])
+        courier.current(HOME[A])
+        try:
+            assert shown() == {"breaker": 0, "waiting_batches": 0, "followed_batches": 0}
+            for call in ("status", "submit", "collect"):
+                on.rails.opened[A].on[call] = [RailUnavailable("down")] * 10_000
+            courier.take(HOME[A], 0, record(batch()))
+            await on.clock.until(lambda: shown()["breaker"] == 2)
+            on.rails.opened[A].on.clear()
+            courier.configure({A: rail(A, retry=Retry())})
+            await on.clock.until(lambda: on.states(A) == ["received"])
+            assert shown() == {"breaker": 0, "waiting_batches": 0, "followed_batches": 1}
+        finally:
+            await courier.close()
+        assert shown() == {}
+
+    def shown() -> dict[str, float]:
+        samples = [sample for family in REGISTRY.collect() for sample in family.samples if sample.labels == {"rail": A}]
+        gauges = {sample.name.removeprefix("walletstream_rail_"): sample.value for sample in samples}
+        return {name: value for name, value in gauges.items() if name == "breaker" or name.endswith("_batches")}
 
     play(scene)
 

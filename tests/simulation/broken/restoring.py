@@ -40,6 +40,17 @@ def _(patch: Patch) -> None:
     _named(patch, lambda writer: f"{writer._edge.member()[0]}-{writer._partition}")
 
 
+@without(
+    "what an open transaction hides of the event log is waited for",
+    planned=(*often(Point.TAKE, Kind.INTRUDER), *often(Point.PERSIST, Kind.CRASH)),
+)
+def _(patch: Patch) -> None:
+    async def high_watermark(_self: MemoryReader) -> int:
+        return 0
+
+    patch.setattr(MemoryReader, "high_watermark", high_watermark)
+
+
 @without("fencing comes before reading", *_ZOMBIES)
 def _(patch: Patch) -> None:
     honest = MemoryWriter.fence

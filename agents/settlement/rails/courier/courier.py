@@ -167,6 +167,7 @@ class Courier:
     def _open_desk(self, name: str, record: Rail | None) -> Desk:
         retry = Retry() if record is None else record.retry
         desk = Desk(self._open_rail(name, record), retry, self._reports, self._clock, self._observer, self._share)
+        self._observer.opened(name)
         for batch in list(self._owned[self._home(name)].book.of_rail(name)):
             _offer(desk, batch)
         return desk

@@ -13,6 +13,11 @@ _BREAKER: Final = {"closed": 0, "half_open": 1, "open": 2}
 class CourierMetrics(CourierObserver):
     """Counts calls and shows what waits and what the breakers do. What is reported is counted where it is written."""
 
+    def opened(self, rail: str) -> None:
+        """Gauges say something from now on, and nothing that the desk before has left there."""
+        for gauge in (metrics.RAIL_BREAKER, metrics.RAIL_WAITING, metrics.RAIL_FOLLOWED):
+            gauge.labels(rail).set(0)
+
     def called(self, rail: str, call: str, result: str, took_ms: int) -> None:
         """A call has ended."""
         metrics.RAIL_CALLS.labels(rail, call, result).inc()

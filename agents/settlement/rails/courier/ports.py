@@ -36,6 +36,9 @@ class Reports(Protocol):
 class CourierObserver:
     """Is told what the courier does; every method does nothing here. `rail` is always its name."""
 
+    def opened(self, rail: str) -> None:
+        """A desk is opened for the rail: its breaker is closed, and nothing waits yet."""
+
     def step(self, rail: str, step: str) -> None:
         """Something is about to happen or has just happened: `Desk.STEPS` lists what."""
 
