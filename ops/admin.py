@@ -16,6 +16,7 @@ from aiokafka.protocol.admin import ApiVersionRequest
 
 from ops.errors import OperationError
 from ops.topics import Alter, Create
+from streams.connection import Brokers, address_of, client_arguments
 from streams.topic_rules import TopicState
 
 #: The key of the request Fetch.
@@ -39,9 +40,9 @@ class Cluster(NamedTuple):
 class Admin:
     """Administration of a Kafka cluster; made by `connect`."""
 
-    def __init__(self, client: AIOKafkaAdminClient, bootstrap_servers: str):
+    def __init__(self, client: AIOKafkaAdminClient, brokers: Brokers):
         self._client = client
-        self.bootstrap_servers = bootstrap_servers
+        self.brokers = brokers
 
     async def cluster(self) -> Cluster:
         """Which brokers there are."""
@@ -60,7 +61,7 @@ class Admin:
 
     async def fetch_version(self) -> int:
         """Newest version of the request Fetch that a broker takes: it tells Kafka's release."""
-        client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        client = AIOKafkaClient(**client_arguments(self.brokers), request_timeout_ms=_REQUEST_TIMEOUT_MS)
         try:
             await client.bootstrap()
             answer = await client.send(client.get_random_node(), ApiVersionRequest())
@@ -186,33 +187,33 @@ class Admin:
 
 
 @asynccontextmanager
-async def connect(bootstrap_servers: str) -> AsyncIterator[Admin]:
+async def connect(brokers: Brokers) -> AsyncIterator[Admin]:
     """An administration client, closed at the end.
 
     Raises:
         OperationError: no broker answers.
     """
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+    client = AIOKafkaAdminClient(**client_arguments(brokers), request_timeout_ms=_REQUEST_TIMEOUT_MS)
     try:
         try:
             await client.start()
         except (KafkaConnectionError, OSError) as error:
-            raise unreachable(bootstrap_servers) from error
+            raise unreachable(brokers) from error
         try:
-            yield Admin(client, bootstrap_servers)
+            yield Admin(client, brokers)
         except (KafkaError, TimeoutError) as error:
-            raise OperationError(f"Kafka at {bootstrap_servers} failed: {error or type(error).__name__}") from error
+            raise OperationError(f"Kafka at {address_of(brokers)} failed: {error or type(error).__name__}") from error
     finally:
         await client.close()
 
 
-async def topic_partitions(bootstrap_servers: str, names: Sequence[str]) -> dict[str, int]:
+async def topic_partitions(brokers: Brokers, names: Sequence[str]) -> dict[str, int]:
     """Partition counts of topics by their full names. Asked before a client is made, for clients wait long for a topic.
 
     Raises:
         OperationError: no broker answers, or a topic is missing.
     """
-    async with connect(bootstrap_servers) as admin:
+    async with connect(brokers) as admin:
         counts = await admin.partition_counts(names)
     if missing := [name for name in names if name not in counts]:
         raise OperationError(
@@ -221,10 +222,10 @@ async def topic_partitions(bootstrap_servers: str, names: Sequence[str]) -> dict
     return counts
 
 
-def unreachable(bootstrap_servers: str) -> OperationError:
+def unreachable(brokers: Brokers) -> OperationError:
     """The message where no broker answers."""
     return OperationError(
-        f"no Kafka broker answers at {bootstrap_servers}; start one (`walletstream broker` runs one on this machine) "
+        f"no Kafka broker answers at {address_of(brokers)}; start one (`walletstream broker` runs one on this machine) "
         "or set WALLETSTREAM_BOOTSTRAP_SERVERS"
     )
 

@@ -19,6 +19,7 @@ from ops.admin import unreachable
 from ops.errors import OperationError
 from ops.reading import TopicReader
 from schemas.topics import ENVELOPE_MAX_BYTES
+from streams.connection import client_arguments
 
 #: How often, and how far apart, we look whether what is committed can be read: 5 s in all, more than markers take.
 _LOOKS: Final = 100
@@ -41,7 +42,7 @@ async def alone(
         OperationError: no broker answers, or it refused; `look_at` is the command that shows what became of it.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=reader.bootstrap_servers,
+        **client_arguments(reader.brokers),
         acks="all",
         transactional_id=f"{reader.namespace}{work}",
         transaction_timeout_ms=transaction_timeout_ms,
@@ -53,7 +54,7 @@ async def alone(
     except (KafkaConnectionError, OSError) as error:
         with suppress(Exception):
             await producer.stop()
-        raise unreachable(reader.bootstrap_servers) from error
+        raise unreachable(reader.brokers) from error
     try:
         yield producer
     except KafkaError as error:

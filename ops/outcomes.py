@@ -15,6 +15,7 @@ from ops.consuming import stop_consumer
 from ops.errors import OperationError
 from ops.tracker import Seen, Tracker, decode_seen
 from schemas.topics import TRANSACTION_OUTCOMES, full_name
+from streams.connection import Brokers, client_arguments
 
 OnOutcomes = Callable[[list[Seen], float], None]
 
@@ -55,18 +56,16 @@ class OutcomeReader:
 
 
 @asynccontextmanager
-async def read_outcomes(
-    bootstrap_servers: str, namespace: str, on_outcomes: OnOutcomes
-) -> AsyncIterator[OutcomeReader]:
+async def read_outcomes(brokers: Brokers, namespace: str, on_outcomes: OnOutcomes) -> AsyncIterator[OutcomeReader]:
     """Read the outcomes that are committed from now on, for as long as the context lasts.
 
     Raises:
         OperationError: no broker answers, or the topic is missing.
     """
     topic = full_name(namespace, TRANSACTION_OUTCOMES)
-    count = (await topic_partitions(bootstrap_servers, [topic]))[topic]
+    count = (await topic_partitions(brokers, [topic]))[topic]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **client_arguments(brokers),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="latest",

@@ -12,6 +12,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
 from schemas.topics import Topic, full_name
+from streams.connection import client_arguments
 from streams.settings import Settings
 from streams.topic_rules import Problem, TopicState, find_problems
 
@@ -26,9 +27,7 @@ async def read_topics(settings: Settings, names: Sequence[str]) -> dict[str, Top
         KafkaError: the broker refuses.
         TimeoutError: the brokers answer too slowly.
     """
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=10_000, client_id="walletstream-check"
-    )
+    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=10_000, client_id="walletstream-check")
     async with asyncio.timeout(_TIMEOUT_S):
         try:
             await admin.start()

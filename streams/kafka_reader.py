@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
+from streams.connection import client_arguments
 from streams.fetch import drain, wait_for_chunk
 from streams.ports import Bounds
 from streams.settings import Settings
@@ -32,7 +33,7 @@ class KafkaReader:
     async def _started(self) -> Any:
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.bootstrap_servers,
+                **client_arguments(self._settings),
                 isolation_level="read_committed",
                 enable_auto_commit=False,
                 auto_offset_reset="none",

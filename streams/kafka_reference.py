@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from schemas.topics import full_name
+from streams.connection import client_arguments
 from streams.fetch import Drained, Undecodable, drain, wait_for_chunk
 from streams.lenient import fetch_leniently
 from streams.reference_data import ReferenceData, ReferenceRecord
@@ -134,7 +135,7 @@ class ReferenceFollower:
 
     async def _connect(self) -> Any:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers,
+            **client_arguments(self._settings),
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="none",

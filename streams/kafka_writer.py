@@ -21,6 +21,7 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
+from streams.connection import client_arguments
 from streams.errors import Fenced, MessageTooLarge, Refused, Unavailable
 from streams.machine import Message, Outgoing, Target
 from streams.ports import LogPosition
@@ -70,7 +71,7 @@ class KafkaWriter:
         """
         settings = self._settings
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap_servers,
+            **client_arguments(settings),
             client_id=self.transactional_id,
             transactional_id=self.transactional_id,
             transaction_timeout_ms=settings.transaction_timeout_ms,

@@ -20,7 +20,7 @@ Check = Callable[[Admin, Settings], Awaitable[Sequence[Finding]]]
 async def diagnose(settings: Settings, environ: Mapping[str, str], *, read_only: bool = False) -> list[Finding]:
     """Everything that is found, good and bad. With `read_only` the clock is not looked at, for that takes a record."""
     kafka, reachable = await _check_kafka(settings, read_only)
-    needs_java = not reachable and _is_local(settings.bootstrap_servers)
+    needs_java = not reachable and _is_local(settings)
     return [
         *check_settings(settings, environ),
         *kafka,
@@ -36,7 +36,7 @@ async def _check_kafka(settings: Settings, read_only: bool) -> tuple[list[Findin
         checks.append(("clock", check_clock))
     found: list[Finding] = []
     try:
-        async with admin.connect(settings.bootstrap_servers) as connected:
+        async with admin.connect(settings) as connected:
             for area, check in checks:
                 try:
                     found += await check(connected, settings)
@@ -48,6 +48,6 @@ async def _check_kafka(settings: Settings, read_only: bool) -> tuple[list[Findin
     return found, True
 
 
-def _is_local(bootstrap_servers: str) -> bool:
-    hosts = {server.strip().rpartition(":")[0].strip("[]") for server in bootstrap_servers.split(",")}
+def _is_local(settings: Settings) -> bool:
+    hosts = {server.strip().rpartition(":")[0].strip("[]") for server in settings.bootstrap_servers.split(",")}
     return bool(hosts & {"127.0.0.1", "localhost", "::1"})

@@ -23,6 +23,7 @@ from ops.verify.partition import PartitionAudit
 from ops.verify.report import Report
 from ops.verify.stores import RocksCopy, find_copies
 from schemas.topics import INPUTS, LEDGER_EVENTS, TRANSACTION_OUTCOMES, WALLET_BALANCES
+from streams.connection import Brokers
 
 #: Between asking for the end of the events and for those of the topics written with them: a transaction's
 #: partitions show its records one after the other.
@@ -106,7 +107,7 @@ class _Reading:
 
 
 async def verify(
-    bootstrap_servers: str,
+    brokers: Brokers,
     namespace: str,
     partitions: int,
     *,
@@ -119,7 +120,7 @@ async def verify(
     """Audit the ledger as it is now.
 
     Args:
-        bootstrap_servers: the brokers, `host:port` separated by commas.
+        brokers: where to connect to.
         namespace: prefix of the ledger's topics.
         partitions: partition count of the ledger.
         retained_ms: how long idempotency keys are kept.
@@ -132,7 +133,7 @@ async def verify(
         OperationError: the audit cannot be made, or the ledger is not idle after `wait_s`.
     """
     began = time.perf_counter()
-    async with open_reader(bootstrap_servers, namespace) as reader:
+    async with open_reader(brokers, namespace) as reader:
         await _check_partitions(reader, partitions)
         if wait_s is not None:
             await wait_until_idle(reader, wait_s)
