@@ -17,6 +17,7 @@ from ops.broker.diagnosis import ADDRESS_IN_USE, explain
 from ops.broker.errors import BrokerError
 from ops.broker.jars import KAFKA_VERSION, classpath
 from ops.broker.java import find_java
+from ops.broker.listeners import Listener
 from ops.broker.locks import FileLock
 from ops.broker.ports import free_ports, require_free
 from ops.broker.properties import LOG4J, READY_LINE, server_properties
@@ -47,6 +48,8 @@ class EmbeddedBroker:
         heap_mb: the largest Java heap, in MiB.
         jvm_options: further options of the Java process.
         overrides: further Kafka settings.
+        listeners: further listeners, on free ports that are kept: `address_of` names them.
+        scram_users: passwords of users that a new data folder is given, for logins by SCRAM.
         cache: the folder of the jars; default: see `cache_dir`.
         announce: gets a line where something takes long, such as the first download.
     """
@@ -61,6 +64,8 @@ class EmbeddedBroker:
         heap_mb: int = 512,
         jvm_options: Sequence[str] = (),
         overrides: Mapping[str, str] | None = None,
+        listeners: Sequence[Listener] = (),
+        scram_users: Mapping[str, str] | None = None,
         cache: Path | None = None,
         announce: Callable[[str], None] = _silence,
     ) -> None:
@@ -71,6 +76,9 @@ class EmbeddedBroker:
         self._java = java
         self._jvm_options = (f"-Xmx{heap_mb}m", *jvm_options)
         self._overrides = dict(overrides or {})
+        self._listeners = tuple(listeners)
+        self._listener_ports: tuple[int, ...] = ()
+        self._scram_users = dict(scram_users or {})
         self._cache = cache
         self._announce = announce
         self._process: subprocess.Popen[bytes] | None = None
@@ -81,6 +89,11 @@ class EmbeddedBroker:
     def bootstrap_servers(self) -> str:
         """`host:port` for clients; known after the first start where the port was chosen."""
         return f"{self.host}:{self.port}"
+
+    def address_of(self, listener: str) -> str:
+        """`host:port` of a further listener by its name; known after the first start."""
+        ports = dict(zip((one.name for one in self._listeners), self._listener_ports, strict=True))
+        return f"{self.host}:{ports[listener]}"
 
     @property
     def running(self) -> bool:
@@ -114,7 +127,7 @@ class EmbeddedBroker:
         base = [str(java.path.absolute()), "-cp", os.pathsep.join(map(str, jars))]
         self._claim_data_dir()
         try:
-            chosen_port = self.port
+            chosen_port, chosen_others = self.port, self._listener_ports
             for attempts_left in (2, 1, 0):
                 try:
                     self._start_once(base, time.monotonic() + timeout_s)
@@ -123,7 +136,7 @@ class EmbeddedBroker:
                     # Between choosing a free port and listening on it another process may have taken it.
                     if ADDRESS_IN_USE not in str(error) or attempts_left == 0:
                         raise
-                    self.port = chosen_port
+                    self.port, self._listener_ports = chosen_port, chosen_others
         except BaseException:
             self.kill()
             raise
@@ -191,11 +204,12 @@ class EmbeddedBroker:
             raise BrokerError(f"cannot use the data folder {self.data_dir}: {error.strerror or error}") from error
 
     def _start_once(self, base: list[str], deadline: float) -> None:
+        controller_port, free, *others = free_ports(self.host, 2 + len(self._listeners))
         if self.port == 0:
-            self.port, controller_port = free_ports(self.host, 2)
+            self.port = free
         else:
             require_free(self.host, self.port)
-            (controller_port,) = free_ports(self.host, 1)
+        self._listener_ports = self._listener_ports or tuple(others)
         base = [*base, *self._prepare(controller_port)]
         # An earlier start's lines must not be taken for this one's.
         self._start_of_log = self.log_path.stat().st_size if self.log_path.exists() else 0
@@ -214,6 +228,8 @@ class EmbeddedBroker:
             controller_port=controller_port,
             log_dir=self.data_dir / "log",
             overrides=self._overrides,
+            listeners=self._listeners,
+            listener_ports=self._listener_ports,
         )
         # Native libraries are unpacked here: a killed JVM leaves them, and the system's folder would fill up.
         temporary = self.data_dir / "tmp"
@@ -239,6 +255,9 @@ class EmbeddedBroker:
         cluster_id = urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
         # With `=`: an id may begin with a dash.
         arguments = [f"--cluster-id={cluster_id}", "--config", str(self.data_dir / "server.properties")]
+        for user, password in self._scram_users.items():
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                arguments += ["--add-scram", f"{mechanism}=[name={user},password={password}]"]
         command = [base[0], *_SHORT_LIVED, *base[1:], "kafka.tools.StorageTool", "format", *arguments]
         with self.log_path.open("ab") as output:
             self._process = spawn_leashed(command, output=output, cwd=self.data_dir)
