@@ -12,6 +12,7 @@ from typing import Any, Final
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
+    IllegalOperation,
     InvalidProducerEpoch,
     InvalidTransactionTimeout,
     KafkaConnectionError,
@@ -141,6 +142,12 @@ class KafkaWriter:
                             last_of_log = future, batches[turn].record_count()
             if sent:
                 await asyncio.wait(sent, return_when=asyncio.FIRST_EXCEPTION)
+        except IllegalOperation as error:
+            # The client has taken the transaction back meanwhile. Why says more than that there is none.
+            cause = _cause_of_end(producer)
+            if cause is None:
+                raise
+            raise cause from error
         finally:
             for future in sent:
                 future.add_done_callback(_seen)
@@ -196,6 +203,12 @@ class KafkaWriter:
             waiter = producer._txn_manager._transaction_waiter
             if waiter is not None:
                 waiter.add_done_callback(_seen)
+
+
+def _cause_of_end(producer: Any) -> BaseException | None:
+    """What the transaction of a producer has ended with; None where it has not, or with nothing."""
+    waiter = producer._txn_manager._transaction_waiter
+    return waiter.exception() if waiter is not None and waiter.done() and not waiter.cancelled() else None
 
 
 def _closed(batch: Any, count: int) -> Any:
