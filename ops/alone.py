@@ -20,6 +20,7 @@ from ops.errors import OperationError
 from ops.reading import TopicReader
 from schemas.topics import ENVELOPE_MAX_BYTES
 from streams.connection import client_arguments
+from streams.refusals import said
 
 #: How often, and how far apart, we look whether what is committed can be read: 5 s in all, more than markers take.
 _LOOKS: Final = 100
@@ -54,12 +55,16 @@ async def alone(
     except (KafkaConnectionError, OSError) as error:
         with suppress(Exception):
             await producer.stop()
-        raise unreachable(reader.brokers) from error
+        raise await unreachable(reader.brokers) from error
+    except KafkaError as error:
+        with suppress(Exception):
+            await producer.stop()
+        raise OperationError(f"cannot write alone, as {reader.namespace}{work}: {said(error)}") from error
     try:
         yield producer
     except KafkaError as error:
         raise OperationError(
-            f"the broker did not take it ({error!r}): look at `{look_at}` before trying again"
+            f"the broker did not take it ({said(error)}): look at `{look_at}` before trying again"
         ) from error
     finally:
         await producer.stop()

@@ -17,6 +17,7 @@ from ops.admin import unreachable
 from ops.errors import OperationError
 from streams.connection import Brokers, client_arguments
 from streams.lenient import fetch_leniently
+from streams.refusals import said
 
 #: Bytes that one fetch of one partition brings.
 FETCH_BYTES: Final = 1 << 20
@@ -83,7 +84,7 @@ async def start_consumer(brokers: Brokers) -> AIOKafkaConsumer:
     except (KafkaConnectionError, OSError) as error:
         with suppress(Exception):
             await consumer.stop()
-        raise unreachable(brokers) from error
+        raise await unreachable(brokers) from error
     # Its tasks have to begin before they can be stopped: else `stop` raises, in place of what went wrong meanwhile.
     await asyncio.sleep(0)
     return consumer
@@ -133,7 +134,7 @@ class told:  # noqa: N801 - a context manager reads as a verb
 
     def __exit__(self, _type: Any, error: BaseException | None, _trace: Any) -> None:
         if isinstance(error, KafkaError):
-            raise OperationError(f"{self._what}: {error!r}; run `walletstream doctor`") from error
+            raise OperationError(f"{self._what}: {said(error)}; run `walletstream doctor`") from error
 
 
 class Stream:

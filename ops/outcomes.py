@@ -16,6 +16,7 @@ from ops.errors import OperationError
 from ops.tracker import Seen, Tracker, decode_seen
 from schemas.topics import TRANSACTION_OUTCOMES, full_name
 from streams.connection import Brokers, client_arguments
+from streams.refusals import said
 
 OnOutcomes = Callable[[list[Seen], float], None]
 
@@ -46,7 +47,7 @@ class OutcomeReader:
             OperationError: reading has failed.
         """
         if self._task.done() and (error := self._task.exception()) is not None:
-            raise OperationError(f"reading outcomes failed: {error!r}") from error
+            raise OperationError(f"reading outcomes failed: {said(error)}") from error
 
     async def stop(self) -> None:
         """End reading."""
@@ -81,7 +82,7 @@ async def read_outcomes(brokers: Brokers, namespace: str, on_outcomes: OnOutcome
         finally:
             await reader.stop()
     except KafkaError as error:
-        raise OperationError(f"cannot read {topic}: {error!r}; run `walletstream topics check`") from error
+        raise OperationError(f"cannot read {topic}: {said(error)}; run `walletstream topics check`") from error
     finally:
         await stop_consumer(consumer)
 

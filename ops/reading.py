@@ -15,10 +15,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 
+from ops.admin import connect
 from ops.consuming import Bounds, Record, Stream, fetch, start_consumer, stop_consumer, told
 from ops.errors import OperationError
 from schemas.topics import full_name
-from streams.connection import Brokers, address_of, client_arguments
+from streams.connection import Brokers as Brokers
+from streams.connection import address_of, client_arguments
 
 T = TypeVar("T")
 #: Longest that a question waits which shall be answered without a broker too.
@@ -51,7 +53,7 @@ class TopicReader:
         """How many partitions a topic has.
 
         Raises:
-            OperationError: it is missing.
+            OperationError: it is missing, or this user may not know it.
         """
         topic = full_name(self.namespace, name)
         found = None if self._cluster is None else self._cluster.partitions_for_topic(topic)
@@ -59,6 +61,9 @@ class TopicReader:
             self._cluster = await self._metadata()
             found = self._cluster.partitions_for_topic(topic)
         if not found:
+            # Whoever asks for all topics is not told of those that he may not know.
+            async with connect(self.brokers) as admin:
+                await admin.partition_counts([topic])
             raise OperationError(
                 f"topic {topic} is missing on {address_of(self.brokers)}; run `walletstream topics apply`, or set "
                 "WALLETSTREAM_NAMESPACE to the one in use"

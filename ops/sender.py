@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from ops.admin import topic_partitions
 from ops.errors import OperationError
 from streams.connection import Brokers, client_arguments
+from streams.refusals import refusal_of, said
 
 #: Bytes of one batch before compression; the broker takes 1 MiB.
 _BATCH_BYTES: Final = 512 << 10
@@ -88,7 +89,7 @@ class Sender:
             await self._producer.start()
         except KafkaError as error:
             await self._producer.stop()
-            raise OperationError(f"cannot write to {self._topic}: {error!r}") from error
+            raise OperationError(f"cannot write to {self._topic}: {said(error)}") from error
         self._waiting = [[] for _ in range(count)]
         self._arrived = [asyncio.Event() for _ in range(count)]
         self._tasks = [asyncio.create_task(self._serve(index)) for index in range(count)]
@@ -194,4 +195,6 @@ class Sender:
                 f"no broker has taken a record of {self._topic} for {_TAKEN_S:g} s, {self.sent} were taken before: "
                 "see whether it is up, then send all of them again"
             )
+        if error is not None and (refusal := refusal_of(error)) is not None:
+            return OperationError(f"sending to {self._topic} failed: {refusal}")
         return OperationError(f"sending to {self._topic} failed: {error!r}; see whether the broker is up, then go on")

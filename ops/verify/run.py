@@ -16,14 +16,13 @@ from pathlib import Path
 
 from ops.consuming import Bounds, Stream
 from ops.errors import OperationError
-from ops.reading import TopicReader, open_reader
+from ops.reading import Brokers, TopicReader, open_reader
 from ops.verify.audit import DAY_MS, LedgerAudit
 from ops.verify.idle import wait_until_idle
 from ops.verify.partition import PartitionAudit
 from ops.verify.report import Report
 from ops.verify.stores import RocksCopy, find_copies
 from schemas.topics import INPUTS, LEDGER_EVENTS, TRANSACTION_OUTCOMES, WALLET_BALANCES
-from streams.connection import Brokers
 
 #: Between asking for the end of the events and for those of the topics written with them: a transaction's
 #: partitions show its records one after the other.
