@@ -48,7 +48,7 @@ class EmbeddedBroker:
         heap_mb: the largest Java heap, in MiB.
         jvm_options: further options of the Java process.
         overrides: further Kafka settings.
-        listeners: further listeners, on free ports that are kept: `address_of` names them.
+        listeners: further listeners: `address_of` says where.
         scram_users: passwords of users that a new data folder is given, for logins by SCRAM.
         cache: the folder of the jars; default: see `cache_dir`.
         announce: gets a line where something takes long, such as the first download.
@@ -209,7 +209,11 @@ class EmbeddedBroker:
             self.port = free
         else:
             require_free(self.host, self.port)
-        self._listener_ports = self._listener_ports or tuple(others)
+        for one in self._listeners:
+            if one.port:
+                require_free(self.host, one.port)
+        chosen = (one.port or other for one, other in zip(self._listeners, others, strict=True))
+        self._listener_ports = self._listener_ports or tuple(chosen)
         base = [*base, *self._prepare(controller_port)]
         # An earlier start's lines must not be taken for this one's.
         self._start_of_log = self.log_path.stat().st_size if self.log_path.exists() else 0
@@ -236,6 +240,9 @@ class EmbeddedBroker:
         try:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
+            # Of logins it has the passwords.
+            (self.data_dir / "server.properties").touch(mode=0o600)
+            (self.data_dir / "server.properties").chmod(0o600)
             (self.data_dir / "server.properties").write_text(properties, encoding="ascii")
             (self.data_dir / "log4j2.properties").write_text(LOG4J, encoding="ascii")
             if self.log_path.exists() and self.log_path.stat().st_size > _KEPT_LOG_BYTES:

@@ -15,11 +15,13 @@ class Listener:
         name: upper-case letters.
         protocol: how clients speak to it.
         settings: Kafka's settings of this listener, such as `ssl.keystore.location`, without its name before them.
+        port: where it listens; 0: a free port, kept from the first start on.
     """
 
     name: str
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
     settings: Mapping[str, str] = field(default_factory=dict)
+    port: int = 0
 
 
 def with_listeners(
