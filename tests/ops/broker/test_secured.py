@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -16,7 +17,10 @@ from ops.broker import BrokerError
 from ops.broker.secured import Credentials
 from ops.cli import main
 
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made by `openssl`")
 
+
+@needs_openssl
 def test_files_are_made_once_and_are_ours_alone(tmp_path: Path) -> None:
     credentials = Credentials(tmp_path / "security", "127.0.0.1")
     credentials.make()
@@ -39,6 +43,7 @@ def test_without_openssl_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (refused.exit_code, refused.stderr.startswith("Error: a secured listener needs")) == (1, True)
 
 
+@needs_openssl
 @pytest.mark.kafka
 def test_clients_come_in_by_the_file(tmp_path: Path) -> None:
     walletstream = [sys.executable, "-m", "ops"]
