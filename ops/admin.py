@@ -11,11 +11,14 @@ from typing import Any, Final, NamedTuple
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest
+from aiokafka.protocol.metadata import MetadataRequest
 
 from ops.errors import OperationError
 from ops.topics import Alter, Create
+from streams.connection import Brokers, address_of, client_arguments
+from streams.refusals import Refusal, refusal_of, why_refused
 from streams.topic_rules import TopicState
 
 #: The key of the request Fetch.
@@ -25,6 +28,14 @@ _TOPIC_EXISTS: Final = 36
 #: Kafka's `ConfigSource.DYNAMIC_TOPIC_CONFIG`: an override of the topic itself.
 _TOPIC_OVERRIDE: Final = 1
 _REQUEST_TIMEOUT_MS: Final = 15_000
+
+
+class NotLetIn(OperationError):
+    """The brokers are there and refuse; `refusal` says what, and how to mend it."""
+
+    def __init__(self, refusal: Refusal):
+        super().__init__(str(refusal))
+        self.refusal = refusal
 
 
 class Cluster(NamedTuple):
@@ -39,9 +50,9 @@ class Cluster(NamedTuple):
 class Admin:
     """Administration of a Kafka cluster; made by `connect`."""
 
-    def __init__(self, client: AIOKafkaAdminClient, bootstrap_servers: str):
+    def __init__(self, client: AIOKafkaAdminClient, brokers: Brokers):
         self._client = client
-        self.bootstrap_servers = bootstrap_servers
+        self.brokers = brokers
 
     async def cluster(self) -> Cluster:
         """Which brokers there are."""
@@ -60,7 +71,7 @@ class Admin:
 
     async def fetch_version(self) -> int:
         """Newest version of the request Fetch that a broker takes: it tells Kafka's release."""
-        client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+        client = AIOKafkaClient(**client_arguments(self.brokers), request_timeout_ms=_REQUEST_TIMEOUT_MS)
         try:
             await client.bootstrap()
             answer = await client.send(client.get_random_node(), ApiVersionRequest())
@@ -78,15 +89,32 @@ class Admin:
         """Full names of all topics that begin so."""
         return sorted(name for name in await self._client.list_topics() if name.startswith(prefix))
 
+    @property
+    def client(self) -> AIOKafkaAdminClient:
+        """The library's client, connected."""
+        return self._client
+
+    async def _topics(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """Topics by name. None of them is created by asking, whatever the brokers do for other clients.
+
+        Raises:
+            TopicAuthorizationFailedError: this user may not know some of them.
+        """
+        answer = await self._client._send_request(MetadataRequest(list(names), allow_auto_topic_creation=False))
+        topics: list[dict[str, Any]] = answer.to_object()["topics"]
+        if hidden := [topic["topic"] for topic in topics if topic["error_code"] == TopicAuthorizationFailedError.errno]:
+            raise TopicAuthorizationFailedError(sorted(hidden))
+        return topics
+
     async def partition_counts(self, names: Sequence[str]) -> dict[str, int]:
         """Partition counts of those topics that exist."""
-        described = await self._client.describe_topics(list(names))
+        described = await self._topics(names)
         return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["partitions"]}
 
     async def observe(self, names: Sequence[str]) -> dict[str, TopicState]:
         """The topics of these full names as they are; missing ones are absent."""
         layouts = {}
-        for topic in await self._client.describe_topics(list(names)):
+        for topic in await self._topics(names):
             if topic["error_code"] == _UNKNOWN_TOPIC or not topic["partitions"]:
                 continue
             layouts[topic["topic"]] = topic["partitions"]
@@ -158,7 +186,7 @@ class Admin:
         deadline = time.monotonic() + timeout_s
         in_a_row = 0
         while in_a_row < needed:
-            described = {t["topic"]: t for t in await self._client.describe_topics(list(partitions))}
+            described = {t["topic"]: t for t in await self._topics(list(partitions))}
             missing = [name for name, count in partitions.items() if not _is_visible(described.get(name), count)]
             in_a_row = 0 if missing else in_a_row + 1
             if missing and time.monotonic() > deadline:
@@ -186,33 +214,35 @@ class Admin:
 
 
 @asynccontextmanager
-async def connect(bootstrap_servers: str) -> AsyncIterator[Admin]:
+async def connect(brokers: Brokers) -> AsyncIterator[Admin]:
     """An administration client, closed at the end.
 
     Raises:
         OperationError: no broker answers.
     """
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=_REQUEST_TIMEOUT_MS)
+    client = AIOKafkaAdminClient(**client_arguments(brokers), request_timeout_ms=_REQUEST_TIMEOUT_MS)
     try:
         try:
             await client.start()
         except (KafkaConnectionError, OSError) as error:
-            raise unreachable(bootstrap_servers) from error
+            raise await unreachable(brokers) from error
         try:
-            yield Admin(client, bootstrap_servers)
+            yield Admin(client, brokers)
         except (KafkaError, TimeoutError) as error:
-            raise OperationError(f"Kafka at {bootstrap_servers} failed: {error or type(error).__name__}") from error
+            if (refusal := refusal_of(error)) is not None:
+                raise NotLetIn(refusal) from error
+            raise OperationError(f"Kafka at {address_of(brokers)} failed: {error or type(error).__name__}") from error
     finally:
         await client.close()
 
 
-async def topic_partitions(bootstrap_servers: str, names: Sequence[str]) -> dict[str, int]:
+async def topic_partitions(brokers: Brokers, names: Sequence[str]) -> dict[str, int]:
     """Partition counts of topics by their full names. Asked before a client is made, for clients wait long for a topic.
 
     Raises:
         OperationError: no broker answers, or a topic is missing.
     """
-    async with connect(bootstrap_servers) as admin:
+    async with connect(brokers) as admin:
         counts = await admin.partition_counts(names)
     if missing := [name for name in names if name not in counts]:
         raise OperationError(
@@ -221,10 +251,12 @@ async def topic_partitions(bootstrap_servers: str, names: Sequence[str]) -> dict
     return counts
 
 
-def unreachable(bootstrap_servers: str) -> OperationError:
-    """The message where no broker answers."""
+async def unreachable(brokers: Brokers) -> OperationError:
+    """The message where no broker answers, or where none lets us in; it is looked at why."""
+    if (refusal := await why_refused(brokers)) is not None:
+        return NotLetIn(refusal)
     return OperationError(
-        f"no Kafka broker answers at {bootstrap_servers}; start one (`walletstream broker` runs one on this machine) "
+        f"no Kafka broker answers at {address_of(brokers)}; start one (`walletstream broker` runs one on this machine) "
         "or set WALLETSTREAM_BOOTSTRAP_SERVERS"
     )
 

@@ -20,6 +20,8 @@ from ops.admin import unreachable
 from ops.errors import OperationError
 from ops.reading import TopicReader
 from schemas.topics import ENVELOPE_MAX_BYTES, full_name
+from streams.connection import client_arguments
+from streams.refusals import said
 
 #: How often, and how far apart, we look whether what is committed can be read: 5 s in all, more than markers take.
 _LOOKS: Final = 100
@@ -44,7 +46,7 @@ async def alone(
         OperationError: no broker answers, or it refused; `look_at` is the command that shows what became of it.
     """
     producer = AIOKafkaProducer(
-        bootstrap_servers=reader.bootstrap_servers,
+        **client_arguments(reader.brokers),
         acks="all",
         transactional_id=f"{reader.namespace}{work}",
         transaction_timeout_ms=transaction_timeout_ms,
@@ -56,12 +58,16 @@ async def alone(
     except (KafkaConnectionError, OSError) as error:
         with suppress(Exception):
             await producer.stop()
-        raise unreachable(reader.bootstrap_servers) from error
+        raise await unreachable(reader.brokers) from error
+    except KafkaError as error:
+        with suppress(Exception):
+            await producer.stop()
+        raise OperationError(f"cannot write alone, as {reader.namespace}{work}: {said(error)}") from error
     try:
         yield producer
     except KafkaError as error:
         raise OperationError(
-            f"the broker did not take it ({error!r}): look at `{look_at}` before trying again"
+            f"the broker did not take it ({said(error)}): look at `{look_at}` before trying again"
         ) from error
     finally:
         await producer.stop()

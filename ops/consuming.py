@@ -15,7 +15,9 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from ops.admin import unreachable
 from ops.errors import OperationError
+from streams.connection import Brokers, client_arguments
 from streams.lenient import fetch_leniently
+from streams.refusals import said
 
 #: Bytes that one fetch of one partition brings.
 FETCH_BYTES: Final = 1 << 20
@@ -63,14 +65,14 @@ class Bounds(NamedTuple):
     end: int
 
 
-async def start_consumer(bootstrap_servers: str) -> AIOKafkaConsumer:
+async def start_consumer(brokers: Brokers) -> AIOKafkaConsumer:
     """A consumer that is connected, belongs to no group and sees committed records only.
 
     Raises:
         OperationError: no broker answers.
     """
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **client_arguments(brokers),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="none",
@@ -82,7 +84,7 @@ async def start_consumer(bootstrap_servers: str) -> AIOKafkaConsumer:
     except (KafkaConnectionError, OSError) as error:
         with suppress(Exception):
             await consumer.stop()
-        raise unreachable(bootstrap_servers) from error
+        raise await unreachable(brokers) from error
     # Its tasks have to begin before they can be stopped: else `stop` raises, in place of what went wrong meanwhile.
     await asyncio.sleep(0)
     return consumer
@@ -132,14 +134,14 @@ class told:  # noqa: N801 - a context manager reads as a verb
 
     def __exit__(self, _type: Any, error: BaseException | None, _trace: Any) -> None:
         if isinstance(error, KafkaError):
-            raise OperationError(f"{self._what}: {error!r}; run `walletstream doctor`") from error
+            raise OperationError(f"{self._what}: {said(error)}; run `walletstream doctor`") from error
 
 
 class Stream:
     """One partition's records up to an end, fetched ahead of being asked for."""
 
-    def __init__(self, bootstrap_servers: str, place: TopicPartition, start: int, end: int):
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, brokers: Brokers, place: TopicPartition, start: int, end: int):
+        self._brokers = brokers
         self._consumer: AIOKafkaConsumer | None = None
         self._place = place
         self._position = start
@@ -202,7 +204,7 @@ class Stream:
         self._position = self._end
 
     async def _start(self) -> AIOKafkaConsumer:
-        consumer = self._consumer = await start_consumer(self._bootstrap_servers)
+        consumer = self._consumer = await start_consumer(self._brokers)
         consumer.assign([self._place])
         consumer.seek(self._place, self._position)
         return consumer

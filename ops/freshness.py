@@ -20,7 +20,7 @@ async def log_ends(settings: Settings) -> Mapping[int, int] | None:
     async def ends(reader: TopicReader) -> dict[int, int]:
         return {partition: bounds.end for partition, bounds in (await reader.bounds(LEDGER_EVENTS)).items()}
 
-    return await ask_briefly(settings.bootstrap_servers, settings.namespace, ends)
+    return await ask_briefly(settings, settings.namespace, ends)
 
 
 class Freshness(NamedTuple):

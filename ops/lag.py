@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from ops.admin import topic_partitions
 from ops.errors import OperationError
+from streams.connection import Brokers, client_arguments
 
 
 class GroupLag:
@@ -33,16 +34,16 @@ class GroupLag:
 
 
 @asynccontextmanager
-async def open_lag(bootstrap_servers: str, group: str, topics: Sequence[str]) -> AsyncIterator[GroupLag]:
+async def open_lag(brokers: Brokers, group: str, topics: Sequence[str]) -> AsyncIterator[GroupLag]:
     """Look at a group's lag without joining it.
 
     Raises:
         OperationError: no broker answers, or a topic is missing.
     """
-    counts = await topic_partitions(bootstrap_servers, topics)
+    counts = await topic_partitions(brokers, topics)
     partitions = [TopicPartition(topic, index) for topic in topics for index in range(counts[topic])]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **client_arguments(brokers),
         group_id=group,
         enable_auto_commit=False,
         isolation_level="read_committed",

@@ -42,4 +42,4 @@ async def read_ledger_rates(settings: Settings, at_ms: int) -> LedgerRates | Non
         assets = (await read_contents(reader, ASSETS)).reference.assets
         return LedgerRates(assets, (await read_contents(reader, FX_RATES)).reference.rates, at_ms)
 
-    return await ask_briefly(settings.bootstrap_servers, settings.namespace, rates)
+    return await ask_briefly(settings, settings.namespace, rates)

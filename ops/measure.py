@@ -11,6 +11,7 @@ from ops.outcomes import read_outcomes, until_answered
 from ops.sender import Sender
 from ops.tracker import Tracker
 from schemas.topics import TRANSACTION_REQUESTS, full_name
+from streams.connection import Brokers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Measured:
 
 
 async def measure_load(
-    bootstrap_servers: str,
+    brokers: Brokers,
     namespace: str,
     make_maker: Callable[[int], RequestMaker],
     *,
@@ -48,7 +49,7 @@ async def measure_load(
     """Open and fund the wallets, then send `rate` requests a second for `seconds`, and wait for every answer.
 
     Args:
-        bootstrap_servers: brokers as `host:port`, separated by commas.
+        brokers: where to connect to.
         namespace: prefix of the topics.
         make_maker: makes the generator, given the partition count.
         rate: requests a second.
@@ -70,8 +71,8 @@ async def measure_load(
 
     topic = full_name(namespace, TRANSACTION_REQUESTS)
     async with (
-        read_outcomes(bootstrap_servers, namespace, on_outcomes) as reader,
-        Sender(bootstrap_servers, topic, on_sent=on_sent) as sender,
+        read_outcomes(brokers, namespace, on_outcomes) as reader,
+        Sender(brokers, topic, on_sent=on_sent) as sender,
     ):
         maker = make_maker(sender.partitions)
         await send_all(sender, maker.openings())

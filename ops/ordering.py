@@ -13,6 +13,7 @@ from ops.errors import OperationError
 from ops.reading import TopicReader
 from schemas.partitioning import partition_of
 from schemas.topics import full_name
+from streams.connection import client_arguments
 from streams.seal import is_seal
 
 LOOKS: Final = 100
@@ -71,7 +72,7 @@ async def first_answer(
 
 
 async def _write(reader: TopicReader, ordered: Ordered, partition: int) -> int:
-    producer = AIOKafkaProducer(bootstrap_servers=reader.bootstrap_servers, acks="all")
+    producer = AIOKafkaProducer(**client_arguments(reader.brokers), acks="all")
     try:
         await producer.start()
         name = full_name(reader.namespace, ordered.topic)

@@ -15,6 +15,8 @@ from ops.consuming import stop_consumer
 from ops.errors import OperationError
 from ops.tracker import Seen, Tracker, decode_seen
 from schemas.topics import TRANSACTION_OUTCOMES, full_name
+from streams.connection import Brokers, client_arguments
+from streams.refusals import said
 
 OnOutcomes = Callable[[list[Seen], float], None]
 
@@ -45,7 +47,7 @@ class OutcomeReader:
             OperationError: reading has failed.
         """
         if self._task.done() and (error := self._task.exception()) is not None:
-            raise OperationError(f"reading outcomes failed: {error!r}") from error
+            raise OperationError(f"reading outcomes failed: {said(error)}") from error
 
     async def stop(self) -> None:
         """End reading."""
@@ -55,18 +57,16 @@ class OutcomeReader:
 
 
 @asynccontextmanager
-async def read_outcomes(
-    bootstrap_servers: str, namespace: str, on_outcomes: OnOutcomes
-) -> AsyncIterator[OutcomeReader]:
+async def read_outcomes(brokers: Brokers, namespace: str, on_outcomes: OnOutcomes) -> AsyncIterator[OutcomeReader]:
     """Read the outcomes that are committed from now on, for as long as the context lasts.
 
     Raises:
         OperationError: no broker answers, or the topic is missing.
     """
     topic = full_name(namespace, TRANSACTION_OUTCOMES)
-    count = (await topic_partitions(bootstrap_servers, [topic]))[topic]
+    count = (await topic_partitions(brokers, [topic]))[topic]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **client_arguments(brokers),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="latest",
@@ -82,7 +82,7 @@ async def read_outcomes(
         finally:
             await reader.stop()
     except KafkaError as error:
-        raise OperationError(f"cannot read {topic}: {error!r}; run `walletstream topics check`") from error
+        raise OperationError(f"cannot read {topic}: {said(error)}; run `walletstream topics check`") from error
     finally:
         await stop_consumer(consumer)
 

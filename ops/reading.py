@@ -17,9 +17,12 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 
+from ops.admin import connect
 from ops.consuming import Bounds, Record, Stream, fetch, start_consumer, stop_consumer, told
 from ops.errors import OperationError
 from schemas.topics import full_name
+from streams.connection import Brokers as Brokers
+from streams.connection import address_of, client_arguments
 
 T = TypeVar("T")
 #: Longest that a question waits which shall be answered without a broker too.
@@ -35,8 +38,8 @@ OnProgress = Callable[[int, int], None]
 class TopicReader:
     """Reads the topics of one namespace by their short names; made by `open_reader`."""
 
-    def __init__(self, bootstrap_servers: str, namespace: str, asking: AIOKafkaConsumer):
-        self.bootstrap_servers = bootstrap_servers
+    def __init__(self, brokers: Brokers, namespace: str, asking: AIOKafkaConsumer):
+        self.brokers = brokers
         self.namespace = namespace
         self._asking = asking
         self._cluster: ClusterMetadata | None = None
@@ -52,7 +55,7 @@ class TopicReader:
         """How many partitions a topic has.
 
         Raises:
-            OperationError: it is missing.
+            OperationError: it is missing, or this user may not know it.
         """
         topic = full_name(self.namespace, name)
         found = None if self._cluster is None else self._cluster.partitions_for_topic(topic)
@@ -60,14 +63,17 @@ class TopicReader:
             self._cluster = await self._metadata()
             found = self._cluster.partitions_for_topic(topic)
         if not found:
+            # Whoever asks for all topics is not told of those that he may not know.
+            async with connect(self.brokers) as admin:
+                await admin.partition_counts([topic])
             raise OperationError(
-                f"topic {topic} is missing on {self.bootstrap_servers}; run `walletstream topics apply`, or set "
+                f"topic {topic} is missing on {address_of(self.brokers)}; run `walletstream topics apply`, or set "
                 "WALLETSTREAM_NAMESPACE to the one in use"
             )
         return len(found)
 
     async def _metadata(self) -> ClusterMetadata:
-        client = AIOKafkaClient(bootstrap_servers=self.bootstrap_servers)
+        client = AIOKafkaClient(**client_arguments(self.brokers))
         try:
             with told("cannot ask for the topics"):
                 await client.bootstrap()
@@ -117,7 +123,7 @@ class TopicReader:
     def stream(self, name: str, partition: int, start: int, end: int) -> Stream:
         """The records of one partition from `start` up to `end`."""
         place = TopicPartition(full_name(self.namespace, name), partition)
-        stream = Stream(self.bootstrap_servers, place, start, end)
+        stream = Stream(self.brokers, place, start, end)
         self._streams.append(stream)
         return stream
 
@@ -176,7 +182,7 @@ class TopicReader:
         Raises:
             OperationError: the broker went away and did not come back, or an offset is not there any more.
         """
-        consumer = await start_consumer(self.bootstrap_servers)
+        consumer = await start_consumer(self.brokers)
         try:
             places = await self.places(name, starts.keys())
             consumer.assign(places)
@@ -210,31 +216,29 @@ class TopicReader:
                     await self._asking.end_offsets(places)
         except TimeoutError as error:
             raise OperationError(
-                f"cannot read {name} any more: no broker at {self.bootstrap_servers} has answered for {_AWAY_S:g} s; "
+                f"cannot read {name} any more: no broker at {address_of(self.brokers)} has answered for {_AWAY_S:g} s; "
                 "see whether it is up and run `walletstream doctor`"
             ) from error
 
 
 @asynccontextmanager
-async def open_reader(bootstrap_servers: str, namespace: str) -> AsyncIterator[TopicReader]:
+async def open_reader(brokers: Brokers, namespace: str) -> AsyncIterator[TopicReader]:
     """A reader that is connected for as long as the context lasts.
 
     Raises:
         OperationError: no broker answers.
     """
-    reader = TopicReader(bootstrap_servers, namespace, await start_consumer(bootstrap_servers))
+    reader = TopicReader(brokers, namespace, await start_consumer(brokers))
     try:
         yield reader
     finally:
         await reader.stop()
 
 
-async def ask_briefly(
-    bootstrap_servers: str, namespace: str, question: Callable[[TopicReader], Awaitable[T]]
-) -> T | None:
+async def ask_briefly(brokers: Brokers, namespace: str, question: Callable[[TopicReader], Awaitable[T]]) -> T | None:
     """What a question comes to that shall be answered without a broker too; None where none answers within seconds."""
     try:
-        async with asyncio.timeout(_BRIEFLY_S), open_reader(bootstrap_servers, namespace) as reader:
+        async with asyncio.timeout(_BRIEFLY_S), open_reader(brokers, namespace) as reader:
             return await question(reader)
     except (OperationError, TimeoutError):
         return None

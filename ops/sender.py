@@ -17,6 +17,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from ops.admin import topic_partitions
 from ops.errors import OperationError
+from streams.connection import Brokers, client_arguments
+from streams.refusals import refusal_of, said
 
 #: Bytes of one batch before compression; the broker takes 1 MiB.
 _BATCH_BYTES: Final = 512 << 10
@@ -48,16 +50,14 @@ class Sender:
     """An idempotent producer of one topic (`acks=all`), used as an async context manager.
 
     Args:
-        bootstrap_servers: brokers as `host:port`, separated by commas.
+        brokers: where to connect to.
         topic: full name of the topic.
         on_sent: told of each batch that the broker holds.
         compression: `lz4`, or None.
     """
 
-    def __init__(
-        self, bootstrap_servers: str, topic: str, *, on_sent: OnSent = _forget, compression: str | None = "lz4"
-    ):
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, brokers: Brokers, topic: str, *, on_sent: OnSent = _forget, compression: str | None = "lz4"):
+        self._brokers = brokers
         self._topic = topic
         self._on_sent = on_sent
         self._compression = compression
@@ -75,9 +75,9 @@ class Sender:
         Raises:
             OperationError: no broker answers, or the topic is missing.
         """
-        count = (await topic_partitions(self._bootstrap_servers, [self._topic]))[self._topic]
+        count = (await topic_partitions(self._brokers, [self._topic]))[self._topic]
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap_servers,
+            **client_arguments(self._brokers),
             enable_idempotence=True,
             acks="all",
             compression_type=self._compression,
@@ -89,7 +89,7 @@ class Sender:
             await self._producer.start()
         except KafkaError as error:
             await self._producer.stop()
-            raise OperationError(f"cannot write to {self._topic}: {error!r}") from error
+            raise OperationError(f"cannot write to {self._topic}: {said(error)}") from error
         self._waiting = [[] for _ in range(count)]
         self._arrived = [asyncio.Event() for _ in range(count)]
         self._tasks = [asyncio.create_task(self._serve(index)) for index in range(count)]
@@ -195,4 +195,6 @@ class Sender:
                 f"no broker has taken a record of {self._topic} for {_TAKEN_S:g} s, {self.sent} were taken before: "
                 "see whether it is up, then send all of them again"
             )
+        if error is not None and (refusal := refusal_of(error)) is not None:
+            return OperationError(f"sending to {self._topic} failed: {refusal}")
         return OperationError(f"sending to {self._topic} failed: {error!r}; see whether the broker is up, then go on")

@@ -14,6 +14,7 @@ from ops.requests import Phase
 from ops.sender import Sender
 from ops.tracker import Tracker
 from schemas.topics import TRANSACTION_REQUESTS, full_name
+from streams.connection import Brokers
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Submitted:
 
 
 async def submit(
-    bootstrap_servers: str,
+    brokers: Brokers,
     namespace: str,
     phases: Sequence[Phase],
     *,
@@ -62,10 +63,8 @@ async def submit(
     async with AsyncExitStack() as stack:
         reader = None
         if wait or len(phases) > 1:
-            reader = await stack.enter_async_context(read_outcomes(bootstrap_servers, namespace, tracker.on_outcomes))
-        sender = await stack.enter_async_context(
-            Sender(bootstrap_servers, full_name(namespace, topic), on_sent=tracker.on_sent)
-        )
+            reader = await stack.enter_async_context(read_outcomes(brokers, namespace, tracker.on_outcomes))
+        sender = await stack.enter_async_context(Sender(brokers, full_name(namespace, topic), on_sent=tracker.on_sent))
         for number, phase in enumerate(phases, start=1):
             told = None if on_progress is None else _bound(on_progress, phase, tracker)
             placed = (place(request, sender.partitions) for request in phase.requests)

@@ -9,13 +9,16 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import for_code
+from aiokafka.errors import TopicAuthorizationFailedError, for_code
+from aiokafka.protocol.metadata import MetadataRequest
 
 from schemas.topics import Topic, full_name
+from streams.connection import client_arguments
 from streams.settings import Settings
 from streams.topic_rules import Problem, TopicState, find_problems
 
 _TIMEOUT_S: Final = 15.0
+_REFUSED: Final = TopicAuthorizationFailedError.errno
 
 
 async def read_topics(settings: Settings, names: Sequence[str]) -> dict[str, TopicState]:
@@ -26,18 +29,31 @@ async def read_topics(settings: Settings, names: Sequence[str]) -> dict[str, Top
         KafkaError: the broker refuses.
         TimeoutError: the brokers answer too slowly.
     """
-    admin = AIOKafkaAdminClient(
-        bootstrap_servers=settings.bootstrap_servers, request_timeout_ms=10_000, client_id="walletstream-check"
-    )
+    admin = AIOKafkaAdminClient(**client_arguments(settings), request_timeout_ms=10_000, client_id="walletstream-check")
     async with asyncio.timeout(_TIMEOUT_S):
         try:
             await admin.start()
             described = {one["topic"]: one for one in await admin.describe_topics() if one["topic"] in set(names)}
+            await _refuse_hidden(admin, [name for name in names if name not in described])
             configs = await _configs(admin, list(described))
         finally:
             with contextlib.suppress(Exception):
                 await admin.close()
     return {name: _state(topic, configs[name]) for name, topic in described.items()}
+
+
+async def _refuse_hidden(admin: Any, missing: Sequence[str]) -> None:
+    """Whoever asks for all topics is told of those alone that he may know; asked for by name the others are refused.
+
+    Raises:
+        TopicAuthorizationFailedError: with the names that are.
+    """
+    if not missing:
+        return
+    answer = await admin._send_request(MetadataRequest(list(missing), allow_auto_topic_creation=False))
+    hidden = [one["topic"] for one in answer.to_object()["topics"] if one["error_code"] == _REFUSED]
+    if hidden:
+        raise TopicAuthorizationFailedError(sorted(hidden))
 
 
 def _state(described: Any, config: Mapping[str, str]) -> TopicState:
@@ -51,6 +67,8 @@ async def _configs(admin: Any, names: Sequence[str]) -> dict[str, dict[str, str]
     configs: dict[str, dict[str, str]] = {}
     for response in await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names]):
         for error_code, message, _type, name, entries in response.resources:
+            if error_code == _REFUSED:
+                raise TopicAuthorizationFailedError(f"{name} (DescribeConfigs)")
             if error_code:
                 raise for_code(error_code)(f"configuration of {name}: {message}")
             configs[name] = {entry[0]: entry[1] for entry in entries}

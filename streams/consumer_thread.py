@@ -17,6 +17,7 @@ from aiokafka.errors import ConsumerStoppedError, InvalidSessionTimeoutError, Ka
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from streams.connection import client_arguments
 from streams.errors import Refused
 from streams.fetch import Drained, Undecodable, drain, hold_back, wait_for_chunk, wake
 from streams.lenient import fetch_leniently
@@ -58,7 +59,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         return aiokafka.AIOKafkaConsumer(
             client_id=conf.broker_client_id,
             group_id=conf.id,
-            bootstrap_servers=settings.bootstrap_servers,
+            **client_arguments(settings),
             # Equal counts and subscriptions: the range assignor gives all inputs of a partition to one member.
             partition_assignment_strategy=[RangePartitionAssignor],
             isolation_level="read_committed",

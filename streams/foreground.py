@@ -22,9 +22,12 @@ from aiokafka.errors import KafkaError
 from schemas.topics import Topic
 from streams.closed_connections import tell_apart_closed_connections
 from streams.cluster import check_cluster
+from streams.door import Door
+from streams.errors import Refused
 from streams.health import HealthServer, Status
 from streams.logs import configure_logging
 from streams.memory import keep_freed_memory
+from streams.refusals import refusal_of, why_refused
 from streams.settings import Settings, unknown_variables
 from streams.topic_rules import Problem
 
@@ -39,6 +42,8 @@ EXIT_MISCONFIGURED: Final = 2
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 2.0
 _SETTLE_S: Final = 2.0
+#: A user that is just being created, or a secret that is just being mounted, is there by then.
+_REFUSED_S: Final = 5.0
 
 
 def run_foreground(process: Foreground, settings: Settings) -> int:
@@ -134,7 +139,8 @@ class Foreground(ABC):
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
                 loop.add_signal_handler(number, self.stop)
-        health = HealthServer(self._status, settings.web_host, settings.web_port)
+        door = Door(settings, self._status)
+        health = HealthServer(door, settings.web_host, settings.web_port)
         try:
             await health.start()
         except OSError as error:
@@ -144,13 +150,17 @@ class Foreground(ABC):
                 EXIT_MISCONFIGURED,
             )
         try:
-            problems = await self.unless_stopped(self._check())
+            try:
+                problems = await self.unless_stopped(self._check())
+            except Refused as error:
+                return fatal(str(error), EXIT_MISCONFIGURED)
             if problems is None:
                 return EXIT_OK
             if problems:
                 listed = "\n".join(f"  {problem}" for problem in problems)
                 return fatal(f"the cluster is not as {self.role} needs it:\n{listed}", EXIT_MISCONFIGURED)
-            return await self.serve()
+            async with door.watched():
+                return await self.serve()
         finally:
             await health.stop()
 
@@ -171,9 +181,13 @@ class Foreground(ABC):
         """What is wrong with the cluster. Waits for as long as no broker answers.
 
         A topic just created is not known to every broker at once, so bad news is asked for again for a while.
+
+        Raises:
+            Refused: brokers are there, and do not let us in.
         """
         wait_s, needs, settings = _FIRST_WAIT_S, self._needs, self.settings
         believed_at: float | None = None
+        refused_at: float | None = None
         self._status.waiting_for = f"connecting to Kafka at {settings.bootstrap_servers}"
         while True:
             try:
@@ -182,13 +196,26 @@ class Foreground(ABC):
                 if not problems or time.monotonic() >= believed_at:
                     return problems
             except (KafkaError, TimeoutError, OSError) as error:
+                refusal = refusal_of(error) or await why_refused(settings)
+                refused_at = None if refusal is None else refused_at or time.monotonic() + _REFUSED_S
+                if refused_at is not None and time.monotonic() >= refused_at:
+                    raise Refused(f"Kafka does not let {self.role} in: {refusal}") from error
                 why = str(error) or type(error).__name__
                 reason = f"connecting: Kafka at {settings.bootstrap_servers} does not answer: {why}"
+                if refusal is not None:
+                    reason = f"connecting: {refusal}"
                 if reason != self._status.waiting_for:
                     log.warning(reason)
                 self._status.waiting_for = reason
             await asyncio.sleep(wait_s)
             wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
+
+
+def ended_by(error: BaseException) -> int:
+    """Say what has ended the process; returns the code, which tells whether a restart may mend it."""
+    if (refusal := refusal_of(error)) is not None:
+        return fatal(f"{type(error).__name__}: {refusal}", EXIT_MISCONFIGURED)
+    return fatal(f"{type(error).__name__}: {error}", EXIT_MISCONFIGURED if isinstance(error, Refused) else EXIT_FAILED)
 
 
 def fatal(message: str, code: int) -> int:

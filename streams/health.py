@@ -19,19 +19,23 @@ from streams.supervisor import Supervisor
 _SILENT_S: Final = 5.0
 
 
-class Status(Protocol):
+class Reporting(Protocol):
     """What a process tells of itself over HTTP."""
-
-    #: Why it has not come to its work yet; empty once it has.
-    waiting_for: str
-    #: True from the signal to stop.
-    is_stopping: bool
 
     def report(self) -> dict[str, Any]:
         """The body of `/readyz`: `ready`, `reasons`, `partitions`."""
 
     def refresh_gauges(self) -> None:
         """Bring the gauges that nobody pushes up to date."""
+
+
+class Status(Reporting, Protocol):
+    """What a process knows of itself."""
+
+    #: Why it has not come to its work yet; empty once it has.
+    waiting_for: str
+    #: True from the signal to stop.
+    is_stopping: bool
 
 
 class WorkerStatus:
@@ -142,7 +146,7 @@ def drop_all_but(owned: Collection[int], gauges: Iterable[Gauge]) -> None:
 class HealthServer:
     """Serves the status over HTTP, without authentication: bind it to where only probes and Prometheus reach."""
 
-    def __init__(self, status: Status, host: str, port: int):
+    def __init__(self, status: Reporting, host: str, port: int):
         """Port 0 serves nothing."""
         self._status = status
         self._host = host

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
+from streams.connection import client_arguments
 from streams.settings import Settings
 
 
@@ -20,7 +21,7 @@ def follower(settings: Settings, name: str, *, fetch_max_wait_ms: int, max_parti
     """
     session_ms = int(settings.session_timeout_s * 1000)
     return AIOKafkaConsumer(
-        bootstrap_servers=settings.bootstrap_servers,
+        **client_arguments(settings),
         client_id=f"{settings.worker_id}-{name}",
         group_id=f"{settings.namespace}{name}",
         isolation_level="read_committed",

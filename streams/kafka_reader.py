@@ -13,6 +13,7 @@ from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
+from streams.connection import client_arguments
 from streams.fetch import drain, wait_for_chunk
 from streams.ports import Bounds
 from streams.settings import Settings
@@ -34,7 +35,7 @@ class KafkaReader:
     async def _started(self) -> Any:
         if self._consumer is None:
             self._consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._settings.bootstrap_servers,
+                **client_arguments(self._settings),
                 isolation_level="read_committed",
                 enable_auto_commit=False,
                 auto_offset_reset="none",

@@ -19,9 +19,11 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from schemas.topics import full_name
+from streams.connection import client_arguments
 from streams.fetch import Drained, Undecodable, drain, wait_for_chunk
 from streams.lenient import fetch_leniently
 from streams.reference_data import ReferenceData, ReferenceRecord
+from streams.refusals import refusal_of
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,9 @@ class ReferenceFollower:
         """Read all topics to their ends as they are now; returns True once it is done, however long brokers take.
 
         `on_failure` is told why it is not yet, each time that an attempt fails.
+
+        Raises:
+            KafkaError: this user may not read one of the topics.
         """
         backoff_s = _FIRST_BACKOFF_S
         while self._names:
@@ -72,6 +77,8 @@ class ReferenceFollower:
                 await self._read_all()
                 break
             except _WHILE_AWAY as error:
+                if refusal_of(error) is not None:
+                    raise
                 why = str(error) or type(error).__name__
                 log.warning("reference data cannot be read, trying again: %s", why)
                 on_failure(why)
@@ -81,7 +88,11 @@ class ReferenceFollower:
         return True
 
     async def follow(self) -> None:
-        """Take what is committed from now on, for ever; `load` has come before. Ends only with its task."""
+        """Take what is committed from now on, for ever; `load` has come before. Ends only with its task.
+
+        Raises:
+            KafkaError: this user may not read one of the topics any more.
+        """
         if not self._names:
             await asyncio.get_running_loop().create_future()
         while True:
@@ -92,6 +103,8 @@ class ReferenceFollower:
                             self._data.take(ReferenceRecord(name, record.offset, record.key, record.value))
                 log.warning("no news of reference data for %g s: reading all of it again", _REREAD_AFTER_S)
             except _WHILE_AWAY as error:
+                if refusal_of(error) is not None:
+                    raise
                 log.warning("reading all reference data again: %r", error)
             await self.close()
             await self.load()
@@ -134,7 +147,7 @@ class ReferenceFollower:
 
     async def _connect(self) -> Any:
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._settings.bootstrap_servers,
+            **client_arguments(self._settings),
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="none",

@@ -22,6 +22,7 @@ from aiokafka.errors import (
     RecordListTooLargeError,
 )
 
+from streams.connection import client_arguments
 from streams.errors import Fenced, MessageTooLarge, Refused, Unavailable
 from streams.machine import Message, Outgoing, Target
 from streams.ports import LogPosition
@@ -71,7 +72,7 @@ class KafkaWriter:
         """
         settings = self._settings
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap_servers,
+            **client_arguments(settings),
             client_id=self.transactional_id,
             transactional_id=self.transactional_id,
             transaction_timeout_ms=settings.transaction_timeout_ms,
@@ -213,8 +214,8 @@ def _closed(batch: Any, count: int) -> Any:
 def _reason_of(producer: Any, error: Exception) -> BaseException:
     """Why there is no transaction any more, where a batch is refused because there is none: it failed in between."""
     if isinstance(error, IllegalOperation):
-        ended: asyncio.Future[Any] = producer._txn_manager.wait_for_transaction_end()
-        if ended.done() and not ended.cancelled():
+        ended: asyncio.Future[Any] | None = producer._txn_manager._transaction_waiter
+        if ended is not None and ended.done() and not ended.cancelled():
             return ended.exception() or error
     return error
 

@@ -6,7 +6,6 @@ The same names serve the CLI, docker compose and Kubernetes.
 from __future__ import annotations
 
 import difflib
-import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,10 +14,7 @@ from typing import Final, Literal, Self
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-#: A name or an IPv4 address, an IPv6 address in brackets or without a port; where there is no port it is 9092.
-_ADDRESS: Final = re.compile(
-    r"(?:[^\s:/\[\]]+|\[[0-9A-Fa-f:.%]+\])(?::(?P<port>[0-9]{1,5}))?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*"
-)
+from streams.connection_settings import ConnectionSettings
 
 _PREFIX: Final = "WALLETSTREAM_"
 #: Variables that are no settings of a process: the embedded broker's, the demo's, the tests', and docker compose's own.
@@ -35,12 +31,11 @@ _OTHER_VARIABLES: Final = (
 )
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, ConnectionSettings):
     """What a worker, the CLI and the tests understand. Units are in the names."""
 
     model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
-    bootstrap_servers: str = Field("127.0.0.1:9092", description="Kafka brokers, `host:port` separated by commas.")
     namespace: str = Field(
         "wallet.", pattern=r"^[A-Za-z0-9._-]{0,64}$", description="Prefix of every topic and of the consumer groups."
     )
@@ -162,19 +157,6 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
-    @field_validator("bootstrap_servers")
-    @classmethod
-    def _are_addresses(cls, servers: str) -> str:
-        # The client library fails in its own words on some of these and asks the wrong host for others.
-        addresses = [address.strip() for address in servers.split(",") if address.strip()]
-        wrong = [address for address in addresses if not _is_address(address)]
-        if wrong or not addresses:
-            raise ValueError(
-                f"{wrong[0] if wrong else 'nothing'!r} is no address: write host:port, separated by commas"
-            )
-        # It takes nothing between commas for port 9092 of this machine, where another cluster may be.
-        return ",".join(addresses)
-
     @field_validator("data_dir", "rails_dir", mode="before")
     @classmethod
     def _is_a_place(cls, folder: object, info: ValidationInfo) -> object:
@@ -212,11 +194,6 @@ class Settings(BaseSettings):
                 "transaction"
             )
         return self
-
-
-def _is_address(address: str) -> bool:
-    found = _ADDRESS.fullmatch(address)
-    return found is not None and 1 <= int(found["port"] or 9092) <= 65_535
 
 
 def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -7,9 +7,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
+from aiokafka.errors import KafkaError
+
 from streams.app import RoleApp, create_app
-from streams.errors import Refused, StoreError
-from streams.foreground import EXIT_FAILED, EXIT_MISCONFIGURED, EXIT_OK, Foreground, Needs, fatal, run_foreground
+from streams.errors import StoreError
+from streams.foreground import EXIT_MISCONFIGURED, EXIT_OK, Foreground, Needs, ended_by, fatal, run_foreground
 from streams.health import WorkerStatus
 from streams.kafka_reference import ReferenceFollower
 from streams.logs import fields
@@ -79,6 +81,8 @@ class Worker(Foreground):
                 return EXIT_OK
             log.info("reference data loaded", extra=fields(records=len(data.values)))
             return await self._run_app(data, follower)
+        except KafkaError as error:
+            return ended_by(error)
         finally:
             await follower.close()
 
@@ -116,8 +120,7 @@ class Worker(Foreground):
             following.cancel()
             await asyncio.wait([following])
         if reason is not None:
-            code = EXIT_MISCONFIGURED if isinstance(reason, Refused) else EXIT_FAILED
-            return fatal(f"{type(reason).__name__}: {reason}", code)
+            return ended_by(reason)
         log.info("stopped", extra=fields(role=self._role.name))
         return EXIT_OK
 

@@ -21,9 +21,19 @@ from schemas.catalogue import topic_named
 from schemas.topics import LEDGER_EVENTS
 from streams import metrics
 from streams.errors import Refused
-from streams.foreground import EXIT_FAILED, EXIT_MISCONFIGURED, EXIT_OK, Foreground, Needs, fatal, run_foreground
+from streams.foreground import (
+    EXIT_FAILED,
+    EXIT_MISCONFIGURED,
+    EXIT_OK,
+    Foreground,
+    Needs,
+    ended_by,
+    fatal,
+    run_foreground,
+)
 from streams.health import drop_all_but
 from streams.logs import fields
+from streams.refusals import refusal_of
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -126,7 +136,7 @@ class ViewsWorker(Foreground):
         except (ViewsError, Refused, Unreadable) as error:
             return fatal(f"{type(error).__name__}: {error}", EXIT_MISCONFIGURED)
         except KafkaError as error:
-            return fatal(f"reading {LEDGER_EVENTS}: {error!r}", EXIT_FAILED)
+            return ended_by(error) if refusal_of(error) else fatal(f"reading {LEDGER_EVENTS}: {error!r}", EXIT_FAILED)
         finally:
             store.close()
 

@@ -23,6 +23,7 @@ from ops.processes import WorkerProcess, wait_until_ready
 from schemas.fraud_alerts import decode_alert
 from schemas.partitioning import partition_of
 from schemas.topics import FRAUD_ALERTS, LEDGER_EVENTS, full_name
+from streams.connection import client_arguments
 
 #: The ledger commits so often here.
 _COMMIT_EVERY_S: Final = 0.02
@@ -195,7 +196,7 @@ async def _followed(stage: Stage, place: Place) -> AsyncIterator[_Followed]:
 @asynccontextmanager
 async def _fed(stage: Stage, place: Place, rate: float) -> AsyncIterator[_Feed]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=stage.brokers, transactional_id=f"{place.namespace}bench-ledger", acks="all"
+        **client_arguments(stage.brokers), transactional_id=f"{place.namespace}bench-ledger", acks="all"
     )
     await producer.start()
     try:

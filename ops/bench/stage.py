@@ -23,6 +23,7 @@ from ops.processes import WorkerProcess
 from ops.sender import Sender
 from ops.topics import Create, plan, wanted_topics
 from schemas.topics import TRANSACTION_REQUESTS, full_name
+from streams.connection import plain_environment
 
 #: Partitions of every co-partitioned topic of the benchmark.
 PARTITIONS: Final = 4
@@ -143,6 +144,7 @@ class Stage:
     def worker(self, place: Place, role: str = "ledger") -> Iterator[WorkerProcess]:
         """One worker, started; stopped afterwards."""
         environ = {
+            **plain_environment(),
             "WALLETSTREAM_BOOTSTRAP_SERVERS": self.brokers,
             "WALLETSTREAM_NAMESPACE": place.namespace,
             "WALLETSTREAM_PARTITIONS": str(PARTITIONS),

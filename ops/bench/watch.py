@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from ops.admin import topic_partitions
 from ops.errors import OperationError
+from streams.connection import Brokers, client_arguments
 
 _EVERY_S: Final = 0.05
 
@@ -103,17 +104,15 @@ class Watch:
 
 
 @asynccontextmanager
-async def open_watch(bootstrap_servers: str, topic: str) -> AsyncIterator[Watch]:
+async def open_watch(brokers: Brokers, topic: str) -> AsyncIterator[Watch]:
     """Watch a topic that exists.
 
     Raises:
         OperationError: it does not, or no broker answers.
     """
-    count = (await topic_partitions(bootstrap_servers, [topic]))[topic]
+    count = (await topic_partitions(brokers, [topic]))[topic]
     partitions = [TopicPartition(topic, index) for index in range(count)]
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, isolation_level="read_committed", enable_auto_commit=False
-    )
+    consumer = AIOKafkaConsumer(**client_arguments(brokers), isolation_level="read_committed", enable_auto_commit=False)
     try:
         await consumer.start()
         consumer.assign(partitions)
@@ -125,11 +124,11 @@ async def open_watch(bootstrap_servers: str, topic: str) -> AsyncIterator[Watch]
         await consumer.stop()
 
 
-async def count_committed(bootstrap_servers: str, topic: str, decode: Callable[[bytes], bool] | None = None) -> int:
+async def count_committed(brokers: Brokers, topic: str, decode: Callable[[bytes], bool] | None = None) -> int:
     """How many committed records a topic has; only those that `decode` takes, where it is given."""
     consumer = AIOKafkaConsumer(
         topic,
-        bootstrap_servers=bootstrap_servers,
+        **client_arguments(brokers),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

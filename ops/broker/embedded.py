@@ -17,6 +17,7 @@ from ops.broker.diagnosis import ADDRESS_IN_USE, explain
 from ops.broker.errors import BrokerError
 from ops.broker.jars import KAFKA_VERSION, classpath
 from ops.broker.java import find_java
+from ops.broker.listeners import Listener
 from ops.broker.locks import FileLock
 from ops.broker.ports import free_ports, in_url, require_free
 from ops.broker.properties import LOG4J, READY_LINE, server_properties
@@ -49,6 +50,8 @@ class EmbeddedBroker:
         heap_mb: the largest Java heap, in MiB.
         jvm_options: further options of the Java process, after its own; another collector needs `-XX:-UseSerialGC` too.
         overrides: further Kafka settings.
+        listeners: further listeners: `address_of` says where.
+        scram_users: passwords of users that a new data folder is given, for logins by SCRAM.
         cache: the folder of the jars; default: see `cache_dir`.
         announce: gets a line where something takes long, such as the first download.
     """
@@ -63,6 +66,8 @@ class EmbeddedBroker:
         heap_mb: int = 512,
         jvm_options: Sequence[str] = (),
         overrides: Mapping[str, str] | None = None,
+        listeners: Sequence[Listener] = (),
+        scram_users: Mapping[str, str] | None = None,
         cache: Path | None = None,
         announce: Callable[[str], None] = _silence,
     ) -> None:
@@ -73,6 +78,9 @@ class EmbeddedBroker:
         self._java = java
         self._jvm_options = (*_JVM, f"-Xmx{heap_mb}m", *jvm_options)
         self._overrides = dict(overrides or {})
+        self._listeners = tuple(listeners)
+        self._listener_ports: tuple[int, ...] = ()
+        self._scram_users = dict(scram_users or {})
         self._cache = cache
         self._announce = announce
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,6 +91,11 @@ class EmbeddedBroker:
     def bootstrap_servers(self) -> str:
         """`host:port` for clients; known after the first start where the port was chosen."""
         return f"{in_url(self.host)}:{self.port}"
+
+    def address_of(self, listener: str) -> str:
+        """`host:port` of a further listener by its name; known after the first start."""
+        ports = dict(zip((one.name for one in self._listeners), self._listener_ports, strict=True))
+        return f"{in_url(self.host)}:{ports[listener]}"
 
     @property
     def running(self) -> bool:
@@ -116,7 +129,7 @@ class EmbeddedBroker:
         base = [str(java.path.absolute()), "-cp", os.pathsep.join(map(str, jars))]
         self._claim_data_dir()
         try:
-            chosen_port = self.port
+            chosen_port, chosen_others = self.port, self._listener_ports
             for attempts_left in (2, 1, 0):
                 try:
                     self._start_once(base, time.monotonic() + timeout_s)
@@ -125,7 +138,7 @@ class EmbeddedBroker:
                     # Between choosing a free port and listening on it another process may have taken it.
                     if ADDRESS_IN_USE not in str(error) or attempts_left == 0:
                         raise
-                    self.port = chosen_port
+                    self.port, self._listener_ports = chosen_port, chosen_others
         except BaseException:
             self.kill()
             raise
@@ -193,11 +206,16 @@ class EmbeddedBroker:
             raise BrokerError(f"cannot use the data folder {self.data_dir}: {error.strerror or error}") from error
 
     def _start_once(self, base: list[str], deadline: float) -> None:
+        controller_port, free, *others = free_ports(self.host, 2 + len(self._listeners))
         if self.port == 0:
-            self.port, controller_port = free_ports(self.host, 2)
+            self.port = free
         else:
             require_free(self.host, self.port)
-            (controller_port,) = free_ports(self.host, 1)
+        for one in self._listeners:
+            if one.port:
+                require_free(self.host, one.port)
+        chosen = (one.port or other for one, other in zip(self._listeners, others, strict=True))
+        self._listener_ports = self._listener_ports or tuple(chosen)
         base = [*base, *self._prepare(controller_port)]
         # An earlier start's lines must not be taken for this one's.
         self._start_of_log = self.log_path.stat().st_size if self.log_path.exists() else 0
@@ -216,12 +234,17 @@ class EmbeddedBroker:
             controller_port=controller_port,
             log_dir=self.data_dir / "log",
             overrides=self._overrides,
+            listeners=self._listeners,
+            listener_ports=self._listener_ports,
         )
         # Native libraries are unpacked here: a killed JVM leaves them, and the system's folder would fill up.
         temporary = self.data_dir / "tmp"
         try:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir()
+            # Of logins it has the passwords.
+            (self.data_dir / "server.properties").touch(mode=0o600)
+            (self.data_dir / "server.properties").chmod(0o600)
             (self.data_dir / "server.properties").write_text(properties, encoding="ascii")
             (self.data_dir / "log4j2.properties").write_text(LOG4J, encoding="ascii")
             if self.log_path.exists() and self.log_path.stat().st_size > _KEPT_LOG_BYTES:
@@ -241,6 +264,9 @@ class EmbeddedBroker:
         cluster_id = urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
         # With `=`: an id may begin with a dash.
         arguments = [f"--cluster-id={cluster_id}", "--config", str(self.data_dir / "server.properties")]
+        for user, password in self._scram_users.items():
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                arguments += ["--add-scram", f"{mechanism}=[name={user},password={password}]"]
         command = [base[0], *_JVM, _FORMAT_HEAP, *base[1:], "kafka.tools.StorageTool", "format", *arguments]
         with self.log_path.open("ab") as output:
             self._process = spawn_leashed(command, output=output, cwd=self.data_dir)

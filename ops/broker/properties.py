@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ops.broker.errors import BrokerError
+from ops.broker.listeners import Listener, with_listeners
 from ops.broker.ports import in_url
 
 #: What every single-node broker of ours runs with, embedded or in a container; all else is Kafka's default.
@@ -72,7 +73,14 @@ def escape_value(value: str) -> str:
 
 
 def server_properties(
-    *, host: str, port: int, controller_port: int, log_dir: Path, overrides: Mapping[str, str] | None = None
+    *,
+    host: str,
+    port: int,
+    controller_port: int,
+    log_dir: Path,
+    overrides: Mapping[str, str] | None = None,
+    listeners: Sequence[Listener] = (),
+    listener_ports: Sequence[int] = (),
 ) -> str:
     """`server.properties` of one KRaft node that is broker and controller.
 
@@ -82,6 +90,8 @@ def server_properties(
         controller_port: the controller's port; the quorum is static (KIP-595), so it may change between starts.
         log_dir: where the log is kept.
         overrides: settings that replace or join ours.
+        listeners: further ones.
+        listener_ports: their ports, in the same order.
 
     Raises:
         BrokerError: `log_dir` has a comma, which Kafka would read as two folders.
@@ -95,7 +105,7 @@ def server_properties(
         "controller.quorum.voters": f"1@{host}:{controller_port}",
         "log.dirs": str(log_dir),
     }
-    settings |= overrides or {}
+    settings = with_listeners(settings, host, listeners, listener_ports) | dict(overrides or {})
     return "".join(f"{name}={escape_value(value)}\n" for name, value in settings.items())
 
 

@@ -129,7 +129,7 @@ class _Decision(NamedTuple):
 
 def _read(settings: Settings) -> list[DeadLetter]:
     async def read(on_progress: OnProgress) -> list[DeadLetter]:
-        async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+        async with open_reader(settings, settings.namespace) as reader:
             return await read_dead_letters(reader, on_progress)
 
     with progress_bar(f"reading {DEAD_LETTERS}") as on_progress:
@@ -179,7 +179,7 @@ def _resolve(ids: tuple[str, ...], reason: str | None, decision: _Decision, yes:
 
 def _do(settings: Settings, decision: _Decision, ids: Collection[str]) -> list[str]:
     async def resolve(on_progress: OnProgress) -> list[str]:
-        async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+        async with open_reader(settings, settings.namespace) as reader:
             return await decision.resolve(reader, ids, decision.by, decision.note, on_progress)
 
     with progress_bar("reading") as on_progress:

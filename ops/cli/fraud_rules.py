@@ -37,7 +37,7 @@ def with_reader(work: Callable[[TopicReader, Settings], Awaitable[T]]) -> T:
     settings = read_settings()
 
     async def go() -> T:
-        async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+        async with open_reader(settings, settings.namespace) as reader:
             return await work(reader, settings)
 
     return run(go())

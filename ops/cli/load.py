@@ -98,7 +98,7 @@ def load(
     with Live(console=console, refresh_per_second=4, get_renderable=view.render, transient=True):
         measured = run(
             measure_load(
-                settings.bootstrap_servers,
+                settings,
                 settings.namespace,
                 lambda partitions: RequestMaker(shape, partitions),
                 rate=rate,

@@ -90,7 +90,7 @@ def _read(
 
     async def work(on_progress: OnProgress) -> general.GeneralLedger:
         core = None if core_file is None or mapping is None else general.core_of(core_file, mapping)
-        async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+        async with open_reader(settings, settings.namespace) as reader:
             return await general.general_ledger(
                 reader, period, assets=assets, out=out, core=core, on_progress=on_progress
             )

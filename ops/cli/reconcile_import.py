@@ -134,7 +134,7 @@ async def _offline(files: tuple[Path, ...], reading: Reading, told: _Told) -> No
 
 async def _import(files: tuple[Path, ...], reading: Reading, told: _Told, *, dry_run: bool) -> None:
     settings = read_settings()
-    async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+    async with open_reader(settings, settings.namespace) as reader:
         async for one in import_files(reader, files, reading, settings.data_dir, dry_run=dry_run):
             told.tell(one)
 

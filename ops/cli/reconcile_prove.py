@@ -77,7 +77,7 @@ def _prove(day: str, pairs: tuple[str, ...], publish: bool) -> tuple[proving.Pro
     named = [read_pair(pair) for pair in pairs]
 
     async def work(on_progress: OnProgress) -> tuple[proving.Proven, Published | None]:
-        async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+        async with open_reader(settings, settings.namespace) as reader:
             found = await proving.prove(reader, day, named, on_progress=on_progress)
             return found, await proving.publish(reader, found) if publish else None
 

@@ -105,7 +105,7 @@ def _from_topics(period: Period | None) -> Found:
     settings = read_settings()
 
     async def work() -> Found:
-        async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+        async with open_reader(settings, settings.namespace) as reader:
             return Found(*await read_report(reader, period, today()))
 
     return run(work())

@@ -82,7 +82,7 @@ def _with_reader(work: Callable[[TopicReader], Awaitable[T]]) -> T:
     settings = read_settings()
 
     async def go() -> T:
-        async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+        async with open_reader(settings, settings.namespace) as reader:
             return await work(reader)
 
     return run(go())

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ops.errors import OperationError
 from ops.records import printable
 from streams.closed_connections import tell_apart_closed_connections
+from streams.connection import unusable_files
 from streams.settings import Settings
 
 T = TypeVar("T")
@@ -24,12 +25,16 @@ def read_settings() -> Settings:
     """The settings from the environment.
 
     Raises:
-        click.ClickException: a variable has a value that is not allowed; every such variable is named.
+        click.ClickException: a variable has a value that is not allowed, or names a file that cannot be used; every
+            such variable or file is named.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         raise click.ClickException("\n".join(setting_errors(error))) from error
+    if unusable := unusable_files(settings):
+        raise click.ClickException("\n".join(f"settings of the connection to Kafka: {what}" for what in unusable))
+    return settings
 
 
 def setting_errors(error: ValidationError) -> list[str]:

@@ -100,7 +100,7 @@ def submit_command(
     with shown.progress:
         done = run(
             submit(
-                settings.bootstrap_servers,
+                settings,
                 settings.namespace,
                 todo,
                 topic=topic,

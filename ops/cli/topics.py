@@ -23,7 +23,7 @@ def _wanted(settings: Settings) -> tuple[Wanted, ...]:
 
 async def _plan(settings: Settings) -> Plan:
     wanted = _wanted(settings)
-    async with admin.connect(settings.bootstrap_servers) as connected:
+    async with admin.connect(settings) as connected:
         return plan(wanted, await connected.observe([want.name for want in wanted]))
 
 
@@ -37,7 +37,7 @@ async def apply_topics(settings: Settings) -> Plan:
         OperationError: no broker answers, or it refused.
     """
     wanted = _wanted(settings)
-    async with admin.connect(settings.bootstrap_servers) as connected:
+    async with admin.connect(settings) as connected:
         todo = plan(wanted, await connected.observe([want.name for want in wanted]))
         if not todo.refused:
             await connected.create(todo.create)
@@ -53,7 +53,7 @@ async def check_topics(settings: Settings) -> list[Problem]:
         OperationError: no broker answers.
     """
     wanted = _wanted(settings)
-    async with admin.connect(settings.bootstrap_servers) as connected:
+    async with admin.connect(settings) as connected:
         observed = await connected.observe([want.name for want in wanted])
     return problems(settings, observed)
 

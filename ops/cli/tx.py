@@ -59,7 +59,7 @@ def show(transaction_id: str, as_json: bool) -> None:
 async def _find(settings: Settings, transaction_id: str, on_progress: OnProgress) -> tuple[list[Logged], Amounts]:
     wanted = transaction_id.encode()
     found = []
-    async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+    async with open_reader(settings, settings.namespace) as reader:
         async for records in reader.read(LEDGER_EVENTS, on_progress=on_progress):
             for record in records:
                 if record.value is not None and wanted in record.value:

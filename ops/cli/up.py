@@ -15,6 +15,7 @@ from ops.cli.stopping import until_stopped
 from ops.cli.topics import apply_topics
 from ops.errors import OperationError
 from ops.processes import WorkerProcess, stop_all, wait_until_ready
+from streams.connection import plain_environment, plain_settings
 
 
 @click.command()
@@ -52,7 +53,7 @@ def up(count: int, fraud: bool, settlement: bool, reconciliation: bool, port: in
             with broker, ExitStack() as stack:
                 click.echo(f"Kafka ready on {broker.bootstrap_servers}")
                 here = settings.model_copy(
-                    update={"bootstrap_servers": broker.bootstrap_servers, "durability": "embedded"}
+                    update={**plain_settings(broker.bootstrap_servers), "durability": "embedded"}
                 )
                 todo = run(apply_topics(here))
                 if todo.refused:
@@ -76,6 +77,7 @@ def up(count: int, fraud: bool, settlement: bool, reconciliation: bool, port: in
 
 def _workers(roles: Sequence[tuple[str, int]], broker: EmbeddedBroker, data_dir: Path) -> list[WorkerProcess]:
     environ = {
+        **plain_environment(),
         "WALLETSTREAM_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         "WALLETSTREAM_DATA_DIR": str(data_dir / "state"),
         "WALLETSTREAM_DURABILITY": "embedded",

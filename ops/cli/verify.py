@@ -64,7 +64,7 @@ def _audit(wait_s: float | None, stores: bool) -> Report:
         task = progress.add_task("", total=None)
         return run(
             verifying.verify(
-                settings.bootstrap_servers,
+                settings,
                 settings.namespace,
                 settings.partitions,
                 retained_ms=settings.idempotency_retention_s * 1000,

@@ -85,5 +85,5 @@ def rebuild(as_json: bool) -> None:
 
 
 async def _rebuild(settings: Settings, store: ViewStore, on_progress: OnProgress) -> Rebuilt:
-    async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+    async with open_reader(settings, settings.namespace) as reader:
         return await rebuild_views(reader, store, on_progress)

@@ -64,7 +64,7 @@ def show(wallet_id: str, count: int, view: bool, as_json: bool) -> None:
 async def _read(
     settings: Settings, wallet_id: str, on_progress: OnProgress
 ) -> tuple[WalletHistory, WalletBalances | None, Amounts]:
-    async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+    async with open_reader(settings, settings.namespace) as reader:
         partition = partition_of(wallet_id, await reader.partition_count(LEDGER_EVENTS))
         history = await _history(reader, wallet_id, partition, on_progress)
         return history, await _balances(reader, wallet_id, partition), await read_amounts(reader)

@@ -9,6 +9,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from schemas.topics import WALLET_BALANCES, full_name
+from streams.connection import Brokers, client_arguments
 
 _KEPT: Final = 20
 
@@ -38,7 +39,7 @@ def compare(published: Mapping[str, int], expected: Mapping[str, int]) -> Balanc
     return BalanceCheck(len(expected), len(wrong), tuple(wrong[:_KEPT]))
 
 
-async def published_balances(bootstrap_servers: str, namespace: str) -> dict[str, int]:
+async def published_balances(brokers: Brokers, namespace: str) -> dict[str, int]:
     """Wallet -> sum of its accounts in minor units, as the latest record of `wallet-balances` has them.
 
     For wallets that hold one asset, as those of the demo do.
@@ -46,7 +47,7 @@ async def published_balances(bootstrap_servers: str, namespace: str) -> dict[str
     topic = full_name(namespace, WALLET_BALANCES)
     consumer = AIOKafkaConsumer(
         topic,
-        bootstrap_servers=bootstrap_servers,
+        **client_arguments(brokers),
         isolation_level="read_committed",
         enable_auto_commit=False,
         # Not `seek_to_beginning`: the default, the log's end, may be under way already and come second.

@@ -33,6 +33,7 @@ from ops.outcomes import read_outcomes
 from ops.sender import Sender
 from ops.tracker import Tracker
 from schemas.topics import TRANSACTION_REQUESTS, full_name
+from streams.connection import address_of
 from streams.settings import Settings
 
 #: Requests a second while wallets are opened, and how long the transfers shall take.
@@ -129,11 +130,11 @@ class Demo:
             watch.cancel()
 
     async def _send(self, settings: Settings, traffic: Traffic) -> None:
-        options, servers = self._options, settings.bootstrap_servers
+        options = self._options
         topic = full_name(settings.namespace, TRANSACTION_REQUESTS)
         async with (
-            read_outcomes(servers, settings.namespace, self._tracker.on_outcomes) as reader,
-            Sender(servers, topic, on_sent=self._tracker.on_sent) as sender,
+            read_outcomes(settings, settings.namespace, self._tracker.on_outcomes) as reader,
+            Sender(settings, topic, on_sent=self._tracker.on_sent) as sender,
         ):
             self._phase(f"opening and funding {len(options.source.data.accounts):,} wallets", "wallets")
             opened_per_s = await traffic.open_wallets(sender, reader, _OPENING_RATE)
@@ -172,10 +173,9 @@ class Demo:
 
     async def _judge(self, folder: Path, environment: dict[str, str], settings: Settings, traffic: Traffic) -> Result:
         self._phase("verifying the ledger, and beside it a day of settlement and reconciliation")
-        servers = settings.bootstrap_servers
         ((code, line), published), day = await both(
-            both(stage.verify(folder, environment), published_balances(servers, settings.namespace)),
-            live(folder, servers, self._options.write),
+            both(stage.verify(folder, environment), published_balances(settings, settings.namespace)),
+            live(folder, address_of(settings), self._options.write),
         )
         tracker = self._tracker
         expected = expected_balances(self._options.source.data, "sum-of-outgoing", PREFIX)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ops.broker.spawn import spawn_leashed
+from streams.connection import plain_environment
 from streams.settings import Settings
 
 PARTITIONS: Final = 4
@@ -35,6 +36,7 @@ def folder(keep: bool) -> Iterator[Path]:
 def environment_of(path: Path, bootstrap_servers: str, namespace: str = _NAMESPACE) -> dict[str, str]:
     """The settings that every process of the demo runs with."""
     return {
+        **plain_environment(),
         "WALLETSTREAM_BOOTSTRAP_SERVERS": bootstrap_servers,
         "WALLETSTREAM_NAMESPACE": namespace,
         "WALLETSTREAM_PARTITIONS": str(PARTITIONS),

@@ -13,6 +13,7 @@ from ops.admin import Admin
 from ops.doctor.finding import Finding, Level
 from ops.topics import Create, problems, wanted_topics
 from schemas.topics import TRANSACTION_REQUESTS, full_name
+from streams.connection import Brokers, client_arguments
 from streams.settings import Settings
 
 _SLOW_MS: Final = 50.0
@@ -105,7 +106,7 @@ async def check_clock(admin: Admin, settings: Settings) -> list[Finding]:
     await admin.create([Create(topic, 1, 1, config)])
     try:
         await admin.wait_until_visible({topic: 1})
-        ahead_ms = await _append_time_ahead_ms(settings.bootstrap_servers, topic)
+        ahead_ms = await _append_time_ahead_ms(settings, topic)
     finally:
         await admin.delete([topic])
     return [clock_finding(ahead_ms, settings.clock_tolerance_s)]
@@ -139,8 +140,8 @@ def isolation_advice(settings: Settings) -> Finding:
     )
 
 
-async def _append_time_ahead_ms(bootstrap_servers: str, topic: str) -> float:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all")
+async def _append_time_ahead_ms(brokers: Brokers, topic: str) -> float:
+    producer = AIOKafkaProducer(**client_arguments(brokers), acks="all")
     await producer.start()
     try:
         smallest, ahead_ms = float("inf"), 0.0

@@ -83,7 +83,7 @@ class ProofsCompanion:
         proofs: DailyProofs | None = None
         while True:
             try:
-                async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+                async with open_reader(settings, settings.namespace) as reader:
                     proofs = proofs or DailyProofs(await reader.partition_count(LEDGER_EVENTS))
                     look = await proofs.look(reader, time.time())
                 tell(look, time.time())

@@ -14,7 +14,7 @@ from ops.reading import TopicReader
 from schemas.reconciliation_proofs import Proof, decode_proof, encode_proof
 from schemas.topics import RECONCILIATION_PROOFS, full_name
 
-_WORK: Final = "proofs"
+WORK: Final = "proofs"
 
 
 class Published(NamedTuple):
@@ -33,7 +33,7 @@ async def publish_new(reader: TopicReader, proofs: Sequence[Proof]) -> Published
     Raises:
         OperationError: the broker refused, or somebody else publishes meanwhile.
     """
-    async with alone(reader, _WORK, f"walletstream tail {RECONCILIATION_PROOFS}") as producer:
+    async with alone(reader, WORK, f"walletstream tail {RECONCILIATION_PROOFS}") as producer:
         new = new_among(proofs, await read_published(reader))
         if new:
             topic = full_name(reader.namespace, RECONCILIATION_PROOFS)

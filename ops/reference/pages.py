@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from ops.reference.access import access_page
 from ops.reference.cli import cli_page
 from ops.reference.codes import codes_page
 from ops.reference.commands import commands_page
@@ -28,6 +29,7 @@ FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
 
 #: Path below the folder -> what writes it.
 PAGES: Final[dict[str, Callable[[], str]]] = {
+    "access.md": access_page,
     "cli.md": cli_page,
     "codes.md": codes_page,
     "commands.md": commands_page,

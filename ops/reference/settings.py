@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from types import NoneType
+from typing import Any, Final, get_args
 
+from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -40,7 +42,13 @@ OTHERS: Final[dict[str, tuple[str, str]]] = {
     "WALLETSTREAM_SEED": ("drawn anew", "Seed of the random tests of the ledger, which a failing one prints."),
 }
 
-_KINDS: Final = {str(int): "integer", str(float): "number", str(str): "text", str(bool): "`true` or `false`"}
+_KINDS: Final = {
+    str(int): "integer",
+    str(float): "number",
+    str(str): "text",
+    str(bool): "`true` or `false`",
+    str(SecretStr): "text, secret",
+}
 _BOUNDS: Final = (("ge", "at least"), ("gt", "more than"), ("le", "at most"), ("lt", "less than"))
 
 
@@ -59,7 +67,13 @@ def settings_page() -> str:
         [(f"`{name}`", default, meaning) for name, (default, meaning) in OTHERS.items()],
     )
     return page(
-        "Settings", "`streams/settings.py`", _INTRODUCTION, ours, "## Beside them", "Read by single commands.", others
+        "Settings",
+        "`streams/settings.py` and `streams/connection_settings.py`",
+        _INTRODUCTION,
+        ours,
+        "## Beside them",
+        "Read by single commands.",
+        others,
     )
 
 
@@ -68,18 +82,22 @@ def _default(field: FieldInfo) -> str:
         return "the host name"
     if field.default is PydanticUndefined:
         return "none: must be given"
+    if isinstance(field.default, bool):
+        return f"`{str(field.default).lower()}`"
     return "none" if field.default in (None, "") else f"`{field.default}`"
 
 
 def _allowed(field: FieldInfo) -> str:
-    choices: tuple[Any, ...] = getattr(field.annotation, "__args__", ())
+    kinds = [kind for kind in get_args(field.annotation) if kind is not NoneType]
+    annotation = kinds[0] if len(kinds) == 1 else field.annotation
+    choices: tuple[Any, ...] = getattr(annotation, "__args__", ())
     if choices and all(isinstance(choice, str) for choice in choices):
         return listed(choices)
     said = [f"{word} {limit:,}" for name, word in _BOUNDS if (limit := _constraint(field, name)) is not None]
     pattern = _constraint(field, "pattern")
     if pattern is not None:
         said.append(f"matches `{pattern}`")
-    return ", ".join([_KINDS.get(str(field.annotation), "path"), *said])
+    return ", ".join([_KINDS.get(str(annotation), "path"), *said])
 
 
 def _constraint(field: FieldInfo, name: str) -> Any:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ops.consuming import Bounds, Stream
 from ops.errors import OperationError
-from ops.reading import TopicReader, open_reader
+from ops.reading import Brokers, TopicReader, open_reader
 from ops.verify.audit import DAY_MS, LedgerAudit
 from ops.verify.idle import wait_until_idle
 from ops.verify.partition import PartitionAudit
@@ -106,7 +106,7 @@ class _Reading:
 
 
 async def verify(
-    bootstrap_servers: str,
+    brokers: Brokers,
     namespace: str,
     partitions: int,
     *,
@@ -119,7 +119,7 @@ async def verify(
     """Audit the ledger as it is now.
 
     Args:
-        bootstrap_servers: the brokers, `host:port` separated by commas.
+        brokers: where to connect to.
         namespace: prefix of the ledger's topics.
         partitions: partition count of the ledger.
         retained_ms: how long idempotency keys are kept.
@@ -132,7 +132,7 @@ async def verify(
         OperationError: the audit cannot be made, or the ledger is not idle after `wait_s`.
     """
     began = time.perf_counter()
-    async with open_reader(bootstrap_servers, namespace) as reader:
+    async with open_reader(brokers, namespace) as reader:
         await _check_partitions(reader, partitions)
         if wait_s is not None:
             await wait_until_idle(reader, wait_s)

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import MessageSizeTooLargeError, OutOfOrderSequenceNumber, ProducerFenced
+from aiokafka.errors import (
+    IllegalOperation,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    TopicAuthorizationFailedError,
+)
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata, TopicPartition
 
@@ -312,6 +318,30 @@ def test_where_all_records_were_taken_back_no_batch_is_sent() -> None:
     assert [(target, [batch.record_count() for batch in batches]) for target, batches in packed.items()] == [
         ((EVENTS, 0), [2])
     ]
+
+
+@pytest.mark.parametrize(
+    ("cause", "raised"),
+    [(TopicAuthorizationFailedError("t"), TopicAuthorizationFailedError), (ProducerFenced(), Fenced)],
+)
+def test_a_transaction_that_ended_while_it_was_written_says_why(cause: Exception, raised: type[Exception]) -> None:
+    """The client takes it back when one partition is refused, and says of the next batch only that there is none."""
+
+    async def check() -> None:
+        class TakenBack(_Answers):
+            async def send_batch(self, *_args: Any, **_kwargs: Any) -> Any:
+                raise IllegalOperation("Can't send messages while not in transaction")
+
+        writer = writer_of(Settings())
+        writer._producer = answers = TakenBack([])
+        waiter = asyncio.get_running_loop().create_future()
+        waiter.set_exception(cause)
+        answers._txn_manager = SimpleNamespace(_transaction_waiter=waiter)  # type: ignore[attr-defined]
+        with pytest.raises(raised):
+            await writer.transact([event(b"seal")])
+        assert not answers.committed
+
+    asyncio.run(check())
 
 
 class _Unstoppable:

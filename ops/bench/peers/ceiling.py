@@ -17,6 +17,8 @@ from typing import Any, Final
 import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from streams.connection import client_arguments
+
 _BATCH_RECORDS: Final = 2_000
 _MOST_WAITING: Final = 8_000
 #: Filler that does not compress away to nothing is not needed: nothing is compressed.
@@ -32,7 +34,7 @@ class Lane:
         self._waiting: list[Any] = []
         self._arrived = asyncio.Event()
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=brokers,
+            **client_arguments(brokers),
             transactional_id=f"{prefix}{partition}",
             max_batch_size=1 << 20,
             max_request_size=8 << 20,
@@ -83,7 +85,7 @@ class Lane:
 async def _main(brokers: str, topic: str, prefix: str, outputs: Sequence[tuple[str, bytes | None]]) -> None:
     consumer = AIOKafkaConsumer(
         topic,
-        bootstrap_servers=brokers,
+        **client_arguments(brokers),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="earliest",

@@ -25,6 +25,7 @@ from schemas.external_statements import ExternalLine, decode_external
 from schemas.partitioning import partition_of
 from schemas.settlement_events import SettlementEvent, decode_settlement_event
 from schemas.topics import EXTERNAL_STATEMENTS, LEDGER_EVENTS, SETTLEMENT_EVENTS, full_name
+from streams.connection import client_arguments
 from streams.seal import is_seal
 from streams.settings import Settings
 
@@ -44,7 +45,7 @@ class Roles:
     async def send(self, commands: Iterable[Command]) -> None:
         """Write commands in their order, each to the partition of its key."""
         reader = self.reader
-        producer = AIOKafkaProducer(bootstrap_servers=reader.bootstrap_servers, acks="all")
+        producer = AIOKafkaProducer(**client_arguments(reader.brokers), acks="all")
         await producer.start()
         try:
             for topic, key, command in commands:

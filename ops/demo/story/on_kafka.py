@@ -19,6 +19,7 @@ from schemas.events import Source, decode_event
 from schemas.outcomes import Outcome, WalletBalances, decode_balances, decode_outcome
 from schemas.partitioning import partition_of
 from schemas.topics import LEDGER_EVENTS, TRANSACTION_OUTCOMES, WALLET_BALANCES, full_name
+from streams.connection import Brokers, client_arguments
 
 #: A fetch of partitions that have nothing holds up those that have, so it must not wait for long.
 _FETCH_WAIT_MS: Final = 5
@@ -102,22 +103,22 @@ class OnKafka:
 
 @asynccontextmanager
 async def on_kafka(
-    bootstrap_servers: str, namespace: str, check: Callable[[], None] = lambda: None
+    brokers: Brokers, namespace: str, check: Callable[[], None] = lambda: None
 ) -> AsyncIterator[OnKafka]:
     """The ledger of a namespace, for as long as the context lasts; `check` raises where its worker has ended.
 
     Raises:
         OperationError: no broker answers, a topic is missing, or the broker went away.
     """
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**client_arguments(brokers), acks="all", enable_idempotence=True)
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers,
+        **client_arguments(brokers),
         isolation_level="read_committed",
         enable_auto_commit=False,
         auto_offset_reset="latest",
         fetch_max_wait_ms=_FETCH_WAIT_MS,
     )
-    async with open_reader(bootstrap_servers, namespace) as reader:
+    async with open_reader(brokers, namespace) as reader:
         try:
             await producer.start()
             await consumer.start()

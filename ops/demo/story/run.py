@@ -59,7 +59,7 @@ async def play(settings: Settings, write: Callable[[str], None], check: Callable
         for line in page.step(step):
             write(line)
 
-    async with on_kafka(settings.bootstrap_servers, settings.namespace, check) as ledger:
+    async with on_kafka(settings, settings.namespace, check) as ledger:
         told.trials = trial_balances(await Player(ledger).play(STORY, on_step))
     told.seconds = time.perf_counter() - started
     for line in page.trial(told.trials):
@@ -69,6 +69,6 @@ async def play(settings: Settings, write: Callable[[str], None], check: Callable
 
 async def _refer(settings: Settings) -> None:
     """The reference data, before the worker starts: it reads it before anything else."""
-    async with open_reader(settings.bootstrap_servers, settings.namespace) as reader:
+    async with open_reader(settings, settings.namespace) as reader:
         for topic, records in REFERENCE_DATA.items():
             await put(reader, topic, read_lines([json.dumps(record).encode() for record in records], topic))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ops.broker import BrokerError
+from ops.broker.listeners import Listener
 from ops.broker.properties import LOG4J, container_environment, escape_value, server_properties
 
 
@@ -37,6 +38,19 @@ def test_an_ipv6_address_stands_in_brackets() -> None:
     assert "\nlisteners=PLAINTEXT://[::1]:9092,CONTROLLER://[::1]:9093\n" in text
     assert "\nadvertised.listeners=PLAINTEXT://[::1]:9092\n" in text
     assert "\ncontroller.quorum.voters=1@[::1]:9093\n" in text
+
+
+def test_further_listeners_join_the_plain_one() -> None:
+    listeners = [Listener("LOGIN", "SASL_SSL", {"ssl.keystore.type": "PEM"}), Listener("TLS", "SSL")]
+    text = server_properties(
+        host="h", port=9, controller_port=8, log_dir=Path("/d"), listeners=listeners, listener_ports=[7, 6]
+    )
+    settings = parsed(text)
+    assert settings["listeners"] == "PLAINTEXT://h:9,CONTROLLER://h:8,LOGIN://h:7,TLS://h:6"
+    assert settings["advertised.listeners"] == "PLAINTEXT://h:9,LOGIN://h:7,TLS://h:6"
+    assert settings["listener.security.protocol.map"].endswith(",LOGIN:SASL_SSL,TLS:SSL")
+    assert settings["listener.name.login.ssl.keystore.type"] == "PEM"
+    assert settings["inter.broker.listener.name"] == "PLAINTEXT"
 
 
 def test_one_node_replicates_nothing_and_creates_no_topic_unasked() -> None:

@@ -25,6 +25,7 @@ from schemas.settlement_batches import decode_settlement_record
 from schemas.settlement_internal import RailAnswered, encode_settlement_internal
 from schemas.topics import SETTLEMENT_BATCHES, SETTLEMENT_INTERNAL, full_name
 from streams import metrics
+from streams.connection import client_arguments
 from streams.errors import Refused
 from streams.kafka_follower import follower
 from streams.logs import fields
@@ -66,7 +67,7 @@ class KafkaReports:
 
     def _make(self) -> Any:
         return AIOKafkaProducer(
-            bootstrap_servers=self._settings.bootstrap_servers,
+            **client_arguments(self._settings),
             client_id=f"{self._settings.worker_id}-{GROUP}",
             acks="all",
             enable_idempotence=True,
