@@ -26,7 +26,7 @@ from ops.broker.spawn import spawn_leashed
 _LEAST_FREE_BYTES = 256 << 20
 _KEPT_LOG_BYTES = 16 << 20
 #: The quick compiler alone, and no threads for the garbage: the thorough compiler runs for minutes on the cores that
-#: workers need, and the broker's own time for a request is less without its barriers (decision 46).
+#: workers need, and the broker's own time for a request is less without its barriers (decision 47).
 _JVM = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 _FORMAT_HEAP = "-Xmx256m"
 

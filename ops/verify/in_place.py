@@ -31,6 +31,7 @@ _SAID_BY_RAILS: Final[dict[tuple[str, str | None], frozenset[str]]] = {
     (ev.TRANSACTION_FAILED, "fail"): frozenset({"code"}),
     (ev.TRANSACTION_RETURNED, "return"): frozenset({"rail_reference", "returned_minor", "code"}),
     (ev.TRANSACTION_CONTRADICTED, "settle"): frozenset({"rail_reference", "rail_fee_minor"}),
+    (ev.TRANSACTION_CONTRADICTED, "return"): frozenset({"rail_reference", "code"}),
 }
 _PROVES_REVERSAL: Final = frozenset({"rail_reference"})
 _NOTHING: Final = frozenset[str]()
