@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from ops.broker import EmbeddedBroker
 from tests.broker import Kafka, any_kafka, delete_topics, embedded, new_namespace
-
-# Some thirty brokers live for seconds each: the quick compiler alone starts one with two thirds of the work. The `java`
-# launcher reads this in every process that tests start.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 # How long an example takes says more of what else the machine does than of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # Of `make unit`: a fifth of the examples, so that it says within a minute what it has to say.
 settings.register_profile("unit", settings.get_profile("any machine"), max_examples=20)
 settings.load_profile("any machine")
+
+# Hypothesis loads its largest module with the first of these. In the middle of a run a traceback that is logged by a
+# collection of the garbage meanwhile, of a future that nobody asked, makes Python 3.11.2 fail to parse it.
+st.builds(int).validate()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
