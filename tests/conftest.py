@@ -23,8 +23,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files whose tests take long come first: several processes that share the files then end at the same time."""
     long = {item.path for item in items if item.get_closest_marker("kafka") or item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
-    # Hypothesis loads its largest module with the first of these. In the middle of a run a traceback that is logged by a
-    # collection of the garbage meanwhile, of a future that nobody asked, makes Python 3.11.2 fail to parse it.
+    # Hypothesis loads its largest module with the first of these. In the middle of a run a traceback that is logged
+    # meanwhile, of a future that the garbage collector finds and nobody has asked, makes Python 3.11.2 fail to parse it.
     st.builds(int).validate()
 
 
