@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     long = {item.path for item in items if item.get_closest_marker("kafka") or item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in long)
     # Hypothesis loads its largest module with the first of these. In the middle of a run a traceback that is logged
-    # meanwhile, of a future that the garbage collector finds and nobody has asked, makes Python 3.11.2 fail to parse it.
+    # meanwhile, of a future that the garbage collector finds and nobody asked, makes Python 3.11.2 fail to parse it.
     st.builds(int).validate()
 
 
