@@ -106,32 +106,30 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
         None before the first answer.
         """
-        consumer = self._consumer
-        subscription = None if consumer is None else consumer._subscription.subscription
-        assignment = None if subscription is None else subscription.assignment
-        if assignment is None:
-            return None
-        states = [assignment.state_value(tp) for tp in assignment.tps]
-        return max((state.timestamp for state in states if state is not None and state.timestamp), default=None)
+        return max((state.timestamp for _, state in self._states() if state.timestamp), default=None)
 
     def held_up(self) -> dict[TP, int]:
         """Partitions of which nothing more can be read, though there is more: a producer has a transaction open there.
 
         The value is where that begins, the last stable offset. Known of those that everything before was read of.
         """
-        consumer = self._consumer
-        subscription = None if consumer is None else consumer._subscription.subscription
-        assignment = None if subscription is None else subscription.assignment
         held: dict[TP, int] = {}
-        if assignment is None:
-            return held
-        for tp in assignment.tps:
-            state = assignment.state_value(tp)
-            if state is None or state.lso is None or not state.has_valid_position or tp not in self._incarnations:
+        for tp, state in self._states():
+            if state.lso is None or not state.has_valid_position or tp not in self._incarnations:
                 continue
             if state.position == state.lso < state.highwater:
                 held[TP(tp.topic, tp.partition)] = state.lso
         return held
+
+    def _states(self) -> list[tuple[Any, Any]]:
+        """What aiokafka knows of each assigned partition, as of now."""
+        consumer = self._consumer
+        subscription = None if consumer is None else consumer._subscription.subscription
+        assignment = None if subscription is None else subscription.assignment
+        if assignment is None:
+            return []
+        states = [(tp, assignment.state_value(tp)) for tp in assignment.tps]
+        return [(tp, state) for tp, state in states if state is not None]
 
     # ---- delivery ------------------------------------------------------------------------------
 

@@ -16,7 +16,19 @@ from rocksdict import Rdict
 from streams.errors import StoreError
 from streams.ports import Mark
 from streams.rocks import RocksStore
+from streams.rocks_stores import RocksStores
 from tests.streams.local_stores import filled, stores_in
+
+
+def assert_made_anew(stores: RocksStores) -> None:
+    """The store opens empty, and keeps what is written from then on."""
+    store = stores.open(0)
+    assert store.mark() is None
+    store.write({"a": {"k": b"v"}}, Mark(1, b"seal-1"))
+    store.close()
+    store = stores.open(0)
+    assert store.mark() == Mark(1, b"seal-1")
+    store.close()
 
 
 def test_corruption_is_thrown_away(tmp_path: Path) -> None:
@@ -31,13 +43,7 @@ def test_corruption_is_thrown_away(tmp_path: Path) -> None:
 def test_a_store_without_its_manifest_is_thrown_away(tmp_path: Path) -> None:
     stores = filled(tmp_path)
     next((tmp_path / "worker-1" / "0").glob("MANIFEST-*")).unlink()
-    store = stores.open(0)
-    assert store.mark() is None
-    store.write({"a": {"k": b"v"}}, Mark(1, b"seal-1"))
-    store.close()
-    store = stores.open(0)
-    assert store.mark() == Mark(1, b"seal-1")
-    store.close()
+    assert_made_anew(stores)
 
 
 @pytest.mark.parametrize("lost", ["MANIFEST-*", "CURRENT", "*"])
@@ -91,13 +97,7 @@ def test_a_table_file_found_corrupt_is_thrown_away(tmp_path: Path, reads: str) -
     with pytest.raises(StoreError, match=r"Corruption.* is rebuilt from the event log"):
         read[reads]()
     store.close()
-    store = stores.open(0)
-    assert store.mark() is None
-    store.write({"a": {"k": b"v"}}, Mark(1, b"seal-1"))
-    store.close()
-    store = stores.open(0)
-    assert store.mark() == Mark(1, b"seal-1")
-    store.close()
+    assert_made_anew(stores)
 
 
 @pytest.mark.parametrize(("says", "heals"), [("Corruption: block checksum mismatch", True), ("IO error", False)])
