@@ -11,12 +11,12 @@ from typing import Any, Final, NamedTuple
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorizationFailedError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest
-from aiokafka.protocol.metadata import MetadataRequest
 
 from ops.errors import OperationError
 from ops.topics import Alter, Create
+from streams.cluster import topics_by_name
 from streams.connection import Brokers, address_of, client_arguments
 from streams.refusals import Refusal, refusal_of, why_refused
 from streams.topic_rules import TopicState
@@ -94,27 +94,15 @@ class Admin:
         """The library's client, connected."""
         return self._client
 
-    async def _topics(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        """Topics by name. None of them is created by asking, whatever the brokers do for other clients.
-
-        Raises:
-            TopicAuthorizationFailedError: this user may not know some of them.
-        """
-        answer = await self._client._send_request(MetadataRequest(list(names), allow_auto_topic_creation=False))
-        topics: list[dict[str, Any]] = answer.to_object()["topics"]
-        if hidden := [topic["topic"] for topic in topics if topic["error_code"] == TopicAuthorizationFailedError.errno]:
-            raise TopicAuthorizationFailedError(sorted(hidden))
-        return topics
-
     async def partition_counts(self, names: Sequence[str]) -> dict[str, int]:
         """Partition counts of those topics that exist."""
-        described = await self._topics(names)
+        described = await topics_by_name(self._client, names)
         return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["partitions"]}
 
     async def observe(self, names: Sequence[str]) -> dict[str, TopicState]:
         """The topics of these full names as they are; missing ones are absent."""
         layouts = {}
-        for topic in await self._topics(names):
+        for topic in await topics_by_name(self._client, names):
             if topic["error_code"] == _UNKNOWN_TOPIC or not topic["partitions"]:
                 continue
             layouts[topic["topic"]] = topic["partitions"]
@@ -186,7 +174,7 @@ class Admin:
         deadline = time.monotonic() + timeout_s
         in_a_row = 0
         while in_a_row < needed:
-            described = {t["topic"]: t for t in await self._topics(list(partitions))}
+            described = {t["topic"]: t for t in await topics_by_name(self._client, list(partitions))}
             missing = [name for name, count in partitions.items() if not _is_visible(described.get(name), count)]
             in_a_row = 0 if missing else in_a_row + 1
             if missing and time.monotonic() > deadline:

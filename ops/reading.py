@@ -6,7 +6,6 @@ Used by `verify`, `tail`, `wallet show`, `tx show`, `dlq` and the crash campaign
 from __future__ import annotations
 
 import asyncio
-import copy
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +14,6 @@ from typing import Final, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 
 from ops.admin import connect
 from ops.consuming import Bounds, Record, Stream, fetch, start_consumer, stop_consumer, told
@@ -23,6 +21,7 @@ from ops.errors import OperationError
 from schemas.topics import full_name
 from streams.connection import Brokers as Brokers
 from streams.connection import address_of, client_arguments
+from streams.fetch import high_watermarks
 
 T = TypeVar("T")
 #: Longest that a question waits which shall be answered without a broker too.
@@ -114,10 +113,8 @@ class TopicReader:
             OperationError: the topic is missing, or the broker does not say.
         """
         places = await self.places(name)
-        asking = copy.copy(self._asking._fetcher)
-        asking._isolation_level = READ_UNCOMMITTED
         with told(f"cannot ask for the offsets of {name}"):
-            ends = await asking.end_offsets(places, self._asking._request_timeout_ms)
+            ends = await high_watermarks(self._asking._fetcher, places, self._asking._request_timeout_ms)
         return {place.partition: ends[place] for place in places}
 
     def stream(self, name: str, partition: int, start: int, end: int) -> Stream:

@@ -48,12 +48,21 @@ async def _refuse_hidden(admin: Any, missing: Sequence[str]) -> None:
     Raises:
         TopicAuthorizationFailedError: with the names that are.
     """
-    if not missing:
-        return
-    answer = await admin._send_request(MetadataRequest(list(missing), allow_auto_topic_creation=False))
-    hidden = [one["topic"] for one in answer.to_object()["topics"] if one["error_code"] == _REFUSED]
-    if hidden:
+    if missing:
+        await topics_by_name(admin, missing)
+
+
+async def topics_by_name(admin: Any, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Topics as an admin client of aiokafka is told of them. None is created by asking, whatever brokers do for others.
+
+    Raises:
+        TopicAuthorizationFailedError: this user may not know some of them; with their names.
+    """
+    answer = await admin._send_request(MetadataRequest(list(names), allow_auto_topic_creation=False))
+    topics: list[dict[str, Any]] = answer.to_object()["topics"]
+    if hidden := [topic["topic"] for topic in topics if topic["error_code"] == _REFUSED]:
         raise TopicAuthorizationFailedError(sorted(hidden))
+    return topics
 
 
 def _state(described: Any, config: Mapping[str, str]) -> TopicState:

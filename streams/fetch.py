@@ -10,11 +10,12 @@ Written against aiokafka 0.14: `Fetcher._records` holds for each partition one f
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from aiokafka.consumer.fetcher import FetchError, FetchResult
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED, FetchError, FetchResult
 from aiokafka.structs import TopicPartition
 
 from streams.machine import InputRecord
@@ -169,3 +170,16 @@ def wake(fetcher: Any) -> None:
     """Make every `wait_for_chunk` return."""
     for waiter in list(fetcher._fetch_waiters):
         fetcher._notify(waiter)
+
+
+async def high_watermarks(fetcher: Any, places: Sequence[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
+    """The offsets that come next, whether all before them is committed or not, by aiokafka's fetcher of any consumer.
+
+    Raises:
+        KafkaError: the brokers do not say in time.
+    """
+    # What the consumer itself reads stays as committed as it was.
+    asking = copy.copy(fetcher)
+    asking._isolation_level = READ_UNCOMMITTED
+    ends: dict[TopicPartition, int] = await asking.end_offsets(places, timeout_ms)
+    return ends

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import copy
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 
 from streams.connection import client_arguments
-from streams.fetch import drain, wait_for_chunk
+from streams.fetch import drain, high_watermarks, wait_for_chunk
 from streams.ports import Bounds
 from streams.settings import Settings
 
@@ -69,12 +67,8 @@ class KafkaReader:
             TimeoutError: the brokers did not answer in time.
         """
         consumer, tp = await self._started(), self._tp
-        # The reader's own fetcher must go on reading what is committed only.
-        asking = copy.copy(consumer._fetcher)
-        asking._isolation_level = READ_UNCOMMITTED
         async with asyncio.timeout(_READ_STALLED_S):
-            end: int = (await asking.end_offsets([tp], int(_READ_STALLED_S * 1000)))[tp]
-        return end
+            return (await high_watermarks(consumer._fetcher, [tp], int(_READ_STALLED_S * 1000)))[tp]
 
     async def record_at(self, offset: int) -> bytes | None:
         """Value of the record at exactly this offset; None where there is none (compacted away, aborted, a marker).
