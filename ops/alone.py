@@ -18,16 +18,12 @@ from aiokafka.structs import RecordMetadata
 
 from ops.admin import unreachable
 from ops.errors import OperationError
-from ops.reading import TopicReader
-from schemas.topics import ENVELOPE_MAX_BYTES, full_name
+from ops.reading import READABLE_AFTER_S, TopicReader
+from schemas.topics import ENVELOPE_MAX_BYTES
 from streams.connection import client_arguments
 from streams.refusals import said
 
-#: How often, and how far apart, we look whether what is committed can be read: 5 s in all, more than markers take.
-_LOOKS: Final = 100
-_PAUSE_S: Final = 0.05
-#: For how long what others write in transactions may hide what is committed: workers' take ten seconds at most.
-_READABLE_AFTER_S: Final = 20.0
+_LOOK_AGAIN_S: Final = 0.05
 
 
 @asynccontextmanager
@@ -77,32 +73,18 @@ async def until_visible(reader: TopicReader, topic: str, written: Iterable[Recor
     """Wait until readers of committed records see these records of a topic, so that the next look shows them.
 
     The broker answers a commit once it is decided, and writes the markers that uncover its records after that.
+
+    Raises:
+        OperationError: a transaction of somebody else has hidden them for too long; they are committed all the same.
     """
     ends: dict[int, int] = {}
     for place in written:
-        ends[place.partition] = max(ends.get(place.partition, 0), place.offset)
-    for _ in range(_LOOKS if ends else 0):
-        bounds = await reader.bounds(topic, ends)
-        if all(bounds[partition].end > offset for partition, offset in ends.items()):
+        ends[place.partition] = max(ends.get(place.partition, 0), place.offset + 1)
+    began_at = time.monotonic()
+    while ends:
+        held_up = reader.held_up(topic, ends, await reader.bounds(topic, ends))
+        if held_up is None:
             return
-        await asyncio.sleep(_PAUSE_S)
-
-
-async def until_readable(reader: TopicReader, topic: str) -> None:
-    """Wait until all that is in a topic now can be read: behind the begin of an open transaction nobody sees anything.
-
-    Raises:
-        OperationError: somebody has had a transaction open on it for too long.
-    """
-    ends, began_at = await reader.high_watermarks(topic), time.monotonic()
-    while True:
-        bounds = await reader.bounds(topic, ends)
-        hidden = [partition for partition, end in ends.items() if bounds[partition].end < end]
-        if not hidden:
-            return
-        if time.monotonic() - began_at > _READABLE_AFTER_S:
-            raise OperationError(
-                f"somebody has a transaction open on {full_name(reader.namespace, topic)}/{hidden[0]}, which hides "
-                "what others have committed since; nothing was done: try again when it has ended"
-            )
-        await asyncio.sleep(_PAUSE_S)
+        if time.monotonic() - began_at > READABLE_AFTER_S:
+            raise OperationError(f"it is written and committed, but {held_up}; it shows when that has ended")
+        await asyncio.sleep(_LOOK_AGAIN_S)

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
 from aiokafka.structs import RecordMetadata
 
-from ops.alone import alone, until_readable, until_visible
+from ops.alone import alone, until_visible
 from ops.dead_letters import (
     DISCARDED,
     OPEN,
@@ -104,7 +104,6 @@ async def discard(
 
 
 async def _still_open(reader: TopicReader, ids: Collection[str], on_progress: OnProgress | None) -> list[DeadLetter]:
-    await until_readable(reader, DEAD_LETTERS)
     letters = await read_dead_letters(reader, on_progress)
     return [letter for letter in letters if letter.id in ids and letter.state == OPEN]
 

@@ -11,14 +11,19 @@ from schemas.clock import rfc3339
 from schemas.topics import LEDGER_EVENTS
 from streams.settings import Settings
 
-_MEND: Final = "see whether a `walletstream worker views` runs, and wait"
+_MEND: Final = (
+    "see whether a `walletstream worker views` runs, and nobody has left a transaction open on ledger-events, and wait"
+)
 
 
 async def log_ends(settings: Settings) -> Mapping[int, int] | None:
-    """End of the event log by partition (last stable offset); None where no broker says it within seconds."""
+    """End of the event log by partition; None where no broker says it within seconds.
+
+    The high watermark: what an open transaction hides the views do not reflect either.
+    """
 
     async def ends(reader: TopicReader) -> dict[int, int]:
-        return {partition: bounds.end for partition, bounds in (await reader.bounds(LEDGER_EVENTS)).items()}
+        return await reader.high_watermarks(LEDGER_EVENTS)
 
     return await ask_briefly(settings, settings.namespace, ends)
 

@@ -56,18 +56,27 @@ async def first_answer(
     None where none came in time.
 
     Raises:
-        OperationError: the topic cannot be read; or what `answer` raises.
+        OperationError: the topic cannot be read, or a transaction of somebody has hidden all of it since; or what
+            `answer` raises.
     """
     home, begin = place
+    ends = await reader.high_watermarks(topic, [home])
     for _ in range(LOOKS):
-        async for records in reader.read(topic, [home], {home: begin}):
-            for record in records:
-                begin = record.offset + 1
-                value = record.value or b""
-                found = None if is_seal(value) else answer(value)
-                if found is not None:
-                    return found
+        bounds = await reader.bounds(topic, [home])
+        stream = reader.stream(topic, home, max(begin, bounds[home].start), bounds[home].end)
+        try:
+            while (records := await stream.next()) is not None:
+                for record in records:
+                    begin = record.offset + 1
+                    value = record.value or b""
+                    found = None if is_seal(value) else answer(value)
+                    if found is not None:
+                        return found
+        finally:
+            await stream.close()
         await asyncio.sleep(_PAUSE_S)
+    if (held_up := reader.held_up(topic, ends, bounds)) is not None:
+        raise OperationError(f"it is written, but what became of it cannot be seen: {held_up}")
     return None
 
 

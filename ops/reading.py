@@ -30,17 +30,27 @@ _BRIEFLY_S: Final = 5.0
 _QUIET_S: Final = 5.0
 #: A broker that is away for longer than a restart takes has gone.
 _AWAY_S: Final = 30.0
+#: For how long what others write in transactions may hide what is committed: workers' take ten seconds at most.
+READABLE_AFTER_S: Final = 20.0
+#: The same for whoever only shows what there is, and says that it is not all.
+_SHOWN_AFTER_S: Final = 2.0
+_LOOK_AGAIN_S: Final = 0.05
 #: Called with the offsets read so far and all that are to be read.
 OnProgress = Callable[[int, int], None]
+#: Told that a transaction of somebody hides a part of a topic.
+OnHeldUp = Callable[[str], None]
 
 
 class TopicReader:
     """Reads the topics of one namespace by their short names; made by `open_reader`."""
 
-    def __init__(self, brokers: Brokers, namespace: str, asking: AIOKafkaConsumer):
+    def __init__(self, brokers: Brokers, namespace: str, asking: AIOKafkaConsumer, on_held_up: OnHeldUp | None = None):
+        """`on_held_up`: see `open_reader`."""
         self.brokers = brokers
         self.namespace = namespace
         self._asking = asking
+        self._on_held_up = on_held_up
+        self._told: set[str] = set()
         self._cluster: ClusterMetadata | None = None
         self._streams: list[Stream] = []
 
@@ -95,7 +105,7 @@ class TopicReader:
         return [TopicPartition(topic, partition) for partition in wanted]
 
     async def bounds(self, name: str, partitions: Collection[int] | None = None) -> dict[int, Bounds]:
-        """Bounds of a topic's partitions.
+        """Bounds of a topic's partitions, as far as they can be read now: see `whole_bounds`.
 
         Raises:
             OperationError: the topic is missing, or the broker does not say.
@@ -106,13 +116,50 @@ class TopicReader:
             starts = await self._asking.beginning_offsets(places)
         return {place.partition: Bounds(starts[place], ends[place]) for place in places}
 
-    async def high_watermarks(self, name: str) -> dict[int, int]:
+    async def whole_bounds(self, name: str, partitions: Collection[int] | None = None) -> dict[int, Bounds]:
+        """Bounds of a topic's partitions, once all that is in them now can be read.
+
+        Behind the begin of an open transaction nobody sees what others have committed since: whoever decides or
+        reports from what a topic holds would take less than there is, and not know it.
+
+        Raises:
+            OperationError: see `bounds`; or somebody has had a transaction open for too long, and nobody is to be told.
+        """
+        ends, began_at = await self.high_watermarks(name, partitions), time.monotonic()
+        on_held_up = self._on_held_up
+        patience_s = READABLE_AFTER_S if on_held_up is None else _SHOWN_AFTER_S
+        while True:
+            bounds = await self.bounds(name, ends)
+            held_up = self.held_up(name, ends, bounds)
+            if held_up is None:
+                return bounds
+            if on_held_up is not None and held_up in self._told:
+                return bounds
+            if time.monotonic() - began_at > patience_s:
+                if on_held_up is None:
+                    raise OperationError(f"{held_up}: try again when it has ended")
+                self._told.add(held_up)
+                on_held_up(held_up)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+
+    def held_up(self, name: str, ends: Mapping[int, int], bounds: Mapping[int, Bounds]) -> str | None:
+        """What hides a part of what was up to `ends`, for people; None where nothing does."""
+        for partition, end in ends.items():
+            if (stable := bounds[partition].end) < end:
+                return (
+                    f"somebody has a transaction open on {full_name(self.namespace, name)}/{partition} from offset "
+                    f"{stable} on, which hides what others have committed since (`kafka-transactions.sh "
+                    "describe-producers` says whose it is)"
+                )
+        return None
+
+    async def high_watermarks(self, name: str, partitions: Collection[int] | None = None) -> dict[int, int]:
         """By partition the offset that comes next, whether all before it is committed or not.
 
         Raises:
             OperationError: the topic is missing, or the broker does not say.
         """
-        places = await self.places(name)
+        places = await self.places(name, partitions)
         with told(f"cannot ask for the offsets of {name}"):
             ends = await high_watermarks(self._asking._fetcher, places, self._asking._request_timeout_ms)
         return {place.partition: ends[place] for place in places}
@@ -136,9 +183,9 @@ class TopicReader:
         `on_progress` is called before each chunk is handed over, and at the end.
 
         Raises:
-            OperationError: see `bounds` and `Stream.next`.
+            OperationError: see `whole_bounds` and `Stream.next`.
         """
-        bounds = await self.bounds(name, partitions)
+        bounds = await self.whole_bounds(name, partitions)
         ranges = {p: (max(first, (starts or {}).get(p, first)), end) for p, (first, end) in bounds.items()}
         total = sum(max(0, end - start) for start, end in ranges.values())
         done = 0
@@ -176,6 +223,8 @@ class TopicReader:
     async def follow(self, name: str, starts: Mapping[int, int]) -> AsyncIterator[list[Record]]:
         """Records from `starts` on, for ever, as they are committed; ends only with its task.
 
+        Where nothing comes, whoever is to be told that a transaction hides something is.
+
         Raises:
             OperationError: the broker went away and did not come back, or an offset is not there any more.
         """
@@ -197,6 +246,8 @@ class TopicReader:
                     asked = time.monotonic()
                 elif time.monotonic() - asked >= _QUIET_S:
                     await self._still_there(name, places)
+                    if self._on_held_up is not None:
+                        await self.whole_bounds(name, starts)
                     asked = time.monotonic()
         finally:
             await stop_consumer(consumer)
@@ -219,13 +270,18 @@ class TopicReader:
 
 
 @asynccontextmanager
-async def open_reader(brokers: Brokers, namespace: str) -> AsyncIterator[TopicReader]:
+async def open_reader(
+    brokers: Brokers, namespace: str, on_held_up: OnHeldUp | None = None
+) -> AsyncIterator[TopicReader]:
     """A reader that is connected for as long as the context lasts.
+
+    Where a transaction of somebody hides a part of what is to be read, `on_held_up` is told so after two seconds, and
+    what can be read is; without it reading waits, and fails in the end.
 
     Raises:
         OperationError: no broker answers.
     """
-    reader = TopicReader(brokers, namespace, await start_consumer(brokers))
+    reader = TopicReader(brokers, namespace, await start_consumer(brokers), on_held_up)
     try:
         yield reader
     finally:

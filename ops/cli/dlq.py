@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import click
 
 from ops.cli.progress import progress_bar
-from ops.cli.running import print_json, print_line, read_settings, run
+from ops.cli.running import print_json, print_line, read_settings, run, warn_held_up
 from ops.cli.signing import signed_by
 from ops.cli.texts import counted
 from ops.dead_letter_box import discard, read_dead_letters, replay
@@ -129,7 +129,7 @@ class _Decision(NamedTuple):
 
 def _read(settings: Settings) -> list[DeadLetter]:
     async def read(on_progress: OnProgress) -> list[DeadLetter]:
-        async with open_reader(settings, settings.namespace) as reader:
+        async with open_reader(settings, settings.namespace, warn_held_up) as reader:
             return await read_dead_letters(reader, on_progress)
 
     with progress_bar(f"reading {DEAD_LETTERS}") as on_progress:

@@ -69,6 +69,11 @@ def print_line(line: str, *, err: bool = False) -> None:
     click.echo(printable(line), err=err)
 
 
+def warn_held_up(held_up: str) -> None:
+    """Say on standard error that a transaction of somebody hides a part of what is shown (for `open_reader`)."""
+    print_line(f"Warning: {held_up}; it is not among what is shown", err=True)
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
     click.echo(json.dumps(value, indent=2, default=str))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import click
 import orjson
 
-from ops.cli.running import read_settings, run
+from ops.cli.running import read_settings, run, warn_held_up
 from ops.cli.texts import Utf8
 from ops.consuming import Record
 from ops.reading import TopicReader, open_reader
@@ -58,7 +58,7 @@ class _Tail:
         self._seen: dict[int, int] = {}
 
     async def run(self, settings: Settings, from_start: bool, count: int | None, goes_on: bool) -> None:
-        async with open_reader(settings, settings.namespace) as reader:
+        async with open_reader(settings, settings.namespace, warn_held_up) as reader:
             bounds = await reader.bounds(self._topic, self._partitions)
             ends = {partition: found.end for partition, found in bounds.items()}
             if from_start and count is None and not goes_on:

@@ -9,7 +9,7 @@ import click
 
 from ops.amounts import Amounts
 from ops.cli.progress import progress_bar
-from ops.cli.running import print_json, print_line, read_settings, run
+from ops.cli.running import print_json, print_line, read_settings, run, warn_held_up
 from ops.consuming import place_of
 from ops.errors import OperationError
 from ops.event_facts import facts_of
@@ -59,7 +59,7 @@ def show(transaction_id: str, as_json: bool) -> None:
 async def _find(settings: Settings, transaction_id: str, on_progress: OnProgress) -> tuple[list[Logged], Amounts]:
     wanted = transaction_id.encode()
     found = []
-    async with open_reader(settings, settings.namespace) as reader:
+    async with open_reader(settings, settings.namespace, warn_held_up) as reader:
         async for records in reader.read(LEDGER_EVENTS, on_progress=on_progress):
             for record in records:
                 if record.value is not None and wanted in record.value:

@@ -9,7 +9,7 @@ import click
 from ops.amounts import Amounts
 from ops.buckets import bucket_table, by_bucket
 from ops.cli.progress import progress_bar
-from ops.cli.running import print_json, print_line, read_settings, run
+from ops.cli.running import print_json, print_line, read_settings, run, warn_held_up
 from ops.cli.texts import Utf8
 from ops.cli.wallet_views import balance_at, pending, show_view, statement
 from ops.errors import OperationError
@@ -64,7 +64,7 @@ def show(wallet_id: str, count: int, view: bool, as_json: bool) -> None:
 async def _read(
     settings: Settings, wallet_id: str, on_progress: OnProgress
 ) -> tuple[WalletHistory, WalletBalances | None, Amounts]:
-    async with open_reader(settings, settings.namespace) as reader:
+    async with open_reader(settings, settings.namespace, warn_held_up) as reader:
         partition = partition_of(wallet_id, await reader.partition_count(LEDGER_EVENTS))
         history = await _history(reader, wallet_id, partition, on_progress)
         return history, await _balances(reader, wallet_id, partition), await read_amounts(reader)

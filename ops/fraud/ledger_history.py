@@ -116,7 +116,7 @@ async def history(reader: TopicReader, lateness_ms: int) -> AsyncIterator[Placed
     Raises:
         OperationError: the topic is missing or cannot be read.
     """
-    bounds = await reader.bounds(LEDGER_EVENTS)
+    bounds = await reader.whole_bounds(LEDGER_EVENTS)
     heads: list[_Facts] = []
     for partition, (start, end) in bounds.items():
         facts = _Facts(reader.stream(LEDGER_EVENTS, partition, start, end), FactMaker(partition, lateness_ms))

@@ -50,7 +50,7 @@ class FollowedLedger:
         # Asked before the ends of the log are: what did not wait then is in the log up to those.
         waiting = await what_waits(reader) if self.last_day < past else None
         found: list[CompleteDay] = []
-        for partition, bounds in sorted((await reader.bounds(LEDGER_EVENTS)).items()):
+        for partition, bounds in sorted((await reader.whole_bounds(LEDGER_EVENTS)).items()):
             found += await self._read(reader, partition, bounds)
             if waiting is not None and not any(place.endswith(f"/{partition}") for place in waiting):
                 found += self._pass_over(partition, past)

@@ -88,7 +88,7 @@ async def read_books(
     # Asked before the ends of the log are: what did not wait then is in the log up to those.
     is_late = now_s >= period.ends_at_s + SETTLED_AFTER_S
     waiting = await what_waits(reader) if is_late else {}
-    bounds = await reader.bounds(LEDGER_EVENTS)
+    bounds = await reader.whole_bounds(LEDGER_EVENTS)
     total = sum(found.end for found in bounds.values())
     parts, cuts, problems, events, done = [], [], list[str](), 0, 0
     for partition, found in sorted(bounds.items()):
@@ -183,4 +183,6 @@ def _why_open(partition: int, is_late: bool, waiting: Mapping[str, int]) -> str:
     if not is_late:
         return f"nothing later is recorded, and the days are not over for {SETTLED_AFTER_S // 60} minutes"
     of = sorted(place for place in waiting if place.endswith(f"/{partition}"))
-    return f"{', '.join(of)} waits to be decided; is a worker running?" if of else ""
+    if not of:
+        return ""
+    return f"{', '.join(of)} waits to be decided; is a worker running, and no transaction of a producer left open?"

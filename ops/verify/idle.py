@@ -33,20 +33,25 @@ async def wait_until_idle(reader: TopicReader, wait_s: float, poll_s: float = 0.
             listed = ", ".join(f"{place} from offset {offset}" for place, offset in list(waiting.items())[:5])
             raise OperationError(
                 f"not idle after {wait_s:.0f} s: the ledger has not decided {listed}; is a worker running and ready "
-                "(`walletstream worker ledger`), or do requests still arrive?"
+                "(`walletstream worker ledger`), do requests still arrive, or has a producer left a transaction open?"
             )
         await asyncio.sleep(poll_s)
 
 
 async def what_waits(reader: TopicReader) -> dict[str, int]:
-    """Inputs that hold committed records behind the last seal: `<topic>/<partition>` -> position of the seal."""
+    """Inputs that hold committed records behind the last seal: `<topic>/<partition>` -> position of the seal.
+
+    Also those on which somebody has a transaction open: what was committed behind its begin nobody sees.
+    """
     partitions = await reader.partition_count(LEDGER_EVENTS)
     positions = [await sealed_positions(reader, partition) for partition in range(partitions)]
     waiting: dict[str, int] = {}
     for topic in INPUTS:
+        ends = await reader.high_watermarks(topic)
         for partition, (start, end) in (await reader.bounds(topic)).items():
             position = max(start, positions[partition].get(topic, 0))
-            if position < end and await _has_records(reader, topic, partition, position):
+            is_held_up = end < ends[partition]
+            if is_held_up or (position < end and await _has_records(reader, topic, partition, position, end)):
                 waiting[f"{topic}/{partition}"] = position
     return waiting
 
@@ -69,8 +74,10 @@ async def sealed_positions(reader: TopicReader, partition: int) -> Mapping[str, 
         count *= 8
 
 
-async def _has_records(reader: TopicReader, topic: str, partition: int, position: int) -> bool:
-    """Whether anything but control records lies from `position` on."""
-    async for _ in reader.read(topic, [partition], {partition: position}):
-        return True
-    return False
+async def _has_records(reader: TopicReader, topic: str, partition: int, position: int, end: int) -> bool:
+    """Whether anything but control records lies from `position` to `end`."""
+    stream = reader.stream(topic, partition, position, end)
+    try:
+        return await stream.next() is not None
+    finally:
+        await stream.close()

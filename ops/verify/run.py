@@ -196,12 +196,13 @@ async def _read_all(
 
 
 async def _bounds(reader: TopicReader) -> _Bounds:
-    events = await reader.bounds(LEDGER_EVENTS)
+    # Of the inputs what can be read is all that the ledger has read before its log had these ends.
+    events = await reader.whole_bounds(LEDGER_EVENTS)
     await asyncio.sleep(_MARKERS_S)
     return _Bounds(
         events,
-        await reader.bounds(TRANSACTION_OUTCOMES),
-        await reader.bounds(WALLET_BALANCES),
+        await reader.whole_bounds(TRANSACTION_OUTCOMES),
+        await reader.whole_bounds(WALLET_BALANCES),
         {topic: await reader.bounds(topic) for topic in INPUTS},
     )
 

@@ -115,7 +115,7 @@ def test_what_an_open_transaction_hides_of_the_decisions_is_waited_for(
     kafka: Kafka, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind its begin there may be that a letter was replayed: it would be sent once more."""
-    monkeypatch.setattr("ops.alone._READABLE_AFTER_S", 0.5)
+    monkeypatch.setattr("ops.reading.READABLE_AFTER_S", 0.5)
 
     async def main() -> None:
         await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS)
@@ -125,10 +125,10 @@ def test_what_an_open_transaction_hides_of_the_decisions_is_waited_for(
         await write(ledger, kafka.bootstrap_servers, namespace)
         somebody = AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers, transactional_id=f"{namespace}somebody")
         await somebody.start()
-        await somebody.begin_transaction()
-        await somebody.send_and_wait(full_name(namespace, DEAD_LETTERS), b"?", partition=0)
         async with open_reader(kafka.bootstrap_servers, namespace) as reader:
             (letter,) = await read_dead_letters(reader)
+            await somebody.begin_transaction()
+            await somebody.send_and_wait(full_name(namespace, DEAD_LETTERS), b"?", partition=0)
             for _ in range(2):
                 with pytest.raises(OperationError, match=r"somebody has a transaction open on .*dead-letters"):
                     await replay(reader, {letter.id}, "ines", "")

@@ -48,7 +48,7 @@ def test_facts_are_those_of_the_role() -> None:
 class Broken:
     """A reader whose topic is not there."""
 
-    async def bounds(self, name: str) -> Any:
+    async def whole_bounds(self, name: str) -> Any:
         raise OperationError(f"topic {name} is missing")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import Collection
 from typing import Any, NamedTuple, cast
 
 import pytest
@@ -49,11 +49,18 @@ class FakeStream:
 
 
 class FakeReader:
-    """The log of the story, as partitions 0 and up; and inputs in which perhaps something waits."""
+    """The log of the story, as partitions 0 and up; and inputs in which perhaps something waits, or may be hidden."""
 
-    def __init__(self, logs: list[list[bytes]], *, waiting: Collection[int] = (), start: int = 0):
+    def __init__(
+        self,
+        logs: list[list[bytes]],
+        *,
+        waiting: Collection[int] = (),
+        hidden: Collection[int] = (),
+        start: int = 0,
+    ):
         self.logs = [[Rec("log", p, n * STEP, value) for n, value in enumerate(log)] for p, log in enumerate(logs)]
-        self.waiting, self.start = waiting, start
+        self.waiting, self.hidden, self.start = waiting, hidden, start
         self.streams: list[FakeStream] = []
 
     async def partition_count(self, _name: str) -> int:
@@ -65,16 +72,22 @@ class FakeReader:
         # Of each input the seals say how far it was read; what waits is behind that.
         return {p: Bounds(0, 10**9 if p in self.waiting and name == INPUTS[-1] else 0) for p in range(len(self.logs))}
 
-    def stream(self, _name: str, partition: int, start: int, end: int) -> FakeStream:
+    async def whole_bounds(self, name: str) -> dict[int, Bounds]:
+        assert name == LEDGER_EVENTS
+        return await self.bounds(name)
+
+    async def high_watermarks(self, name: str) -> dict[int, int]:
+        hidden = self.hidden if name == INPUTS[-1] else ()
+        return {p: found.end + 7 * (p in hidden) for p, found in (await self.bounds(name)).items()}
+
+    def stream(self, name: str, partition: int, start: int, end: int) -> FakeStream:
+        if name != LEDGER_EVENTS:
+            return FakeStream([Rec(name, partition, start, b"{}")])
         self.streams.append(FakeStream([one for one in self.logs[partition] if start <= one.offset < end]))
         return self.streams[-1]
 
     async def last(self, _name: str, partition: int, count: int) -> list[Rec]:
         return self.logs[partition][-count:]
-
-    async def read(self, name: str, partitions: Collection[int], starts: Mapping[int, int]) -> AsyncIterator[list[Rec]]:
-        (partition,) = partitions
-        yield [Rec(name, partition, starts[partition], b"{}")]
 
 
 STORY = list(LINES.values())
@@ -149,11 +162,18 @@ def test_one_in_which_nothing_happens_is_over_some_time_after_the_day(after_s: i
     assert books.is_over is is_over
 
 
-def test_unless_something_waits_in_its_inputs() -> None:
+@pytest.mark.parametrize("is_hidden", [False, True])
+def test_unless_something_waits_in_its_inputs_or_is_hidden_by_a_transaction_there(is_hidden: bool) -> None:
     idle = next(p for p, log in enumerate(LOGS.values()) if log[-1].day == DAYS[0])
-    books = read(Period(DAYS[0], DAYS[0]), FakeReader(STORY, waiting=[idle]))
+    books = read(
+        Period(DAYS[0], DAYS[0]),
+        FakeReader(STORY, waiting=() if is_hidden else [idle], hidden=[idle] if is_hidden else ()),
+    )
     assert [cut.partition for cut in books.cuts if not cut.is_over] == [idle]
-    assert books.cuts[idle].reason == f"transaction-requests/{idle} waits to be decided; is a worker running?"
+    assert books.cuts[idle].reason == (
+        f"transaction-requests/{idle} waits to be decided; is a worker running, and no transaction of a producer left "
+        "open?"
+    )
 
 
 # ---- what is no log -------------------------------------------------------------------------------------
