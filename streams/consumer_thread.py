@@ -19,7 +19,7 @@ from faust.types import TP
 
 from streams.connection import client_arguments
 from streams.errors import Refused
-from streams.fetch import Drained, Undecodable, drain, hold_back, wait_for_chunk, wake
+from streams.fetch import Drained, Undecodable, drain, held_up_at, hold_back, wait_for_chunk, wake
 from streams.lenient import fetch_leniently
 from streams.settings import Settings
 
@@ -113,13 +113,8 @@ class BatchThread(driver.AIOKafkaConsumerThread):
 
         The value is where that begins, the last stable offset. Known of those that everything before was read of.
         """
-        held: dict[TP, int] = {}
-        for tp, state in self._states():
-            if state.lso is None or not state.has_valid_position or tp not in self._incarnations:
-                continue
-            if state.position == state.lso < state.highwater:
-                held[TP(tp.topic, tp.partition)] = state.lso
-        return held
+        found = [(tp, held_up_at(state)) for tp, state in self._states() if tp in self._incarnations]
+        return {TP(tp.topic, tp.partition): offset for tp, offset in found if offset is not None}
 
     def _states(self) -> list[tuple[Any, Any]]:
         """What aiokafka knows of each assigned partition, as of now."""

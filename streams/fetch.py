@@ -172,6 +172,17 @@ def wake(fetcher: Any) -> None:
         fetcher._notify(waiter)
 
 
+def held_up_at(state: Any) -> int | None:
+    """Where a producer's open transaction begins, the last stable offset, of a partition read up to there.
+
+    None where it is not read so far, or nothing is behind. `state` is aiokafka's of a partition.
+    """
+    if state.lso is None or not state.has_valid_position:
+        return None
+    stable: int = state.lso
+    return stable if state.position == stable < state.highwater else None
+
+
 async def high_watermarks(fetcher: Any, places: Sequence[TopicPartition], timeout_ms: int) -> dict[TopicPartition, int]:
     """The offsets that come next, whether all before them is committed or not, by aiokafka's fetcher of any consumer.
 

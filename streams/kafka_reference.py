@@ -2,6 +2,9 @@
 
 Without a group: every worker reads everything. After any failure, and after so long without a broker that tombstones
 may have been compacted away unread, the topics are read from their begin again, beside what is in use.
+
+What somebody's open transaction hides is waited for, but not as long as Kafka lets it be open: workers that run see no
+more of it, and no partition is to stand still for it. What is decided by is as old as that then, and `age_s` says so.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from aiokafka.structs import TopicPartition
 
 from schemas.topics import full_name
 from streams.connection import client_arguments
-from streams.fetch import Drained, Undecodable, drain, wait_for_chunk
+from streams.fetch import Drained, Undecodable, drain, held_up_at, high_watermarks, wait_for_chunk
 from streams.lenient import fetch_leniently
 from streams.reference_data import ReferenceData, ReferenceRecord
 from streams.refusals import refusal_of
@@ -30,6 +33,8 @@ log = logging.getLogger(__name__)
 
 _STALLED_S: Final = 30.0
 _WAIT_S: Final = 1.0
+#: Longer than a transaction of ours takes that nobody has to end.
+_HELD_UP_S: Final = 20.0
 _STOP_S: Final = 1.0
 _FIRST_BACKOFF_S: Final = 0.25
 _LONGEST_BACKOFF_S: Final = 5.0
@@ -50,18 +55,36 @@ class ReferenceFollower:
         self._data = data
         self._consumer: Any = None
         self._answered_at_s = time.time()
+        #: Topic -> since when somebody's open transaction is seen to hide what is behind.
+        self._held_since_s: dict[str, float] = {}
 
     def age_s(self) -> float:
+        """For how many seconds something may have been said that is not known here."""
+        now_s = time.time()
+        held_up = self.held_up()
+        self._held_since_s = {name: self._held_since_s.get(name, now_s) for name in held_up}
+        return max(self.silence_s(), now_s - min(self._held_since_s.values(), default=now_s))
+
+    def held_up(self) -> dict[str, int]:
+        """Topic (short name) -> where an open transaction begins that hides what was committed behind it."""
+        found = {self._names[place]: held_up_at(state) for place, state in self._states().items()}
+        return {name: offset for name, offset in found.items() if offset is not None}
+
+    def silence_s(self) -> float:
         """Seconds since a broker last answered for every topic; a broker does twice a second, news or not."""
         if not self._names:
             return 0.0
+        answers_ms = [state.timestamp or 0 for state in self._states().values()]
+        self._answered_at_s = max(self._answered_at_s, min(answers_ms, default=0) / 1000)
+        return max(0.0, time.time() - self._answered_at_s)
+
+    def _states(self) -> dict[TopicPartition, Any]:
+        """What aiokafka knows of each topic's partition; empty while there is no connection."""
         consumer = self._consumer
         subscription = None if consumer is None else consumer._subscription.subscription
-        if subscription is not None:
-            states = [subscription.assignment.state_value(place) for place in self._names]
-            answers_ms = [state.timestamp or 0 for state in states]
-            self._answered_at_s = max(self._answered_at_s, min(answers_ms) / 1000)
-        return max(0.0, time.time() - self._answered_at_s)
+        if subscription is None:
+            return {}
+        return {place: subscription.assignment.state_value(place) for place in self._names}
 
     async def load(self, on_failure: Callable[[str], None] = lambda _why: None) -> bool:
         """Read all topics to their ends as they are now; returns True once it is done, however long brokers take.
@@ -97,7 +120,7 @@ class ReferenceFollower:
             await asyncio.get_running_loop().create_future()
         while True:
             try:
-                while self.age_s() < _REREAD_AFTER_S:
+                while self.silence_s() < _REREAD_AFTER_S:
                     for name, drained in await self._fetched(_WAIT_S):
                         for record in drained.records:
                             self._data.take(ReferenceRecord(name, record.offset, record.key, record.value))
@@ -111,7 +134,7 @@ class ReferenceFollower:
 
     async def close(self) -> None:
         """Close the connections, within a second or without waiting."""
-        self.age_s()
+        self.silence_s()
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with contextlib.suppress(Exception):
@@ -127,7 +150,7 @@ class ReferenceFollower:
         async with asyncio.timeout(_STALLED_S):
             consumer = await self._connect()
             starts = await consumer.beginning_offsets(places)
-            ends = await consumer.end_offsets(places)
+            ends = await high_watermarks(consumer._fetcher, places, int(_STALLED_S * 1000))
         consumer.assign(places)
         for place in places:
             consumer.seek(place, starts[place])
@@ -141,7 +164,12 @@ class ReferenceFollower:
                     table.take(ReferenceRecord(name, record.offset, record.key, record.value))
                 if drained.end >= unread.get(name, 0):
                     unread.pop(name, None)
-            if time.monotonic() - heard_at_s > _STALLED_S:
+            silent_s, held_up = time.monotonic() - heard_at_s, self.held_up()
+            if silent_s > _HELD_UP_S and unread.keys() <= held_up.keys():
+                hidden = ", ".join(f"{name} from offset {held_up[name]} on" for name in unread)
+                log.warning("going on without what somebody's open transaction hides of reference data: %s", hidden)
+                break
+            if silent_s > _STALLED_S:
                 raise TimeoutError(f"reading {', '.join(unread)} has stood still for {_STALLED_S:g} s")
         self._data.replace(table)
 

@@ -137,7 +137,8 @@ REFERENCE_RECORDS: Final = Counter(
 )
 REFERENCE_AGE_SECONDS: Final = Gauge(
     "walletstream_reference_age_seconds",
-    "Time since a broker last answered for all topics of reference data, news or not; what is decided by is that old.",
+    "For how long something may have been said in reference data that this worker does not know: since a broker last "
+    "answered for all topics, news or not, or since somebody's open transaction hides what is behind its begin.",
     registry=REGISTRY,
 )
 

@@ -116,6 +116,57 @@ def test_only_what_is_committed_counts(toy_settings: Settings) -> None:
     asyncio.run(check())
 
 
+@asynccontextmanager
+async def open_transaction(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
+    """Somebody's transaction, which hides that `a` is 1."""
+    async with producing(settings, f"{settings.namespace}open") as producer:
+        await producer.begin_transaction()
+        await producer.send_and_wait(full_name(settings.namespace, SETTINGS), b"9", b"z")
+        await put(settings, (b"a", b"1"))
+        yield producer
+
+
+def test_what_an_open_transaction_hides_is_waited_for(toy_settings: Settings) -> None:
+    async def check() -> None:
+        settings, data = toy_settings, ReferenceData(ToyMachine)
+        await create_topics(settings, TOPICS[-1:])
+        follower = ReferenceFollower(settings, [SETTINGS], data)
+        async with open_transaction(settings) as producer:
+            loading = asyncio.create_task(follower.load())
+            await until(lambda: follower.age_s() > 1)
+            assert not loading.done()
+            await producer.abort_transaction()
+            assert await loading
+        assert data.values == {(SETTINGS, "a"): b"1"}
+        await until(lambda: follower.age_s() < 0.5)
+        await follower.close()
+
+    asyncio.run(check())
+
+
+def test_not_for_ever_but_what_is_decided_by_is_old_then(
+    toy_settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who runs sees no more of it: a partition is not to stand still for it. The alert on the age says so."""
+    monkeypatch.setattr("streams.kafka_reference._HELD_UP_S", 1.0)
+    monkeypatch.setattr("streams.kafka_reference._REREAD_AFTER_S", 2.0)
+
+    async def check() -> None:
+        settings, machine = toy_settings, ToyMachine()
+        await create_topics(settings, TOPICS[-1:])
+        await put(settings, (b"b", b"2"))
+        async with open_transaction(settings) as producer, following(settings, machine) as follower:
+            assert machine.settings == {"b": 2}
+            assert f"{SETTINGS} from offset 1 on" in caplog.text
+            await until(lambda: follower.age_s() > 3)
+            assert "no news of reference data" not in caplog.text, "the broker answers all the time"
+            await producer.abort_transaction()
+            await until(lambda: machine.settings == {"a": 1, "b": 2})
+            await until(lambda: follower.age_s() < 1)
+
+    asyncio.run(check())
+
+
 def test_more_than_one_fetch_and_more_than_one_topic(toy_settings: Settings) -> None:
     async def check() -> None:
         settings, machine = toy_settings, ToyMachine()
