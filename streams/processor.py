@@ -163,8 +163,10 @@ class PartitionProcessor(PartitionOwner):
         """True where positions moved without records for so long that retention could overtake the last seal."""
         if not self.box.has_moved:
             return False
-        since_ms = max(current.progress.time_ms, current.sealed_at_ms)
-        return self.ports.clock.now_ms() - since_ms >= self.limits.seal_interval_ms
+        now_ms, time_ms = self.ports.clock.now_ms(), current.progress.time_ms
+        # A partition's time never goes back where clocks that were ahead do: it says nothing about the last seal then.
+        since_ms = max(current.sealed_at_ms, time_ms if time_ms <= now_ms else 0)
+        return now_ms - since_ms >= self.limits.seal_interval_ms
 
     async def _look_for_due(self, current: Incarnation) -> None:
         """Now and then, though records wait: they may never stop coming, and what is due needs a tick all the same.

@@ -296,6 +296,34 @@ def test_moved_positions_are_sealed_after_a_while_without_records() -> None:
     in_virtual_time(check, seal_interval_ms=10_000)
 
 
+def test_they_are_sealed_too_where_the_partition_s_time_is_ahead_of_the_clock() -> None:
+    """Clocks that were weeks ahead, and set right: retention goes by the right ones, and would overtake the seal."""
+
+    async def check(s: Surroundings) -> None:
+        s.clock_offset_ms = 30 * 86_400_000
+        s.broker_offset_ms = s.clock_offset_ms
+        task = await s.start()
+        s.request("r1")
+        await asyncio.sleep(1)
+        s.clock_offset_ms = 0
+        s.broker_offset_ms = 0
+        s.processor.close()
+        await task
+        s.loop.create_task(s.make().run())
+        await asyncio.sleep(1)
+        progress = s.processor.progress
+        assert progress is not None
+        for start in (1, 3):
+            seek = s.processor.box._seek[toy.REQUESTS]
+            s.processor.offer(InputBatch(toy.REQUESTS, 0, start, start + 2, seek, []))
+            await asyncio.sleep(12)
+            assert s.processor.progress is not None
+            assert s.processor.progress.positions[toy.REQUESTS] == start + 2
+        assert len(s.notes.batches) == 3
+
+    in_virtual_time(check, seal_interval_ms=10_000)
+
+
 def test_cancelling_closes_the_store_and_drops_the_producer() -> None:
     async def check(s: Surroundings) -> None:
         async def at_step(step: CommitStep) -> None:
