@@ -121,7 +121,10 @@ class Supervisor:
             try:
                 await self._end_all()
                 if message is not None:
-                    self._start_all(message)
+                    self.assignments += 1
+                    # What was taken back meanwhile is not begun: that would fence whoever has it by now.
+                    if self._messages.empty():
+                        self._start_all(message)
             except Refused as error:
                 self._fail(error)
             finally:
@@ -137,7 +140,7 @@ class Supervisor:
                         "of the group must run the same version, and all inputs must have the same partition count"
                     )
         log.info("assigned", extra=fields(partitions=",".join(map(str, partitions)) or "none"))
-        if self.assignments:
+        if self.assignments > 1:
             # What was known of the states before is in cycles, which nobody looks for while these are restored.
             collect_all()
         for partition in partitions:
@@ -145,9 +148,7 @@ class Supervisor:
             task = asyncio.create_task(processor.run(), name=f"processor-{partition}")
             run = self._runs[partition] = Run(processor, task)
             task.add_done_callback(partial(self._ended, partition, run))
-        self.assignments += 1
-        # Another revocation may be waiting in the queue already.
-        self.is_assigned = self._messages.empty()
+        self.is_assigned = True
 
     async def _end_all(self) -> None:
         """End every processor: its cycle gets a grace, then it is cancelled; either way it is waited for.

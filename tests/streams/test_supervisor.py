@@ -150,6 +150,24 @@ def test_a_cycle_that_does_not_end_is_cancelled() -> None:
     run(check, ends_after_s=60)
 
 
+def test_what_was_taken_back_already_is_not_begun() -> None:
+    """Each begin would fence whoever has the partition by now, and the last assignment would wait for all of them."""
+
+    async def check(world: World) -> None:
+        await world.assign(0)
+        for _ in range(50):
+            world.supervisor.revoked()
+            world.supervisor.assigned({TP(name, 1) for name in NAMES.values()})
+        world.supervisor.revoked()
+        await world.assign(2)
+        await asyncio.sleep(0.05)
+        assert [line for line in world.journal if line.startswith("start")] == ["start 0", "start 2"]
+        assert world.supervisor.is_assigned
+        assert world.supervisor.assignments == 52, "each is a rebalance all the same"
+
+    run(check)
+
+
 def test_batches_go_to_the_processor_of_their_partition() -> None:
     async def check(world: World) -> None:
         await world.assign(0, 1)
