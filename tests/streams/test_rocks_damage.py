@@ -152,6 +152,45 @@ except StoreError as error:
     assert "File too large" in ended.stdout
 
 
+def test_a_write_that_would_wait_for_the_disk_is_an_error_in_time(tmp_path: Path) -> None:
+    """As RocksDB would have it wait for as long as the disk is full, and the whole worker with it."""
+    code = f"""
+import os
+from pathlib import Path
+from rocksdict import DBCompactionStyle, UniversalCompactOptions
+from streams import rocks
+from streams.errors import StoreError
+from streams.ports import Mark
+from streams.rocks_memory import StoreMemory
+from streams.rocks_stores import RocksStores
+
+class Stalling(StoreMemory):
+    def options(self, **how):
+        options = super().options(**how)
+        # Files gather and are never merged: the second one is more than there may be.
+        rarely = UniversalCompactOptions()
+        rarely.min_merge_width, rarely.max_size_amplification_percent = 1_000, 1_000_000
+        options.set_compaction_style(DBCompactionStyle.universal())
+        options.set_universal_compaction_options(rarely)
+        options.set_level_zero_file_num_compaction_trigger(1)
+        options.set_level_zero_slowdown_writes_trigger(1)
+        options.set_level_zero_stop_writes_trigger(1)
+        return options
+
+rocks._STALLED_S = 0.2
+store = RocksStores(Path({str(tmp_path)!r}), "worker-1", Stalling(8, 1)).open(0)
+try:
+    for i in range(100):
+        store.write({{"a": {{"k": bytes(500_000)}}}}, Mark(i, b"seal"))
+except StoreError as error:
+    print(i - store.mark().seal_offset, error, flush=True)
+os._exit(0)
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert "1 cannot write the store at" in ended.stdout, ended.stderr
+    assert "RocksDB has brought nothing to disk for 0.2 s" in ended.stdout
+
+
 def test_no_space_left_says_what_to_do() -> None:
     from streams.rocks import _failure
 
