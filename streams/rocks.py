@@ -36,6 +36,13 @@ _CORRUPT: Final = "CORRUPT"
 #: How long a write may wait until RocksDB has brought full memtables to disk, and how often it looks.
 _STALLED_S: Final = 5.0
 _STALL_PAUSE_S: Final = 0.005
+#: What the operating system says of a disk -> what to do.
+_ADVICE: Final = {
+    "No space left": "free disk space there",
+    "Disk quota": "free disk space there",
+    "Read-only file system": "see the disk's health and mount it for writing",
+    "Permission denied": "let this user write there",
+}
 
 
 class _Closed:
@@ -294,8 +301,9 @@ def _newest_buckets(names: Sequence[str]) -> set[str]:
 
 def _failure(action: str, path: Path, error: Exception) -> StoreError:
     text = str(error)
-    if "No space left" in text or "Disk quota" in text:
-        text += "; free disk space there or move WALLETSTREAM_DATA_DIR: the state continues from the event log"
+    advice = next((advice for said, advice in _ADVICE.items() if said in text), None)
+    if advice is not None:
+        text += f"; {advice} or move WALLETSTREAM_DATA_DIR: the state continues from the event log"
     elif is_damage(error):
         text += "; it is only a copy and is rebuilt from the event log; look at the disk's health"
     return StoreError(f"cannot {action} the store at {path}: {text}")

@@ -73,9 +73,9 @@ class RocksStores:
     def open_empty(self, partition: int) -> RocksStore:
         """An empty store for the partition; what was there is deleted."""
         path = self._folder / str(partition)
-        if _is_locked(path):
-            path = self._own_path(partition)
         try:
+            if _is_locked(path):
+                path = self._own_path(partition)
             _delete(path)
         except OSError as error:
             raise StoreError(f"{path} cannot be deleted: {error}; delete it by hand") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import subprocess
 import sys
@@ -191,9 +192,30 @@ os._exit(0)
     assert "RocksDB has brought nothing to disk for 0.2 s" in ended.stdout
 
 
-def test_no_space_left_says_what_to_do() -> None:
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("IO error: No space left on device", "free disk space"),
+        ("[Errno 30] Read-only file system: '/data/0'", "see the disk's health and mount it for writing"),
+        ("IO error: Permission denied: /data/0/LOCK", "let this user write there"),
+    ],
+)
+def test_what_the_disk_refuses_says_what_to_do(said: str, advice: str) -> None:
     from streams.rocks import _failure
 
-    error = _failure("write", Path("/data/0"), Exception("IO error: No space left on device"))
-    assert "cannot write the store at /data/0" in str(error)
-    assert "free disk space" in str(error)
+    error = _failure("write", Path("/data/0"), Exception(said))
+    assert f"cannot write the store at /data/0: {said}; {advice}" in str(error)
+    assert str(error).endswith("move WALLETSTREAM_DATA_DIR: the state continues from the event log")
+
+
+def test_a_store_on_a_disk_that_became_read_only_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stores = filled(tmp_path)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(StoreError, match=r"/0 cannot be deleted: .*Read-only file system"):
+        stores.open_empty(0)
