@@ -42,9 +42,11 @@ class Incarnation:
     untaken: dict[str, Span] = field(default_factory=dict)
     written: int = 0
     tick_sent_for_ms: int | None = None
-    tick_sent_at_ms: int = 0
+    #: These by the loop's clock: the worker's own may leap, forward and back.
+    tick_sent_at: float = 0.0
+    tick_again_s: float = 0.0
     due_looked_at: float = 0.0
-    sealed_at_ms: int = 0
+    sealed_at: float | None = None
 
 
 @dataclass

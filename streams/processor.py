@@ -29,7 +29,9 @@ from streams.persist import changes_of, forget_old_buckets
 from streams.ports import LogPosition, Mark
 from streams.seal import decode_seal
 
-_TICK_AGAIN_MS = 1_000
+#: A tick that brought nothing is sent again, the longer it brings nothing the more seldom.
+_TICK_AGAIN_S = 1.0
+_TICK_AGAIN_MOST_S = 60.0
 #: How often it is looked for what is due while records wait: each tick is a transaction of its own.
 _LOOK_FOR_DUE_S = 1.0
 #: Failures in a row whose pause fits what may last for minutes.
@@ -163,10 +165,12 @@ class PartitionProcessor(PartitionOwner):
         """True where positions moved without records for so long that retention could overtake the last seal."""
         if not self.box.has_moved:
             return False
+        if current.sealed_at is not None:
+            since_s = asyncio.get_running_loop().time() - current.sealed_at
+            return since_s * 1000 >= self.limits.seal_interval_ms
         now_ms, time_ms = self.ports.clock.now_ms(), current.progress.time_ms
         # A partition's time never goes back where clocks that were ahead do: it says nothing about the last seal then.
-        since_ms = max(current.sealed_at_ms, time_ms if time_ms <= now_ms else 0)
-        return now_ms - since_ms >= self.limits.seal_interval_ms
+        return time_ms > now_ms or now_ms - time_ms >= self.limits.seal_interval_ms
 
     async def _look_for_due(self, current: Incarnation) -> None:
         """Now and then, though records wait: they may never stop coming, and what is due needs a tick all the same.
@@ -185,9 +189,12 @@ class PartitionProcessor(PartitionOwner):
         due_ms, now_ms = self.machine.due_at_ms(current.state), self.ports.clock.now_ms()
         if due_ms is None or due_ms > now_ms:
             return
+        now, again_s = asyncio.get_running_loop().time(), _TICK_AGAIN_S
         # Sent again after a while: the broker's clock may be behind ours, and stamp the tick before what is due.
-        if due_ms == current.tick_sent_for_ms and now_ms - current.tick_sent_at_ms < _TICK_AGAIN_MS:
-            return
+        if due_ms == current.tick_sent_for_ms:
+            if now - current.tick_sent_at < current.tick_again_s:
+                return
+            again_s = min(_TICK_AGAIN_MOST_S, 2 * current.tick_again_s)
         tick = self.machine.tick(due_ms, self.partition)
         try:
             async with asyncio.timeout(self.limits.commit_deadline_s):
@@ -195,7 +202,7 @@ class PartitionProcessor(PartitionOwner):
         except MessageTooLarge:
             raise Refused(f"the broker does not take a tick: raise max.message.bytes of {tick.topic}") from None
         current.written += 1
-        current.tick_sent_for_ms, current.tick_sent_at_ms = due_ms, now_ms
+        current.tick_sent_for_ms, current.tick_sent_at, current.tick_again_s = due_ms, now, again_s
 
     def _decide(self, current: Incarnation, taken: Taken) -> Batch:
         """Step 2: decide each record on the overlay; the store and the log stay as they are."""
@@ -256,7 +263,7 @@ class PartitionProcessor(PartitionOwner):
         current.store.write(changes_of(current.state), Mark(batch.after.seal_offset, batch.seal))
         current.state.settle()
         current.progress = batch.after
-        current.sealed_at_ms = self.ports.clock.now_ms()
+        current.sealed_at = asyncio.get_running_loop().time()
         forget_old_buckets(current.state, current.store, batch.after.time_ms)
         self.observer.committed(self.partition, batch)
 

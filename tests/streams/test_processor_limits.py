@@ -199,6 +199,37 @@ def test_a_tick_that_the_broker_stamped_too_early_is_sent_again() -> None:
     in_virtual_time(check)
 
 
+def test_a_clock_that_is_set_back_holds_up_nothing_that_is_due() -> None:
+    """By a clock a day ahead a tick was sent, too early; the same one is needed at its time."""
+
+    async def check(s: Surroundings) -> None:
+        s.request("r1", operation="remind", after_ms=60_000)
+        await s.start()
+        await asyncio.sleep(1)
+        s.clock_offset_ms = 86_400_000
+        await asyncio.sleep(3)
+        assert s.broker.partition(toy.INTERNAL, 0).end > 0
+        s.clock_offset_ms = 0
+        await asyncio.sleep(59)
+        assert s.events()[-1].fired == ("r1",)
+
+    in_virtual_time(check)
+
+
+def test_a_clock_that_stays_ahead_does_not_fill_the_log_with_ticks() -> None:
+    async def check(s: Surroundings) -> None:
+        s.request("r1", operation="remind", after_ms=3 * 3_600_000)
+        await s.start()
+        await asyncio.sleep(1)
+        s.clock_offset_ms = 86_400_000
+        await asyncio.sleep(2.5 * 3_600)
+        assert len(s.broker.partition(toy.INTERNAL, 0).committed()) < 200
+        await asyncio.sleep(0.5 * 3_600 + 60)
+        assert s.events()[-1].fired == ("r1",)
+
+    in_virtual_time(check)
+
+
 def test_a_tick_that_is_not_answered_is_a_failure_like_others() -> None:
     async def check(s: Surroundings) -> None:
         s.request("r1", operation="remind", after_ms=1_000)
@@ -292,6 +323,23 @@ def test_moved_positions_are_sealed_after_a_while_without_records() -> None:
         await asyncio.sleep(4)
         assert len(s.notes.batches) == 2
         assert s.events() == []
+
+    in_virtual_time(check, seal_interval_ms=10_000)
+
+
+def test_they_are_sealed_too_after_a_clock_was_set_back() -> None:
+    async def check(s: Surroundings) -> None:
+        await s.start()
+        for clock_offset_ms, end in ((0, 3), (30 * 86_400_000, 5), (0, 7), (-30 * 86_400_000, 9)):
+            s.clock_offset_ms = clock_offset_ms
+            await asyncio.sleep(1)
+            box = s.processor.box
+            s.processor.offer(
+                InputBatch(toy.REQUESTS, 0, box._expected[toy.REQUESTS], end, box._seek[toy.REQUESTS], [])
+            )
+            await asyncio.sleep(12)
+            assert s.processor.progress is not None
+            assert s.processor.progress.positions[toy.REQUESTS] == end
 
     in_virtual_time(check, seal_interval_ms=10_000)
 

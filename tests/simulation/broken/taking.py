@@ -98,7 +98,8 @@ def _(patch: Patch) -> None:
 
 @without("a tick that came too early is sent again", Kind.BROKER_CLOCK, Kind.WORKER_CLOCK)
 def _(patch: Patch) -> None:
-    patch.setattr(processor_module, "_TICK_AGAIN_MS", 1 << 60)
+    patch.setattr(processor_module, "_TICK_AGAIN_S", 1e12)
+    patch.setattr(processor_module, "_TICK_AGAIN_MOST_S", 1e12)
 
 
 @without("moved positions are sealed before retention overtakes them", retention=True)
