@@ -60,8 +60,7 @@ class ReferenceFollower:
 
     def age_s(self) -> float:
         """For how many seconds something may have been said that is not known here."""
-        now_s = time.time()
-        held_up = self.held_up()
+        now_s, held_up = time.monotonic(), self.held_up()
         self._held_since_s = {name: self._held_since_s.get(name, now_s) for name in held_up}
         return max(self.silence_s(), now_s - min(self._held_since_s.values(), default=now_s))
 
@@ -74,9 +73,10 @@ class ReferenceFollower:
         """Seconds since a broker last answered for every topic; a broker does twice a second, news or not."""
         if not self._names:
             return 0.0
-        answers_ms = [state.timestamp or 0 for state in self._states().values()]
-        self._answered_at_s = max(self._answered_at_s, min(answers_ms, default=0) / 1000)
-        return max(0.0, time.time() - self._answered_at_s)
+        now_s, answers_ms = time.time(), [state.timestamp or 0 for state in self._states().values()]
+        # A clock that was ahead when a broker answered, and is set back, must not make it an answer of the future.
+        self._answered_at_s = min(now_s, max(self._answered_at_s, min(answers_ms, default=0) / 1000))
+        return now_s - self._answered_at_s
 
     def _states(self) -> dict[TopicPartition, Any]:
         """What aiokafka knows of each topic's partition; empty while there is no connection."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -165,6 +166,18 @@ def test_not_for_ever_but_what_is_decided_by_is_old_then(
             await until(lambda: follower.age_s() < 1)
 
     asyncio.run(check())
+
+
+def test_a_clock_that_is_set_back_hides_no_silence(toy_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s, state = [86_400.0], SimpleNamespace(timestamp=86_400_000, lso=None, has_valid_position=False)
+    monkeypatch.setattr("streams.kafka_reference.time.time", lambda: now_s[0])
+    follower = ReferenceFollower(toy_settings, [SETTINGS], ReferenceData(ToyMachine))
+    monkeypatch.setattr(follower, "_states", lambda: dict.fromkeys(follower._names, state))
+    assert follower.age_s() == 0
+    now_s[0], state.timestamp = 1_000.0, 1_000_000
+    assert follower.age_s() == 0
+    now_s[0] = 1_100.0
+    assert follower.age_s() == 100
 
 
 def test_more_than_one_fetch_and_more_than_one_topic(toy_settings: Settings) -> None:
