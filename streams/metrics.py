@@ -165,7 +165,7 @@ VIEW_RACES: Final = Counter(
 )
 VIEW_LAG_RECORDS: Final = Gauge(
     "walletstream_view_lag_records",
-    "Committed offsets of the event log that the views do not reflect yet.",
+    "Offsets of the event log that the views do not reflect yet, those behind an open transaction among them.",
     ["partition"],
     registry=REGISTRY,
 )

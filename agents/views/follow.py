@@ -203,12 +203,12 @@ class Follower(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has
     # ---- what is told --------------------------------------------------------------------------------
 
     def lag_records(self, tp: TopicPartition) -> int:
-        """Offsets up to the last stable one that the views do not reflect; as of the last answer of a broker."""
+        """Offsets that the views do not reflect, also what a transaction hides; by a broker's last answer."""
         place = self.places.get(tp)
         if place is None or self._consumer is None:
             return 0
-        stable = self._consumer.last_stable_offset(tp)
-        end = place.goal if stable is None or stable < 0 else stable
+        known: int | None = self._consumer.highwater(tp)
+        end = place.goal if known is None else known
         return max(0, end - place.position.next_offset)
 
     def silence_s(self) -> float:
