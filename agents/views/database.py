@@ -49,7 +49,7 @@ def url_of(settings: Settings) -> URL:
     """Where the views are.
 
     Raises:
-        ViewsError: `WALLETSTREAM_VIEWS_URL` is no URL of SQLite or PostgreSQL.
+        ViewsError: `WALLETSTREAM_VIEWS_URL` is no URL of PostgreSQL, or of a file of SQLite.
     """
     if not settings.views_url:
         return URL.create("sqlite", database=str(settings.data_dir / _FILE))
@@ -61,6 +61,11 @@ def url_of(settings: Settings) -> URL:
             "for SQLite"
         ) from error
     name = url.get_backend_name()
+    if name == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ViewsError(
+            "WALLETSTREAM_VIEWS_URL names no file: views in memory are nobody else's to ask; write "
+            "sqlite:////var/lib/walletstream/views.sqlite, or leave it empty for DATA_DIR/views.sqlite"
+        )
     if name not in ("postgresql", "sqlite"):
         raise ViewsError(f"WALLETSTREAM_VIEWS_URL names {name}; views are kept in postgresql or sqlite")
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url

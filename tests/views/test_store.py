@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, event, make_url, select, update
 
 from agents.views.chunk import Chunk, LogGap, Position
-from agents.views.database import BUSY_S, Damaged, NoViews, Unavailable, WrongSchema, connect, snapshot
+from agents.views.database import BUSY_S, Damaged, NoViews, Unavailable, ViewsError, WrongSchema, connect, snapshot
 from agents.views.queries.statements import statement_of
 from agents.views.reading import open_views
 from agents.views.store import ViewStore, open_store
@@ -270,6 +270,12 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Damaged, match=remove), open_views(Settings(data_dir=tmp_path)):
         pass
     assert not issubclass(Damaged, Unavailable)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_views_in_memory_are_nobodys(url: str) -> None:
+    with pytest.raises(ViewsError, match="names no file"):
+        open_store(Settings(views_url=url))
 
 
 def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:
