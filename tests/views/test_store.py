@@ -22,7 +22,7 @@ from agents.views.database import BUSY_S, Damaged, NoViews, Unavailable, ViewsEr
 from agents.views.queries.statements import statement_of
 from agents.views.reading import open_views
 from agents.views.store import ViewStore, open_store
-from agents.views.tables import BALANCES, ENTRIES, SCHEMA, SCHEMA_VERSION
+from agents.views.tables import BALANCES, ENTRIES, METADATA, SCHEMA, SCHEMA_VERSION
 from schemas.reference import Reference
 from schemas.topics import FEE_SCHEDULES, RAILS
 from streams.settings import Settings
@@ -270,6 +270,21 @@ def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(Damaged, match=remove), open_views(Settings(data_dir=tmp_path)):
         pass
     assert not issubclass(Damaged, Unavailable)
+
+
+def test_tables_that_nobody_says_are_ours_are_left_alone(tmp_path: Path) -> None:
+    """Another program's in the same database, or ours without what says so: neither is to be dropped, or written to."""
+    store = store_at(tmp_path)
+    with store.engine.begin() as connection:
+        for table in METADATA.sorted_tables:
+            if table.name != "wallets":
+                table.drop(connection)
+    for touch in (store.prepare, store.reset):
+        with pytest.raises(WrongSchema, match=r"has tables named wallets, but no views_schema.*drop them, or"):
+            touch()
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE wallets")
+    store.prepare()
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
