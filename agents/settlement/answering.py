@@ -224,9 +224,16 @@ def _corrected(row: InstructionRow, said: InstructionAnswer, reference: str, set
     return Taken(known, told, more_minor, fee_minor, why)
 
 
+def _return_reference(result: InstructionResult, said: InstructionAnswer) -> str:
+    """Where the rail gives none: parts are told from each other by their amounts and days."""
+    named = f"{result.end_to_end_id} returned"
+    is_whole = said.settled_minor in (None, result.amount_minor)
+    return named if is_whole else f"{named} {said.settled_minor} {said.value_date or ''}".rstrip()
+
+
 def _returned(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     result, code = row.result, said.code or "returned"
-    reference = said.rail_reference or f"{result.end_to_end_id} returned"
+    reference = said.rail_reference or _return_reference(result, said)
     if result.state in _OPEN:
         # It was settled and came back before we heard of either: for the wallet it has never gone.
         taken = _rejected(row, _changed(said, state="rejected", code=code))

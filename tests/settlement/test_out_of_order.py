@@ -118,3 +118,25 @@ def test_a_payment_of_less_than_has_come_back_is_a_contradiction() -> None:
     assert with_the_rail(world) == (30, 30, 30)
     (record,) = world.batches().values()
     assert (record.settled_minor, record.returned_minor, record.contradictions) == (10, 40, 1)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_parts_that_come_back_without_a_reference_are_told_apart(at_once: bool) -> None:
+    """A bank may give its bookings none: another amount, or another day, is another return."""
+    world, batch = sent(60)
+    parts = [
+        returned(batch, rail_reference="", settled_minor=minor, value_date=day)
+        for minor, day in ((20, "2026-11-24"), (25, "2026-11-24"), (20, "2026-11-25"))
+    ]
+    for back_minor, some in ((20, parts[:1]), (45, parts[:2]), (60 + 5, parts)):
+        tell(world, batch, settled(batch), *some, at_once=at_once)
+        (record,) = world.batches().values()
+        assert record.returned_minor == back_minor
+    assert with_the_rail(world) == (5, 5, 5), "one more than had gone is a contradiction"
+
+
+def test_a_return_of_all_without_a_reference_is_one_whatever_it_says_of_the_amount() -> None:
+    world, batch = sent(60)
+    for more in ({}, {"settled_minor": 60}, {"settled_minor": 60, "value_date": "2026-11-24"}):
+        tell(world, batch, settled(batch), returned(batch, rail_reference="", **more), at_once=True)
+        assert with_the_rail(world) == (0, 0, 0)
