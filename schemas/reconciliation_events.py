@@ -20,6 +20,7 @@ LINES_SET_ASIDE: Final = "lines.set_aside"
 LINES_RECALLED: Final = "lines.recalled"
 LINES_FORGOTTEN: Final = "lines.forgotten"
 TRANSACTION_TRACED: Final = "transaction.traced"
+STATEMENT_BEGUN: Final = "statement.begun"
 STATEMENT_TAKEN: Final = "statement.taken"
 STATEMENT_REPEATED: Final = "statement.repeated"
 STATEMENT_REFUSED: Final = "statement.refused"
@@ -44,6 +45,8 @@ RECONCILIATION_EVENT_TYPES: Final[dict[str, str]] = {
     "of which all are back",
     LINES_FORGOTTEN: "lines that were set aside for too long are not kept any more",
     TRANSACTION_TRACED: "what later lines of a transaction are told apart by: its key, the batch that it is sent in",
+    STATEMENT_BEGUN: "the first line of a statement has come to the partition of its account: all goes to `book`, "
+    "whatever is published meanwhile; without `book` its account is not reconciled, and all of it is passed over",
     STATEMENT_TAKEN: "a statement is complete; its lines count from now on",
     STATEMENT_REPEATED: "a statement, or a copy of it, was taken before; its lines are dropped",
     STATEMENT_REFUSED: "a statement is not what its lines say, or its file was refused; none of it counts",

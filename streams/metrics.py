@@ -270,7 +270,7 @@ RECONCILIATION_LINES: Final = Gauge(
 )
 RECONCILIATION_EXCEPTIONS: Final = Gauge(
     "walletstream_reconciliation_open_exceptions",
-    "Open exceptions. Told when a book is matched, as the two below.",
+    "Open exceptions. Told when a worker has restored its state and when a book is matched, as the two below.",
     ["book", "reason", "severity"],
     registry=REGISTRY,
 )

@@ -7,10 +7,12 @@ from typing import Final
 import msgspec
 
 from agents.reconciliation.state import (
+    Begun,
     BookState,
     Decided,
     HeldLine,
     ReconciliationState,
+    begun_key,
     content_key,
     line_key,
     staged_key,
@@ -33,6 +35,10 @@ def apply(state: ReconciliationState, event: ReconciliationEvent) -> None:
         case "line.staged":
             (line,) = event.lines
             state.staged.put(staged_key(line.statement_id or "", line.number or 0), line)
+        case "statement.begun":
+            assert event.statement is not None
+            facts = event.statement
+            state.begun.put(begun_key(facts.account, facts.side), Begun(facts.statement_id, event.book))
         case "statement.taken" | "statement.repeated" | "statement.refused" | "statement.noted":
             _statement(state, event)
         case "transaction.traced":

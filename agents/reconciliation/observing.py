@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from agents.reconciliation.resolving import RESOLUTION
+from agents.reconciliation.state import OPEN
+from agents.reconciliation.summing import grouped
 from schemas.clock import unix_ms
 from schemas.reconciliation_events import (
     DECISION_REFUSED,
@@ -18,11 +22,23 @@ from schemas.reconciliation_events import (
     STATEMENT_REPEATED,
     STATEMENT_TAKEN,
 )
-from schemas.reconciliation_results import BookSummary, MatchRecord, UnmatchRecord, decode_result
+from schemas.reconciliation_exceptions import ReconciliationException
+from schemas.reconciliation_results import (
+    BookSummary,
+    MatchRecord,
+    OpenExceptions,
+    RelationTotals,
+    UnmatchRecord,
+    decode_result,
+)
 from schemas.topics import RECONCILIATION_RESULTS
 from streams import metrics
 from streams.batch import Batch
+from streams.errors import StoreError
 from streams.observer import Observer
+from streams.tables import Reads
+
+log = logging.getLogger(__name__)
 
 _STATEMENTS = {
     STATEMENT_TAKEN: "taken",
@@ -40,6 +56,21 @@ class ReconciliationMetrics(Observer):
         self._told: dict[str, list[tuple[Any, tuple[str, ...]]]] = {}
         #: Partition -> books that are told of.
         self._books: dict[int, set[str]] = {}
+
+    def loaded(self, partition: int, store: Reads) -> None:
+        """The local state as a restore leaves it: what was open stays open. Lines are too many to be counted."""
+        self.ended(partition)
+        by_book: dict[str, list[ReconciliationException]] = {}
+        try:
+            for _, row in store.scan(OPEN.name):
+                one = OPEN.decode(row)
+                by_book.setdefault(one.book, []).append(one)
+        except StoreError as error:
+            log.warning("open exceptions are not told of until their books are matched: %s", error)
+            return
+        self._books[partition] = set(by_book)
+        for book, exceptions in by_book.items():
+            self._tell(book, (), grouped(exceptions))
 
     def ended(self, partition: int) -> None:
         """The processor has ended: its books are another worker's to tell of."""
@@ -75,30 +106,30 @@ class ReconciliationMetrics(Observer):
                 metrics.RECONCILIATION_UNMATCHED.labels(result.relation).inc()
         for summary in latest.values():
             self._books.setdefault(partition, set()).add(summary.book)
-            self._summary(summary)
+            self._tell(summary.book, summary.totals, summary.exceptions)
 
     def _forget(self, book: str) -> None:
         for gauge, labels in self._told.pop(book, []):
             gauge.remove(*labels)
 
-    def _summary(self, summary: BookSummary) -> None:
-        self._forget(summary.book)
+    def _tell(self, book: str, totals: Sequence[RelationTotals], exceptions: Sequence[OpenExceptions]) -> None:
+        self._forget(book)
         told: dict[tuple[Any, tuple[str, ...]], float] = {}
 
         def add(gauge: Any, labels: tuple[str, ...], value: float) -> None:
             told[gauge, labels] = told.get((gauge, labels), 0) + value
 
-        for each in summary.totals:
-            where = (summary.book, each.relation, each.side)
+        for each in totals:
+            where = (book, each.relation, each.side)
             add(metrics.RECONCILIATION_LINES, (*where, "matched"), each.matched)
             add(metrics.RECONCILIATION_LINES, (*where, "expected"), each.expected)
             add(metrics.RECONCILIATION_LINES, (*where, "exception"), each.exceptions)
         now_s = time.time()
-        for one in summary.exceptions:
-            add(metrics.RECONCILIATION_EXCEPTIONS, (summary.book, one.reason, one.severity), one.count)
-            add(metrics.RECONCILIATION_AT_RISK, (summary.book, one.asset, one.severity), one.amount_minor)
-            age = (metrics.RECONCILIATION_OLDEST, (summary.book,))
+        for one in exceptions:
+            add(metrics.RECONCILIATION_EXCEPTIONS, (book, one.reason, one.severity), one.count)
+            add(metrics.RECONCILIATION_AT_RISK, (book, one.asset, one.severity), one.amount_minor)
+            age = (metrics.RECONCILIATION_OLDEST, (book,))
             told[age] = max(told.get(age, 0.0), now_s - unix_ms(one.oldest_at) / 1000)
         for (gauge, labels), value in told.items():
             gauge.labels(*labels).set(value)
-        self._told[summary.book] = list(told)
+        self._told[book] = list(told)

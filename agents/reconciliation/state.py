@@ -43,6 +43,13 @@ class BookState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     forgotten: dict[str, str] = {}
 
 
+class Begun(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A statement of which a line has come, and the book that it goes to; None where its account is not reconciled."""
+
+    statement_id: str
+    book: str | None = None
+
+
 class Decided(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A decision that was taken, or refused, before."""
 
@@ -68,10 +75,12 @@ OPEN: Final[Table[ReconciliationException]] = _table(f"open{IN_ORDER}", Reconcil
 BOOKS: Final[Table[BookState]] = _table("books", BookState)
 #: Due time in ms with leading zeros, space, book -> nothing.
 DUE: Final[Table[int]] = _table(f"due{IN_ORDER}", int)
+#: Account, space, side -> the statement of it that began last, and the book that all of it goes to.
+BEGUN: Final[Table[Begun]] = _table("begun", Begun)
 #: Statement id, and what it says (`content_key`) -> statement that was taken.
 STATEMENTS: Final[Table[StatementFacts]] = _table("statements", StatementFacts, cached=False)
 
-PLAIN_TABLES: Final = (LINES, ASIDE, STAGED, MATCHES, OPEN, BOOKS, DUE, STATEMENTS)
+PLAIN_TABLES: Final = (LINES, ASIDE, STAGED, MATCHES, OPEN, BOOKS, DUE, BEGUN, STATEMENTS)
 _WEEK_MS: Final = 7 * DAY_MS
 #: How long a decision's id is remembered, and what later lines of a transaction need.
 DECISIONS_KEPT_MS: Final = 40 * DAY_MS
@@ -110,6 +119,7 @@ class ReconciliationState:
         self.open = overlay.table(OPEN)
         self.books = overlay.table(BOOKS)
         self.due = overlay.table(DUE)
+        self.begun = overlay.table(BEGUN)
         self.statements = overlay.table(STATEMENTS)
         self.decisions = overlay.bucketed(DECISIONS)
         self.traces = overlay.bucketed(TRACES)
@@ -146,6 +156,11 @@ class ReconciliationState:
 def line_key(book: str, line: BookLine) -> str:
     """Where a line stands in `LINES`."""
     return f"{book} {line.side} {line.line_id}"
+
+
+def begun_key(account: str, side: str) -> str:
+    """Where the statement that an account's side began last stands in `BEGUN`."""
+    return f"{account} {side}"
 
 
 def staged_key(statement_id: str, number: int) -> str:

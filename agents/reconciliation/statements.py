@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from agents.reconciliation.cases import close_case, open_refused
-from agents.reconciliation.state import content_key, staged_key
+from agents.reconciliation.state import begun_key, content_key, staged_key
 from agents.reconciliation.turn import Turn
 from schemas.external_statements import (
     ExternalLine,
@@ -25,6 +25,7 @@ from schemas.external_statements import (
 from schemas.partitioning import partition_of
 from schemas.reconciliation_events import (
     LINE_STAGED,
+    STATEMENT_BEGUN,
     STATEMENT_NOTED,
     STATEMENT_REFUSED,
     STATEMENT_REPEATED,
@@ -52,7 +53,7 @@ def take_external(turn: Turn, value: bytes) -> None:
     if (text := wrong_date(record)) is not None:
         # With it the book could never be matched again.
         raise ValueError(f"{text!r} is no day between 1970 and 2199, as in 2026-11-23")
-    book = turn.followed.book_of_account(record.account)
+    book = _book_of(turn, record)
     if book is None:
         return
     home = partition_of(book, turn.context.partitions)
@@ -61,6 +62,36 @@ def take_external(turn: Turn, value: bytes) -> None:
         turn.out.send(RECONCILIATION_INTERNAL, home, book.encode(), encode_reconciliation_internal(forwarded))
         return
     take_at_home(turn, book, record)
+
+
+def _book_of(turn: Turn, record: ExternalLine | ExternalStatement | RefusedFile) -> str | None:
+    """The book that a record goes to; None where its account is not reconciled.
+
+    That of a statement is the one that its first line went to: rules that are published between two of its records
+    would leave half of it in another book, and neither half is what the statement says.
+    """
+    book = turn.followed.book_of_account(record.account)
+    if isinstance(record, RefusedFile):
+        return book
+    begun = turn.state.begun.get(begun_key(record.account, record.side))
+    if begun is not None and begun.statement_id == record.statement_id:
+        return begun.book
+    if isinstance(record, ExternalLine):
+        turn.write(turn.event(STATEMENT_BEGUN, book=book, statement=_facts_of_line(record)))
+    return book
+
+
+def _facts_of_line(line: ExternalLine) -> StatementFacts:
+    """What a line says of its statement: not yet what is in it."""
+    return StatementFacts(
+        statement_id=line.statement_id,
+        content_hash="",
+        side=line.side,
+        account=line.account,
+        asset=line.asset,
+        line_count=0,
+        file=line.source.file,
+    )
 
 
 def take_at_home(turn: Turn, book: str, record: ExternalLine | ExternalStatement | RefusedFile) -> None:

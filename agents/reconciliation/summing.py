@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from agents.reconciliation.finding import is_before
 from agents.reconciliation.turn import Turn, date_of
+from schemas.reconciliation_exceptions import ReconciliationException
 from schemas.reconciliation_lines import Relation, sides_of
 from schemas.reconciliation_results import BookSummary, OpenExceptions, RelationTotals
 
@@ -29,7 +30,7 @@ def summary_of(
                 of[at] += 1
                 of[at + 1] += abs(line.amount_minor)
     totals = tuple(_totals(where, of) for where, of in sorted(counts.items()))
-    exceptions = open_exceptions(turn, name)
+    exceptions = grouped(turn.state.exceptions_of(name))
     state = turn.state.books.get(name)
     summary = BookSummary(
         book=name,
@@ -47,10 +48,10 @@ def summary_of(
     return summary, not expects and not exceptions
 
 
-def open_exceptions(turn: Turn, name: str) -> tuple[OpenExceptions, ...]:
-    """Open exceptions of a book by relation, reason, severity and asset."""
+def grouped(exceptions: Iterable[ReconciliationException]) -> tuple[OpenExceptions, ...]:
+    """Open exceptions by relation, reason, severity and asset."""
     found: dict[tuple[str, str, str, str], tuple[int, int, str]] = {}
-    for each in turn.state.exceptions_of(name):
+    for each in exceptions:
         where = (each.relation, each.reason, each.severity, each.asset)
         count, minor, oldest = found.get(where, (0, 0, each.opened_at))
         found[where] = (count + 1, minor + each.amount_minor, min(oldest, each.opened_at))

@@ -154,6 +154,8 @@ def _settled(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
             return Taken(ended, fee_minor=max(0, said.fee_minor), reference=reference)
         known = _changed(result, rail_reference=reference, value_date=said.value_date, fee_minor=paid_minor)
         return Taken(known, fee_minor=max(0, said.fee_minor))
+    if _is_untold(row, reference):
+        return _corrected(row, said, reference, settled_minor)
     told = Told("settle", settled_minor, reference, fee_minor, said.value_date)
     if result.state in _OPEN:
         settled = _changed(
@@ -190,13 +192,48 @@ def _is_what_came_back(row: InstructionRow, reference: str, settled_minor: int) 
         # Of what was refused, and not returned, there is no reference; a bank may give both the same.
         is_new = not is_known or reference == result.rail_reference
         return is_new and result.rail_reference is not None and settled_minor == result.amount_minor
-    is_untold = result.rail_reference == _untold(result.end_to_end_id)
-    return result.state not in _OPEN and is_untold and not is_known and settled_minor == result.settled_minor
+    return _is_untold(row, reference) and settled_minor == result.settled_minor
+
+
+def _is_untold(row: InstructionRow, reference: str) -> bool:
+    """Whether a settlement is the one that was concluded of the return of a part."""
+    result = row.result
+    is_concluded = result.state not in _OPEN and result.rail_reference == _untold(result.end_to_end_id)
+    return is_concluded and reference not in row.other_references
+
+
+def _corrected(row: InstructionRow, said: InstructionAnswer, reference: str, settled_minor: int) -> Taken:
+    """Of what was concluded to have gone in full less has gone, and the rest is the wallet's; or more."""
+    result, fee_minor = row.result, max(0, said.fee_minor)
+    more_minor, returned_minor = settled_minor - result.settled_minor, result.returned_minor
+    known = _changed(
+        result,
+        state="returned" if returned_minor >= settled_minor else "settled",
+        settled_minor=settled_minor,
+        fee_minor=result.fee_minor + fee_minor,
+        rail_reference=reference,
+        value_date=said.value_date,
+    )
+    if more_minor > 0:
+        why = f"{result.end_to_end_id} is {result.amount_minor}, but the rail has moved {settled_minor}"
+        return Taken(known, Told("settle", more_minor, reference), more_minor, fee_minor, why)
+    why = ""
+    if returned_minor > settled_minor:
+        why = f"{returned_minor} of {result.end_to_end_id} came back, of which {settled_minor} were settled"
+    told = Told("return", -more_minor, f"rest of {reference}", code="partially_settled")
+    return Taken(known, told, more_minor, fee_minor, why)
+
+
+def _return_reference(result: InstructionResult, said: InstructionAnswer) -> str:
+    """Where the rail gives none: parts are told from each other by their amounts and days."""
+    named = f"{result.end_to_end_id} returned"
+    is_whole = said.settled_minor in (None, result.amount_minor)
+    return named if is_whole else f"{named} {said.settled_minor} {said.value_date or ''}".rstrip()
 
 
 def _returned(row: InstructionRow, said: InstructionAnswer) -> Taken | None:
     result, code = row.result, said.code or "returned"
-    reference = said.rail_reference or f"{result.end_to_end_id} returned"
+    reference = said.rail_reference or _return_reference(result, said)
     if result.state in _OPEN:
         # It was settled and came back before we heard of either: for the wallet it has never gone.
         taken = _rejected(row, _changed(said, state="rejected", code=code))

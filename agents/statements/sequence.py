@@ -16,7 +16,8 @@ from agents.statements.refusal import Refusal
 from schemas.assets import AssetRegistry
 from schemas.external_statements import ExternalStatement
 
-#: A number may start again at 1 when the year changes, which a statement's closing day tells.
+#: A number may start again at 1 when the year changes, which a statement's closing day tells. Banks that do not count
+#: write it on every statement.
 _FIRST_NUMBER: Final = 1
 
 
@@ -110,17 +111,26 @@ def check_sequence(
 
 
 def _in_order(heads: list[Head]) -> list[Head]:
-    """By number and page where all have one, else by day and, within a day, as they came."""
+    """By number and page where all have one, else by day and, within a day, as they came.
+
+    The first number may be that of all: those are by day before they are by page.
+    """
     if all(head.number is not None for head in heads):
-        return sorted(heads, key=lambda head: (head.year, head.number or 0, head.first_page))
+        return sorted(heads, key=lambda head: (head.year, head.number or 0, _day_of_first(head), head.first_page))
     return sorted(heads, key=lambda head: head.closing_date or head.opening_date or "")
+
+
+def _day_of_first(head: Head) -> str:
+    """Of two days with the first number the balances alone say whether a statement is missing between them."""
+    return head.closing_date or "" if head.number == _FIRST_NUMBER else ""
 
 
 def _between(earlier: Head, later: Head, assets: AssetRegistry) -> Refusal | None:
     """What is wrong between two statements that follow each other, if anything."""
     numbered = earlier.number is not None and later.number is not None
     same_year = earlier.year == later.year
-    if numbered and same_year and earlier.number == later.number:
+    is_uncounted = later.first_page == 1 and "" < _day_of_first(earlier) < _day_of_first(later)
+    if numbered and same_year and earlier.number == later.number and not is_uncounted:
         return _between_pages(earlier, later, assets)
     if not earlier.complete:
         return Refusal(
@@ -128,7 +138,7 @@ def _between(earlier: Head, later: Head, assets: AssetRegistry) -> Refusal | Non
         )
     if later.first_page > 1:
         return _at_the_beginning(later)
-    if numbered and same_year and (later.number or 0) != (earlier.number or 0) + 1:
+    if numbered and same_year and (later.number or 0) != (earlier.number or 0) + 1 and not is_uncounted:
         return Refusal(
             "sequence_gap",
             f"after {earlier.name} comes {later.name}: import what is missing first, or allow the gap",

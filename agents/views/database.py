@@ -18,6 +18,8 @@ _FILE: Final = "views.sqlite"
 BUSY_S: Final = 30.0
 #: How soon what SQLite does not wait for is tried again.
 _PAUSE_S: Final = 0.05
+#: What is in the file cannot be read.
+_DAMAGED: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 #: These no waiting mends: the file, or its folder, may not be written.
 _NOT_WRITABLE: Final = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 _EXTRA: Final = "pip install 'walletstream[postgresql]'"
@@ -29,6 +31,10 @@ class ViewsError(Exception):
 
 class Unavailable(ViewsError):
     """The database does not answer, is locked or full: trying again may help."""
+
+
+class Damaged(ViewsError):
+    """The file is no database, or is one no more: trying again does not help."""
 
 
 class WrongSchema(ViewsError):
@@ -43,7 +49,7 @@ def url_of(settings: Settings) -> URL:
     """Where the views are.
 
     Raises:
-        ViewsError: `WALLETSTREAM_VIEWS_URL` is no URL of SQLite or PostgreSQL.
+        ViewsError: `WALLETSTREAM_VIEWS_URL` is no URL of PostgreSQL, or of a file of SQLite.
     """
     if not settings.views_url:
         return URL.create("sqlite", database=str(settings.data_dir / _FILE))
@@ -55,6 +61,11 @@ def url_of(settings: Settings) -> URL:
             "for SQLite"
         ) from error
     name = url.get_backend_name()
+    if name == "sqlite" and url.database in (None, "", ":memory:"):
+        raise ViewsError(
+            "WALLETSTREAM_VIEWS_URL names no file: views in memory are nobody else's to ask; write "
+            "sqlite:////var/lib/walletstream/views.sqlite, or leave it empty for DATA_DIR/views.sqlite"
+        )
     if name not in ("postgresql", "sqlite"):
         raise ViewsError(f"WALLETSTREAM_VIEWS_URL names {name}; views are kept in postgresql or sqlite")
     return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
@@ -118,11 +129,19 @@ def told(url: URL) -> Iterator[None]:
     """Turns the database's errors into ones that say which database it was, without its password.
 
     Raises:
-        Unavailable: instead of an error of the database.
+        Damaged: what is in SQLite's file cannot be read.
+        Unavailable: instead of any other error of the database.
     """
     try:
         yield
     except DBAPIError as error:
+        # The low byte of an extended code is the plain one.
+        if getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+            file = url.database
+            raise Damaged(
+                f"the views at {shown(url)} are damaged ({error.orig}): remove {file}, {file}-wal and {file}-shm, then "
+                "run `walletstream views rebuild`"
+            ) from error
         raise Unavailable(f"the views at {shown(url)} cannot be used: {error.orig}") from error
     except SQLAlchemyError as error:
         raise Unavailable(f"the views at {shown(url)} cannot be used: {error}") from error
@@ -133,7 +152,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
     """A connection that sees one state of all views for as long as the block lasts.
 
     Raises:
-        Unavailable: see there.
+        Damaged, Unavailable: see there.
     """
     level = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
     with told(engine.url), engine.connect().execution_options(**level) as connection, connection.begin():

@@ -105,7 +105,7 @@ class ViewStore:
         """Make the tables where there are none.
 
         Raises:
-            WrongSchema: there are, of another version or namespace.
+            WrongSchema: there are, of another version or namespace, or of nobody knows whom.
             Unavailable: the database does not answer.
         """
         with told(self.url):
@@ -132,8 +132,24 @@ class ViewStore:
     def _create(self) -> None:
         with self.engine.begin() as connection:
             if read_meta(connection) is None:
+                self._check_nobodys(connection)
                 METADATA.create_all(connection)
                 self._put_meta(connection)
+
+    def _check_nobodys(self, connection: Connection) -> None:
+        """
+        Raises:
+            WrongSchema: there are tables of our names, and nothing says that they are ours.
+        """
+        names = {table.name for table in METADATA.sorted_tables} - {SCHEMA.name}
+        found = sorted(names & set(inspect(connection).get_table_names()))
+        # Another worker may have made them all since it was looked for.
+        if found and read_meta(connection) is None:
+            raise WrongSchema(
+                f"the database at {shown(self.url)} has tables named {', '.join(found)}, but no {SCHEMA.name} that "
+                "says whose they are: if they are views, drop them, or set WALLETSTREAM_VIEWS_URL to a database or "
+                "schema of their own"
+            )
 
     def _put_meta(self, connection: Connection) -> None:
         meta = Meta(SCHEMA_VERSION, self._namespace, uuid4().hex, [table.name for table in METADATA.sorted_tables])
@@ -143,12 +159,14 @@ class ViewStore:
         """Drop all views and begin anew, in one transaction: whoever writes them notices, and goes on from the start.
 
         Raises:
-            WrongSchema: they are another namespace's.
+            WrongSchema: they are another namespace's, or nobody knows whose.
             Unavailable: the database does not answer.
         """
         with told(self.url), self.engine.begin() as connection:
             meta = read_meta(connection)
-            if meta is not None:
+            if meta is None:
+                self._check_nobodys(connection)
+            else:
                 check_meta(meta._replace(version=SCHEMA_VERSION), self._namespace, shown(self.url))
                 # The positions first: whoever writes holds their lock before any other.
                 for name in sorted(meta.tables, key=lambda name: name != POSITIONS.name):

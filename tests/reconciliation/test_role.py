@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from schemas.reconciliation_books import DEFAULT_BOOK
 from schemas.reconciliation_exceptions import ReconciliationException
 from schemas.topics import MATCHING_RULES, OPERATOR_COMMANDS
 from tests.reconciliation.records import posted_event, statement_records
@@ -204,6 +205,55 @@ def test_a_statement_again_changes_nothing_and_one_that_lacks_lines_is_refused_w
     world.statement((5, "X"), line_count=2)
     world.run()
     assert "statement_unbalanced" in {each.reason for each in world.open()}
+
+
+def book(name: str, version: int, **said: Any) -> dict[str, Any]:
+    return DEFAULT_BOOK.model_dump(mode="json", exclude_defaults=True) | {"name": name, "version": version, **said}
+
+
+@pytest.mark.parametrize(("old", "new"), [("sepa", "cards"), ("cards", "sepa")])
+@pytest.mark.parametrize("before", [1, 2, 3])
+def test_a_statement_goes_whole_to_the_book_that_its_first_line_went_to(old: str, new: str, before: int) -> None:
+    """Rules may move its account between two of its records: half of it would be in each of two partitions."""
+    world = World()
+    world.refer(MATCHING_RULES, book(old, 1, accounts=["nostro"]))
+    records = statement_records(99, ((5, "A"), (6, "B"), (7, "C")), "bank", "nostro", "2026-11-23")
+    for record in records[:before]:
+        world.external(record)
+    world.run()
+    world.refer(MATCHING_RULES, book(old, 2))
+    world.refer(MATCHING_RULES, book(new, 1, accounts=["nostro"]))
+    for record in records[before:]:
+        world.external(record)
+    world.run()
+    world.statement((8, "D"), side="bank", account="nostro")
+    world.run()
+    assert [event.message for event in world.events("statement.refused")] == []
+    held = {
+        (name.split()[0], one.line.amount_minor)
+        for partition in world.all
+        for name, one in partition.machine._turn(partition.overlay).state.lines.scan()
+    }
+    assert held == {(old, 5), (old, 6), (old, 7), (new, 8)}
+    for partition in world.all:
+        partition.restart()
+
+
+def test_a_statement_of_which_lines_were_passed_over_is_passed_over() -> None:
+    """Its account was not reconciled when the first of them came."""
+    world = World()
+    world.refer(MATCHING_RULES, book("cards", 1, accounts=["nostro"], state="off"))
+    records = statement_records(99, ((5, "A"), (6, "B")), "bank", "nostro", "2026-11-23")
+    world.external(records[0])
+    world.run()
+    world.refer(MATCHING_RULES, book("cards", 2, accounts=["nostro"]))
+    for record in records[1:]:
+        world.external(record)
+    world.run()
+    assert world.events("statement.refused", "statement.taken") == []
+    world.statement((8, "D"), side="bank", account="nostro")
+    world.run()
+    assert len(world.events("statement.taken")) == 1
 
 
 def _told(exception: ReconciliationException) -> Any:

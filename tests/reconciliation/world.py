@@ -142,6 +142,13 @@ class World:
         kind = 0 if topic == LEDGER_EVENTS else 1
         records.append(FetchedRecord(len(records), self.now_ms, kind, key, value, headers))
 
+    def refer(self, topic: str, record: Json) -> None:
+        """Reference data as it is from now on."""
+        one = topic, record["name"], orjson.dumps(record)
+        self.reference.append(one)
+        for partition in self.all:
+            partition.machine.refer(*one)
+
     def run(self, rng: random.Random | None = None) -> None:
         """Everything that waits and is due, in some order."""
         while True:

@@ -128,10 +128,10 @@ def test_records_in_any_order(lines: list[str]) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_document_types_and_entities_are_refused(prolog: str, encoding: str) -> None:
     data = camt(GOOD, prolog=prolog).decode().replace('encoding="UTF-8"', f'encoding="{encoding.upper()}"')
-    started = time.perf_counter()
+    started = time.process_time()
     found = refused(data.encode(encoding))
     assert found.reason == "forbidden_xml"
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert "root:" not in found.detail
 
 
@@ -191,10 +191,10 @@ def test_a_file_above_the_limit_is_not_read() -> None:
 def test_one_line_of_many_megabytes_takes_bounded_time_and_memory(name: str) -> None:
     beginning, reading = SOUND[name]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    started = time.perf_counter()
+    started = time.process_time()
     found = try_read(beginning[:-30] + b"9" * (32 << 20), **reading)
     assert not _sound(found)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1 << 20, "in KiB: a gibibyte"
 
 
@@ -232,17 +232,17 @@ def test_a_refusal_is_short_whatever_it_refuses() -> None:
     ids=["lines", "objects", "spaces", "continuations", "parts", "elements"],
 )
 def test_more_than_fits_into_memory(data: bytes, reading: dict[str, Any], reason: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert refused(data, **reading).reason == reason
-    assert time.perf_counter() - started < 30
+    assert time.process_time() - started < 30
 
 
 @pytest.mark.slow
 def test_details_without_end_take_linear_time() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     data = mt940(":61:261127C10,NTRFX", *[":86:xxxxxxxxxxxxxxxxxxxx"] * 200_000, closing="62F:C261127EUR110,")
     assert _sound(try_read(data.encode()))
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,37 @@ def test_numbers_begin_again_with_the_year() -> None:
     assert account.reason(skipped) == "sequence_gap"
 
 
+def uncounted(day: int, opening: str, closing: str, *lines: str, number: str = "1/1") -> bytes:
+    """A day's statement of a bank that writes the same number on each."""
+    begins = f"60F:C2611{day - 1}EUR{opening}"
+    return mt940(*lines, opening=begins, closing=f"62F:C2611{day}EUR{closing}", number=number).encode()
+
+
+def test_a_bank_that_does_not_count_is_followed_by_days_and_balances() -> None:
+    account = Account()
+    monday = uncounted(23, "100,", "110,", ":61:261123C10,NTRFA")
+    tuesday = uncounted(24, "110,", "115,", ":61:261124C5,NTRFB")
+    wednesday = uncounted(25, "115,", "112,", ":61:261125D3,NTRFC")
+    assert account.take(monday).outcome == "imported"
+    assert account.reason(wednesday) == "sequence_gap"
+    assert account.take(wednesday, allow_gaps=True).outcome == "imported"
+    assert account.take(tuesday).outcome == "imported", "what was missing fits in"
+    assert account.take(monday).outcome == "seen"
+    other = uncounted(25, "115,", "114,", ":61:261125D1,NTRFD")
+    assert account.reason(other, allow_gaps=True) == "sequence_repeated", "the same day says something else"
+    assert Account().take(wednesday + tuesday + monday).outcome == "imported", "in whatever order they stand"
+
+
+def test_a_bank_that_does_not_count_may_have_pages() -> None:
+    account = Account()
+    account.take(uncounted(23, "100,", "100,"))
+    one = uncounted(24, "100,", "110,", ":61:261124C10,NTRFA").replace(b":62F:", b":62M:")
+    two = uncounted(24, "110,", "115,", ":61:261124C5,NTRFB", number="1/2").replace(b":60F:C261123", b":60M:C261124")
+    assert account.take(one).outcome == "imported"
+    assert account.reason(uncounted(25, "110,", "110,")) == "page_gap"
+    assert [account.take(data).outcome for data in (two, uncounted(25, "115,", "115,"))] == ["imported"] * 2
+
+
 def test_pages_in_files_of_their_own() -> None:
     account = Account()
     six = mt940(closing="62F:C261126EUR100,", number="6/1").encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import tempfile
 import threading
@@ -17,10 +18,11 @@ from hypothesis import strategies as st
 from sqlalchemy import URL, event, make_url, select, update
 
 from agents.views.chunk import Chunk, LogGap, Position
-from agents.views.database import BUSY_S, NoViews, Unavailable, WrongSchema, connect, snapshot
+from agents.views.database import BUSY_S, Damaged, NoViews, Unavailable, ViewsError, WrongSchema, connect, snapshot
 from agents.views.queries.statements import statement_of
+from agents.views.reading import open_views
 from agents.views.store import ViewStore, open_store
-from agents.views.tables import BALANCES, ENTRIES, SCHEMA, SCHEMA_VERSION
+from agents.views.tables import BALANCES, ENTRIES, METADATA, SCHEMA, SCHEMA_VERSION
 from schemas.reference import Reference
 from schemas.topics import FEE_SCHEDULES, RAILS
 from streams.settings import Settings
@@ -249,8 +251,46 @@ def test_a_store_that_is_gone_or_none(tmp_path: Path) -> None:
     (tmp_path / "views.sqlite").write_bytes(b"this is no database" * 100)
     for name in ("views.sqlite-wal", "views.sqlite-shm"):
         (tmp_path / name).unlink(missing_ok=True)
-    with pytest.raises(Unavailable, match="file is not a database"):
+    with pytest.raises(Damaged, match="file is not a database"):
         store_at(tmp_path)
+
+
+def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
+    """Trying again mends nothing: a worker that did would be started anew for ever."""
+    path = tmp_path / "views.sqlite"
+    applied(tmp_path, log_of(random_world(1))).close()
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (path.stat().st_size - 4096))
+    store = open_store(Settings(data_dir=tmp_path, namespace="wallet."))
+    remove = re.escape(f"remove {path}, {path}-wal and {path}-shm, then run `walletstream views rebuild`")
+    for touch in (store.prepare, store.reset):
+        with pytest.raises(Damaged, match=f"malformed.*{remove}"):
+            touch()
+    with pytest.raises(Damaged, match=remove), open_views(Settings(data_dir=tmp_path)):
+        pass
+    assert not issubclass(Damaged, Unavailable)
+
+
+def test_tables_that_nobody_says_are_ours_are_left_alone(tmp_path: Path) -> None:
+    """Another program's in the same database, or ours without what says so: neither is to be dropped, or written to."""
+    store = store_at(tmp_path)
+    with store.engine.begin() as connection:
+        for table in METADATA.sorted_tables:
+            if table.name != "wallets":
+                table.drop(connection)
+    for touch in (store.prepare, store.reset):
+        with pytest.raises(WrongSchema, match=r"has tables named wallets, but no views_schema.*drop them, or"):
+            touch()
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE wallets")
+    store.prepare()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_views_in_memory_are_nobodys(url: str) -> None:
+    with pytest.raises(ViewsError, match="names no file"):
+        open_store(Settings(views_url=url))
 
 
 def test_a_new_file_that_another_process_holds_is_waited_for(tmp_path: Path) -> None:

@@ -117,6 +117,32 @@ def test_nothing_is_done_before_the_log_was_read_to_its_end() -> None:
     play(scene)
 
 
+def test_an_attempt_that_another_courier_may_be_at_certainly_was_not_sent_only_after_the_next_one() -> None:
+    """Its call may still be under way, and reach the rail behind the question about the status."""
+
+    async def scene(on: Stage) -> None:
+        slow = asyncio.Event()
+        on.courier.configure({A: rail(A)})
+        on.own(HOME[A])
+        on.current(HOME[A])
+        on.rails.opened[A].on["submit"] = [slow.wait, RailUnavailable("down"), RailUnavailable("down")]
+        on.tell(record(batch(1)))
+        await on.clock.until(lambda: "before submit" in on.watching.steps)
+        on.courier.disown(HOME[A])
+        on.own(HOME[A])
+        on.tell(record(batch(1)))
+        on.current(HOME[A])
+        await on.clock.until(lambda: bool(on.kept.failed))
+        on.tell(record(batch(2)))
+        await on.clock.until(lambda: len(on.kept.failed) == 2)
+
+    failed = play(scene).kept.failed
+    assert [(one.batch_id, one.may_have_been_sent) for one in failed] == [
+        (batch(1).batch_id, True),
+        (batch(2).batch_id, False),
+    ]
+
+
 def test_rails_of_other_partitions_are_left_to_others() -> None:
     assert HOME[A] != HOME[B]
 

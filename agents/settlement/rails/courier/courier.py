@@ -169,7 +169,7 @@ class Courier:
         desk = Desk(self._open_rail(name, record), retry, self._reports, self._clock, self._observer, self._share)
         self._observer.opened(name)
         for batch in list(self._owned[self._home(name)].book.of_rail(name)):
-            _offer(desk, batch)
+            _offer(desk, batch, is_taken_over=True)
         return desk
 
     def _open_rail(self, name: str, record: Rail | None) -> port.Rail:
@@ -212,11 +212,11 @@ class Courier:
             self._observer.closed(name)
 
 
-def _offer(desk: Desk, record: BatchRecord) -> None:
-    """Tell a desk what a batch's last record asks of it."""
+def _offer(desk: Desk, record: BatchRecord, *, is_taken_over: bool = False) -> None:
+    """Tell a desk what a batch's last record asks of it; `is_taken_over`: it did so before the desk was there."""
     batch = attempt_of(record)
     if batch is not None:
-        desk.attempt(batch)
+        desk.attempt(batch, is_taken_over=is_taken_over)
     elif is_with_the_rail(record):
         desk.follow(record.batch_id)
     else:

@@ -80,14 +80,23 @@ class Desk:
         self._share = share
         self._calls = Calls(rail.name, retry, clock, self._observer, share)
         self._attempts: dict[str, RailBatch] = {}
+        #: Attempts (batch, number) that another desk may have begun.
+        self._begun: set[tuple[str, int]] = set()
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._followed: dict[str, _Followed] = {}
         self._news = asyncio.Event()
 
     # ---- what is to be done ------------------------------------------------------------------------------
 
-    def attempt(self, batch: RailBatch) -> None:
-        """An attempt to hand the batch over is due. The same again does nothing while it is under way."""
+    def attempt(self, batch: RailBatch, *, is_taken_over: bool = False) -> None:
+        """An attempt to hand the batch over is due. The same again does nothing while it is under way.
+
+        Args:
+            batch: what is to be handed over.
+            is_taken_over: it was due before this desk was there, so that another one may be at it.
+        """
+        if is_taken_over:
+            self._begun.add((batch.batch_id, batch.attempt))
         self._attempts[batch.batch_id] = batch
         self._followed.pop(batch.batch_id, None)
         self._news.set()
@@ -148,6 +157,7 @@ class Desk:
                     self._follow_from(batch.batch_id, report.answer)
         finally:
             del self._under_way[batch.batch_id]
+            self._begun.discard((batch.batch_id, batch.attempt))
             self._news.set()
             self._tell_sizes()
 
@@ -157,7 +167,8 @@ class Desk:
             self._step("before status")
             answer = await self._status(batch.batch_id)
             if answer is None:
-                may_have_been_sent = False
+                # A call that another desk has begun may reach the rail only after the question about the status.
+                may_have_been_sent = (batch.batch_id, batch.attempt) in self._begun
                 self._step("before submit")
                 answer = await self._calls.make("submit", lambda: self.rail.submit(batch))
                 self._step("after submit")

@@ -142,13 +142,14 @@ def _of_one(
     amount_minor, fee_minor = _before_charges(entry, sent_minor)
     if not amount_minor:
         return None
-    reference = _reference(entry) or end_to_end_id
     if entry.amount_minor > 0:
-        reference = reference if _reference(entry) else f"{end_to_end_id} returned"
         code = _return_code(entry)
-        return InstructionAnswer(end_to_end_id, "returned", amount_minor, fee_minor, reference, code, value_date)
+        return InstructionAnswer(
+            end_to_end_id, "returned", amount_minor, fee_minor, _reference(entry), code, value_date
+        )
     if not bookings_settle:
         return None
+    reference = _reference(entry) or end_to_end_id
     return InstructionAnswer(end_to_end_id, "settled", -amount_minor, fee_minor, reference, "", value_date)
 
 
