@@ -130,6 +130,10 @@ def _why_not_told(event: LedgerEvent, told: InternalCommand | None) -> str:
             and told.amount_minor == event.amount_minor
             and told.asset == event.asset
             and told.payer == event.counterparty
+            and told.exchange == event.exchange
+            and told.fee == event.fee
+            and told.fee_returned_minor == event.fee_returned_minor
+            and told.parent_transaction_id == event.parent_transaction_id
         )
     elif isinstance(told, ReleasePortion):
         is_told = event.wallet_id == told.wallet_id and event.type in _PORTIONS and event.request is UNSET

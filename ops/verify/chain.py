@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from ops.verify.findings import Check, Here
+from schemas.clock import rfc3339, unix_ms
 
 _GENESIS: Final = "0" * 64
 _HASH_FIELD: Final = b',"hash":"'
@@ -90,9 +91,11 @@ class Chain:
         if self._first is None:
             self._first = sequence
         self._pending.append(value)
-        if recorded_at < self.partition_time:
-            self._here.report(Check.TIME_BACKWARDS, f"{recorded_at} comes after {self.partition_time}")
-        self.partition_time = recorded_at
+        if recorded_at != self.partition_time:
+            self._check_time(recorded_at)
+            if recorded_at < self.partition_time:
+                self._here.report(Check.TIME_BACKWARDS, f"{recorded_at} comes after {self.partition_time}")
+            self.partition_time = recorded_at
 
     def unreadable(self, value: bytes) -> None:
         """The next record, which could not be decoded: it counts as one event."""
@@ -127,6 +130,15 @@ class Chain:
                 Check.NOT_SEALED, f"the last {len(self._pending)} events have no seal: somebody else wrote them"
             )
 
+    def _check_time(self, text: str) -> None:
+        """Times are compared as they are written, and whoever folds the log reads them."""
+        try:
+            is_time = rfc3339(unix_ms(text)) == text
+        except ValueError:
+            is_time = False
+        if not is_time:
+            self._here.report(Check.UNDECODABLE, f"{text!r} is no partition time: UTC in milliseconds")
+
     def _sequence_broken(self, sequence: int) -> None:
         if not self._is_anchored and self.sequence < 0:
             return
@@ -148,6 +160,8 @@ class Chain:
                 f"the seal covers sequences {seal.first_sequence} to {seal.sequence}, "
                 f"the log holds {len(self._pending)} events from {first}",
             )
+        if seal.partition_time != self.partition_time:
+            self._check_time(seal.partition_time)
         if seal.partition_time < self.partition_time:
             here.report(Check.TIME_BACKWARDS, f"sealed at {seal.partition_time} after {self.partition_time}")
 

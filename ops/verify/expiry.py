@@ -77,9 +77,18 @@ class Expiries:
             self._in_order(event, due_at)
         last = self._last
         is_ticked = last is not None and last.type == CLOCK_TICKED and place_of(last) == place_of(event)
-        if not is_ticked and self._ended is None:
-            self._ended = event
+        if not is_ticked:
+            self._ended_ahead(event)
         self._count += 1
+
+    def _ended_ahead(self, event: LedgerEvent) -> None:
+        """What a command ends is all of its own wallet, and ahead of its own event."""
+        first = self._ended
+        if first is None:
+            self._ended = event
+        elif (place_of(first), first.wallet_id) != (place_of(event), event.wallet_id):
+            sentence = f"{event.wallet_id} has something done ahead of another record than {first.wallet_id} before it"
+            self._here.report(Check.MOVE_UNFOUNDED, sentence)
 
     def _in_order(self, event: LedgerEvent, due_at: str) -> None:
         """For one record what is due is done in the order of the times, and of one time in that of the ids."""

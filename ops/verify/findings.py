@@ -145,7 +145,8 @@ MEANING: Final[dict[Check, str]] = {
     Check.ANSWER_DIFFERS: "An answer says what its event says.",
     Check.FORWARD_LOST: "A forwarded record arrives where its wallet lives and is decided there.",
     Check.FORWARD_UNFOUNDED: "A record that arrives as forwarded was forwarded, with these bytes.",
-    Check.PARKED_LOST: "What was parked during a quarantine is applied on release, in order.",
+    Check.PARKED_LOST: "What is owed to a wallet under quarantine is parked, and nothing else; it is applied on "
+    "release, in order.",
     Check.LEG_UNFOUNDED: "The payee's partition executes only legs that a payer's partition has sent, each once.",
     Check.SAGA_DIFFERS: "Both partitions of a transfer agree on its terms and its end.",
     Check.SAGA_STUCK: "When nothing waits in any input, no transfer is under way but what a quarantine holds.",

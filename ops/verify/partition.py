@@ -20,6 +20,7 @@ from ops.verify.forwards import Forwards
 from ops.verify.inputs import Inputs
 from ops.verify.keys import Keys
 from ops.verify.parked import RELEASES, Parked
+from ops.verify.quarantines import Quarantines
 from ops.verify.sagas import Sagas
 from ops.verify.transactions import Transactions
 from ops.verify.wallets import WALLET_EVENTS, Wallets
@@ -93,6 +94,7 @@ class PartitionAudit:
         self.books = Books(here, shared.partitions, self._agreements)
         self.parked = Parked(here)
         self._wallets = Wallets(here)
+        self._quarantines = Quarantines(here)
         self._transactions = Transactions(here, shared.transactions_retained_ms, self._agreements, self.books)
         self._expiries = self._transactions.expiries
         self._keys = Keys(here, shared.retained_ms)
@@ -111,6 +113,7 @@ class PartitionAudit:
         self.chain.begin_anywhere()
         self.inputs.begin_anywhere()
         self._wallets.begin_anywhere()
+        self._quarantines.begin_anywhere()
         self._transactions.begin_anywhere()
         self._is_whole = False
 
@@ -173,6 +176,8 @@ class PartitionAudit:
             if self.parked.due or event.parked is not None or event.type in RELEASES:
                 is_applied = self.parked.event(event, first)
             self.inputs.event(event, is_applied, first)
+            if not is_applied:
+                self._quarantines.event(event, is_opened=event.wallet_id in self.books.holders)
         if not is_own and (self._expiries.is_watching or event.type == CLOCK_TICKED):
             self._expiries.record(event)
         if event.type == WALLET_OPENED:
@@ -184,6 +189,7 @@ class PartitionAudit:
             self._agreements.event(event)
         self._transactions.event(event, is_own)
         if event.type in (WALLET_QUARANTINED, WALLET_RELEASED):
+            self._quarantines.change(event)
             self._transactions.expiries.quarantine(event)
         if event.leg is not None or event.from_state is not None or event.type == TRANSACTION_PROCESSED:
             self._shared.sagas.event(event, here)

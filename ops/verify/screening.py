@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from ops.verify import accounts
+from ops.verify.expiry import place_of
 from ops.verify.findings import Check
 from ops.verify.journals import Case, from_to_minor, own
 from ops.verify.known import Known, Sum
 from ops.verify.originals import Wrong
 from schemas.clock import unix_ms
 from schemas.codes import Code
-from schemas.events import TRANSACTION_OVERDUE, TRANSACTION_SCREENED, LedgerEvent
+from schemas.events import TRANSACTION_OVERDUE, TRANSACTION_SCREENED, LedgerEvent, Source
 
 _POLICIES: Final = frozenset({"fail", "review"})
 #: No rail waits longer for a verdict.
@@ -23,13 +24,15 @@ class Screened(NamedTuple):
 
     known: Known
     is_allowed: bool
+    #: The record that the verdict came with.
+    source: Source | None
 
     def is_by(self, event: LedgerEvent) -> bool:
         """True where the event is that."""
         known = self.known
         named = (event.transaction_id, event.leg, event.command) == (known.transaction_id, None, "execute")
         is_denied = event.to_state == "failed" and event.code == Code.SCREENING_DENIED
-        return named and is_denied is not self.is_allowed
+        return named and is_denied is not self.is_allowed and place_of(event) == self.source
 
     @property
     def then(self) -> None:

@@ -10,6 +10,7 @@ from ops.verify.batches import items_of
 from ops.verify.books import Books
 from ops.verify.dues import Dues, wrongs_of_executing
 from ops.verify.exchanges import wrongs_of_moving, wrongs_within
+from ops.verify.expiry import place_of
 from ops.verify.findings import Check, Here
 from ops.verify.journals import Case, unbooked_minor
 from ops.verify.kept import Kept
@@ -285,7 +286,7 @@ class Transactions:
         self._check_remaining(event, 0)
         self._dues.screened(event, known)
         known.screening, known.journal, known.due_at = None, (), ""
-        self._next.due = Screened(known, is_allowed)
+        self._next.due = Screened(known, is_allowed, place_of(event))
 
     def _end_silence(self, event: LedgerEvent, known: Known, verdict: Verdict) -> None:
         """Nobody has judged a payment in time: it fails, or is left to a person."""

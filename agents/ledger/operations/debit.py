@@ -39,7 +39,7 @@ def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draf
     terms = wallet.terms
     refused = (
         refuse_account(draft, wallet, command.asset, reference, leaving=True)
-        or (not is_instant and refuse_rail(draft, command.rail, reference))
+        or (not is_instant and _refuse_rail(draft, command.rail, reference))
         or (command.sub_wallet != "main" and refuse_escrow(draft, wallet, None))
         or (terms is not None and refuse_limits(draft, state, wallet, reference, command.asset, command.amount_minor))
         or refuse_funds(
@@ -55,8 +55,6 @@ def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draf
     if is_instant:
         to, (type_, path) = RAIL_INSTANT, _INSTANT
     else:
-        if (refused := why_not_screened(draft, reference.rails[command.rail])) is not None:
-            return refused
         waits = is_deferred(reference, command.rail)
         to = bucket(command.wallet_id, command.sub_wallet, OUTGOING) if waits else rail(command.rail)
         type_, path = over_rail(waits)
@@ -67,3 +65,8 @@ def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draf
     if not is_instant and draft.screening is Screening.ASKED and reference.rails[command.rail].screening:
         return wait_for_verdict(state, draft, event, reference.rails[command.rail])
     return event
+
+
+def _refuse_rail(draft: Draft, rail: str, reference: Reference) -> LedgerEvent | None:
+    """A rejection where the rail is not configured, or is screened, which what is due now cannot wait for."""
+    return refuse_rail(draft, rail, reference) or why_not_screened(draft, reference.rails[rail])

@@ -75,6 +75,12 @@ LOG_CASES: list[tuple[str, Check, Tamper]] = [
     ("a seal under a wallet's key", Check.WRONG_KEY, under_key(b"w-none", type="batch.sealed")),
     ("time goes back", Check.TIME_BACKWARDS, edit_event(ENDED, recorded_at="2020-01-01T00:00:00.000Z")),
     ("a seal goes back in time", Check.TIME_BACKWARDS, last_seal(partition_time="2020-01-01T00:00:00.000Z")),
+    (
+        "a time that is none",
+        Check.UNDECODABLE,
+        edit_event({"type": "request.parked"}, recorded_at=lambda at: at.replace("Z", "0")),
+    ),
+    ("a seal of no time", Check.UNDECODABLE, last_seal(partition_time=lambda at: at.replace("Z", "000Z"))),
     ("a gap in the spans", Check.SPAN_GAP, last_seal(inputs=spans(**{"from": 3}))),
     (
         "an input is not named any more",

@@ -329,6 +329,11 @@ OPERATION_CASES: list[tuple[str, Check, Tamper]] = [
         edit_event({"type": "transfer.received", "operation": "refund"}, parent_transaction_id="0" * 32),
     ),
     (
+        "a refund arrives that takes back nothing",
+        Check.NOT_AS_ASKED,
+        edit_event({"type": "transfer.received", "operation": "refund"}, parent_transaction_id=None),
+    ),
+    (
         "who paid is not told that it was taken back",
         Check.ANSWER_MISSING,
         without(OUTCOMES, kind="update", operation="transfer", state="reversed"),

@@ -41,6 +41,11 @@ SCREENING_CASES: list[tuple[str, Check, Tamper]] = [
     ),
     ("a verdict that leaves something", Check.REMAINING_WRONG, edit_event(SCREENED, remaining_minor=1)),
     ("allowed, and nothing is done", Check.MOVE_MISSING, without(EVENTS, **DONE)),
+    (
+        "allowed, and done for another record",
+        Check.MOVE_MISSING,
+        edit_event(DONE, cause=lambda cause: {**cause, "offset": cause["offset"] + 1}),
+    ),
     ("denied, and nothing is said of it", Check.MOVE_MISSING, without(EVENTS, **STOPPED)),
     ("denied, but refused for another reason", Check.MOVE_MISSING, edit_event(STOPPED, code="wallet_locked")),
     (

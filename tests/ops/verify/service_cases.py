@@ -161,6 +161,14 @@ SERVICE_CASES: list[tuple[str, Check, Tamper]] = [
         edit_event(EXPIRED, entries=moved_more(1, "/available", "system/rewards", asset="POINTS")),
     ),
     ("nothing of a reward expires", Check.WRONG_POSTING, edit_event(EXPIRED, entries=None)),
+    (
+        "what is due is done ahead of another record than what was due before",
+        Check.MOVE_UNFOUNDED,
+        edit_event(
+            {"type": SETTLED, "operation": "convert", "command": "execute"},
+            cause=lambda cause: {**cause, "offset": cause["offset"] + 1},
+        ),
+    ),
     ("a reward outlives its time", Check.EXPIRY_WRONG, without(EVENTS, type="reward.expired")),
     (
         "a reward that the fees pay",

@@ -51,7 +51,11 @@ def test_a_log_of_which_nothing_else_is_kept_holds() -> None:
         (RECEIVED, "limit_exceeded"),
         (REFUSED, "ok"),
         (OPENED, "wallet_exists"),
+        (REFUSED, "wallet_locked"),
         (POOR, "ok"),
+        (POOR, "malformed"),
+        (POOR, "wallet_exists"),
+        (POOR, "insufficient_fund"),
         ({"type": "request.dead_lettered"}, "ok"),
         ({"type": "wallet.quarantined"}, "ok"),
     ],
@@ -59,6 +63,20 @@ def test_a_log_of_which_nothing_else_is_kept_holds() -> None:
 )
 def test_a_code_of_something_else(wanted: Fields, code: str | None) -> None:
     ledger = story()
+    edit_event(wanted, code=code)(ledger)
+    assert "code_wrong" in _found_without_inputs(ledger)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "code"),
+    [
+        ({"type": "transaction.failed", "command": "execute"}, "exceeds_remaining"),
+        ({"type": "request.rejected", "operation": "require_step_up"}, "wallet_disabled"),
+    ],
+    ids=str,
+)
+def test_a_code_that_its_operation_has_not(wanted: Fields, code: str) -> None:
+    ledger = services()
     edit_event(wanted, code=code)(ledger)
     assert "code_wrong" in _found_without_inputs(ledger)
 

@@ -25,6 +25,9 @@ from tests.ops.verify.frauds import (
 from tests.ops.verify.story import HERE
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, edit
 
+REFUSED_UNDER_QUARANTINE = {"type": "request.rejected", "code": "wallet_quarantined"}
+NOT_QUARANTINED = edit_event({"type": "wallet.quarantined"}, type="request.dead_lettered")
+
 TOPIC_CASES: list[tuple[str, Check, Tamper]] = [
     ("a key settles twice", Check.KEY_USED_TWICE, other_key),
     (
@@ -102,6 +105,13 @@ TOPIC_CASES: list[tuple[str, Check, Tamper]] = [
         "a record arrives as another",
         Check.FORWARD_UNFOUNDED,
         edit_event({"type": "request.forwarded"}, wallet_id=HERE[5]),
+    ),
+    ("a wallet that the ledger failed on goes on", Check.CODE_WRONG, NOT_QUARANTINED),
+    ("what is owed to a wallet waits for nothing", Check.PARKED_LOST, NOT_QUARANTINED),
+    (
+        "a request of a wallet under quarantine is decided",
+        Check.CODE_WRONG,
+        edit_event(REFUSED_UNDER_QUARANTINE, code="wallet_locked"),
     ),
     ("a parked record is never applied", Check.PARKED_LOST, lose_parked),
     ("parked records are applied in another order", Check.PARKED_LOST, swap_released),
