@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import click
@@ -46,14 +47,21 @@ _EXIT_INTERRUPTED: Final = 130
 class _Main(LazyGroup):
     """All commands. Whoever asks for JSON gets errors as JSON too: a program need not know sentences from answers."""
 
-    def main(self, args: Any = None, *given: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run the command line and end the program, as click's groups do."""
         arguments = sys.argv[1:] if args is None else list(args)
         if not standalone_mode:
-            return super().main(arguments, *given, standalone_mode=False, **extra)
+            return super().main(arguments, prog_name, complete_var, False, **extra)
         as_json = "--json" in arguments
         try:
-            code = super().main(arguments, *given, standalone_mode=False, **extra)
+            code = super().main(arguments, prog_name, complete_var, False, **extra)
         except click.ClickException as error:
             code = error.exit_code
             _tell(error.format_message(), code) if as_json else error.show()

@@ -15,15 +15,16 @@ _INTRODUCTION = """
 `make setup` puts the command at `.venv/bin/walletstream`. It takes its settings from
 [environment variables](settings.md).
 
-| exit code | means |
-| --- | --- |
-| 0 | it did what was asked |
-| 1 | it could not, or what it checked does not hold; a message says what to do. |
-| 2 | the command line was wrong; for a worker: the cluster or a setting is. Of `verify`, `reconcile` and `fraud backtest`, whose own help says so: it could not be told, for there 1 says that something was found |
-| 130 | Ctrl-C ended it before it was done; of `verify` 2 |
+- Exit code 0: it did what was asked.
+- 1: it could not, or what it checked does not hold; a message says what to do.
+- 2: the command line was wrong; for a worker, the cluster or a setting is. Of `verify`, `fraud backtest` and those of
+  `reconcile` whose help says so also: it could not be told.
+- 3: `reconcile import` has refused a file.
+- 130: Ctrl-C ended it before it was done; of `verify` 2.
 
-`--json` writes JSON for programs to read: standard output has one document, of `tail` an object a line, or nothing. An error
-is JSON too then, the last line of standard error: `{"error": "no Kafka broker answers at ...", "exit_code": 1}`.
+`--json` writes JSON for programs to read: standard output has one document, of `tail` an object a line, or nothing. An
+error is JSON too then, the last line of standard error:
+`{"error": "no Kafka broker answers at ...", "exit_code": 1}`.
 """
 
 
