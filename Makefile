@@ -22,7 +22,7 @@ UV_LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url -
 	--custom-compile-command "make lock"
 
 # uv keeps a cache in the home; without a home that can be written it does without.
-ifneq ($(shell test -d "$$HOME" && test -w "$$HOME" && echo writable),writable)
+ifneq ($(shell test -d "$${HOME:-}" && test -w "$${HOME:-}" && echo writable),writable)
 export UV_NO_CACHE := 1
 endif
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.errors import InvalidReplicationFactorError, KafkaConnectionError, KafkaError, for_code
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from ops.errors import OperationError
@@ -28,6 +28,16 @@ _TOPIC_EXISTS: Final = 36
 #: Kafka's `ConfigSource.DYNAMIC_TOPIC_CONFIG`: an override of the topic itself.
 _TOPIC_OVERRIDE: Final = 1
 _REQUEST_TIMEOUT_MS: Final = 15_000
+
+
+def _why(answer: Mapping[str, Any]) -> str:
+    """Why a broker refused, in its words, and what to do where that is known."""
+    error = for_code(answer["error_code"])()
+    words = (answer["error_message"] or type(error).__name__).rstrip(".")
+    if isinstance(error, InvalidReplicationFactorError):
+        return f"{words}; start more brokers, or for development on a single one set WALLETSTREAM_DURABILITY=embedded"
+    refusal = refusal_of(error)
+    return words if refusal is None else f"{words}; {refusal.mend}"
 
 
 class NotLetIn(OperationError):
@@ -136,8 +146,7 @@ class Admin:
         answer = (await self._client.create_topics(new, timeout_ms=_REQUEST_TIMEOUT_MS)).to_object()
         for error in answer["topic_errors"]:
             if error["error_code"] not in (0, _TOPIC_EXISTS):
-                why = error["error_message"] or for_code(error["error_code"]).__name__
-                raise OperationError(f"the broker did not create {error['topic']}: {why}")
+                raise OperationError(f"the broker did not create {error['topic']}: {_why(error)}")
 
     async def alter(self, topics: Iterable[Alter], timeout_s: float = 30.0) -> None:
         """Set topics' settings, and return once they can be seen: the broker takes them a moment before it tells them.
@@ -154,8 +163,7 @@ class Admin:
         for answer in await self._client.alter_configs(resources):
             for resource in answer.to_object()["resources"]:
                 if resource["error_code"]:
-                    why = resource["error_message"] or for_code(resource["error_code"]).__name__
-                    raise OperationError(f"the broker did not alter {resource['resource_name']}: {why}")
+                    raise OperationError(f"the broker did not alter {resource['resource_name']}: {_why(resource)}")
         deadline = time.monotonic() + timeout_s
         while {name: seen.overrides for name, seen in (await self.observe(list(wanted))).items()} != wanted:
             if time.monotonic() > deadline:
@@ -195,8 +203,7 @@ class Admin:
         for answer in await self._client.describe_configs(list(resources)):
             for resource in answer.to_object()["resources"]:
                 if resource["error_code"]:
-                    why = resource["error_message"] or for_code(resource["error_code"]).__name__
-                    raise OperationError(f"the broker does not describe {resource['resource_name']}: {why}")
+                    raise OperationError(f"the broker does not describe {resource['resource_name']}: {_why(resource)}")
                 found.append(resource)
         return found
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -17,7 +17,8 @@ from schemas.commands import CONTRACTS
 _TOLD: Final = 20
 #: Characters of what is wrong with a line, at most.
 _TOLD_CHARACTERS: Final = 800
-#: What most often makes a line no JSON.
+#: Of a line that is no JSON, or none of an object, and what most often makes it so.
+_NO_OBJECT: Final = ("json_invalid", "dict_type")
 _ONE_LINE: Final = "; a command is one JSON object on one line"
 
 
@@ -37,7 +38,7 @@ class Phase:
     requests: Iterator[Request]
 
 
-def read_lines(lines: Iterator[bytes], topic: str) -> Iterator[Request]:
+def read_lines(lines: Iterable[bytes], topic: str) -> Iterator[Request]:
     """The requests of a file with one JSON object in each line; empty lines and byte order marks are passed over.
 
     Raises:
@@ -70,7 +71,7 @@ def _reasons(error: ValidationError) -> str:
     Both ends are told of what is long, for names and operations in a line are as long as whoever wrote it likes.
     """
     told = "; ".join(
-        f"{found['msg']}{_ONE_LINE if found['type'] == 'json_invalid' else ''} "
+        f"{found['msg']}{_ONE_LINE if found['type'] in _NO_OBJECT else ''} "
         f"({'.'.join(map(str, found['loc'][1:])) or 'the whole line'})"
         for found in error.errors(include_url=False, include_input=False)
     )
@@ -79,7 +80,7 @@ def _reasons(error: ValidationError) -> str:
     )
 
 
-def read_unchecked(lines: Iterator[bytes]) -> Iterator[Request]:
+def read_unchecked(lines: Iterable[bytes]) -> Iterator[Request]:
     """Every line as it is, keyed by the `wallet_id` that can be read of it; no key where there is none."""
     for line in lines:
         value = line.rstrip(b"\r\n")

@@ -6,6 +6,11 @@ Every command is one module in this folder. Modules are imported when their comm
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
 import click
 
 from ops.cli.lazy import LazyGroup
@@ -35,10 +40,44 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 }
 
 
+#: Of a program that Ctrl-C ended, as shells say it: 1 would say that something was found.
+_EXIT_INTERRUPTED: Final = 130
+
+
 class _Main(LazyGroup):
+    """All commands. Whoever asks for JSON gets errors as JSON too: a program need not know sentences from answers."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line and end the program, as click's groups do."""
+        arguments = sys.argv[1:] if args is None else list(args)
+        if not standalone_mode:
+            return super().main(arguments, prog_name, complete_var, False, **extra)
+        as_json = "--json" in arguments
+        try:
+            code = super().main(arguments, prog_name, complete_var, False, **extra)
+        except click.ClickException as error:
+            code = error.exit_code
+            _tell(error.format_message(), code) if as_json else error.show()
+        except click.Abort:
+            code = _EXIT_INTERRUPTED
+            _tell("interrupted", code) if as_json else click.echo("Aborted!", err=True)
+        sys.exit(code if isinstance(code, int) else 0)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+def _tell(message: str, exit_code: int) -> None:
+    """Say why as one line of JSON on standard error: standard output has answers only."""
+    click.echo(json.dumps({"error": message, "exit_code": exit_code}), err=True)
 
 
 @click.group(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from shlex import quote
 from typing import BinaryIO, Final, cast
 
 import click
@@ -18,13 +20,14 @@ from ops.amlsim_files import read_dataset
 from ops.cli.numbers import Finite
 from ops.cli.running import print_json, read_settings, run
 from ops.errors import OperationError
-from ops.requests import Phase, read_lines, read_unchecked
+from ops.requests import Phase, Request, read_lines, read_unchecked
 from ops.submit import Submitted, submit
 from ops.tracker import Tracker
 from schemas.commands import CONTRACTS
 from schemas.topics import TRANSACTION_REQUESTS
 
 _STDIN: Final = Path("-")
+_GZIP: Final = b"\x1f\x8b"
 
 
 @click.command("submit")
@@ -120,21 +123,70 @@ def _lines_phase(files: tuple[Path, ...], topic: str, unchecked: bool) -> Phase:
     for file in files:
         try:
             opens = _twice(file)
-            again.append(opens)
             with opens() as lines:
-                count += sum(1 for _ in (read_unchecked(lines) if unchecked else read_lines(lines, topic)))
+                checked = _Checked(lines if unchecked else _text_of(file, lines))
+                count += sum(1 for _ in (read_unchecked(checked) if unchecked else read_lines(checked, topic)))
+            again.append((file, opens, checked.size))
         except OperationError as error:
             raise OperationError(_each_line(file, str(error))) from error
         except OSError as error:
             raise OperationError(f"cannot read {file}: {error.strerror or error}") from error
 
-    def opened() -> Iterator[bytes]:
-        for opens in again:
-            with opens() as lines:
-                yield from lines
+    def requests() -> Iterator[Request]:
+        for file, opens, size in again:
+            try:
+                with opens() as lines:
+                    as_checked = _first_bytes(lines, size)
+                    yield from read_unchecked(as_checked) if unchecked else read_lines(as_checked, topic)
+            except OperationError as error:
+                raise OperationError(
+                    f"{file} has changed since it was checked, and lines of it may have been sent: send it again when "
+                    "nobody writes to it any more; what was sent is answered again and moves nothing twice"
+                ) from error
 
-    requests = read_unchecked(opened()) if unchecked else read_lines(opened(), topic)
-    return Phase("requests", count, requests)
+    return Phase("requests", count, requests())
+
+
+class _Checked:
+    """The lines of a file, and how many bytes they are."""
+
+    def __init__(self, lines: Iterable[bytes]):
+        self.size = 0
+        self._lines = lines
+
+    def __iter__(self) -> Iterator[bytes]:
+        for line in self._lines:
+            self.size += len(line)
+            yield line
+
+
+def _first_bytes(lines: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The lines of the first `size` bytes: what somebody has added since has not been checked.
+
+    Raises:
+        OperationError: so many are not there any more.
+    """
+    for line in lines:
+        if not size:
+            return
+        yield line[:size]
+        size -= len(line[:size])
+    if size:
+        raise OperationError("it is shorter than it was")
+
+
+def _text_of(file: Path, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a file that is text in UTF-8, as far as its first bytes say.
+
+    Raises:
+        OperationError: it is something else; the message says how to make text of it.
+    """
+    for number, line in enumerate(lines):
+        if not number and line.startswith(_GZIP):
+            raise OperationError(f"{file} is compressed: send it by `zcat {quote(str(file))} | walletstream submit -`")
+        if not number and line.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+            raise OperationError(f"{file} is text in UTF-16: save it in UTF-8 (`iconv -f utf-16 -t utf-8`)")
+        yield line
 
 
 def _twice(file: Path) -> Callable[[], AbstractContextManager[BinaryIO]]:

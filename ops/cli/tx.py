@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 import click
@@ -14,13 +15,14 @@ from ops.consuming import place_of
 from ops.errors import OperationError
 from ops.event_facts import facts_of
 from ops.history import Logged, concerns, family, in_order
-from ops.reading import OnProgress, open_reader
+from ops.reading import OnProgress, TopicReader, open_reader
 from ops.reference_records import read_amounts
 from schemas.events import LedgerEvent, decode_event
 from schemas.topics import LEDGER_EVENTS, full_name
 from streams.settings import Settings
 
 _ID = re.compile(r"[0-9a-f]{32}")
+_TRANSIT = "system/transit"
 
 
 @click.group()
@@ -34,9 +36,10 @@ def tx() -> None:
 def show(transaction_id: str, as_json: bool) -> None:
     """Show all events of a transaction as a ledger: of a transfer between partitions, both sides.
 
-    The id is the `transaction_id` of an outcome, 32 hexadecimal digits. All of `ledger-events` is read. With it come
-    the captures, refunds, disputes and reversals of it, which are transactions of their own. Amounts are in whole units
-    of the assets that are known; as JSON they are in minor units.
+    The id is the `transaction_id` of an outcome, 32 hexadecimal digits. All of `ledger-events` is read, and once more
+    where the transaction reached another partition. With it come the captures, refunds, disputes and reversals of it,
+    which are transactions of their own. Amounts are in whole units of the assets that are known; as JSON they are in
+    minor units.
     """
     if not _ID.fullmatch(transaction_id):
         raise click.UsageError(f"{transaction_id!r} is no transaction id: 32 hexadecimal digits, as outcomes name it")
@@ -57,20 +60,44 @@ def show(transaction_id: str, as_json: bool) -> None:
 
 
 async def _find(settings: Settings, transaction_id: str, on_progress: OnProgress) -> tuple[list[Logged], Amounts]:
-    wanted = transaction_id.encode()
-    found = []
     async with open_reader(settings, settings.namespace, warn_held_up) as reader:
-        async for records in reader.read(LEDGER_EVENTS, on_progress=on_progress):
-            for record in records:
-                if record.value is not None and wanted in record.value:
-                    try:
-                        event = decode_event(record.value)
-                    except ValueError as error:
-                        place = place_of(record)
-                        raise OperationError(f"{place} is no event ({error}); run `walletstream verify`") from error
-                    if concerns(event, transaction_id):
-                        found.append(Logged(record.partition, record.offset, event))
+        found = [
+            one async for one in _events(reader, [transaction_id], on_progress) if concerns(one.event, transaction_id)
+        ]
+        # What a child has led to in another partition names the child alone.
+        if children := _left_the_partition(found) - {transaction_id}:
+            known = {logged[:2] for logged in found}
+            found += [
+                one
+                async for one in _events(reader, children, on_progress)
+                if one[:2] not in known and one.event.transaction_id in children
+            ]
         return in_order(found), await read_amounts(reader)
+
+
+def _left_the_partition(found: Sequence[Logged]) -> set[str]:
+    """Ids of the transactions whose money is, or was, on its way to another partition."""
+    return {
+        event.transaction_id
+        for _, _, event in found
+        if event.transaction_id is not None and any(entry.account == _TRANSIT for entry in event.entries)
+    }
+
+
+async def _events(
+    reader: TopicReader, transaction_ids: Collection[str], on_progress: OnProgress
+) -> AsyncIterator[Logged]:
+    """All events in which one of the ids stands, whatever as."""
+    wanted = [transaction_id.encode() for transaction_id in transaction_ids]
+    async for records in reader.read(LEDGER_EVENTS, on_progress=on_progress):
+        for record in records:
+            value = record.value
+            if value is not None and any(one in value for one in wanted):
+                try:
+                    yield Logged(record.partition, record.offset, decode_event(value))
+                except ValueError as error:
+                    place = place_of(record)
+                    raise OperationError(f"{place} is no event ({error}); run `walletstream verify`") from error
 
 
 def _as_json(transaction_id: str, found: list[Logged]) -> dict[str, Any]:

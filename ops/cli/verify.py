@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from ops.cli.numbers import Finite
+from ops.cli.progress import progress_bar
 from ops.cli.running import print_json, read_settings, run
 from ops.verify import run as verifying
 from ops.verify.report import Report
@@ -46,9 +45,9 @@ def verify(context: click.Context, wait_s: float | None, as_json: bool, stores: 
         error.exit_code = CANNOT_RUN
         raise
     except KeyboardInterrupt:
-        # Click would exit with 1, which says that something was found.
-        click.echo("Aborted!", err=True)
-        context.exit(CANNOT_RUN)
+        stopped = click.ClickException("interrupted: nothing is proven")
+        stopped.exit_code = CANNOT_RUN
+        raise stopped from None
     if as_json:
         print_json(report.as_json())
     else:
@@ -59,9 +58,7 @@ def verify(context: click.Context, wait_s: float | None, as_json: bool, stores: 
 
 def _audit(wait_s: float | None, stores: bool) -> Report:
     settings = read_settings()
-    columns = (TextColumn("verifying"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
+    with progress_bar("verifying") as on_progress:
         return run(
             verifying.verify(
                 settings,
@@ -71,6 +68,6 @@ def _audit(wait_s: float | None, stores: bool) -> Report:
                 transactions_retained_ms=settings.transaction_retention_s * 1000,
                 data_dir=settings.data_dir if stores else None,
                 wait_s=wait_s,
-                on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+                on_progress=on_progress,
             )
         )

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: once is enough, and what has to be cleaned up is cleaned up undisturbed."""
+"""Ctrl-C, SIGTERM, a terminal that goes away: once is enough, and what is to be cleaned up is so undisturbed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
+
+from ops.cli.stopping import stopping_signals
 
 T = TypeVar("T")
-
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
@@ -19,11 +19,12 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = False
+        self.signals = stopping_signals()
 
     def raise_once(self, _signum: int, _frame: FrameType | None) -> None:
         """Handler outside of an event loop."""
         self.requested = True
-        for signum in _SIGNALS:
+        for signum in self.signals:
             signal.signal(signum, signal.SIG_IGN)
         raise KeyboardInterrupt
 
@@ -41,7 +42,7 @@ class Stop:
                 self.requested = True
                 task.cancel()
 
-        for signum in _SIGNALS:
+        for signum in self.signals:
             loop.add_signal_handler(signum, cancel)
         try:
             return await task
@@ -50,7 +51,7 @@ class Stop:
                 raise KeyboardInterrupt from None
             raise
         finally:
-            for signum in _SIGNALS:
+            for signum in self.signals:
                 loop.remove_signal_handler(signum)
                 signal.signal(signum, signal.SIG_IGN if self.requested else self.raise_once)
 
@@ -59,7 +60,7 @@ class Stop:
 def stoppable() -> Iterator[Stop]:
     """Within this, signals are handled by the `Stop`; afterwards as before. For the main thread only."""
     stop = Stop()
-    before = {signum: signal.signal(signum, stop.raise_once) for signum in _SIGNALS}
+    before = {signum: signal.signal(signum, stop.raise_once) for signum in stop.signals}
     try:
         yield stop
     finally:

@@ -13,9 +13,18 @@ from ops.reference.markdown import fenced, page, table
 _WIDTH = 100
 _INTRODUCTION = """
 `make setup` puts the command at `.venv/bin/walletstream`. It takes its settings from
-[environment variables](settings.md). Exit code 0 means that it did what was asked; 1 that it could not, or that what it
-checked does not hold, with a message that says what to do; 2 that the command line was wrong, or for a worker that the
-cluster or a setting is. `--json` writes JSON for programs to read.
+[environment variables](settings.md).
+
+- Exit code 0: it did what was asked.
+- 1: it could not, or what it checked does not hold; a message says what to do.
+- 2: the command line was wrong; for a worker, the cluster or a setting is. Of `verify`, `fraud backtest` and those of
+  `reconcile` whose help says so also: it could not be told.
+- 3: `reconcile import` has refused a file.
+- 130: Ctrl-C ended it before it was done; of `verify` 2.
+
+`--json` writes JSON for programs to read: standard output has one document, of `tail` an object a line, or nothing. An
+error is JSON too then, the last line of standard error:
+`{"error": "no Kafka broker answers at ...", "exit_code": 1}`.
 """
 
 

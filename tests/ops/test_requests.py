@@ -19,7 +19,7 @@ def test_each_line_is_a_request_keyed_by_its_wallet() -> None:
     ("line", "reason"),
     [
         (b"{", "Invalid JSON"),
-        (b"[]", "Input should be"),
+        (b"[]", "Input should be an object; a command is one JSON object on one line"),
         (CREDIT.replace(b":5", b":5.0"), "(amount_minor)"),
         (CREDIT.replace(b"credit", b"steal"), "does not match any of the expected tags"),
         (CREDIT[:-1] + b',"extra":1}', "(extra)"),

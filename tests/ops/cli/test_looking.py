@@ -126,6 +126,35 @@ def test_both_sides_of_a_transfer(written: Written) -> None:
     assert text.count("system/transit") == 2
 
 
+def test_both_sides_of_what_came_out_of_a_transaction(kafka: Kafka, namespace: str) -> None:
+    """The payee's side of a capture names the capture, and not the hold that it is of."""
+    written = Written(kafka, namespace)
+    ledger, steps, wallet = written.ledger, len(written.ledger.history), HERE[0]
+    ledger.send(operation="authorize", wallet_id=wallet, amount_minor=7, asset="EUR", expires_in_s=86_400)
+    ledger.run()
+    value = ledger.topics["ledger-events"][0][-2].value
+    assert value is not None
+    hold = json.loads(value)["transaction_id"]
+    ledger.send(
+        operation="capture", wallet_id=wallet, transaction_id=hold, amount_minor=3, to_wallet_id=THERE[0], final=True
+    )
+    ledger.run()
+    asyncio.run(write(ledger, kafka.bootstrap_servers, namespace, since=steps))
+    shown = written.json("tx", "show", hold)
+    (capture,) = shown["children"]
+    moved = [
+        (one["partition"], entry["account"], entry["asset"], entry.get("debit_minor", 0), entry.get("credit_minor", 0))
+        for one in shown["events"]
+        for entry in one["event"].get("entries", [])
+    ]
+    assert (1, f"{THERE[0]}/main/available", "EUR", 0, 3) in moved
+    assert sum(debit - credit for _, account, _, debit, credit in moved if account == "system/transit") == 0
+    places = [(one["partition"], one["offset"]) for one in shown["events"]]
+    assert len(set(places)) == len(places)
+    of_capture = written.json("tx", "show", capture["transaction_id"])["events"]
+    assert all(one in shown["events"] for one in of_capture)
+
+
 def test_a_transfer_that_was_refused(written: Written) -> None:
     text = written.run("tx", "show", _transaction(written, 90)).output
     assert ": failed\n" in text

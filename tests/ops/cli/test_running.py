@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from aiokafka.errors import KafkaConnectionError
+from click.testing import CliRunner, Result
 
+from ops.cli import main
 from ops.cli.running import run
 from tests.streams.test_closed_connections import not_told_apart_yet, send_to_a_closed_one
 
@@ -13,3 +17,43 @@ def test_a_broker_that_dies_between_two_requests_is_no_bug_of_the_command(monkey
     not_told_apart_yet(monkeypatch)
     with pytest.raises(KafkaConnectionError, match="is closed"):
         run(send_to_a_closed_one())
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments), env={"WALLETSTREAM_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "says"),
+    [
+        (["topics", "check", "--json"], 1, "no Kafka broker answers at 127.0.0.1:1; start one"),
+        (["verify", "--json"], 2, "no Kafka broker answers at 127.0.0.1:1; start one"),
+        (["wallet", "show", "--json"], 2, "Missing argument 'WALLET_ID'."),
+        (["tx", "show", "--json", "--what"], 2, "No such option: --what"),
+        (["tx", "show", "--json", "7"], 2, "'7' is no transaction id: 32 hexadecimal digits, as outcomes name it"),
+    ],
+)
+def test_errors_are_json_for_those_who_ask_for_it(arguments: list[str], exit_code: int, says: str) -> None:
+    refused = invoke(*arguments)
+    assert (refused.exit_code, refused.stdout) == (exit_code, "")
+    told = json.loads(refused.stderr)
+    assert (sorted(told), told["exit_code"]) == (["error", "exit_code"], exit_code)
+    assert told["error"].startswith(says)
+    people = invoke(*(argument for argument in arguments if argument != "--json"))
+    assert people.exit_code == exit_code
+    assert people.stderr.rstrip().endswith(f"Error: {told['error']}")
+
+
+@pytest.mark.parametrize("arguments", [["reconcile", "prove", "--day", "2026-11-23"], ["topics", "check"]])
+def test_an_interrupted_command_has_found_nothing(monkeypatch: pytest.MonkeyPatch, arguments: list[str]) -> None:
+    """Of some commands exit code 1 says that something is wrong with the books or the topics."""
+
+    def interrupted(*_args: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ops.cli.running.Settings", interrupted)
+    stopped = invoke(*arguments)
+    assert (stopped.exit_code, stopped.stdout, stopped.stderr.strip()) == (130, "", "Aborted!")
+    stopped = invoke(*arguments, "--json")
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert json.loads(stopped.stderr) == {"error": "interrupted", "exit_code": 130}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,8 @@ from click.testing import CliRunner, Result
 
 from ops.cli import main
 from ops.cli.topics import apply_topics
-from ops.requests import read_lines
+from ops.requests import Phase, read_lines
+from ops.submit import Submitted
 from streams.settings import Settings
 from tests.broker import Kafka
 from tests.ops.answerer import answering
@@ -104,6 +107,65 @@ def test_a_pipe_with_a_wrong_line_is_told(tmp_path: Path) -> None:
     refused = invoke("submit", str(pipe))
     assert refused.exit_code == 1
     assert f"Error: {pipe}, line 2: Invalid JSON" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (gzip.compress((CREDIT % (1, 1)).encode()), "is compressed: send it by `zcat "),
+        ((CREDIT % (1, 1)).encode("utf-16"), "is text in UTF-16: save it in UTF-8"),
+    ],
+    ids=["gzip", "utf-16"],
+)
+def test_a_file_that_is_no_text_is_told_how_to_become_one(tmp_path: Path, content: bytes, says: str) -> None:
+    file = tmp_path / "requests"
+    file.write_bytes(content)
+    refused = invoke("submit", str(file))
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith(f"Error: {file} {says}")
+
+
+def _sent(file: Path, change: Callable[[], object], *options: str) -> tuple[list[bytes], str | None]:
+    """What is sent of a file that changes after it was checked, and what is said where it ends before its end."""
+    sent: list[bytes] = []
+
+    async def submit(_settings: Settings, _namespace: str, todo: list[Phase], **_given: object) -> Submitted:
+        change()
+        sent.extend(request.value for request in todo[0].requests)
+        return Submitted(len(sent), 0.1, None)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("ops.cli.submit.submit", submit)
+        done = invoke("submit", str(file), *options)
+    assert done.exit_code in (0, 1)
+    return sent, done.stderr if done.exit_code else None
+
+
+@pytest.mark.parametrize("options", [[], ["--unchecked"]])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_what_is_added_to_a_file_after_it_was_checked_is_not_sent(tmp_path: Path, options: list[str], end: str) -> None:
+    """Half a line of what somebody writes at that moment would end it, with the lines before it sent."""
+    file = tmp_path / "requests.jsonl"
+    file.write_text(CREDIT % (1, 1) + "\n" + CREDIT % (2, 2) + end)
+
+    def grow() -> None:
+        with file.open("a") as more:
+            more.write("\n" + CREDIT % (3, 3) + '\n{"operation":"cre')
+
+    assert _sent(file, grow, *options) == ([(CREDIT % (n, n)).encode() for n in (1, 2)], None)
+
+
+@pytest.mark.parametrize(
+    "after", [pytest.param("", id="emptied"), pytest.param(CREDIT % (1, 1) + "\nnonsense" + "." * 100, id="rewritten")]
+)
+def test_a_file_that_was_changed_after_it_was_checked_is_told(tmp_path: Path, after: str) -> None:
+    """Neither is it said that nothing was sent."""
+    file = tmp_path / "requests.jsonl"
+    file.write_text(CREDIT % (1, 1) + "\n" + CREDIT % (2, 2))
+    sent, said = _sent(file, lambda: file.write_text(after))
+    assert len(sent) == (1 if after else 0)
+    assert said is not None
+    assert said.startswith(f"Error: {file} has changed since it was checked, and lines of it may have been sent")
 
 
 def test_a_wrong_line_of_any_length_is_told_in_few_words(tmp_path: Path) -> None:

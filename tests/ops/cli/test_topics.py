@@ -105,3 +105,11 @@ def test_no_broker_and_a_wrong_setting_are_errors() -> None:
     wrong = run(None, "x.", "plan", partitions="many")
     assert wrong.exit_code == 1
     assert "WALLETSTREAM_PARTITIONS=many" in wrong.output
+
+
+@pytest.mark.kafka
+def test_more_replicas_than_brokers_are_refused_with_what_to_do(kafka: Kafka, namespace: str) -> None:
+    refused = run(kafka, namespace, "apply", durability="replicated")
+    assert refused.exit_code == 1
+    assert f"the broker did not create {namespace}" in refused.output
+    assert refused.output.endswith("for development on a single one set WALLETSTREAM_DURABILITY=embedded\n")
