@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents.fraud.apply import apply, note_kinds, partition_names
 from agents.fraud.followed import Followed, in_effect_but
@@ -21,6 +21,9 @@ from schemas.fraud_events import (
 from schemas.fraud_internal import MOST_BYTES, MOST_FACTS, KeyUse, together
 from schemas.topics import FRAUD_INTERNAL
 from streams.machine import Context, InputRecord, Output
+
+if TYPE_CHECKING:
+    from agents.fraud.screening import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class Turn:
         self.out: Any = None
         #: `rule_text` -> actions that the fact being counted has taken.
         self.acted: dict[str, int] = {}
+        #: What brought that which rules have yet to look at, the last of it; and payments that wait for their word.
+        self.late_cause = FraudCause("", 0, 0)
+        self.asked: list[Asked] = []
         #: When the ledger recorded the fact that is being counted here, if one is.
         self.ledger_ms: int | None = None
         #: When the newest fact of each partition of the ledger was recorded, as the state has it; empty where that has
@@ -75,6 +81,7 @@ class Turn:
         if out is not self.out:
             # Those of a batch that has failed.
             self._counted.clear()
+            self.asked.clear()
         self._keep_routed(out)
         self.context, self.out = context, out
         self.ledger_ms = None
@@ -121,6 +128,7 @@ class Turn:
         """The record that was begun last has failed: what it was to send is not sent, what it counted not told."""
         self._routing.clear()
         self._counted.clear()
+        self.asked.clear()
 
     def send_routed(self, out: Output) -> None:
         """The batch is decided: send what is on its way to other partitions."""
@@ -138,6 +146,15 @@ class Turn:
         else:
             self._routed.clear()
         self._routing.clear()
+
+    def take_asked(self) -> list[Asked]:
+        """The payments that wait for what rules say once they have looked again; none is kept here."""
+        asked, self.asked = self.asked, []
+        return asked
+
+    def go_on(self) -> None:
+        """There is more to decide at the end of the batch; `end` is to follow."""
+        self._stands_at = None
 
     def end(self) -> None:
         """The record is decided."""
