@@ -76,7 +76,9 @@ def test_rows_of_the_batch_and_of_the_store_are_walked_in_order() -> None:
     stored = {"a 1": b"old", "a 3": b"old", "a 5": b"old", "a 7": b"old", "ab 0": b"other", "0 9": b"other"}
     state = Overlay((GROUPED,), Rows(**{GROUPED.name: stored}))
     view = state.grouped(GROUPED)
-    for key, value in (("9", b"new"), ("3", b"new"), ("2", b"new"), ("5", None), ("4", None), ("z", b"new"), ("3", b"x")):
+    for key in ("9", "3", "2", "z"):
+        view.put("a", key, b"new")
+    for key, value in (("5", None), ("4", None), ("3", b"x")):
         view.put("a", key, value)
     walked = [("1", b"old"), ("2", b"new"), ("3", b"x"), ("7", b"old"), ("9", b"new"), ("z", b"new")]
     assert list(view.scan("a")) == walked
