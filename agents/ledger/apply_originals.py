@@ -73,7 +73,8 @@ def count_on_parent(
     if event.operation == "capture":
         parent = _captured(state, event, parent, by_minor)
     else:
-        if lots_back_minor > 0 and parent.operation not in ("credit", "reward"):
+        # What a fee took of rewards beyond a credit does not come back with the reversal of the credit.
+        if lots_back_minor > 0 and parent.operation != "credit":
             parent = return_spent(state, event, parent, lots_back_minor)
         field = f"{_COUNTED_AS[event.operation or '']}_minor"
         counter = parent.counted

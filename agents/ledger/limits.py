@@ -104,7 +104,7 @@ def takes_below_credit(state: LedgerState, wallet: Wallet, journal: Journal, acc
     if sum_minor(journal.entries, account, asset) >= 0:
         return False
     after = {one.account: one.balance_minor for one in journal.balances if one.asset == asset}
-    balance_minor = after.get(account, 0)
+    balance_minor = after[account]
     return balance_minor < 0 and balance_minor < -_credit_left_minor(state, wallet, account, asset, after)
 
 

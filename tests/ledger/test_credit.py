@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.ledger.bank import Bank, limits
-from tests.ledger.commands import command, credit, debit, transfer
+from tests.ledger.commands import command, credit, debit, operator, transfer
 
 
 def test_a_credit_limit_is_of_all_sub_wallets_together() -> None:
@@ -38,4 +38,31 @@ def test_what_is_taken_beyond_the_credit_of_all_sub_wallets_is_forced() -> None:
         if event["type"] == "transaction.disputed" and event["operation"] == "dispute"
     ]
     assert [event.get("forced", False) for event in contested] == [False, True]
+    bank.audit()
+
+
+def test_of_credit_that_one_sub_wallet_has_used_up_nothing_is_left_to_another() -> None:
+    bank = Bank()
+    bank.ask(limits(bank.carl, credit_limit_minor=50))
+    bank.ask(command("open_sub_wallet", bank.carl, sub_wallet="savings", kind="savings"))
+    bank.ask(debit(bank.carl, 50))
+    bank.ask(debit(bank.carl, 1, sub_wallet="savings"), "insufficient_funds")
+    bank.ask(limits(bank.carl, credit_limit_minor=20))
+    bank.ask(credit(bank.carl, 7, sub_wallet="savings"))
+    bank.ask(debit(bank.carl, 8, sub_wallet="savings"), "insufficient_funds")
+    bank.ask(debit(bank.carl, 7, sub_wallet="savings"))
+    bank.audit()
+
+
+def test_what_one_sub_wallet_gives_back_to_another_leaves_it_that_much_more_credit() -> None:
+    """Together they owe as much as before."""
+    bank = Bank()
+    bank.ask(limits(bank.carl, credit_limit_minor=50))
+    bank.ask(command("open_sub_wallet", bank.carl, sub_wallet="savings", kind="savings"))
+    moved = bank.ask(transfer(bank.carl, bank.carl, 20, to_sub_wallet="savings"))
+    bank.ask(debit(bank.carl, 20, sub_wallet="savings"))
+    bank.ask(debit(bank.carl, 20))
+    bank.ask(operator("reverse", bank.carl, transaction_id=moved))
+    assert bank.world.balance(f"{bank.carl}/savings/available", "EUR") == bank.has(wallet_id=bank.carl) == -20
+    assert not any(event.get("forced") for event in bank.world.events)
     bank.audit()

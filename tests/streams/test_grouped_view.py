@@ -72,6 +72,45 @@ def test_it_holds_what_a_dictionary_would(stored: Held, steps: list[tuple[str, t
             _same(state, held)
 
 
+def test_rows_of_the_batch_and_of_the_store_are_walked_in_order() -> None:
+    stored = {"a 1": b"old", "a 3": b"old", "a 5": b"old", "a 7": b"old", "ab 0": b"other", "0 9": b"other"}
+    state = Overlay((GROUPED,), Rows(**{GROUPED.name: stored}))
+    view = state.grouped(GROUPED)
+    for key in ("9", "3", "2", "z"):
+        view.put("a", key, b"new")
+    for key, value in (("5", None), ("4", None), ("3", b"x")):
+        view.put("a", key, value)
+    walked = [("1", b"old"), ("2", b"new"), ("3", b"x"), ("7", b"old"), ("9", b"new"), ("z", b"new")]
+    assert list(view.scan("a")) == walked
+    assert list(view.scan("a", "2")) == walked[1:]
+    assert list(view.scan("a", "2", "9")) == walked[1:4]
+    assert list(view.scan("a", "2", "7")) == walked[1:3]
+    assert [view.get("a", key) for key in ("1", "3", "4", "5", "6")] == [b"old", b"x", None, None, None]
+    assert list(view.scan("ab")) == [("0", b"other")]
+
+
+def test_what_is_undone_and_what_is_settled_is_not_walked_twice() -> None:
+    rows = Rows(**{GROUPED.name: {"a 1": b"old"}})
+    state = Overlay((GROUPED,), rows)
+    view = state.grouped(GROUPED)
+    with state.careful():
+        view.put("a", "2", b"first")
+        state.savepoint()
+        for key, value in (("1", None), ("2", b"second"), ("3", b"second"), ("3", None)):
+            view.put("a", key, value)
+        state.roll_back()
+        assert list(view.scan("a")) == [("1", b"old"), ("2", b"first")]
+        view.put("a", "3", b"third")
+        assert list(view.scan("a")) == [("1", b"old"), ("2", b"first"), ("3", b"third")]
+    rows.tables[GROUPED.name] |= {name: value or b"" for name, value in view.encoded_changes().items()}
+    state.settle()
+    assert dict(view.encoded_changes()) == {}
+    assert list(view.scan("a")) == [("1", b"old"), ("2", b"first"), ("3", b"third")]
+    view.put("a", "2", b"fourth")
+    state.forget()
+    assert list(view.scan("a")) == [("1", b"old"), ("2", b"first"), ("3", b"third")]
+
+
 def test_what_is_walked_is_that_of_one_group_alone() -> None:
     """However many rows a batch has put elsewhere."""
     rows = Rows(**{GROUPED.name: {}})
