@@ -11,6 +11,7 @@ from schemas.clock import rfc3339
 from schemas.topics import LEDGER_EVENTS
 from streams.settings import Settings
 
+_REBUILD: Final = "look whether this is the right broker; if it is, run `walletstream views rebuild`"
 _MEND: Final = (
     "see whether a `walletstream worker views` runs, and nobody has left a transaction open on ledger-events, and wait"
 )
@@ -39,21 +40,38 @@ class Freshness(NamedTuple):
         """Offsets that the views do not reflect yet; None where that is not known."""
         return None if self.end is None else max(0, self.end - self.reflects.next_offset)
 
+    @property
+    def is_beyond(self) -> bool:
+        """Whether they reflect more than the log has: it is another one than they were made from."""
+        return self.end is not None and self.reflects.next_offset > self.end
+
     def reaches(self, until_ms: int) -> bool | None:
         """Whether all that was recorded before `until_ms` is in the views; None where that cannot be told."""
+        if self.is_beyond:
+            return False
         if self.reflects.recorded_at_ms >= until_ms:
             return True
         return None if self.lag is None else self.lag == 0
 
     def __str__(self) -> str:
         lag = "its lag is not known, for Kafka does not answer" if self.lag is None else f"{self.lag} behind"
+        if self.is_beyond:
+            lag = f"beyond the end of the log, which is {self.end}"
         return (
             f"partition {self.reflects.partition}, offset {self.reflects.next_offset} "
             f"({_time(self.reflects.recorded_at_ms) or 'nothing yet'}), {lag}"
         )
 
-    def behind(self) -> str:
-        """What to say, and to do, where something is missing."""
+    def doubt(self) -> str | None:
+        """Why an answer may be wrong, and what to do; None where nothing is known to be."""
+        if self.is_beyond:
+            reflects = self.reflects
+            return (
+                f"the views of partition {reflects.partition} reflect the log up to {reflects.next_offset}, but it "
+                f"ends at {self.end}: it was recreated or truncated, or is another one: {_REBUILD}"
+            )
+        if not self.lag:
+            return None
         return (
             f"the views of partition {self.reflects.partition} are {self.lag} records behind, at offset "
             f"{self.reflects.next_offset} of {self.end} "

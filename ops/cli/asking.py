@@ -79,8 +79,8 @@ class Views:
         # Where a broker answers it says how many there are.
         partitions = len(self._ends or ()) or self._settings.partitions
         fresh = self.freshness(partition_of(wallet_id, partitions))
-        why = f"; {fresh.behind()}" if fresh.lag else "; ids are case-sensitive"
-        raise click.ClickException(f"no wallet {wallet_id!r} in the views{why}")
+        why = fresh.doubt() or "ids are case-sensitive"
+        raise click.ClickException(f"no wallet {wallet_id!r} in the views; {why}")
 
 
 @contextmanager
@@ -94,16 +94,19 @@ def asking(settings: Settings) -> Iterator[Views]:
     ends = run(log_ends(settings))
     try:
         with open_views(settings) as connection:
+            if any(one.is_beyond for one in Views(settings, connection, ends).all_freshness()):
+                # A worker may have gone on in between, or a broker that has just become leader not have known all.
+                ends = run(log_ends(settings))
             yield Views(settings, connection, ends)
     except ViewsError as error:
         raise click.ClickException(str(error)) from error
 
 
 def warn_where_behind(freshness: Sequence[Freshness]) -> None:
-    """Say on standard error where the views are behind."""
+    """Say on standard error where the views are behind, or of another log."""
     for fresh in freshness:
-        if fresh.lag:
-            click.echo(f"Warning: {fresh.behind()}", err=True)
+        if (doubt := fresh.doubt()) is not None:
+            click.echo(f"Warning: {doubt}", err=True)
 
 
 def refuse_where_behind(fresh: Freshness, until_ms: int) -> None:
@@ -114,7 +117,7 @@ def refuse_where_behind(fresh: Freshness, until_ms: int) -> None:
     """
     reaches = fresh.reaches(until_ms)
     if reaches is False:
-        raise click.ClickException(fresh.behind())
+        raise click.ClickException(fresh.doubt() or str(fresh))
     if reaches is None:
         click.echo(f"Warning: {fresh}: later entries may be missing", err=True)
 

@@ -87,8 +87,8 @@ def show(owner_ref: str, asset: str, path: Path | None, as_json: bool) -> None:
     with asking(settings) as asked:
         found = owner_balance(asked.connection, owner_ref, asset, _RatesInTurn(given, ledgers))
         if found is None:
-            behind = [fresh.behind() for fresh in asked.all_freshness() if fresh.lag]
-            why = "; ".join(behind) or "owner_refs are case-sensitive"
+            doubts = [doubt for fresh in asked.all_freshness() if (doubt := fresh.doubt())]
+            why = "; ".join(doubts) or "owner_refs are case-sensitive"
             raise click.ClickException(f"no wallet of {owner_ref!r} in the views; {why}")
         fresh = [asked.freshness(one.partition) for one in found.reflects]
     warn_where_behind(fresh)

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import create_engine, text
 
 from agents.views.database import snapshot
-from agents.views.queries.reflected import Reflected
+from agents.views.queries.reflected import Reflected, reflected
 from ops.cli import main
 from ops.cli.asking import Views, refuse_where_behind
 from ops.freshness import Freshness, freshness_of
@@ -225,7 +225,8 @@ def test_a_wallet_that_is_not_there_yet_is_looked_for_where_the_log_has_it(tmp_p
     store = applied(tmp_path, *logs_of(story()))
     for partitions in (1, 2, 8):
         with snapshot(store.engine) as connection:
-            views = Views(Settings(data_dir=tmp_path, partitions=partitions), connection, {0: 10, 1: 1_000})
+            ends = {0: reflected(connection)[0].next_offset, 1: 1_000}
+            views = Views(Settings(data_dir=tmp_path, partitions=partitions), connection, ends)
             with pytest.raises(click.ClickException, match="views of partition 1 are"):
                 views.wallet(THERE[-1])
             with pytest.raises(click.ClickException, match="ids are case-sensitive"):
@@ -242,10 +243,35 @@ def test_a_moment_to_come_is_not_reached_by_the_clock_of_who_asks() -> None:
     refuse_where_behind(behind._replace(end=10), now_ms + 120_000)
 
 
+def test_views_of_another_log_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The topic was recreated, or this is another broker: the worker ends, and who asks is not to believe them."""
+    logs = logs_of(story())
+    applied(tmp_path, *logs)
+    full = {partition: log[-1][0] + 1 for partition, log in enumerate(logs)}
+    asked: list[dict[int, int]] = []
+
+    async def ends(_settings: Settings) -> dict[int, int]:
+        return asked.pop(0)
+
+    monkeypatch.setattr("ops.cli.asking.log_ends", ends)
+    asked[:] = [{0: 3, 1: 3}] * 2
+    pending = at(tmp_path, "wallet", "pending", HERE[0])
+    assert f"of partition 0 reflect the log up to {full[0]}, but it ends at 3: it was recreated" in pending.stderr
+    assert "walletstream views rebuild" in pending.stderr
+    assert "beyond the end of the log, which is 3" in pending.stdout
+    asked[:] = [{0: 3, 1: 3}] * 2
+    past = at(tmp_path, "wallet", "balance-at", HERE[0], "2026-01-01")
+    assert (past.exit_code, "it was recreated" in past.stderr) == (1, True)
+    # What a worker has applied since the log was asked is none of another log.
+    asked[:] = [{0: 3, 1: 3}, full]
+    assert at(tmp_path, "wallet", "pending", HERE[0]).stderr == ""
+
+
 def test_a_partition_without_an_event_has_no_time() -> None:
     nothing = freshness_of({}, {0: 0}, 0)
     assert str(nothing) == "partition 0, offset 0 (nothing yet), 0 behind"
-    behind = nothing._replace(end=3).behind()
+    behind = nothing._replace(end=3).doubt()
+    assert behind is not None
     assert "of partition 0 are 3 records behind, at offset 0 of 3 (nothing yet): " in behind
     assert (nothing.as_json()["recorded_at"], nothing.as_json()["applied_at"]) == (None, None)
 
