@@ -13,7 +13,7 @@ from agents.ledger.apply_originals import ACTS_ON_PARENT, count_on_parent
 from agents.ledger.apply_spending import count_spent, counted_minor
 from agents.ledger.keys import leg_key
 from agents.ledger.state import LedgerState
-from agents.ledger.transaction import Hold, Transaction, is_open
+from agents.ledger.transaction import Exchanged, Hold, Transaction, is_open
 from schemas.clock import unix_ms
 from schemas.events import Entry, LedgerEvent
 from schemas.rails import INSTANT, RAIL_NAME
@@ -109,7 +109,7 @@ def put_transaction(
         hold,
         None if before is None else before.on_rail,
         _returnable_minor(event),
-        event.exchange,
+        _exchanged(event),
         now_ms if is_counted else 0,
         0 if event.due_at is None else unix_ms(event.due_at),
         screening=event.screening,
@@ -141,6 +141,13 @@ def _rail_of(event: LedgerEvent) -> str | None:
         # It is not known yet whether there is such a rail: an account is named by it.
         name = asked if RAIL_NAME.fullmatch(asked) else None
     return None if name == INSTANT.name else name
+
+
+def _exchanged(event: LedgerEvent) -> Exchanged | None:
+    of = event.exchange
+    if of is None:
+        return None
+    return Exchanged(of.rate_id, of.source, of.from_asset, of.from_minor, of.to_asset, of.to_minor)
 
 
 def _returnable_minor(event: LedgerEvent) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.events import Entry, Exchange, RailFacts, Source
+from schemas.events import Entry, RailFacts, Source
 from schemas.lifecycle import UNDER_WAY, Verb
 
 
@@ -14,6 +14,20 @@ class Hold(msgspec.Struct, frozen=True, array_like=True, gc=False):
     remaining_minor: int
     #: Sum of its captures, of those too whose payee has not answered yet; more than was held where policy lets it.
     captured_minor: int = 0
+
+
+class Exchanged(msgspec.Struct, frozen=True, gc=False):
+    """What was exchanged, as far as refunds go by it.
+
+    The event has the exact fraction too, which may be of any size, while what is kept fits 64 bits.
+    """
+
+    rate_id: str
+    source: str
+    from_asset: str
+    from_minor: int
+    to_asset: str
+    to_minor: int
 
 
 class OnRail(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -93,7 +107,7 @@ class Transaction(msgspec.Struct, frozen=True, array_like=True, gc=False):
     on_rail: OnRail | None = None
     #: Its fee, as far as refunds give it back.
     fee_minor: int = 0
-    exchange: Exchange | None = None
+    exchange: Exchanged | None = None
     #: When it was counted towards the limits of its wallet; 0 where it was not.
     counted_at_ms: int = 0
     #: When its hold ends, or it is to be executed; 0 where nothing is due of it.

@@ -198,7 +198,7 @@ NESTED_FIELDS: Final[dict[type[msgspec.Struct], dict[str, str]]] = {
         "to_asset": "Asset received.",
         "to_minor": "Amount received, in minor units: the floor of `from_minor` times the fraction.",
         "numerator": "Of the fraction: minor units of `to_asset` for `denominator` minor units of `from_asset`.",
-        "denominator": "Of the fraction, in lowest terms.",
+        "denominator": "Of the fraction, in lowest terms; either of them may be beyond 64 bits.",
     },
     Fee: {
         "schedule": "The fee schedule.",
