@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import orjson
 
 from schemas import events as ev
 from schemas.events import LedgerEvent, encode_event
@@ -28,7 +27,8 @@ class Logged(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """The event as JSON values, with its place."""
-        return {"partition": self.partition, "offset": self.offset, "event": orjson.loads(encode_event(self.event))}
+        event = msgspec.json.decode(encode_event(self.event))
+        return {"partition": self.partition, "offset": self.offset, "event": event}
 
 
 class Ordered(NamedTuple):

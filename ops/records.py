@@ -6,7 +6,7 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
-import orjson
+import msgspec
 
 from ops.consuming import Record
 from schemas.clock import rfc3339
@@ -55,8 +55,9 @@ def parsed(value: bytes | None) -> Any:
     if value is None:
         return None
     try:
-        return orjson.loads(value)
-    except ValueError:
+        # Integers of any size stay what they are: orjson makes floats of those beyond 64 bits.
+        return msgspec.json.decode(value)
+    except (ValueError, RecursionError):
         return as_value(value)
 
 

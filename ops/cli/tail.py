@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import click
-import orjson
+import msgspec
 
 from ops.cli.running import read_settings, run, warn_held_up
 from ops.cli.texts import Utf8
@@ -96,7 +96,7 @@ class _Tail:
             if is_new and self._is_wanted(record):
                 self._seen[record.partition] = record.offset
                 if self._as_lines:
-                    click.echo(orjson.dumps(as_json(record, self._topic)))
+                    click.echo(msgspec.json.encode(as_json(record, self._topic)))
                 else:
                     click.echo(as_line(record, self._topic))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from agents.ledger.state import BALANCES
 from ops.history import Logged, WalletHistory, concerns, in_order
 from ops.story.steps import EXAMPLES
-from schemas.events import decode_event
+from schemas.events import Exchange, decode_event
 from tests.ops.verify.story import HERE, THERE, living, story
 from tests.ops.verify.tamper import EVENTS
 
@@ -94,3 +96,9 @@ def test_events_are_json_with_their_raw_parts() -> None:
     value = next(x for x in _events(0) if x.event.type == "wallet.opened").as_json()
     assert value["partition"] == 0
     assert value["event"]["request"]["operation"] == "open_wallet"
+
+
+def test_a_fraction_beyond_64_bits_is_json_to_its_last_digit() -> None:
+    exchange = Exchange("r-1", "ecb", "WEI", 1, "EUR", 1, numerator=10**22 + 1, denominator=3)
+    event = msgspec.structs.replace(next(x for x in _events(0)).event, exchange=exchange)
+    assert Logged(0, 1, event).as_json()["event"]["exchange"]["numerator"] == 10**22 + 1

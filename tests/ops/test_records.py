@@ -67,3 +67,9 @@ def test_bytes_that_are_no_text_survive_as_json() -> None:
     }
     assert parsed(b'{"a":1}') == {"a": 1}
     assert (parsed(None), as_value(None), text(None)) == (None, None, None)
+
+
+def test_integers_of_any_size_stay_integers_and_hostile_depth_is_text() -> None:
+    value = b'{"numerator":10000000000000000000001}'
+    assert parsed(value) == {"numerator": 10_000_000_000_000_000_000_001}
+    assert parsed(b"[" * 100_000) == "[" * 100_000
