@@ -38,10 +38,10 @@ _STALLED_S: Final = 5.0
 _STALL_PAUSE_S: Final = 0.005
 #: What the operating system says of a disk -> what to do.
 _ADVICE: Final = {
-    "No space left": "free disk space there",
-    "Disk quota": "free disk space there",
-    "Read-only file system": "see the disk's health and mount it for writing",
-    "Permission denied": "let this user write there",
+    "No space left": "free disk space there or move WALLETSTREAM_DATA_DIR",
+    "Disk quota": "free disk space there or move WALLETSTREAM_DATA_DIR",
+    "Read-only file system": "see the disk's health and mount it for writing, or move WALLETSTREAM_DATA_DIR",
+    "Permission denied": "let this user write there or move WALLETSTREAM_DATA_DIR",
 }
 
 
@@ -303,7 +303,7 @@ def _failure(action: str, path: Path, error: Exception) -> StoreError:
     text = str(error)
     advice = next((advice for said, advice in _ADVICE.items() if said in text), None)
     if advice is not None:
-        text += f"; {advice} or move WALLETSTREAM_DATA_DIR: the state continues from the event log"
+        text += f"; {advice}: the state continues from the event log"
     elif is_damage(error):
         text += "; it is only a copy and is rebuilt from the event log; look at the disk's health"
     return StoreError(f"cannot {action} the store at {path}: {text}")

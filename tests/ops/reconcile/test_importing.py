@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -81,11 +81,11 @@ class Bench:
         words = ["reconcile", "import", "--account", ACCOUNT, *map(str, arguments)]
         return CliRunner().invoke(walletstream, words, env=self.environment())
 
-    def records(self) -> list[ExternalRecord]:
+    def records(self, on_held_up: Callable[[str], None] | None = None) -> list[ExternalRecord]:
         """What a reader of committed records sees."""
 
         async def read() -> list[ExternalRecord]:
-            async with open_reader(self.servers, self.namespace) as reader:
+            async with open_reader(self.servers, self.namespace, on_held_up) as reader:
                 found = []
                 async for records in reader.read(EXTERNAL_STATEMENTS):
                     for record in records:
@@ -174,7 +174,9 @@ asyncio.run(go())
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "written\n"
-        assert bench.records() == []
+        told: list[str] = []
+        assert bench.records(told.append) == []
+        assert ["open on " in one for one in told] == [True]
         process.send_signal(signal.SIGKILL)
         process.wait()
     started = time.perf_counter()
