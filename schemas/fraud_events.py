@@ -31,7 +31,7 @@ PAYMENT_JUDGED: Final = "payment.judged"
 #: Type -> what it says.
 FRAUD_EVENT_TYPES: Final[dict[str, str]] = {
     FACT_EVALUATED: "a fact was counted under the keys that live here, and rules said something of it, or no longer",
-    FIRES_CHANGED: "what rules say anew since the fact before it came late, as far as that event could not hold it",
+    FIRES_CHANGED: "what rules say anew since facts came late, or what one event of a fact could not hold",
     FACTS_COUNTED: "facts were counted under the keys that live here, and no rule had anything to say of them",
     FACT_LATE: "a fact came later than is allowed, and was counted apart",
     FACT_FAILED: "a record could not be handled; it is dead-lettered",

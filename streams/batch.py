@@ -107,7 +107,10 @@ class BatchDecider:
                 step(state, record, context, out)
                 if out.event_bytes > self.most_event_bytes:
                     _refuse_more(taken, topic, record, out)
+        decided_bytes = out.event_bytes
         self.machine.complete(state, context, out)
+        if decided_bytes <= self.most_event_bytes < out.event_bytes and taken.count > 1:
+            raise BatchTooLarge(taken.count // 2, out.event_bytes)
         return self._seal(state, before, taken, out, context)
 
     def _step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:

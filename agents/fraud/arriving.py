@@ -7,7 +7,7 @@ from agents.fraud.entries import whole
 from agents.fraud.facts import Recorded, fact_of
 from agents.fraud.followed import LATER
 from agents.fraud.learned import is_learned
-from agents.fraud.screening import ask
+from agents.fraud.screening import Asked, screen
 from agents.fraud.state import subject_of
 from agents.fraud.taking import ArrivedFact, FoundKey, take_fact
 from agents.fraud.turn import Turn
@@ -40,7 +40,7 @@ def take_ledger_event(turn: Turn, record: InputRecord) -> None:
     if here or fact["type"] == WALLET_OPENED:
         changes = take_fact(turn, record, arrived)
     if recorded.is_gated:
-        ask(turn, record, arrived, changes, tuple(sorted(keys)))
+        screen(turn, Asked(turn.cause(record), arrived, changes, tuple(sorted(keys))))
     if keys:
         turn.facts.put(row, fact)
     for partition, there in keys.items():

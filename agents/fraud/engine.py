@@ -115,6 +115,14 @@ class Engine:
             history.trim(before_ms)
         return changes
 
+    def put(self, history: History, entry: Entry) -> bool:
+        """Put one entry into a history that is here; `History.look_again` is to follow. False where nothing is new."""
+        before_ms = self._before_ms
+        if before_ms is not None and entry.t_ms < before_ms:
+            self.too_late += 1
+            return False
+        return history.put(entry)
+
     def insert_all(self, kind: Kind, key: Key, entries: list[Entry]) -> list[Change]:
         """Show entries to the rules of a kind of key, as `insert` does one after the other.
 

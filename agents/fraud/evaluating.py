@@ -5,6 +5,7 @@ One object for each rule and key. It is a cache: what it holds is a function of 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
@@ -12,7 +13,7 @@ from agents.fraud.compile import CompiledRule
 from agents.fraud.entries import Entry, Fire
 from agents.fraud.measures import Ratio, shown, signed_square
 from agents.fraud.sequences import SequenceEvaluation, Settle
-from agents.fraud.windows import Window
+from agents.fraud.windows import Window, order_of
 from schemas.fraud_filters import Filter
 
 #: Ids of transactions that a fire names.
@@ -28,10 +29,10 @@ class Evaluation(Protocol):
     def newest(self, entry: Entry, settle: Settle) -> None:
         """An entry that comes after all others: say what the rule says of it."""
 
-    def late(self, entry: Entry, entries: Sequence[Entry], after: int, settle: Settle) -> None:
-        """An entry that is not the last: say what the rule says of it and of those that it changes.
+    def again(self, came: Sequence[Entry], entries: Sequence[Entry], settle: Settle) -> None:
+        """Entries that came in, in order: say what the rule says of them and of those that they change, each once.
 
-        `entries` from index `after` on come later.
+        `entries` are all of the history.
         """
 
     def load(self, entry: Entry) -> None:
@@ -128,8 +129,9 @@ class FactEvaluation:
             observed, limit = shown((left, 1)), shown(rule.limit)
         settle(rule, entry, Fire(observed, limit, None, entry.t_ms, 1, (entry.evidence_id(),)))
 
-    def late(self, entry: Entry, entries: Sequence[Entry], after: int, settle: Settle) -> None:  # noqa: ARG002 - changes no other
-        self.newest(entry, settle)
+    def again(self, came: Sequence[Entry], entries: Sequence[Entry], settle: Settle) -> None:  # noqa: ARG002 - they change no other
+        for entry in came:
+            self.newest(entry, settle)
 
     def load(self, entry: Entry) -> None:
         pass
@@ -161,17 +163,17 @@ class AggregateEvaluation:
         if fire is not None:
             settle(rule, entry, fire)
 
-    def late(self, entry: Entry, entries: Sequence[Entry], after: int, settle: Settle) -> None:
-        until_ms = entry.t_ms
-        for window in self._windows():
-            if window.track.counts(entry):
-                until_ms = max(until_ms, entry.t_ms + window.spec.window_ms)
-        self._look(entry, settle)
-        for at in range(after, len(entries)):
-            each = entries[at]
-            if each.t_ms >= until_ms:
-                break
-            self._look(each, settle)
+    def again(self, came: Sequence[Entry], entries: Sequence[Entry], settle: Settle) -> None:
+        at, count = 0, len(entries)
+        for entry in came:
+            at = max(at, bisect_left(entries, entry.order, at, key=order_of))
+            until_ms = entry.t_ms
+            for window in self._windows():
+                if window.track.counts(entry):
+                    until_ms = max(until_ms, entry.t_ms + window.spec.window_ms)
+            while at < count and (entries[at].t_ms < until_ms or entries[at] is entry):
+                self._look(entries[at], settle)
+                at += 1
 
     def load(self, entry: Entry) -> None:
         pass

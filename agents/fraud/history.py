@@ -79,14 +79,11 @@ class History:
 
         The list is not to be changed.
         """
-        entries, late_at = self.entries, 0
-        if entry.t_ms <= self._last_ms and entry.order <= entries[-1].order:
-            late_at = self._place_late(entry)
-            if not late_at:
-                return NOTHING
-        else:
-            self._last_ms = entry.t_ms
-            entries.append(entry)
+        entries, t_ms = self.entries, entry.t_ms
+        if t_ms <= self._last_ms and entry.order <= entries[-1].order:
+            return self.look_again([entry]) if self.put(entry) else NOTHING
+        self._last_ms = t_ms
+        entries.append(entry)
         self.seen = seen = self.seen + 1
         fact, rules = entry.fact, self.rules
         if rules.weighs:
@@ -103,32 +100,74 @@ class History:
             for number in numbers:
                 track = tracks[number]
                 if track is not None:
-                    if late_at:
-                        track.insert(entry)
-                    else:
-                        track.append(entry)
+                    track.append(entry)
             for index, needs, minor in members:
                 evaluation = held[index]
                 if evaluation is None:
                     if seen < needs or self.minor < minor:
                         continue
                     evaluation = self._evaluation(index, entry)
-                if late_at:
-                    evaluation.late(entry, entries, late_at, settle)
-                else:
-                    evaluation.newest(entry, settle)
+                evaluation.newest(entry, settle)
         if changes:
             self._combine_all()
         return changes
 
-    def _place_late(self, entry: Entry) -> int:
-        """Put an entry that is not the last where it belongs; returns where those after it begin, 0 if it was there."""
-        entries = self.entries
-        at = bisect_left(entries, entry.order, key=order_of)
-        if entries[at].order == entry.order:
-            return 0
+    def is_late(self, entry: Entry) -> bool:
+        """Whether an entry does not come after all that are here."""
+        return entry.t_ms <= self._last_ms and entry.order <= self.entries[-1].order
+
+    def put(self, entry: Entry) -> bool:
+        """Put an entry where it belongs, late or not, and let no rule look at it yet: `look_again` is to follow.
+
+        Returns False where it was there already.
+        """
+        entries, is_late = self.entries, self.is_late(entry)
+        at = bisect_left(entries, entry.order, key=order_of) if is_late else len(entries)
+        if is_late and entries[at].order == entry.order:
+            return False
         entries.insert(at, entry)
-        return at + 1
+        if not is_late:
+            self._last_ms = entry.t_ms
+        self.seen += 1
+        fact, tracks = entry.fact, self._tracks
+        if self.rules.weighs:
+            self._weigh(fact)
+        for _, passes, numbers, _ in self.rules.groups if tracks else ():
+            if numbers and (passes is None or passes(fact)):
+                for number in numbers:
+                    track = tracks[number]
+                    if track is not None:
+                        track.insert(entry)
+        return True
+
+    def look_again(self, came: Sequence[Entry]) -> list[Change]:
+        """Show rules entries that were put here, and those that they change: each once, whatever came.
+
+        Args:
+            came: the entries that were put here, in order; as of now.
+        """
+        seen, rules = self.seen, self.rules
+        if seen < rules.least:
+            return NOTHING
+        changes: list[Change] = []
+        self._changes = changes
+        held, settle = self._evaluations or self._make_room(), self.settle
+        for least, passes, _, members in rules.groups:
+            if seen < least:
+                continue
+            concerned = came if passes is None else [entry for entry in came if passes(entry.fact)]
+            if not concerned:
+                continue
+            for index, needs, minor in members:
+                evaluation = held[index]
+                if evaluation is None:
+                    if seen < needs or self.minor < minor:
+                        continue
+                    evaluation = self._evaluation(index, None)
+                evaluation.again(concerned, self.entries, settle)
+        if changes:
+            self._combine_all()
+        return changes
 
     def _weigh(self, fact: Fact) -> None:
         amount = fact.get("amount_minor")
@@ -139,9 +178,15 @@ class History:
             self.minor = _ENOUGH
 
     def insert_all(self, entries: Sequence[Entry]) -> list[Change]:
-        """The same for several entries, one after the other."""
-        insert = self.insert
-        return [change for entry in entries for change in insert(entry)]
+        """The same for several entries: one after the other, and from the first that is late on all at once."""
+        changes: list[Change] = []
+        for at, entry in enumerate(entries):
+            if self.is_late(entry):
+                came = sorted((each for each in entries[at:] if self.put(each)), key=order_of)
+                changes += self.look_again(came)
+                break
+            changes += self.insert(entry)
+        return changes
 
     def _combine_all(self) -> None:
         """Look again at combinations."""
@@ -186,8 +231,8 @@ class History:
         self._evaluations = self.rules.fresh.copy()
         return self._evaluations
 
-    def _evaluation(self, index: int, shown: Entry) -> Evaluation:
-        """One for the rule at `index` of `plain`, which had none: it knows all entries but the one that it is shown."""
+    def _evaluation(self, index: int, shown: Entry | None) -> Evaluation:
+        """One for the rule at `index` of `plain`, which had none: it knows all entries but one that it is shown yet."""
         rules = self.rules
         rule = rules.plain[index]
         made = rules.makers[index](

@@ -56,9 +56,16 @@ class Judge:
         self._hand: Iterator[tuple[Kind, Key]] = iter(())
         self._trimmed_ms = 0
         self._trimmed_at = self.shown
+        #: Histories that something has come into late, and what has come since: rules have yet to look at it.
+        self._late: dict[tuple[Kind, Key], list[Order]] = {}
+        #: About how many entries these histories have.
+        self._late_entries = 0
 
     def show(self, state: FraudState, kind: Kind, key: Key, entry: Entry) -> tuple[list[Change], list[AlertChange]]:
-        """What changes by an entry that is new: what rules say, and the alerts that this makes."""
+        """What changes by an entry that is new: what rules say, and the alerts that this makes.
+
+        Nothing yet by one that is late, nor by those that follow it in its history: `take_late` names them.
+        """
         histories = self._histories.get(kind)
         if histories is None:
             return _NOTHING
@@ -71,7 +78,44 @@ class Judge:
             history = self._load(state, kind, key)
         history.is_idle = False
         self._entries += 1
+        if history.is_late(entry) or (self._late and (kind, key) in self._late):
+            if self._engine.put(history, entry):
+                self._note_late(kind, key, history, entry)
+            return _NOTHING
         changes = self._engine.show(history, entry)
+        return (changes, self._alerts.apply(changes)) if changes else _NOTHING
+
+    def _note_late(self, kind: Kind, key: Key, history: History, entry: Entry) -> None:
+        orders = self._late.get((kind, key))
+        if orders is None:
+            self._late[kind, key] = [entry.order]
+            self._late_entries += len(history.entries)
+        else:
+            orders.append(entry.order)
+
+    @property
+    def has_late(self) -> bool:
+        """Whether there is something that rules have yet to look at."""
+        return bool(self._late)
+
+    def is_late(self, kind: Kind, key: Key) -> bool:
+        """Whether there is in this history."""
+        return (kind, key) in self._late
+
+    @property
+    def is_short_of_room(self) -> bool:
+        """Whether histories that rules have yet to look at again, which are held until then, fill the memory."""
+        return self._late_entries >= self._room
+
+    def take_late(self) -> dict[tuple[Kind, Key], list[Order]]:
+        """What rules have yet to look at, by history; none of it is kept here: `look_again` is to follow for each."""
+        late, self._late, self._late_entries = self._late, {}, 0
+        return late
+
+    def look_again(self, kind: Kind, key: Key, orders: list[Order]) -> tuple[list[Change], list[AlertChange]]:
+        """What changes by these entries of a history, which `take_late` has named."""
+        found = (self.entry(kind, key, order) for order in sorted(orders))
+        changes = self._histories[kind][key].look_again([entry for entry in found if entry is not None])
         return (changes, self._alerts.apply(changes)) if changes else _NOTHING
 
     def entry(self, kind: Kind, key: Key, order: Order) -> Entry | None:
@@ -139,6 +183,9 @@ class Judge:
                     continue
                 if not history.is_idle:
                     history.is_idle = True
+                    continue
+                if (kind, key) in self._late:
+                    # What it would be loaded from may be forgotten by now.
                     continue
                 self._entries -= len(history.entries)
                 self._engine.forget(kind, key)

@@ -13,10 +13,11 @@ from agents.fraud.arriving import take_ledger_event
 from agents.fraud.entries import key_under, seen_from
 from agents.fraud.feedback import take_feedback
 from agents.fraud.followed import Followed
-from agents.fraud.screening import answer, take_answer
+from agents.fraud.looking_again import look_again, take_pause
+from agents.fraud.screening import Asked, screen, take_answer
 from agents.fraud.shared_facts import SharedFacts
 from agents.fraud.state import GATES, PLAIN_TABLES, FraudState, alerts_table
-from agents.fraud.taking import ArrivedFact, FoundKey, take_fact, take_pause
+from agents.fraud.taking import ArrivedFact, FoundKey, take_fact
 from agents.fraud.turn import Limits, Turn
 from schemas.fraud_alerts import decode_alert
 from schemas.fraud_events import FACT_FAILED, FACTS_SPLIT, FraudEvent, decode_fraud_event
@@ -86,12 +87,15 @@ class FraudMachine:
         if turn.ledger_ms is not None:
             oldest_ms = self._tally.oldest_ms.get(context.partition, turn.ledger_ms)
             self._tally.oldest_ms[context.partition] = min(oldest_ms, turn.ledger_ms)
+        # Where another one may be rolled back each sees to what is late by itself.
+        if state.is_careful or turn.judge.is_short_of_room:
+            look_again(turn)
         turn.end()
 
     def _internal(self, turn: Turn, record: InputRecord) -> None:
         told = decode_fraud_internal(record.value or b"")
         if isinstance(told, PauseRule):
-            take_pause(turn, record, told)
+            take_pause(turn, turn.cause(record), told)
         elif isinstance(told, ForwardedFeedback):
             take_feedback(turn, record, told.value.encode())
         elif isinstance(told, ScreenedFact):
@@ -104,6 +108,8 @@ class FraudMachine:
         out, facts = turn.out, told.facts
         most = out.event_bytes + _MOST_EVENT_BYTES
         for done, each in enumerate(facts):
+            if turn.judge.is_short_of_room:
+                look_again(turn)
             if out.event_bytes > most:
                 # Late ones may lead to a lot each. The others are decided when they come again, in whatever batch.
                 rest = RoutedFacts(uses=told.uses, facts=facts[done:])
@@ -119,7 +125,7 @@ class FraudMachine:
             arrived = ArrivedFact(each.partition, each.offset, each.event_time_ms, each.ledger_time_ms, fact, row, keys)
             changes = take_fact(turn, record, arrived)
             if each.is_gated:
-                answer(turn, arrived, changes)
+                screen(turn, Asked(turn.cause(record), arrived, changes, None))
 
     def failed(self, state: Overlay, record: InputRecord, context: Context, error: Exception, out: Output) -> None:
         """`step` raised: the record is kept as a dead letter, and the others go on."""
@@ -165,9 +171,14 @@ class FraudMachine:
         apply(self._turn(state).state, decode_fraud_event(value))
 
     def complete(self, state: Overlay, context: Context, out: Output) -> None:
-        """Tell what was counted and nobody had anything to say of."""
+        """Look again where something came late; tell what was counted and nobody had anything to say of."""
         del context, out
-        self._turn(state).complete()
+        turn = self._turn(state)
+        if turn.judge.has_late:
+            turn.go_on()
+            look_again(turn)
+            turn.end()
+        turn.complete()
 
     def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         """`fraud-alerts`: every alert that the batch has touched, as it is now."""

@@ -9,7 +9,7 @@ ledger's to end, by the policy of the rail.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -17,7 +17,7 @@ from agents.fraud.apply import HOUR_MS, counts_in
 from agents.fraud.engine import Change
 from agents.fraud.state import RuleCounts, rule_text, subject_of
 from agents.fraud.turn import Turn
-from schemas.fraud_events import PAYMENT_ANSWERED, PAYMENT_ASKED, PAYMENT_JUDGED, FraudEvent, Gate
+from schemas.fraud_events import PAYMENT_ANSWERED, PAYMENT_ASKED, PAYMENT_JUDGED, FraudCause, FraudEvent, Gate
 from schemas.fraud_feedback import PaymentVerdict
 from schemas.fraud_internal import ScreenedFact, encode_fraud_internal
 from schemas.partitioning import partition_of
@@ -37,28 +37,44 @@ _UNSEEN: Final = "(late)"
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def ask(
-    turn: Turn, record: InputRecord, arrived: ArrivedFact, changes: Sequence[Change] | None, others: tuple[int, ...]
-) -> None:
-    """A payment waits: judge it, or note whom it was sent to.
+class Asked(NamedTuple):
+    """A payment that waits for what the rules that live here say of it.
+
+    Attributes:
+        cause: the record that brought it.
+        changes: what rules have said so far; None where none sees it.
+        others: partitions to which it is sent; None where it came from another partition, which is to be told.
+    """
+
+    cause: FraudCause
+    arrived: ArrivedFact
+    changes: Sequence[Change] | None
+    others: tuple[int, ...] | None
+
+
+def screen(turn: Turn, asked: Asked) -> None:
+    """A payment waits: say what rules say of it, at once, or once they have looked again at what came late."""
+    is_late = turn.judge.is_late
+    if asked.changes is not None and any(is_late(use.kind, key) for _, use, key, _ in asked.arrived.keys):
+        turn.asked.append(asked)
+    else:
+        say(turn, asked, asked.changes)
+
+
+def say(turn: Turn, asked: Asked, changes: Sequence[Change] | None) -> None:
+    """Judge a payment, or note whom it was sent to; or tell the partition of the payer's wallet.
 
     Args:
         changes: what the rules that live here say of it; None where none has seen it.
-        others: partitions to which it is sent.
     """
+    arrived = asked.arrived
     deny, review = _said(turn, arrived, changes)
     transaction_id, wallet_id = str(arrived.fact["transaction_id"]), str(arrived.fact["wallet_id"])
-    gate = Gate(transaction_id, wallet_id, others, deny, review)
-    _next(turn, record, gate, PAYMENT_ASKED)
-
-
-def answer(turn: Turn, arrived: ArrivedFact, changes: Sequence[Change] | None) -> None:
-    """Tell the partition of the payer's wallet what the rules that live here say."""
-    deny, review = _said(turn, arrived, changes)
-    transaction_id = str(arrived.fact["transaction_id"])
+    if asked.others is not None:
+        _next(turn, asked.cause, Gate(transaction_id, wallet_id, asked.others, deny, review), PAYMENT_ASKED)
+        return
     said = ScreenedFact(transaction_id=transaction_id, partition=turn.context.partition, deny=deny, review=review)
-    wallet = str(arrived.fact["wallet_id"]).encode()
-    turn.out.send(FRAUD_INTERNAL, arrived.partition, wallet, encode_fraud_internal(said))
+    turn.out.send(FRAUD_INTERNAL, arrived.partition, wallet_id.encode(), encode_fraud_internal(said))
 
 
 def take_answer(turn: Turn, record: InputRecord, said: ScreenedFact) -> None:
@@ -72,7 +88,7 @@ def take_answer(turn: Turn, record: InputRecord, said: ScreenedFact) -> None:
         deny=_joined(gate.deny, said.deny),
         review=_joined(gate.review, said.review),
     )
-    _next(turn, record, gate, PAYMENT_ANSWERED)
+    _next(turn, turn.cause(record), gate, PAYMENT_ANSWERED)
 
 
 def take_verdict(turn: Turn, record: InputRecord, said: PaymentVerdict, gate: Gate | None) -> None:
@@ -107,9 +123,9 @@ def verdict_key(transaction_id: str, topic: str, partition: int, offset: int) ->
     return f"{transaction_id}:{topic}-{partition}-{offset}"
 
 
-def _next(turn: Turn, record: InputRecord, gate: Gate, type_: str) -> None:
+def _next(turn: Turn, cause: FraudCause, gate: Gate, type_: str) -> None:
     """Keep what is said so far; once nobody is asked any more, judge."""
-    event = FraudEvent(type=type_, cause=turn.cause(record), gate=gate, recorded_at=turn.context.recorded_at)
+    event = FraudEvent(type=type_, cause=cause, gate=gate, recorded_at=turn.context.recorded_at)
     if not gate.waits_for:
         event.type, event.gate = PAYMENT_JUDGED, msgspec.structs.replace(gate, is_judged=True)
         event.verdict = "deny" if gate.deny else "review" if gate.review else "allow"
@@ -163,7 +179,7 @@ def _said(
         return (), (_UNSEEN,)
     deny: list[str] = []
     review: list[str] = []
-    this = (arrived.t_ms, arrived.partition, arrived.offset)
+    this = arrived.place
     for change in changes:
         rule = change.rule.rule
         if change.fire is None or change.entry.order[:3] != this or rule.state != "active":

@@ -42,37 +42,30 @@ class SequenceEvaluation:
     def newest(self, entry: Entry, settle: Settle) -> None:
         mask = self._mask(entry)
         if mask:
-            self._entries.append(entry)
-            self._masks.append(mask)
-            fire = self._judge(len(self._entries) - 1)
+            fire = self._judge(self._insert(len(self._entries), entry, mask))
             if fire is not None:
                 settle(self.rule, entry, fire)
 
-    def late(self, entry: Entry, entries: Sequence[Entry], after: int, settle: Settle) -> None:  # noqa: ARG002 - has its own list
-        mask = self._mask(entry)
-        if not mask:
-            return
-        at = bisect_left(self._entries, entry.order, key=order_of)
-        behind = self._after[at:]
-        del self._after[at:]
-        self._entries.insert(at, entry)
-        self._masks.insert(at, mask)
-        until_ms, done = entry.t_ms + self.rule.within_ms, 0
-        for index in range(at, len(self._entries)):
-            each = self._entries[index]
-            if each.t_ms >= until_ms:
-                break
-            settle(self.rule, each, self._judge(index))
-            done += 1
-        # What is held further on may name the chains of before; those that it lacks have left each window there.
-        self._after += behind[done - 1 :]
+    def again(self, came: Sequence[Entry], entries: Sequence[Entry], settle: Settle) -> None:  # noqa: ARG002 - has its own list
+        held, concerned = self._entries, [(entry, mask) for entry in came if (mask := self._mask(entry))]
+        for entry, mask in concerned:
+            at = bisect_left(held, entry.order, key=order_of)
+            # It is there where all were loaded.
+            if at == len(held) or held[at] is not entry:
+                self._insert(at, entry, mask)
+        at = 0
+        for entry, _ in concerned:
+            at = max(at, bisect_left(held, entry.order, at, key=order_of))
+            until_ms = entry.t_ms + self.rule.within_ms
+            while at < len(held) and held[at].t_ms < until_ms:
+                settle(self.rule, held[at], self._judge(at))
+                at += 1
+            # What is held further on may name the chains of before; those that it lacks have left each window there.
 
     def load(self, entry: Entry) -> None:
         mask = self._mask(entry)
         if mask:
-            self._entries.append(entry)
-            self._masks.append(mask)
-            self._judge(len(self._entries) - 1)
+            self._judge(self._insert(len(self._entries), entry, mask))
 
     def trim(self, before_ms: int) -> None:
         gone = bisect_left(self._entries, before_ms - self.rule.within_ms, key=lambda each: each.t_ms)
@@ -86,12 +79,19 @@ class SequenceEvaluation:
             bit <<= 1
         return mask
 
+    def _insert(self, at: int, entry: Entry, mask: int) -> int:
+        """Put an entry there, which is to be judged next; returns `at`."""
+        self._entries.insert(at, entry)
+        self._masks.insert(at, mask)
+        self._after.insert(at, ())
+        return at
+
     def _judge(self, at: int) -> Fire | None:
         """Go on to an entry by what is held of the one before; what the rule says of it."""
         steps, entry, mask = len(self.rule.steps), self._entries[at], self._masks[at]
         before: _Chains = self._after[at - 1] if at else (None,) * (steps - 1)
         # The last step alone begins no chain and takes none further.
-        self._after.append(self._chains(before, entry, mask) if mask & self._first_steps else before)
+        self._after[at] = self._chains(before, entry, mask) if mask & self._first_steps else before
         way = before[steps - 2]
         if way is None or not mask >> (steps - 1) & 1:
             return None

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 
-from agents.fraud.acting import act
-from agents.fraud.alerts import AlertChange
-from agents.fraud.apply import HOUR_MS, count, counts_in
-from agents.fraud.breaker import Tally, tallied
-from agents.fraud.compile import CompiledRule
+from agents.fraud.apply import count
+from agents.fraud.changed import Alerted, opened_by, told_portions
 from agents.fraud.engine import Change
-from agents.fraud.entries import Entry, Key, RuleRef
+from agents.fraud.entries import Entry, Key
 from agents.fraud.followed import LATER
-from agents.fraud.judge import write_fire
-from agents.fraud.portions import portions
-from agents.fraud.state import RuleCounts, history_name, model_name, rule_text, subject_of
-from agents.fraud.told import Surroundings, in_place_of, stands_in_for, told, told_pause
+from agents.fraud.looking_again import watch
+from agents.fraud.state import history_name, model_name, rule_text
 from agents.fraud.turn import Turn
 from schemas.events import WALLET_OPENED
 from schemas.facts import Fact, FactValue
-from schemas.fraud_alerts import Alert, encode_alert
-from schemas.fraud_events import (
-    FACT_EVALUATED,
-    FACT_LATE,
-    FIRES_CHANGED,
-    RULE_PAUSED,
-    AlertChanged,
-    CountedFact,
-    FireChange,
-    FraudEvent,
-)
-from schemas.fraud_internal import FactKey, FactSource, KeyUse, PauseRule, encode_fraud_internal
-from schemas.topics import FRAUD_ALERTS, FRAUD_INTERNAL, LEDGER_EVENTS
+from schemas.fraud_events import FACT_EVALUATED, FACT_LATE, FIRES_CHANGED, CountedFact, FraudEvent
+from schemas.fraud_internal import FactKey, FactSource, KeyUse
+from schemas.topics import LEDGER_EVENTS
 from streams.machine import InputRecord
 
 #: A key that lives here: number and use that it is counted under, the key, and the fact as it is seen from there.
@@ -55,13 +39,19 @@ class ArrivedFact(NamedTuple):
     #: The model of the wallet learns from it.
     learned: bool = False
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Where it stands in each of its histories: its order without the leg."""
+        return self.t_ms, self.partition, self.offset
+
 
 def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Change] | None:
     """The fact, what rules say of it and no longer say, and the alerts that change by it: one event, or, where no rule
     says anything, a part of one; where it changes very many, several.
 
-    A fact that is later than is allowed is counted apart, and nobody sees it. Returns what rules say anew; None where
-    none has seen it.
+    A fact that is later than is allowed is counted apart, and nobody sees it. One that is late, and what comes after it
+    in its history, rules are shown at the end of the batch (`look_again`). Returns what rules say anew; None where none
+    sees it.
     """
     ledger_ms = arrived.ledger_ms
     turn.ledger_ms = ledger_ms if turn.ledger_ms is None else min(turn.ledger_ms, ledger_ms)
@@ -69,23 +59,23 @@ def take_fact(turn: Turn, record: InputRecord, arrived: ArrivedFact) -> list[Cha
     if arrived.t_ms < closed_before_ms:
         turn.write(_event(turn, record, arrived, FACT_LATE, closed_before_ms), _wallet(arrived))
         return None
-    turn.acted.clear()
     changes, alerts = _shown(turn, arrived)
+    if turn.judge.has_late:
+        turn.late_cause = turn.cause(record)
     opens = arrived.fact["type"] == WALLET_OPENED and turn.context.topic == LEDGER_EVENTS
     if not changes and not opens:
         _count(turn, record, arrived, closed_before_ms)
         return changes
     event = _event(turn, record, arrived, FACT_EVALUATED, closed_before_ms)
     event.learned = arrived.learned
-    (event.fires, event.alerts), *more = portions(tuple(map(_fire_change, changes)), _told_all(turn, alerts))
+    (event.fires, event.alerts), *more = told_portions(turn, changes, alerts)
     touched = {rule_text(change.rule.ref): change.rule for change in changes}
     turn.write(event, _wallet(arrived))
     for fires, told_of in more:
         changed = FraudEvent(type=FIRES_CHANGED, cause=event.cause, recorded_at=event.recorded_at)
         changed.fires, changed.alerts = fires, told_of
         turn.write(changed, _wallet(arrived))
-    for rule in touched.values():
-        _watch(turn, record, rule)
+    watch(turn, event.cause, touched)
     return changes
 
 
@@ -135,10 +125,10 @@ def _closed_before_ms(turn: Turn, arrived: ArrivedFact) -> int:
     return max(closed_before_ms, watermark_ms - turn.limits.lateness_ms)
 
 
-def _shown(turn: Turn, arrived: ArrivedFact) -> tuple[list[Change], list[tuple[AlertChange, Fact | None]]]:
+def _shown(turn: Turn, arrived: ArrivedFact) -> tuple[list[Change], Alerted]:
     """What changes, and the facts that opened the alerts, looked up while their histories are in memory."""
     changes: list[Change] = []
-    alerts: list[tuple[AlertChange, Fact | None]] = []
+    alerts: Alerted = []
     fact, state, show = arrived.fact, turn.state, turn.judge.show
     # Of all keys but `party_id`, which adds to the fact: the engine lets histories share entries.
     order = (arrived.t_ms, arrived.partition, arrived.offset, 0)
@@ -153,86 +143,5 @@ def _shown(turn: Turn, arrived: ArrivedFact) -> tuple[list[Change], list[tuple[A
         if not found:
             continue
         changes += found
-        for change in told_of:
-            opened_by = turn.judge.entry(use.kind, key, change.alert.order)
-            alerts.append((change, None if opened_by is None else opened_by.fact))
+        alerts += opened_by(turn, use.kind, key, told_of)
     return changes, alerts
-
-
-def _fire_change(change: Change) -> FireChange:
-    rule_id, version = change.rule.ref
-    fired = None if change.fire is None else write_fire(change.fire)
-    return FireChange(rule_id, version, change.rule.kind, change.key, change.entry.order, fired)
-
-
-def _told_all(turn: Turn, alerts: list[tuple[AlertChange, Fact | None]]) -> tuple[AlertChanged, ...]:
-    """What is told of alerts that a fact changes; of a rule and subject those come first that it takes back."""
-    taken_back: dict[tuple[RuleRef, Key], list[Alert]] = {}
-    found: list[AlertChanged] = []
-    for change, opened_by in alerts:
-        name = change.rule.ref, change.alert.key
-        changed = _told(turn, change, opened_by, taken_back.get(name, ()))
-        if changed.what == "withdrawn":
-            taken_back.setdefault(name, []).append(changed.alert)
-        found.append(changed)
-    return tuple(found)
-
-
-def _told(turn: Turn, change: AlertChange, opened_by: Fact | None, taken_back: Iterable[Alert]) -> AlertChanged:
-    alert, state = change.alert, turn.state
-    subject = subject_of(alert.key)
-    until_ms = state.snoozes.get(f"{alert.rule_id} {subject}")
-    members = {rule_id: rule for rule_id, _ in alert.contributions if (rule := turn.judge.rule(rule_id)) is not None}
-    around = Surroundings(
-        opened_by=opened_by,
-        before=state.alerts.get(alert.alert_id, turn.context.recorded_at_ms),
-        members=members,
-        is_snoozed=until_ms is not None and alert.last_seen_ms < until_ms,
-        recorded_at=turn.context.recorded_at,
-    )
-    record = told(change, around)
-    is_new = change.what == "opened" and record.action_result is None
-    # Who was silent while it opened, and is so no more when it goes on, may not be let off for the whole cooldown.
-    was_silent, is_silent = record.action_result in ("snoozed", "shadow"), record.shadow or record.state != "open"
-    acted = next((each for each in taken_back if stands_in_for(record, each)), None) if is_new else None
-    if acted is not None:
-        record = in_place_of(record, acted)
-    elif is_new or (was_silent and not is_silent):
-        record = act(turn, change.rule, record)
-    return AlertChanged(change.what, alert.kind, alert.key, alert.order, record)
-
-
-def _watch(turn: Turn, record: InputRecord, rule: CompiledRule) -> None:
-    """Pause a rule that says too much: here at once, and in all other partitions."""
-    counts = turn.state.rules.get(rule_text(rule.ref)) or RuleCounts()
-    now_ms = turn.context.recorded_at_ms
-    counts = counts_in(counts, now_ms // HOUR_MS)
-    tally = Tally(counts.facts, counts.fired, counts.hour, counts.alerts)
-    _, tripped = tallied(rule.rule, tally, now_ms)
-    if tripped is None or counts.paused:
-        return
-    context = turn.context
-    pause = PauseRule(rule_id=rule.ref[0], version=rule.ref[1], reason=tripped.reason, partition=context.partition)
-    take_pause(turn, record, pause)
-    alert = told_pause(rule, tripped.reason, context.partition, now_ms)
-    turn.out.send(FRAUD_ALERTS, context.partition, alert.subject.encode(), encode_alert(alert))
-    for partition in range(context.partitions):
-        if partition != context.partition:
-            turn.out.send(FRAUD_INTERNAL, partition, None, encode_fraud_internal(pause))
-
-
-def take_pause(turn: Turn, record: InputRecord, pause: PauseRule) -> None:
-    """A version of a rule is paused; nothing happens where it is already."""
-    counts = turn.state.rules.get(rule_text((pause.rule_id, pause.version)))
-    if counts is not None and counts.paused:
-        return
-    event = FraudEvent(
-        type=RULE_PAUSED,
-        cause=turn.cause(record),
-        rule_id=pause.rule_id,
-        version=pause.version,
-        reason=f"{pause.reason} (partition {pause.partition})",
-        recorded_at=turn.context.recorded_at,
-    )
-    turn.write(event, None)
-    turn.begin_anew()

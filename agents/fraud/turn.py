@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents.fraud.apply import apply, note_kinds, partition_names
 from agents.fraud.followed import Followed, in_effect_but
@@ -21,6 +21,9 @@ from schemas.fraud_events import (
 from schemas.fraud_internal import MOST_BYTES, MOST_FACTS, KeyUse, together
 from schemas.topics import FRAUD_INTERNAL
 from streams.machine import Context, InputRecord, Output
+
+if TYPE_CHECKING:
+    from agents.fraud.screening import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class Turn:
         self.out: Any = None
         #: `rule_text` -> actions that the fact being counted has taken.
         self.acted: dict[str, int] = {}
+        #: What brought that which rules have yet to look at, the last of it; and payments that wait for their word.
+        self.late_cause = FraudCause("", 0, 0)
+        self.asked: list[Asked] = []
         #: When the ledger recorded the fact that is being counted here, if one is.
         self.ledger_ms: int | None = None
         #: When the newest fact of each partition of the ledger was recorded, as the state has it; empty where that has
@@ -68,17 +74,21 @@ class Turn:
         self._routed: dict[int, list[bytes]] = {}
         self._routing: list[tuple[int, bytes]] = []
         self._stands_at: int | None = None
+        #: Whether the batch of the record that was begun last is decided.
+        self._is_sealed = False
         self._generation = -1
 
     def begin(self, context: Context, out: Output) -> None:
         """A record is decided from here on."""
-        if out is not self.out:
-            # Those of a batch that has failed.
-            self._counted.clear()
-        self._keep_routed(out)
-        self.context, self.out = context, out
-        self.ledger_ms = None
         stood_at, self._stands_at = self._stands_at, None
+        if out is not self.out:
+            # Those of a batch that has failed; the judge may know facts of it of which no event was written.
+            self._counted.clear()
+            self.asked.clear()
+            stood_at = stood_at if self._is_sealed else None
+        self._keep_routed(out)
+        self.context, self.out, self._is_sealed = context, out, False
+        self.ledger_ms = None
         if self._counted and self._counted_topic != context.topic:
             stood_at = out.sequence + 1 if stood_at == out.sequence else stood_at
             self.tell_counted()
@@ -121,6 +131,7 @@ class Turn:
         """The record that was begun last has failed: what it was to send is not sent, what it counted not told."""
         self._routing.clear()
         self._counted.clear()
+        self.asked.clear()
 
     def send_routed(self, out: Output) -> None:
         """The batch is decided: send what is on its way to other partitions."""
@@ -139,6 +150,15 @@ class Turn:
             self._routed.clear()
         self._routing.clear()
 
+    def take_asked(self) -> list[Asked]:
+        """The payments that wait for what rules say once they have looked again; none is kept here."""
+        asked, self.asked = self.asked, []
+        return asked
+
+    def go_on(self) -> None:
+        """There is more to decide at the end of the batch; `end` is to follow."""
+        self._stands_at = None
+
     def end(self) -> None:
         """The record is decided."""
         if self.state.overlay.is_careful:
@@ -155,6 +175,7 @@ class Turn:
 
     def sealed(self, sequence: int) -> None:
         """A batch is decided; its seal has this sequence."""
+        self._is_sealed = True
         if self._stands_at is not None:
             self._stands_at = sequence
 

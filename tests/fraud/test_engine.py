@@ -144,8 +144,8 @@ BREAKS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     ),
     "late entries that change no other": (
         evaluating.AggregateEvaluation,
-        "late",
-        lambda real: lambda self, entry, entries, _after, settle: real(self, entry, entries, len(entries), settle),
+        "again",
+        lambda _real: lambda self, came, _entries, settle: [self._look(entry, settle) for entry in came],
     ),
     "a sum that is not given back": (measures.Total, "remove", lambda _real: lambda self, _value: None),
     "histories that are trimmed too early": (

@@ -216,6 +216,22 @@ def test_what_leads_to_too_much_ends_a_batch_before_it() -> None:
         assert types(decide(Machine(), records, most_event_bytes=most)[0]) == types(whole), "all is decided already"
 
 
+class Sharing(Machine):
+    """One whose records share an event."""
+
+    def complete(self, state: Overlay, context: Context, out: Output) -> None:
+        out.event(b"k", b'{"type":"shared"}' + b" " * 1_000, ("shared", None))
+
+
+def test_what_records_share_ends_a_batch_too_where_it_is_too_much() -> None:
+    records = taken(("first", [record(0), record(1)]), ("second", [record(1), record(2)]))
+    with pytest.raises(BatchTooLarge) as raised:
+        decide(Sharing(), records, most_event_bytes=1_000)
+    assert raised.value.records == 2
+    alone, _ = decide(Sharing(), taken(("first", [record(0)])), most_event_bytes=1_000)
+    assert types(alone) == ["first-0", "shared", "batch.sealed"]
+
+
 def test_only_the_record_that_is_too_large_is_decided_so() -> None:
     records = taken(("first", [record(0), record(1)]), ("second", [record(1)]))
     batch, _ = decide(Machine(), records, oversized={("first", 1)})
