@@ -74,18 +74,21 @@ class Turn:
         self._routed: dict[int, list[bytes]] = {}
         self._routing: list[tuple[int, bytes]] = []
         self._stands_at: int | None = None
+        #: Whether the batch of the record that was begun last is decided.
+        self._is_sealed = False
         self._generation = -1
 
     def begin(self, context: Context, out: Output) -> None:
         """A record is decided from here on."""
+        stood_at, self._stands_at = self._stands_at, None
         if out is not self.out:
-            # Those of a batch that has failed.
+            # Those of a batch that has failed; the judge may know facts of it of which no event was written.
             self._counted.clear()
             self.asked.clear()
+            stood_at = stood_at if self._is_sealed else None
         self._keep_routed(out)
-        self.context, self.out = context, out
+        self.context, self.out, self._is_sealed = context, out, False
         self.ledger_ms = None
-        stood_at, self._stands_at = self._stands_at, None
         if self._counted and self._counted_topic != context.topic:
             stood_at = out.sequence + 1 if stood_at == out.sequence else stood_at
             self.tell_counted()
@@ -172,6 +175,7 @@ class Turn:
 
     def sealed(self, sequence: int) -> None:
         """A batch is decided; its seal has this sequence."""
+        self._is_sealed = True
         if self._stands_at is not None:
             self._stands_at = sequence
 

@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -264,9 +264,20 @@ def read_mapping(path: Path) -> Mapped:
     except NamedTwice as error:
         raise OperationError(f"{path}: {error}") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise OperationError(f"{path} is no mapping: {where + ': ' if where else ''}{first['msg']}. {_HINT}") from None
+        raise OperationError(f"{path} is no mapping: {_mistake(error)}. {_HINT}") from None
+
+
+def _mistake(error: ValidationError) -> str:
+    """The first mistake, in the form that was meant: each of the others is wrong as well."""
+    errors = error.errors(include_url=False)
+    first = errors[0]
+    given: Any = first["input"]
+    if first["loc"][1:] == ("str",) and isinstance(given, dict):
+        meant = (first["loc"][0], (Constant if "const" in given else Column).__name__)
+        first = next((each for each in errors if each["loc"][:2] == meant), first)
+    # Field and member; the other parts say which form was tried.
+    where = [str(part) for part in first["loc"] if part not in ("str", "Constant", "Column", "[key]")][:2]
+    return ": ".join(filter(None, (".".join(where), first["msg"])))
 
 
 def _number_reader(name: str, decimals: int | None) -> Read:

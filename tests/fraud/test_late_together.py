@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from agents.fraud.evaluating import AggregateEvaluation
+from agents.fraud.machine import FraudMachine
 from agents.fraud.sequences import SequenceEvaluation
 from schemas.clock import rfc3339
 from schemas.topics import FRAUD_COMMANDS
@@ -165,4 +166,27 @@ def test_late_facts_of_a_batch_in_which_a_record_fails_are_looked_at(broken: int
     world.run()
     assert len(world.events("fact.failed")) == 1
     assert sorted(each.observed or "" for each in world.alerts().values()) == ["3", "4"]
+    world.all[0].restart()
+
+
+def test_what_a_batch_that_failed_has_put_anywhere_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No event of it was written that would tell: late facts are told at the end."""
+    world = RoleWorld([counted("burst", ["wallet_id"], 3, window_s=100)], partitions=1)
+    world.now_ms += 600_000
+    pay(world, 0)
+    world.run()
+    real = FraudMachine.step
+
+    def fragile(self: Any, state: Any, record: Any, context: Any, out: Any) -> None:
+        real(self, state, record, context, out)
+        if b'"boom"' in record.value:
+            raise ZeroDivisionError
+
+    monkeypatch.setattr(FraudMachine, "step", fragile)
+    pay(world, 1, seconds_ago=300)
+    pay(world, 2, seconds_ago=300)
+    pay(world, 3, seconds_ago=310, references={"merchant": "boom"})
+    world.run()
+    assert [type(bug) for bug in world.bugs] == [ZeroDivisionError]
+    assert world.alerts() == {}
     world.all[0].restart()

@@ -14,7 +14,7 @@ from agents.fraud.turn import Limits
 from schemas.catalogue import topic_named
 from schemas.clock import rfc3339
 from schemas.fraud_alerts import Alert, decode_alert
-from schemas.fraud_events import FraudEvent, decode_fraud_event
+from schemas.fraud_events import FACT_FAILED, FIRES_CHANGED, FraudEvent, decode_fraud_event
 from schemas.partitioning import partition_of
 from schemas.topics import (
     DEAD_LETTERS,
@@ -121,6 +121,9 @@ class FraudDomain:
         return decode_fraud_event(value)
 
     def sources(self, event: FraudEvent) -> list[tuple[str, int]]:
+        if event.type == FIRES_CHANGED:
+            # Of late facts, at the end of the batch: each of them has its answer before that.
+            return []
         return [(each.cause.topic, each.cause.offset) for each in apart(event)]
 
     def may_leave_nothing(self, topic: str, record: StoredRecord) -> bool:
@@ -194,12 +197,21 @@ def _alerts(history: History) -> dict[str, Alert]:
 
 
 def _check_alerts(history: History, alerts: dict[str, Alert]) -> Iterator[str]:
-    """They are those of the pure engine over the ledger's log, but for the records that the role fails on."""
+    """They are those of the pure engine over the ledger's log, but for the records that the role fails on.
+
+    Or that it gives up where what one alone leads to is refused as too large, which a fault may say of any.
+    """
+    given_up = {
+        (event.cause.partition, event.cause.offset)
+        for fold in history.folds
+        for event in fold.events
+        if event.type == FACT_FAILED and event.cause.topic == LEDGER_EVENTS and "too large" in (event.message or "")
+    }
     logs = {
         partition: [
             (record.offset, record.value or b"")
             for record in history.records[LEDGER_EVENTS, partition]
-            if _BOOM not in (record.value or b"")
+            if _BOOM not in (record.value or b"") and (partition, record.offset) not in given_up
         ]
         for partition in range(history.partitions)
     }

@@ -194,7 +194,7 @@ def test_each_rule_fires_where_a_naive_reading_of_it_does(
 def test_rows_out_of_order_are_shown_in_order(trial: Trial, monkeypatch: pytest.MonkeyPatch, order: str) -> None:
     """Nothing is looked at twice: with full windows that would take as long as there are rows, for each row."""
     monkeypatch.setattr(backtest, "_ROWS_AT_A_TIME", 17)
-    monkeypatch.setattr(History, "_place_late", None)
+    monkeypatch.setattr(History, "look_again", None)
     rows = drawn(7)
     rows = rows[::-1] if order == "reversed" else random.Random(1).sample(rows, len(rows))
     trial.rows(HEADER, [((START + timedelta(seconds=row[0])).isoformat(), *row[1:]) for row in rows])
