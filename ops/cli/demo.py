@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ops.amlsim_files import SAMPLE_BESIDE, SAMPLE_VARIABLE
 from ops.broker import BrokerError
-from ops.cli.running import print_json
+from ops.cli.running import prepare_clients, print_json
 from ops.demo.alone import alone
 from ops.demo.data import find_data
 from ops.demo.day.page import summary
@@ -73,12 +73,14 @@ def demo(
     that a day of settlement and reconciliation is played: payouts over two rails, one of them down for a while, a
     partner's report and bank statements, exceptions that two people resolve, and the proof that the money is there.
     Exit code 0 only if all of it holds. Nothing is left running; nothing is left on the disk but the picture.
+    Until the end it writes to the system's temporary folder, some hundred MiB; TMPDIR names another one.
     """
     console = Console(stderr=as_json)
 
     def write(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    prepare_clients()
     if only_story or only_day:
         if only_story and only_day:
             raise click.UsageError("--story and --day are each alone")

@@ -8,6 +8,7 @@ from typing import BinaryIO, TypeVar
 import click
 
 from ops.cli.running import print_json, read_settings, run
+from ops.cli.texts import counted
 from ops.errors import OperationError
 from ops.reading import TopicReader, open_reader
 from ops.records import text
@@ -39,6 +40,8 @@ def list_command(topic: str, as_json: bool) -> None:
     if as_json:
         print_json([one.as_json() for one in held])
         return
+    if not held:
+        click.echo(f"no records on {topic}")
     for one in held:
         click.echo(f"{text(one.key.encode()):<24} {rfc3339(one.record.timestamp)} {text(one.record.value)}")
         if one.problem is not None:
@@ -66,7 +69,7 @@ def put_command(topic: str, file: BinaryIO, as_json: bool) -> None:
     if as_json:
         print_json({"written": [line.key for line in lines]})
     else:
-        click.echo(f"{len(lines)} records written to {topic}")
+        click.echo(f"{counted(len(lines), 'record')} written to {topic}")
 
 
 @reference.command("rm")

@@ -47,15 +47,19 @@ def setting_errors(error: ValidationError) -> list[str]:
     ]
 
 
+def prepare_clients() -> None:
+    """Before a command speaks to brokers: what their client logs where one is away, it says in its own words."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    tell_apart_closed_connections()
+
+
 def run(main: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine to its end.
 
     Raises:
         click.ClickException: instead of an `OperationError`, with its message.
     """
-    # What the client library logs of a broker that is away, the command says in its own words.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    tell_apart_closed_connections()
+    prepare_clients()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(main)

@@ -19,6 +19,7 @@ from ops.amlsim import Funding, generate, phases
 from ops.amlsim_files import read_dataset
 from ops.cli.numbers import Finite
 from ops.cli.running import print_json, read_settings, run
+from ops.cli.texts import counted
 from ops.errors import OperationError
 from ops.requests import Phase, Request, read_lines, read_unchecked
 from ops.submit import Submitted, submit
@@ -238,7 +239,7 @@ class _Shown:
 
 
 def _print(done: Submitted) -> None:
-    click.echo(f"{done.sent} requests sent in {done.seconds:.1f} s")
+    click.echo(f"{counted(done.sent, 'request')} sent in {done.seconds:.1f} s")
     tracker = done.tracker
     if tracker is None:
         return
@@ -246,6 +247,6 @@ def _print(done: Submitted) -> None:
     for code, count in tracker.codes.most_common():
         click.echo(f"{count:>10}  {code}")
     if tracker.updates:
-        click.echo(f"{sum(tracker.updates.values())} updates")
+        click.echo(counted(sum(tracker.updates.values()), "update"))
         for code, count in tracker.updates.most_common():
             click.echo(f"{count:>10}  {code}")

@@ -12,6 +12,7 @@ import uvloop
 from ops.broker import EmbeddedBroker
 from ops.demo import stage
 from ops.demo.stop import stoppable
+from ops.demo.together import unless_it_dies
 
 
 class Told(Protocol):
@@ -27,7 +28,7 @@ def alone(play: Callable[[Path, str], Coroutine[Any, Any, T]], *, keep: bool, an
     """Play a part, given a folder and the broker's address.
 
     Raises:
-        BrokerError: the broker cannot be had or started.
+        BrokerError: the broker cannot be had or started, or died.
         OperationError: the part did not go as it should.
         KeyboardInterrupt: Ctrl-C or SIGTERM; everything is stopped and removed.
     """
@@ -37,6 +38,6 @@ def alone(play: Callable[[Path, str], Coroutine[Any, Any, T]], *, keep: bool, an
         EmbeddedBroker(folder / "broker", announce=announce) as broker,
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
-        told = runner.run(stop.cancellable(play(folder, broker.bootstrap_servers)))
+        told = runner.run(stop.cancellable(unless_it_dies(broker, play(folder, broker.bootstrap_servers))))
         told.kept = str(folder) if keep else None
     return told

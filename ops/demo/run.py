@@ -25,7 +25,7 @@ from ops.demo.result import Result
 from ops.demo.stop import stoppable
 from ops.demo.story.run import tell
 from ops.demo.timeline import Timeline
-from ops.demo.together import both, unless_down
+from ops.demo.together import both, unless_down, unless_it_dies
 from ops.demo.traffic import PREFIX, Traffic
 from ops.demo.view import Scene, View, WorkerState
 from ops.demo.workers import DemoWorker, stop_workers, until_ready
@@ -76,7 +76,7 @@ class Demo:
         """From the broker's start to the verdict.
 
         Raises:
-            BrokerError: the broker cannot be had or started.
+            BrokerError: the broker cannot be had or started, or died.
             OperationError: a worker ended, or answers stayed away.
             KeyboardInterrupt: Ctrl-C or SIGTERM; everything is stopped and removed.
         """
@@ -87,7 +87,8 @@ class Demo:
                 EmbeddedBroker(folder / "broker", announce=self._announce) as broker,
                 asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
             ):
-                result = runner.run(stop.cancellable(self._drive(folder, broker.bootstrap_servers)))
+                driven = self._drive(folder, broker.bootstrap_servers)
+                result = runner.run(stop.cancellable(unless_it_dies(broker, driven)))
             result.kept = str(folder) if options.keep else None
         result.seconds = self._now()
         return result

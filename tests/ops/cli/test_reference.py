@@ -58,8 +58,9 @@ def cli(kafka: Kafka, namespace: str, tmp_path: Path) -> Run:
 def test_from_nothing_to_all_topics_and_back(cli: Run) -> None:
     for topic, record in OF_TOPIC.items():
         assert cli.held(topic) == {}
+        assert cli("ls", topic).output == f"no records on {topic}\n"
         put = cli.put(topic, record)
-        assert (put.exit_code, put.output) == (0, f"1 records written to {topic}\n")
+        assert (put.exit_code, put.output) == (0, f"1 record written to {topic}\n")
         (key,) = cli.held(topic)
         assert cli.held(topic) == {key: record}
         removed = cli("rm", topic, key)

@@ -203,6 +203,7 @@ def test_lines_are_sent_and_their_outcomes_counted(kafka: Kafka, namespace: str,
     file.write_text("\n".join([CREDIT % (n, n) for n in range(50)]))
     done = answered(kafka, namespace, "submit", str(file), "--wait", "--rate", "500")
     assert done.exit_code == 0, done.output
+    assert done.output.startswith("50 requests sent in ")
     assert "50 answered, 0 of them replayed; answered twice: 0" in done.output
     file.write_text("broken\n" + CREDIT % (1, 1))
     done = answered(kafka, namespace, "submit", str(file), "--unchecked", "--wait", "--json")

@@ -1,12 +1,14 @@
-"""Two things at the same time: neither outlives the other."""
+"""Things at the same time: none outlives the other."""
 
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 import pytest
 
-from ops.demo.together import both
+from ops.broker import BrokerError, EmbeddedBroker
+from ops.demo.together import both, unless_it_dies
 from ops.errors import OperationError
 
 
@@ -57,3 +59,34 @@ def test_canceled_it_cancels_both() -> None:
         assert sorted(ended) == [1, 2]
 
     asyncio.run(run())
+
+
+class _Broker:
+    """One that lives until it is said otherwise."""
+
+    def __init__(self) -> None:
+        self.running = True
+
+    def failure(self) -> str:
+        return "the broker ended with exit code 1: the disk is full"
+
+
+def test_with_a_broker_that_lives_the_work_is_done() -> None:
+    assert asyncio.run(unless_it_dies(cast(EmbeddedBroker, _Broker()), _told("done"))) == "done"
+
+
+def test_a_broker_that_dies_ends_the_work_in_order_and_says_why() -> None:
+    """Clients go on trying for a minute, and then say only that nobody answers."""
+    broker, ended = _Broker(), []
+
+    async def goes_on() -> None:
+        broker.running = False
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0)
+            ended.append("in order")
+
+    with pytest.raises(BrokerError, match="the disk is full"):
+        asyncio.run(unless_it_dies(cast(EmbeddedBroker, broker), goes_on()))
+    assert ended == ["in order"]
