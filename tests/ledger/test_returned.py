@@ -83,3 +83,17 @@ def test_a_reversal_asks_no_payer_whether_he_takes_it() -> None:
     bank.ask(operator("reverse", bank.carl, transaction_id=paid))
     assert (bank.has(), bank.has(wallet_id=bank.carl)) == (10_000, 0)
     bank.audit()
+
+
+@pytest.mark.parametrize("has_failed", [False, True])
+def test_a_settlement_says_what_the_rail_has_said(has_failed: bool) -> None:
+    bank = Bank()
+    paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
+    if has_failed:
+        bank.on("fail", paid, code="AC04")
+    bank.on("settle", paid, rail_reference="there", rail_fee_minor=2, value_date="2026-01-02")
+    event = bank.world.events[-2]
+    facts = {"rail_reference": "there", "rail_fee_minor": 2}
+    assert event["rail_facts"] == (facts if has_failed else {**facts, "value_date": "2026-01-02"})
+    assert has_failed or "message" not in event, "nothing of it is left unsettled"
+    bank.audit()
