@@ -97,3 +97,12 @@ def test_a_settlement_says_what_the_rail_has_said(has_failed: bool) -> None:
     assert event["rail_facts"] == (facts if has_failed else {**facts, "value_date": "2026-01-02"})
     assert has_failed or "message" not in event, "nothing of it is left unsettled"
     bank.audit()
+
+
+def test_more_settled_of_what_has_failed_than_suspense_can_hold_is_out_of_range() -> None:
+    bank = Bank()
+    paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
+    bank.on("fail", paid, code="AC04")
+    bank.on("settle", paid, rail_reference="there", settled_minor=INT64_MAX)
+    bank.on("settle", paid, "amount_out_of_range", rail_reference="again", settled_minor=INT64_MAX)
+    bank.audit()
