@@ -8,7 +8,7 @@ import pytest
 
 from schemas.clock import rfc3339
 from tests.ledger.bank import Bank
-from tests.ledger.commands import command, debit, operator
+from tests.ledger.commands import Json, command, debit, operator
 from tests.ledger.world import DAY_MS, START_MS
 
 
@@ -30,7 +30,7 @@ def test_a_return(has_failed: bool) -> None:
         bank.on("fail", paid, code="AC04")
     else:
         bank.on("settle", paid, rail_reference="there")
-    back = {"amount_minor": 40, "rail_reference": "back", "code": "MD06"}
+    back: Json = {"amount_minor": 40, "rail_reference": "back", "code": "MD06"}
     bank.on("return", paid, **back)
     state = "failed" if has_failed else "settled"
     assert says(bank, "return", paid, **back) == (state, "the rail has returned it under this reference before")
@@ -42,7 +42,7 @@ def test_a_return_that_was_reversed_by_its_reference() -> None:
     paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
     bank.on("settle", paid, rail_reference="there")
     bank.ask(operator("reverse", bank.anna, transaction_id=paid, rail_reference="back"))
-    back = {"amount_minor": 100, "rail_reference": "back", "code": "MD06"}
+    back: Json = {"amount_minor": 100, "rail_reference": "back", "code": "MD06"}
     assert says(bank, "return", paid, **back) == ("reversed", "it was reversed under this reference before")
     bank.audit()
 

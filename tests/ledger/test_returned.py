@@ -31,8 +31,11 @@ def test_it_says_what_it_contradicts(verb: str) -> None:
     bank = Bank()
     paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
     bank.on("fail", paid, code="AC04")
-    fields, what = ({"rail_reference": "there"}, "settled") if verb == "settle" else (BACK, "returned")
-    bank.on(verb, paid, **fields, **({} if verb == "settle" else {"amount_minor": 40}))
+    if verb == "settle":
+        bank.on("settle", paid, rail_reference="there")
+    else:
+        bank.on("return", paid, amount_minor=40, **BACK)
+    what = "settled" if verb == "settle" else "returned"
     assert said_of(bank) == f"{what} by the rail, but failed here: booked against suspense"
     bank.audit()
 
