@@ -103,8 +103,10 @@ class Trial:
         assert done.exit_code == 2, done.output
         assert done.stdout == ""
         assert done.exception is None or isinstance(done.exception, SystemExit)
-        assert done.stderr.startswith("Error: ")
-        return done.stderr
+        told = json.loads(done.stderr)
+        assert told["exit_code"] == 2
+        error: str = told["error"]
+        return error
 
 
 def of(report: Mapping[str, Any], rule_id: str) -> dict[str, Any]:
