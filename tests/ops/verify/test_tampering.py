@@ -137,9 +137,9 @@ def test_an_event_of_nonsense_does_not_stop_the_audit(changes: dict[str, Any]) -
     doubled(OUTCOMES, code="insufficient_funds")(ledger)
     report = audit(ledger)
     assert Check.ANSWER_TWICE in report.counts
-    (finding,) = [finding for finding in report.findings if finding.check == Check.UNDECODABLE]
-    assert "cannot be followed" in finding.sentence
-    assert finding.offset is not None
+    undecodable = [finding for finding in report.findings if finding.check == Check.UNDECODABLE]
+    assert ["cannot be followed" in finding.sentence for finding in undecodable].count(True) == 1
+    assert len({finding.offset for finding in undecodable} - {None}) == 1
 
 
 def test_one_tampered_byte_is_one_break_of_the_chain() -> None:
