@@ -169,12 +169,28 @@ def _resolve(ids: tuple[str, ...], reason: str | None, decision: _Decision, yes:
         line = f"{letter.id} {letter.why.reason} from {letter.source.topic}, key {text(letter.key) or '-'}"
         print_line(line, err=as_json)
     if todo and not yes:
-        click.confirm(f"{decision.verb} {counted(len(todo), 'dead letter')}?", abort=True, err=as_json)
+        _confirm(f"{decision.verb} {counted(len(todo), 'dead letter')}?", err=as_json)
     done = _do(settings, decision, {letter.id for letter in todo}) if todo else []
     if as_json:
         print_json({f"{decision.verb}ed": done, "left_alone": before})
     elif todo:
         click.echo(f"{counted(len(done), 'dead letter')} {decision.verb}ed")
+
+
+def _confirm(question: str, *, err: bool) -> None:
+    """
+    Raises:
+        click.ClickException: the answer is no, or nobody is there to give one.
+        click.Abort: Ctrl-C.
+    """
+    try:
+        is_sure = click.confirm(question, err=err)
+    except click.Abort as abort:
+        if not isinstance(abort.__context__, EOFError):
+            raise
+        is_sure = False
+    if not is_sure:
+        raise click.ClickException("nobody has confirmed it, nothing was done; with --yes nobody is asked")
 
 
 def _do(settings: Settings, decision: _Decision, ids: Collection[str]) -> list[str]:

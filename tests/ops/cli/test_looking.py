@@ -267,8 +267,10 @@ def test_replay_sends_the_record_again_once(kafka: Kafka, namespace: str) -> Non
     (letter_id,) = _ids(written, "internal_error")
     source = written.json("dlq", "show", letter_id)
     before = written.lines(TRANSACTION_REQUESTS, "--from-start")
-    refused = written.run("dlq", "replay", letter_id, input="n\n")
-    assert refused.exit_code == 1
+    for answer in ("n\n", ""):
+        refused = written.run("dlq", "replay", letter_id, input=answer)
+        assert refused.exit_code == 1
+        assert refused.stderr.endswith("nothing was done; with --yes nobody is asked\n")
     assert written.lines(TRANSACTION_REQUESTS, "--from-start") == before
     done = written.run("dlq", "replay", letter_id, "--yes", "--by", "ines", "--note", "mended")
     assert done.output.endswith("1 dead letter replayed\n")
