@@ -1,7 +1,7 @@
 """Who owns a partition's state: an incarnation is made by a restore and thrown away by any failure.
 
-Nothing of an incarnation outlives it: overlay, box, producer and the store's handle go together. A seek that is under
-way may arrive later and has no effect, for every seek has a number. The cycles that use it are in `streams.processor`.
+Nothing of an incarnation outlives it: overlay, box, producer, the store's handle and seeks under way go together. The
+cycles that use it are in `streams.processor`.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class PartitionOwner:
         self._failure: Exception | None = None
         self._paused: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._seeks: set[asyncio.Task[None]] = set()
         self._acknowledged: dict[str, int] = {}
         self._acknowledged_at = 0.0
         self._decider = BatchDecider(
@@ -101,7 +102,7 @@ class PartitionOwner:
         if result is Offer.HOLE:
             self.observer.hole(self.partition, topic)
             number = next(_incarnations)
-            self._spawn(self._seek_back(topic, self.box.seek_again(topic, number), number))
+            self._seeks.add(self._spawn(self._seek_back(topic, self.box.seek_again(topic, number), number)))
         elif result is Offer.TAKEN and topic not in self._paused and self.box.is_full(topic):
             self._paused.add(topic)
             self.ports.inputs.pause(self.partition, topic)
@@ -129,6 +130,8 @@ class PartitionOwner:
         """Throw away overlay, box and producer, and close the store's handle."""
         self.box.close()
         self._paused.clear()
+        for seek in self._seeks:
+            seek.cancel()
         current, self._current = self._current, None
         if current is not None:
             try:
@@ -221,13 +224,15 @@ class PartitionOwner:
             if self.box.awaits(topic, number):
                 self._fail(error)
 
-    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+    def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._seeks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.observer.failed(self.partition, error, 0)
 

@@ -97,28 +97,6 @@ def test_after_a_hole_the_input_is_fetched_again() -> None:
     in_virtual_time(check)
 
 
-def test_what_comes_while_a_failure_is_waited_out_is_not_kept() -> None:
-    """It would be taken for what waits, and a partition paused for it that nobody resumes."""
-
-    async def check(s: Surroundings) -> None:
-        s.faults[Point.COMMIT] = [Kind.COMMIT_REFUSED]
-        s.make(box_records=4)
-        await s.start()
-        await asyncio.sleep(1)
-        s.request("r1")
-        while not s.notes.errors:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        for number in range(2, 9):
-            s.request(f"r{number}")
-        await asyncio.sleep(0.1)
-        assert s.processor.progress is None, "it is still waiting"
-        assert s.processor.box.waiting_records == 0
-        await asyncio.sleep(10)
-        assert s.total == 8
-
-    in_virtual_time(check, backoff_first_s=2.0)
-
-
 def test_a_hole_over_deleted_records_stops_the_partition() -> None:
     async def check(s: Surroundings) -> None:
         s.faults[Point.DELIVER] = [Kind.HOLE]
