@@ -6,11 +6,9 @@ fences the earlier.
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Final, Literal
+from typing import Literal
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -22,8 +20,6 @@ from ops.reading import READABLE_AFTER_S, TopicReader
 from schemas.topics import ENVELOPE_MAX_BYTES
 from streams.connection import client_arguments
 from streams.refusals import said
-
-_LOOK_AGAIN_S: Final = 0.05
 
 
 @asynccontextmanager
@@ -80,11 +76,7 @@ async def until_visible(reader: TopicReader, topic: str, written: Iterable[Recor
     ends: dict[int, int] = {}
     for place in written:
         ends[place.partition] = max(ends.get(place.partition, 0), place.offset + 1)
-    began_at = time.monotonic()
-    while ends:
-        held_up = reader.held_up(topic, ends, await reader.bounds(topic, ends))
-        if held_up is None:
-            return
-        if time.monotonic() - began_at > READABLE_AFTER_S:
+    if ends:
+        _, held_up = await reader.until_readable(topic, ends, READABLE_AFTER_S)
+        if held_up is not None:
             raise OperationError(f"it is written and committed, but {held_up}; it shows when that has ended")
-        await asyncio.sleep(_LOOK_AGAIN_S)

@@ -125,21 +125,31 @@ class TopicReader:
         Raises:
             OperationError: see `bounds`; or somebody has had a transaction open for too long, and nobody is to be told.
         """
-        ends, began_at = await self.high_watermarks(name, partitions), time.monotonic()
         on_held_up = self._on_held_up
         patience_s = READABLE_AFTER_S if on_held_up is None else _SHOWN_AFTER_S
+        bounds, held_up = await self.until_readable(name, await self.high_watermarks(name, partitions), patience_s)
+        if held_up is not None:
+            if on_held_up is None:
+                raise OperationError(f"{held_up}: try again when it has ended")
+            if held_up not in self._told:
+                self._told.add(held_up)
+                on_held_up(held_up)
+        return bounds
+
+    async def until_readable(
+        self, name: str, ends: Mapping[int, int], patience_s: float
+    ) -> tuple[dict[int, Bounds], str | None]:
+        """Bounds of a topic's partitions once they reach `ends`, or when that has been waited for; and `held_up` then.
+
+        Raises:
+            OperationError: see `bounds`.
+        """
+        began_at = time.monotonic()
         while True:
             bounds = await self.bounds(name, ends)
             held_up = self.held_up(name, ends, bounds)
-            if held_up is None:
-                return bounds
-            if on_held_up is not None and held_up in self._told:
-                return bounds
-            if time.monotonic() - began_at > patience_s:
-                if on_held_up is None:
-                    raise OperationError(f"{held_up}: try again when it has ended")
-                self._told.add(held_up)
-                on_held_up(held_up)
+            if held_up is None or held_up in self._told or time.monotonic() - began_at > patience_s:
+                return bounds, held_up
             await asyncio.sleep(_LOOK_AGAIN_S)
 
     def held_up(self, name: str, ends: Mapping[int, int], bounds: Mapping[int, Bounds]) -> str | None:

@@ -20,7 +20,7 @@ from schemas.topics import (
 )
 from streams.machine import Message
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.commands import command, credit, open_wallet, operator
+from tests.ledger.commands import command, credit, debit, open_wallet, operator
 from tests.ledger.world import DAY_MS, START_MS, Json, Shard, World
 from tests.ops.verify.honest import LogRecord
 
@@ -106,6 +106,15 @@ class Bank:
         """Ask for something about a transaction, under anna's wallet unless another is named."""
         wallet_id = fields.pop("wallet_id", self.anna)
         return self.ask(command(operation, wallet_id, transaction_id=transaction_id, **fields), answered)
+
+    def payout(self, *, has_failed: bool) -> str:
+        """A debit of 100 of anna's over `sepa` that the rail has settled in full, or failed; returns its id."""
+        paid = self.ask(debit(self.anna, 100, rail="sepa"))
+        if has_failed:
+            self.on("fail", paid, code="AC04")
+        else:
+            self.on("settle", paid, rail_reference="there")
+        return paid
 
     def has(self, bucket: str = "available", wallet_id: str | None = None) -> int:
         """The balance of a bucket in EUR."""

@@ -25,11 +25,7 @@ def says(bank: Bank, verb: str, transaction_id: str, **fields: Any) -> tuple[str
 @pytest.mark.parametrize("has_failed", [False, True])
 def test_a_return(has_failed: bool) -> None:
     bank = Bank()
-    paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
-    if has_failed:
-        bank.on("fail", paid, code="AC04")
-    else:
-        bank.on("settle", paid, rail_reference="there")
+    paid = bank.payout(has_failed=has_failed)
     back: Json = {"amount_minor": 40, "rail_reference": "back", "code": "MD06"}
     bank.on("return", paid, **back)
     state = "failed" if has_failed else "settled"

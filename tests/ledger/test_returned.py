@@ -43,11 +43,7 @@ def test_it_says_what_it_contradicts(verb: str) -> None:
 @pytest.mark.parametrize("has_failed", [False, True])
 def test_more_than_suspense_can_hold_is_out_of_range(has_failed: bool) -> None:
     bank = Bank()
-    paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
-    if has_failed:
-        bank.on("fail", paid, code="AC04")
-    else:
-        bank.on("settle", paid, rail_reference="there")
+    paid = bank.payout(has_failed=has_failed)
     bank.on("return", paid, amount_minor=INT64_MAX, **BACK)
     again = {"rail_reference": "again", "code": "MD06"}
     bank.on("return", paid, "amount_out_of_range", amount_minor=INT64_MAX, **again)
