@@ -24,6 +24,8 @@ LIKENESS: Final = 90
 LEAST_LIKENESS: Final = 50
 #: A value longer than this is compared by its beginning.
 MAX_NAME: Final = 200
+#: More than what floats lose of a likeness.
+_ROUNDING: Final = 1e-6
 #: How many likenesses are remembered.
 MAX_REMEMBERED: Final = 10_000
 
@@ -151,7 +153,8 @@ class Lists:
             nearest = process.extractOne(
                 plain(value), held.names, scorer=fuzz.token_sort_ratio, score_cutoff=LEAST_LIKENESS, processor=None
             )
-            known = (0, "") if nearest is None else (int(nearest[1]), str(nearest[0]))
+            # A float: 66 % comes as 65.99999999999999. Likenesses of names so short lie further apart than that.
+            known = (0, "") if nearest is None else (int(nearest[1] + _ROUNDING), str(nearest[0]))
             if len(self._remembered) >= MAX_REMEMBERED:
                 self._remembered.clear()
             self._remembered[asked] = known

@@ -142,7 +142,8 @@ def _see_to_budgets(turn: Turn, event: FraudEvent, deny: tuple[str, ...]) -> Non
     Its cooldown keeps its alerts few, and the circuit breaker goes by those. A payment whose rules are all gone since
     they spoke is denied: no bound is known.
     """
-    rules = [rule for rule_id in deny if (rule := turn.judge.rule(rule_id)) is not None]
+    # Also those that the circuit breaker has paused, perhaps for this very payment.
+    rules = [rule for rule in turn.followed.rules if rule.ref[0] in deny]
     if not rules:
         return
     hour, known = turn.context.recorded_at_ms // HOUR_MS, turn.state.rules.get

@@ -173,9 +173,19 @@ class Window:
         return self.hi - self.lo
 
     def latest(self, entry: Entry, most: int) -> list[Entry]:
-        """The last entries of the window, at most so many are looked at; those in other assets left out."""
-        found = self.track.entries[max(self.lo, self.hi - most) : self.hi]
-        return [each for each in found if each.asset == entry.asset] if self.spec.by_asset else found
+        """The last entries of the window, at most so many; where assets are counted apart, in the asset of `entry`."""
+        entries, at = self.track.entries, self.hi
+        if not self.spec.by_asset:
+            return entries[max(self.lo, at - most) : at]
+        # Where it is rare among others it is as rare that somebody asks: on the whole each entry is passed that often.
+        found: list[Entry] = []
+        left, asset = min(most, self.events(entry)), entry.asset
+        while left:
+            at -= 1
+            if entries[at].asset == asset:
+                found.append(entries[at])
+                left -= 1
+        return found[::-1]
 
     def came_in(self, at: int) -> None:
         """A late entry stands at `at` of the track now."""

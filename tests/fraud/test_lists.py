@@ -49,6 +49,14 @@ def test_names_are_compared_by_their_words(lists: Lists, name: str, likeness: in
     assert found.get("user~sanctions~") == (None if likeness is None else 3)
 
 
+@pytest.mark.parametrize("alike", range(25, 51))
+def test_a_likeness_of_whole_per_cent_is_not_one_less(alike: int) -> None:
+    lists = Lists()
+    lists.put("sanctions", 1, ["a" * alike + "b" * (50 - alike)])
+    found = lists.enrich({"user": "a" * alike + "c" * (50 - alike)}, [NAME])
+    assert found["user~sanctions"] == 2 * alike
+
+
 @pytest.mark.parametrize(
     ("listed", "name"),
     [

@@ -201,6 +201,21 @@ def test_a_rule_denies_no_more_in_an_hour_than_it_may_open_alerts() -> None:
     assert asked(6, 1) == ["deny"]
 
 
+@pytest.mark.parametrize("partitions", [1, 2])
+def test_a_payment_at_which_the_circuit_breaker_pauses_a_rule_is_not_one_too_many(partitions: int) -> None:
+    """The rule is gone when the payment is judged, and so was its bound: that payment was denied too."""
+    world = RoleWorld([DEVICE | {"alerts_per_hour": 3}], partitions=partitions)
+    # With two it is another one than that of the device.
+    payer = next(each for each in ("w0", "w1", "w2", "w3") if partition_of(each, 2) != partition_of("d-bad", 2))
+    paid = [waits(world, number, payer, device={"fingerprint": "d-bad"}) for number in range(5)]
+    world.run()
+    assert world.events("rule.paused")
+    assert [verdicts(world).get(each, ("", ()))[0] for each in paid] == ["deny", "deny", "deny", "", "allow"]
+    judged = [event for event in world.events("payment.judged") if event.verdict == "review"]
+    assert [(event.rule_id, event.version) for event in judged] == [("device", 1)]
+    world.all[0].restart()
+
+
 def test_one_rule_that_may_deny_is_enough() -> None:
     few = DEVICE | {"rule_id": "few", "alerts_per_hour": 1, "cooldown_s": 600}
     world = RoleWorld([DEVICE | {"alerts_per_hour": 3, "cooldown_s": 600}, few], partitions=1)

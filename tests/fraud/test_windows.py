@@ -57,6 +57,22 @@ def all_rules(window_s: int) -> list[Rule]:
     return found
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_payments_in_other_assets_crowd_no_evidence_out(late: bool) -> None:
+    total = {"function": "sum", "field": "amount_minor", "window_s": 3_600, "include_current": True}
+    engine = Engine(compile_rules([aggregate_rule("euros", total, {"op": "ge", "value": 300})]))
+    facts: list[tuple[tuple[int, int, int], dict[str, Any]]] = [
+        ((number * 1_000, 0, number), {"wallet_id": "w", "amount_minor": 100, "asset": asset})
+        for number, asset in enumerate([*["EUR"] * 2, *["PTS"] * 30, "EUR"])
+    ]
+    if late:
+        facts.insert(0, facts.pop())
+    changes = [change for order, each in facts for change in engine.insert_fact(order, each)]
+    fires = {change.entry.order[2]: change.fire for change in changes}
+    assert fires[32] is not None
+    assert (fires[32].observed, fires[32].evidence) == (300, ("0:0", "0:1", "0:32"))
+
+
 @pytest.mark.parametrize("edge_s", range(0, 60, 7))
 def test_a_burst_across_a_tumbling_windows_edge_fires(edge_s: int) -> None:
     """Five in ten seconds, whatever the second of the minute: a counter for each minute would see it in some."""
