@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Literal
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import InvalidProducerEpoch, KafkaConnectionError, KafkaError, ProducerFenced
 from aiokafka.structs import RecordMetadata
 
 from ops.admin import unreachable
@@ -58,9 +58,9 @@ async def alone(
     try:
         yield producer
     except KafkaError as error:
-        raise OperationError(
-            f"the broker did not take it ({said(error)}): look at `{look_at}` before trying again"
-        ) from error
+        is_fenced = isinstance(error, ProducerFenced | InvalidProducerEpoch)
+        why = "somebody else has begun to do the same, or this took too long" if is_fenced else said(error)
+        raise OperationError(f"the broker did not take it ({why}): look at `{look_at}` before trying again") from error
     finally:
         await producer.stop()
 

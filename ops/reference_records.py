@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import MessageSizeTooLargeError
+from aiokafka.structs import RecordMetadata
 
 from ops.alone import alone, until_visible
 from ops.amounts import Amounts
@@ -146,11 +152,33 @@ async def put(reader: TopicReader, topic: str, lines: list[Line]) -> None:
                 reference = reference.with_record(topic, line.key, line.value)
             except ValueError as error:
                 raise OperationError(f"line {line.number}: {error}; nothing was written") from error
-        name = full_name(reader.namespace, topic)
         async with producer.transaction():
-            waiting = [await producer.send(name, line.value, key=line.key.encode()) for line in lines]
-            written = [await one for one in waiting]
+            written = await _write(producer, full_name(reader.namespace, topic), lines)
         await until_visible(reader, topic, written)
+
+
+async def _write(producer: AIOKafkaProducer, name: str, lines: list[Line]) -> list[RecordMetadata]:
+    waiting: list[asyncio.Future[RecordMetadata]] = []
+    written: list[RecordMetadata] = []
+    for line in lines:
+        with _told_if_too_large(line):
+            waiting.append(await producer.send(name, line.value, key=line.key.encode()))
+    for line, one in zip(lines, waiting, strict=True):
+        with _told_if_too_large(line):
+            written.append(await one)
+    return written
+
+
+@contextmanager
+def _told_if_too_large(line: Line) -> Iterator[None]:
+    """The client does not send what is too large for it; what is too large for the topic alone the broker refuses."""
+    try:
+        yield
+    except MessageSizeTooLargeError as error:
+        raise OperationError(
+            f"line {line.number}: its {len(line.value):,} bytes are more than the topic takes in one record; put less "
+            "into it, such as half of a list, and the rest into another with a name of its own; nothing was written"
+        ) from error
 
 
 async def remove(reader: TopicReader, topic: str, key: str) -> None:

@@ -201,7 +201,8 @@ FRAUD_COMMANDS: Final = Counter(
 )
 FRAUD_OVER_BUDGET: Final = Counter(
     "walletstream_fraud_over_budget_total",
-    "Alerts told whose action was not taken, and payments not denied, for the rule had its fill of the hour.",
+    "Alerts told, open and without a label, whose action was not taken, and payments not denied, for the rule had its "
+    "fill of the hour.",
     ["rule"],
     registry=REGISTRY,
 )

@@ -72,7 +72,8 @@ class FraudMetrics(Observer):
         for value in values:
             alert = decode_alert(value)
             metrics.FRAUD_ALERTS.labels(alert.rule_id, alert.severity, alert.state).inc()
-            if alert.action_result == "budget":
+            # What people say of it, or facts take back, asks for no action: nobody is to be paged for it.
+            if alert.action_result == "budget" and alert.state == "open" and alert.label is None:
                 metrics.FRAUD_OVER_BUDGET.labels(alert.rule_id).inc()
 
     def _commands(self, values: list[bytes]) -> None:

@@ -65,18 +65,19 @@ def _finding(rule: Rule, alert: Alert) -> str | None:
     condition = rule.condition
     if condition is None:
         return None
-    limit = f"is {_COMPARED[condition.op]} {number_text(alert.limit)}"
+    observed, of = _told_apart(alert.observed, alert.limit)
+    limit = f"is {_COMPARED[condition.op]} {of}"
     most = _most(condition, alert)
     if rule.aggregate is None:
         money = condition.left == "amount_minor"
-        return f"{_name(condition.left or '')} {_value(alert, alert.observed, money)} {limit}{most}"
+        return f"{_name(condition.left or '')} {_value(alert, observed, money)} {limit}{most}"
     seen = _money(rule.aggregate)
     if condition.left is not None:
         return (
-            f"{_name(condition.left)} {_value(alert, alert.observed, seen)} {limit}, which "
+            f"{_name(condition.left)} {_value(alert, observed, seen)} {limit}, which "
             f"is {condition.factor:f} times the {_described(rule.aggregate)}, {number_text(alert.normal)}{most}"
         )
-    finding = f"{_described(rule.aggregate)} {_value(alert, alert.observed, seen)} {limit}"
+    finding = f"{_described(rule.aggregate)} {_value(alert, observed, seen)} {limit}"
     if condition.against is not None:
         finding += (
             f", which is {condition.factor:f} times the usual: {_described(condition.against)} "
@@ -126,10 +127,20 @@ def _name(field: str) -> str:
     return known.get(field) or field.replace("_", " ")
 
 
-def _value(alert: Alert, value: Exact | None, money: bool) -> str:
-    if money and alert.asset is not None:
-        return f"{number_text(value)} minor units of {alert.asset}"
-    return number_text(value)
+def _value(alert: Alert, text: str, money: bool) -> str:
+    return f"{text} minor units of {alert.asset}" if money and alert.asset is not None else text
+
+
+def _told_apart(observed: Exact | None, limit: Exact | None) -> tuple[str, str]:
+    """Two numbers as text: rounded alike they would say that 2000 is below 2000."""
+    texts = number_text(observed), number_text(limit)
+    if texts[0] != texts[1] or observed is None or limit is None or observed == limit:
+        return texts
+    for digits in range(4, _MOST_DIGITS + 1):
+        texts = _decimal(observed, digits), _decimal(limit, digits)
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def number_text(value: Exact | None) -> str:
@@ -141,4 +152,8 @@ def number_text(value: Exact | None) -> str:
     digits = 3
     while digits < _MOST_DIGITS and abs(value) * 10**digits < 100:
         digits += 1
+    return _decimal(value, digits)
+
+
+def _decimal(value: Exact, digits: int) -> str:
     return f"{float(value):.{digits}f}".rstrip("0").rstrip(".")

@@ -51,7 +51,7 @@ def alerts(
     for alert in found:
         shadow = " in shadow" if alert.shadow else ""
         label = f", {alert.label}" if alert.label else ""
-        click.echo(f"{alert.alert_id[:12]} {alert.last_seen} {alert.severity:<9} {alert.state}{shadow}{label}")
+        print_line(f"{alert.alert_id[:12]} {alert.last_seen} {alert.severity:<9} {alert.state}{shadow}{label}")
         print_line(f"    {alert.rule_id}: {alert.sentence}")
     click.echo(f"{len(found)} alerts", err=True)
 
@@ -222,7 +222,7 @@ def stats(rule_id: str | None, as_json: bool) -> None:
         return
     for one in found:
         precision = "no labels" if one.precision is None else f"{one.precision:.0%} precise"
-        click.echo(
+        print_line(
             f"{one.rule_id} version {one.version}: {one.alerts} alerts, {one.alerts_per_day:.1f} a day, {precision}"
         )
         click.echo(
@@ -231,6 +231,6 @@ def stats(rule_id: str | None, as_json: bool) -> None:
             f"{one.withdrawn} withdrawn, {one.snoozed} snoozed, {one.shadow} in shadow, {one.actions} acted on"
         )
         for asset, amount in one.stopped_minor.items():
-            click.echo(f"    stopped {amount} {asset} (minor units)")
+            print_line(f"    stopped {amount} {asset} (minor units)")
         for other, share in one.overlaps.items():
-            click.echo(f"    {share:.0%} with {other}")
+            print_line(f"    {share:.0%} with {other}")

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 import uvloop
+from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
 from ops.errors import OperationError
@@ -62,10 +63,18 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     prepare_clients()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.get_loop().set_exception_handler(_told_otherwise)
             return runner.run(main)
     except OperationError as error:
         # Messages name what stands in files and on topics.
         raise click.ClickException("\n".join(map(printable, str(error).split("\n")))) from error
+
+
+def _told_otherwise(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Of all that fails with a transaction the client library raises one, which the command tells; it leaves the others
+    to nobody, and the loop would print each with its traceback."""
+    if not isinstance(context.get("exception"), KafkaError):
+        loop.default_exception_handler(context)
 
 
 def print_line(line: str, *, err: bool = False) -> None:

@@ -14,6 +14,7 @@ from ops import ordering
 from ops.errors import OperationError
 from ops.fraud.documents import mistakes
 from ops.reading import TopicReader
+from schemas.clock import unix_ms
 from schemas.fraud_alerts import Alert, decode_alert
 from schemas.fraud_events import FEEDBACK_REFUSED, FraudEvent, decode_fraud_event
 from schemas.fraud_feedback import read_feedback
@@ -46,7 +47,16 @@ async def read_alerts(reader: TopicReader, partitions: Iterable[int] | None = No
             with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 alert = decode_alert(record.value or b"")
                 found[alert.alert_id] = alert
-    return dict(sorted(found.items(), key=lambda named: (named[1].first_seen, named[0])))
+    told = (named for named in found.items() if _is_time(named[1].first_seen))
+    return dict(sorted(told, key=lambda named: (named[1].first_seen, named[0])))
+
+
+def _is_time(text: str) -> bool:
+    try:
+        unix_ms(text)
+    except ValueError:
+        return False
+    return True
 
 
 def alert_of(alerts: dict[str, Alert], given: str) -> Alert:

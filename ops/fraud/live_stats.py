@@ -92,7 +92,9 @@ def _stats(rule_id: str, version: int, alerts: list[Alert], raised_by: dict[str,
             for alert in standing
             for other in {each for name in alert.evidence for each in raised_by.get(name, ())} - {rule_id}
         )
-        found.overlaps = {other: count / len(standing) for other, count in others.most_common(_MOST_OVERLAPS)}
+        # Of rules with as many the first by id: the order of a set is another in each process.
+        largest = sorted(others.items(), key=lambda each: (-each[1], each[0]))[:_MOST_OVERLAPS]
+        found.overlaps = {other: count / len(standing) for other, count in largest}
     for alert in standing:
         if alert.label == "confirmed" and alert.action_result in _ACTED and alert.asset is not None:
             amount = found.stopped_minor.get(alert.asset, 0) + (alert.amount_minor or 0)

@@ -115,11 +115,11 @@ def test_a_rule_that_computes_nothing_says_its_description() -> None:
     assert said(rule()) == "Wallet alice: a transaction is as the rule describes."
 
 
-def said(one: Rule) -> str:
-    """The sentence on the second of two facts."""
+def said(one: Rule, amounts: tuple[int, ...] = (100, 100)) -> str:
+    """The sentence on the last of some facts."""
     engine, alerts = Engine([compile_rule(one)]), Alerts()
-    for at in (0, 1):
-        fact: dict[str, Any] = {"wallet_id": "alice", "amount_minor": 100}
+    for at, amount in enumerate(amounts):
+        fact: dict[str, Any] = {"wallet_id": "alice", "amount_minor": amount}
         changed = alerts.apply(engine.insert_fact((at * 1_000, 0, at), fact))
     return sentence(one, changed[-1].alert)
 
@@ -130,3 +130,17 @@ def test_sentences_say_small_numbers() -> None:
     assert "is at or above 0.0004." in said(rule(aggregate=share, condition={"op": "ge", "value": 0.0004}))
     little = {"left": "amount_minor", "op": "gt", "factor": 0.0000001}
     assert "is above 0.00001, which is 0.0000001 times" in said(rule(aggregate=AVG, condition=little))
+
+
+def test_sentences_tell_apart_what_is_compared() -> None:
+    """What is nearly the limit was said to be above what it is."""
+    amounts = (100, 101, 100, 7)
+    above = rule(aggregate=AVG, condition={"op": "gt", "value": 100.3333})
+    assert "minute 100.33333 is above 100.3333." in said(above, amounts)
+    below = rule(aggregate=AVG, condition={"op": "lt", "value": 100.33334})
+    assert "minute 100.33333 is below 100.33334." in said(below, amounts)
+    assert "minute 100.333 is below 100.34." in said(
+        rule(aggregate=AVG, condition={"op": "lt", "value": 100.34}), amounts
+    )
+    same = rule(aggregate=AVG, condition={"op": "ge", "factor": 1, "against": AVG})
+    assert "minute 100.333 is at or above 100.333, which" in said(same, amounts)

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
+from agents.fraud.machine import Tally
+from agents.fraud.observing import FraudMetrics
 from schemas.clock import rfc3339
 from schemas.partitioning import partition_of
+from streams.metrics import REGISTRY
 from tests.fraud.role import EACH, START_MS, Json, RoleWorld, one, payment, rule
 
 
@@ -38,6 +41,22 @@ def test_a_label_is_on_the_alert_and_the_last_one_counts() -> None:
     assert [event.decided_at for event in labelled] == [None, "2026-11-01T00:00:00.000Z"]
     for partition in world.all:
         partition.restart()
+
+
+def over_budget() -> float:
+    return REGISTRY.get_sample_value("walletstream_fraud_over_budget_total", {"rule": "each"}) or 0
+
+
+def test_a_label_on_an_alert_over_budget_pages_nobody() -> None:
+    """Whoever worked through the alerts of yesterday's attack called somebody out of bed for each."""
+    world = RoleWorld([EACH | {"action": "lock", "actions_per_hour": 0}], partitions=1)
+    world.observers.append(FraudMetrics(Tally()))
+    before = over_budget()
+    payment(world, 1, "w1", 0)
+    world.run()
+    assert (one(world).action_result, over_budget()) == ("budget", before + 1)
+    say(world, "label", alert_id=one(world).alert_id, verdict="confirmed")
+    assert (one(world).label, over_budget()) == ("confirmed", before + 1)
 
 
 def test_the_longest_subject_can_be_labelled() -> None:

@@ -99,6 +99,19 @@ def test_what_does_not_fit_what_the_topic_says_is_refused(cli: Run) -> None:
 
 
 @pytest.mark.kafka
+@pytest.mark.parametrize("width", [60, 180])
+def test_a_list_that_is_too_long_for_the_topic_is_told_so(cli: Run, width: int) -> None:
+    """Of what the client sends the broker refuses it; of more the client does."""
+    short = {"name": "short", "version": 1, "purpose": "watch", "entries": ["a"]}
+    long = {"name": "long", "version": 1, "purpose": "watch", "entries": [f"{n:0{width}}" for n in range(20_000)]}
+    wrong = cli.put("lists", short, long)
+    assert wrong.exit_code == 1
+    assert "Error: line 2: its " in wrong.output
+    assert "bytes are more than the topic takes in one record; put less into it, such as half of a list" in wrong.output
+    assert cli.held("lists") == {}
+
+
+@pytest.mark.kafka
 def test_a_list_for_people_shows_what_workers_pass_over(cli: Run) -> None:
     async def write_past_the_command() -> None:
         producer = AIOKafkaProducer(bootstrap_servers=cli.settings.bootstrap_servers)

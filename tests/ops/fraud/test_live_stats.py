@@ -69,6 +69,14 @@ def test_each_version_and_what_it_has_in_common_with_other_rules() -> None:
     assert stats_of([]) == []
 
 
+def test_of_rules_that_overlap_as_much_those_are_named_that_come_first_by_id() -> None:
+    others = [f"o{number}" for number in range(9)]
+    found = stats_of(
+        [alert(1), *(alert(2, rule_id, evidence=("t1",)) for rule_id in reversed(others)), alert(3, evidence=("t3",))]
+    )
+    assert list(found[-1].overlaps.items()) == [(rule_id, 0.5) for rule_id in others[:5]]
+
+
 def test_an_alert_in_place_of_one_that_has_acted_counts_as_that() -> None:
     moved = {"label": "confirmed", "action_result": "sent before"}
     (found,) = stats_of([alert(1, state="withdrawn", action_result="sent"), alert(2, **moved)])
