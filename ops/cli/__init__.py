@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 
 #: Of a program that Ctrl-C ended, as shells say it: 1 would say that something was found.
-_EXIT_INTERRUPTED: Final = 130
+EXIT_INTERRUPTED: Final = 130
 #: Of a program whose output has no room (EX_IOERR of sysexits.h): 1 would say that something was found.
 _EXIT_UNWRITTEN: Final = 74
 _NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -72,7 +72,7 @@ class _Main(LazyGroup):
             code = error.exit_code
             _tell(error.format_message(), code) if as_json else error.show()
         except click.Abort:
-            code = _EXIT_INTERRUPTED
+            code = EXIT_INTERRUPTED
             _tell("interrupted", code) if as_json else click.echo("Aborted!", err=True)
         except OSError as error:
             if error.errno not in _NO_ROOM:
