@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaConnectionError
 from click.testing import CliRunner, Result
 
 from ops.cli import main
-from ops.cli.running import run
+from ops.cli.running import print_json, run
 from tests.streams.test_closed_connections import not_told_apart_yet, send_to_a_closed_one
 
 
@@ -86,3 +86,17 @@ def test_a_standard_file_that_is_closed_is_not_taken_for_a_connection(closed: st
     refused = in_a_shell(f"topics plan {closed}")
     assert refused.returncode == 1
     assert refused.stderr.startswith("Error: no Kafka broker answers at 127.0.0.1:1")
+
+
+def test_a_large_document_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    def echo(piece: str = "", nl: bool = True) -> None:
+        written.append(f"{piece}\n" if nl else piece)
+
+    monkeypatch.setattr("ops.cli.running.click.echo", echo)
+    value = {"wallet_id": "é", "lines": [{"at": number, "none": None, "empty": []} for number in range(20_000)]}
+    print_json(value)
+    whole = "".join(written)
+    assert whole == json.dumps(value, indent=2) + "\n"
+    assert max(map(len, written)) < len(whole) / 5
