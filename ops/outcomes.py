@@ -13,8 +13,9 @@ from aiokafka.errors import KafkaError
 from ops.admin import topic_partitions
 from ops.consuming import stop_consumer
 from ops.errors import OperationError
+from ops.reading import TopicReader, ask_briefly
 from ops.tracker import Seen, Tracker, decode_seen
-from schemas.topics import TRANSACTION_OUTCOMES, full_name
+from schemas.topics import INTERNAL_COMMANDS, LEDGER_EVENTS, TRANSACTION_OUTCOMES, full_name
 from streams.connection import Brokers, client_arguments
 from streams.refusals import said
 
@@ -22,12 +23,17 @@ OnOutcomes = Callable[[list[Seen], float], None]
 
 #: A fetch of partitions that have nothing holds up those that have, so it must not wait for long.
 _FETCH_WAIT_MS = 5
+#: A topic that others write to is seldom without a transaction; one of a worker's takes less.
+_HELD_UP_AFTER_S = 1.0
+_NO_WORKER = "; is a ledger worker running (`walletstream worker ledger`), and ready (/readyz)?"
 
 
 class OutcomeReader:
     """Reads the outcomes that are committed from now on and hands them over, with the time at which they came."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, on_outcomes: OnOutcomes):
+    def __init__(self, brokers: Brokers, namespace: str, consumer: AIOKafkaConsumer, on_outcomes: OnOutcomes):
+        self._brokers = brokers
+        self._namespace = namespace
         self._consumer = consumer
         self._on_outcomes = on_outcomes
         self._task = asyncio.create_task(self._run())
@@ -48,6 +54,23 @@ class OutcomeReader:
         """
         if self._task.done() and (error := self._task.exception()) is not None:
             raise OperationError(f"reading outcomes failed: {said(error)}") from error
+
+    async def held_up(self, requests: str) -> str | None:
+        """Whose open transaction keeps requests of a topic (its short name) from being answered, for people.
+
+        None where there is none, or no broker answers within seconds.
+        """
+        topics = (requests, TRANSACTION_OUTCOMES, INTERNAL_COMMANDS, LEDGER_EVENTS)
+
+        async def question(reader: TopicReader) -> str | None:
+            for topic in topics:
+                ends = await reader.high_watermarks(topic)
+                _, held_up = await reader.until_readable(topic, ends, _HELD_UP_AFTER_S)
+                if held_up is not None:
+                    return held_up
+            return None
+
+        return await ask_briefly(self._brokers, self._namespace, question)
 
     async def stop(self) -> None:
         """End reading."""
@@ -76,7 +99,7 @@ async def read_outcomes(brokers: Brokers, namespace: str, on_outcomes: OnOutcome
     try:
         await consumer.start()
         await _seek_to_end(consumer, [TopicPartition(topic, index) for index in range(count)])
-        reader = OutcomeReader(consumer, on_outcomes)
+        reader = OutcomeReader(brokers, namespace, consumer, on_outcomes)
         try:
             yield reader
         finally:
@@ -108,9 +131,10 @@ async def until_answered(
         if answered != last:
             last, changed_at = answered, now
         elif now - changed_at > timeout_s:
+            held_up = await reader.held_up(tracker.topic)
+            why = f": {held_up}; they are answered when it has ended" if held_up is not None else _NO_WORKER
             raise OperationError(
                 f"{tracker.waiting} requests are unanswered and {tracker.settling} transfers unsettled, and nothing "
-                f"came for {timeout_s:.0f} s; is a ledger worker running (`walletstream worker ledger`), and ready "
-                "(/readyz)?"
+                f"came for {timeout_s:.0f} s{why}"
             )
         await asyncio.sleep(poll_s)

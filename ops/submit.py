@@ -49,17 +49,19 @@ async def submit(
     rate: float | None = None,
     wait: bool = False,
     timeout_s: float = 60.0,
+    tracker: Tracker | None = None,
     on_progress: Callable[[Phase, int, Tracker], None] | None = None,
 ) -> Submitted:
     """Send the requests of every phase to `topic` (its short name), in order within each wallet.
 
     Between phases all answers are waited for, and after the last one with `wait`; a transfer is waited for until
-    its payee has the money or has refused it.
+    its payee has the money or has refused it. What was sent until then a `tracker` of the topic tells where this is
+    interrupted.
 
     Raises:
         OperationError: no broker, no topic, or no answer for `timeout_s` seconds.
     """
-    tracker, started, sent = Tracker(topic), time.perf_counter(), 0
+    tracker, started, sent = tracker or Tracker(topic), time.perf_counter(), 0
     async with AsyncExitStack() as stack:
         reader = None
         if wait or len(phases) > 1:

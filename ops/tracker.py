@@ -74,7 +74,7 @@ class Tracker:
     """
 
     def __init__(self, topic: str = TRANSACTION_REQUESTS) -> None:
-        self._topic = topic
+        self.topic = topic
         self._partitions: dict[int, _Partition] = {}
         #: Transfers that are on their way to another partition.
         self._settling: set[tuple[int, int]] = set()
@@ -112,7 +112,7 @@ class Tracker:
     def on_outcomes(self, outcomes: Iterable[Seen], seen_at: float) -> None:
         """Outcomes were read, at a time of the same clock as `at` above."""
         for seen in outcomes:
-            if seen.source.topic == self._topic:
+            if seen.source.topic == self.topic:
                 part = self._partitions.setdefault(seen.source.partition, _Partition())
                 self._take(part, seen, seen_at)
 

@@ -6,7 +6,9 @@ Every command is one module in this folder. Modules are imported when their comm
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any, Final
@@ -41,7 +43,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 
 #: Of a program that Ctrl-C ended, as shells say it: 1 would say that something was found.
-_EXIT_INTERRUPTED: Final = 130
+EXIT_INTERRUPTED: Final = 130
+#: Of a program whose output has no room (EX_IOERR of sysexits.h): 1 would say that something was found.
+_EXIT_UNWRITTEN: Final = 74
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class _Main(LazyGroup):
@@ -56,6 +61,7 @@ class _Main(LazyGroup):
         **extra: Any,
     ) -> Any:
         """Run the command line and end the program, as click's groups do."""
+        _open_standard_files()
         arguments = sys.argv[1:] if args is None else list(args)
         if not standalone_mode:
             return super().main(arguments, prog_name, complete_var, False, **extra)
@@ -66,13 +72,32 @@ class _Main(LazyGroup):
             code = error.exit_code
             _tell(error.format_message(), code) if as_json else error.show()
         except click.Abort:
-            code = _EXIT_INTERRUPTED
+            code = EXIT_INTERRUPTED
             _tell("interrupted", code) if as_json else click.echo("Aborted!", err=True)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            code = _EXIT_UNWRITTEN
+            # Of standard output no name is known.
+            where = "standard output" if error.filename is None else error.filename
+            message = f"cannot write {where}: {error.strerror}; what it was to hold is not whole"
+            _tell(message, code) if as_json else click.echo(f"Error: {message}", err=True)
         sys.exit(code if isinstance(code, int) else 0)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, _, line) in COMMANDS.items()])
+
+
+def _open_standard_files() -> None:
+    """Open what was closed (`<&-`, `>&-`) as the null device.
+
+    What is opened next would get its number: event loops abort where that is a connection of theirs, and what
+    libraries in C print of errors would be written into it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the program runs
 
 
 def _tell(message: str, exit_code: int) -> None:

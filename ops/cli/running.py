@@ -6,7 +6,8 @@ import asyncio
 import json
 import logging
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Any, Final, TypeVar
 
 import click
 import uvloop
@@ -20,6 +21,8 @@ from streams.connection import unusable_files
 from streams.settings import Settings
 
 T = TypeVar("T")
+#: So many pieces of JSON, a value or a name each, are printed at once.
+_PIECES: Final = 10_000
 
 
 def read_settings() -> Settings:
@@ -88,5 +91,8 @@ def warn_held_up(held_up: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    click.echo(json.dumps(value, indent=2, default=str))
+    """One JSON document on standard output, piece by piece: a statement may be of hundreds of megabytes."""
+    pieces = json.JSONEncoder(indent=2, default=str).iterencode(value)
+    while piece := "".join(islice(pieces, _PIECES)):
+        click.echo(piece, nl=False)
+    click.echo()

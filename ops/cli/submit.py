@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ops.amlsim import Funding, generate, phases
 from ops.amlsim_files import read_dataset
+from ops.cli import EXIT_INTERRUPTED
 from ops.cli.numbers import Finite
 from ops.cli.running import print_json, read_settings, run
 from ops.cli.texts import counted
@@ -100,22 +101,37 @@ def submit_command(
             todo = [_lines_phase(files, topic, unchecked)]
     except OperationError as error:
         raise click.ClickException(str(error)) from error
-    shown = _Shown(todo)
-    with shown.progress:
-        done = run(
-            submit(
-                settings,
-                settings.namespace,
-                todo,
-                topic=topic,
-                rate=rate,
-                wait=wait,
-                timeout_s=timeout,
-                on_progress=shown.update,
+    shown, tracker = _Shown(todo), Tracker(topic)
+    try:
+        with shown.progress:
+            done = run(
+                submit(
+                    settings,
+                    settings.namespace,
+                    todo,
+                    topic=topic,
+                    rate=rate,
+                    wait=wait,
+                    timeout_s=timeout,
+                    tracker=tracker,
+                    on_progress=shown.update,
+                )
             )
-        )
-        shown.finish()
+            shown.finish()
+    except KeyboardInterrupt:
+        raise _interrupted(tracker, sum(phase.count for phase in todo)) from None
     print_json(done.as_json()) if as_json else _print(done)
+
+
+def _interrupted(tracker: Tracker, total: int) -> click.ClickException:
+    """How far it came. What was under way may have arrived too."""
+    answered = f", {tracker.answered} of them are answered" if tracker.answered else ""
+    error = click.ClickException(
+        f"interrupted: the broker holds {tracker.sent} of {counted(total, 'request')}{answered}; to go on send all of "
+        "them again: what was sent is answered again and moves nothing twice"
+    )
+    error.exit_code = EXIT_INTERRUPTED
+    return error
 
 
 def _lines_phase(files: tuple[Path, ...], topic: str, unchecked: bool) -> Phase:

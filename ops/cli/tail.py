@@ -20,7 +20,7 @@ from streams.settings import Settings
 
 
 @click.command()
-@click.argument("topic", type=click.Choice([topic.name for topic in TOPICS]))
+@click.argument("topic", type=click.Choice([topic.name for topic in TOPICS]), metavar="TOPIC")
 @click.option("--from-start", is_flag=True, help="Begin at the first record instead of at the end.")
 @click.option("-n", "count", type=click.IntRange(min=1), help="Show the last N records (with --from-start the first).")
 @click.option("--follow/--no-follow", default=None, help="Go on with what arrives; default: unless -n is given.")
@@ -38,6 +38,7 @@ def tail(
 ) -> None:
     """Show the records of TOPIC, by its short name, as they are committed; Ctrl-C ends it.
 
+    Names of topics are such as `ledger-events` or `transaction-outcomes`; `docs/reference/topics.md` lists them.
     Only committed records are shown: what is not committed has not happened.
     """
     shown = _Tail(topic, partition, wallet, as_lines)

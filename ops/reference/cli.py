@@ -20,6 +20,7 @@ _INTRODUCTION = """
 - 2: the command line was wrong; for a worker, the cluster or a setting is. Of `verify`, `fraud backtest` and those of
   `reconcile` whose help says so also: it could not be told.
 - 3: `reconcile import` has refused a file.
+- 74: there was no room for what it had to say, such as on the disk to which standard output goes.
 - 130: Ctrl-C ended it before it was done; of `verify` 2.
 
 `--json` writes JSON for programs to read: standard output has one document, of `tail` an object a line, or nothing. An

@@ -23,6 +23,7 @@ from schemas.topics import TRANSACTION_OUTCOMES, TRANSACTION_REQUESTS, full_name
 from streams.settings import Settings
 from tests.broker import Kafka
 from tests.ops.answerer import answering
+from tests.ops.test_held_up import hidden
 
 pytestmark = pytest.mark.kafka
 
@@ -61,6 +62,20 @@ def test_without_answers_waiting_ends_with_what_to_do(kafka: Kafka, namespace: s
         one = [Phase("requests", 1, iter([Request(b"w", b"{}")]))]
         with pytest.raises(OperationError, match=r"1 requests are unanswered.*walletstream worker ledger"):
             await submit(kafka.bootstrap_servers, namespace, one, wait=True, timeout_s=1)
+
+    asyncio.run(go())
+
+
+@pytest.mark.parametrize("topic", [TRANSACTION_REQUESTS, TRANSACTION_OUTCOMES])
+def test_a_transaction_that_hides_requests_or_answers_is_told(kafka: Kafka, namespace: str, topic: str) -> None:
+    async def go() -> None:
+        await apply_topics(settings_of(kafka, namespace))
+        one = [Phase("requests", 1, iter([Request(b"w", b"{}")]))]
+        async with hidden(kafka, namespace, topic):
+            with pytest.raises(
+                OperationError, match=rf"1 requests are unanswered.*for 1 s: somebody .* open on .*{topic}"
+            ):
+                await submit(kafka.bootstrap_servers, namespace, one, wait=True, timeout_s=1)
 
     asyncio.run(go())
 

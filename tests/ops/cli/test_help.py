@@ -25,3 +25,10 @@ def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Com
 def test_every_command_and_option_is_explained(path: str, command: click.Command) -> None:
     assert command.help
     assert [o.name for o in command.params if isinstance(o, click.Option) and not o.help] == [], path
+
+
+@pytest.mark.parametrize(("path", "command"), [pytest.param(*one, id=one[0]) for one in commands(main, "walletstream")])
+def test_a_usage_is_read_at_a_glance(path: str, command: click.Command) -> None:
+    """It stands before each error of a command line."""
+    usage = command.get_usage(click.Context(command, info_name=path, terminal_width=80))
+    assert len(usage.splitlines()) <= 3, usage

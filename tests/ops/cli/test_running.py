@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
+import subprocess
+import sys
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
 from click.testing import CliRunner, Result
 
 from ops.cli import main
-from ops.cli.running import run
+from ops.cli.running import print_json, run
 from tests.streams.test_closed_connections import not_told_apart_yet, send_to_a_closed_one
 
 
@@ -57,3 +60,43 @@ def test_an_interrupted_command_has_found_nothing(monkeypatch: pytest.MonkeyPatc
     stopped = invoke(*arguments, "--json")
     assert (stopped.exit_code, stopped.stdout) == (130, "")
     assert json.loads(stopped.stderr) == {"error": "interrupted", "exit_code": 130}
+
+
+def in_a_shell(command: str) -> subprocess.CompletedProcess[str]:
+    """The command line with redirections of standard files, where no broker answers."""
+    program = f"WALLETSTREAM_BOOTSTRAP_SERVERS=127.0.0.1:1 {shlex.quote(sys.executable)} -m ops"
+    return subprocess.run(["/bin/sh", "-c", f"{program} {command}"], capture_output=True, text=True, check=False)
+
+
+def test_a_full_disk_is_no_finding() -> None:
+    """Of `verify` exit code 1 says that something is wrong with the books."""
+    refused = in_a_shell("--help >/dev/full")
+    assert (refused.returncode, refused.stderr) == (
+        74,
+        "Error: cannot write standard output: No space left on device; what it was to hold is not whole\n",
+    )
+    refused = in_a_shell("fraud library ls --json >/dev/full")
+    assert refused.returncode == 74
+    assert json.loads(refused.stderr)["exit_code"] == 74
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_a_standard_file_that_is_closed_is_not_taken_for_a_connection(closed: str) -> None:
+    """The event loop aborts where it is to close a connection that got its number."""
+    refused = in_a_shell(f"topics plan {closed}")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: no Kafka broker answers at 127.0.0.1:1")
+
+
+def test_a_large_document_is_never_in_memory_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    def echo(piece: str = "", nl: bool = True) -> None:
+        written.append(f"{piece}\n" if nl else piece)
+
+    monkeypatch.setattr("ops.cli.running.click.echo", echo)
+    value = {"wallet_id": "é", "lines": [{"at": number, "none": None, "empty": []} for number in range(20_000)]}
+    print_json(value)
+    whole = "".join(written)
+    assert whole == json.dumps(value, indent=2) + "\n"
+    assert max(map(len, written)) < len(whole) / 5

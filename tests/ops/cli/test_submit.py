@@ -17,6 +17,7 @@ from ops.cli import main
 from ops.cli.topics import apply_topics
 from ops.requests import Phase, read_lines
 from ops.submit import Submitted
+from ops.tracker import Seen, SeenSource, Tracker
 from streams.settings import Settings
 from tests.broker import Kafka
 from tests.ops.answerer import answering
@@ -243,3 +244,23 @@ def test_load_prints_latency(kafka: Kafka, namespace: str) -> None:
     assert (value["sent"], value["answered"], value["doubled"], value["codes"]) == (200, 200, 0, {"ok": 200})
     assert value["mix"] == {"credit": 1.0, "transfer": 2.0}
     assert value["latency"]["p99_ms"] >= value["latency"]["p50_ms"] > 0
+
+
+def test_whoever_interrupts_is_told_how_far_it_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def interrupted(*_args: object, tracker: Tracker, **_named: object) -> None:
+        tracker.on_sent(0, 7, [0.0, 0.0])
+        source = SeenSource("transaction-requests", 0, 7)
+        tracker.on_outcomes([Seen("answer", "ok", source)], 1.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ops.cli.submit.submit", interrupted)
+    file = tmp_path / "requests.jsonl"
+    file.write_text("\n".join(CREDIT % (number, number) for number in range(3)))
+    stopped = invoke("submit", str(file))
+    assert (stopped.exit_code, stopped.stdout) == (130, "")
+    assert stopped.stderr == (
+        "Error: interrupted: the broker holds 2 of 3 requests, 1 of them are answered; to go on send all of them "
+        "again: what was sent is answered again and moves nothing twice\n"
+    )
+    stopped = invoke("submit", str(file), "--json")
+    assert json.loads(stopped.stderr)["exit_code"] == 130
