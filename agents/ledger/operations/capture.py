@@ -11,7 +11,7 @@ from agents.ledger.charges import charge, minor_of, paid
 from agents.ledger.draft import Draft, Named
 from agents.ledger.guards import balance_overflow, find_named, is_deferred, over_rail, refuse_funds
 from agents.ledger.holds import end_hold
-from agents.ledger.journals import Journal, has_room_after, post_moves
+from agents.ledger.journals import Journal, fits_in_transit, has_room_after, post_moves
 from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.state import LedgerState, Wallet
@@ -189,7 +189,7 @@ def _start_saga(
     state: LedgerState, draft: Draft, named: Named, taken: _Taken, counterparty: Counterparty, owner: int
 ) -> LedgerEvent:
     journal = _journal(state, named, taken, TRANSIT)
-    if journal is None:
+    if journal is None or not fits_in_transit(state, named.transaction.asset, taken.amount_minor):
         return balance_overflow(draft)
     event = draft.child(
         TRANSACTION_PROCESSED,

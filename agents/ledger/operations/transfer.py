@@ -13,7 +13,7 @@ from agents.ledger.charges import charge, minor_of, paid
 from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchange_for, exchanged, refuse_moved
 from agents.ledger.guards import balance_overflow, is_barred, refuse_account, refuse_escrow, refuse_funds
-from agents.ledger.journals import Journal, Move, has_room_after, post, post_moves
+from agents.ledger.journals import Journal, Move, fits_in_transit, has_room_after, post, post_moves
 from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code
@@ -170,7 +170,7 @@ def _fail_at_once(draft: Draft, counterparty: Counterparty, reason: Code) -> Led
 
 def _start_saga(state: LedgerState, command: Transfer, draft: Draft, sent: _Sent, owner: int) -> LedgerEvent:
     journal = _post(state, command, sent, TRANSIT)
-    if journal is None:
+    if journal is None or not fits_in_transit(state, sent.asset, sent.amount_minor):
         return balance_overflow(draft)
     event = draft.event(
         TRANSACTION_PROCESSED,
