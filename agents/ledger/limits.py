@@ -14,6 +14,7 @@ from agents.ledger.spending import end_of, spent_in
 from agents.ledger.state import LedgerState, Terms, Wallet
 from schemas.codes import Code
 from schemas.events import LedgerEvent, LimitFacts
+from schemas.money import INT64_MAX
 from schemas.reference import Reference
 from schemas.tiers import Tier
 
@@ -151,7 +152,8 @@ def over_cap(
     if held_minor + amount_minor <= cap_minor:
         return None
     version = agreed.tier_version if is_tiers else None
-    return LimitFacts("balance_cap_minor", cap_minor, held_minor, tier=version)
+    # Each account of a wallet fits int64, which all of them together may not.
+    return LimitFacts("balance_cap_minor", cap_minor, min(held_minor, INT64_MAX), tier=version)
 
 
 def refuse_cap(
