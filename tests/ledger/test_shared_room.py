@@ -131,3 +131,17 @@ def test_room_for_fees_is_given_free_once_nothing_is_under_way() -> None:
     bank.ask(adjust(bank, "fees", "rewards", 1))
     assert in_shard(bank, "fees") == INT64_MIN
     bank.audit()
+
+
+@pytest.mark.parametrize("payee", ["carl", "bert"])
+def test_where_a_system_account_is_full_its_payee_has_not_refused(payee: str) -> None:
+    """Wherever that lives: the payee would have room."""
+    bank = Bank({**FEE, "name": "capture-eur", "operation": "capture"})
+    hold = bank.ask(command("authorize", bank.anna, amount_minor=100, asset="EUR", expires_in_s=60))
+    for name, asset in (("fees", "EUR"), ("fx", "EUR")):
+        bank.ask(adjust(bank, "suspense" if name == "fees" else "writeoffs", name, INT64_MAX, asset))
+    to: str = getattr(bank, payee)
+    bank.ask(transfer(bank.anna, to, 100, to_asset="USD"), "amount_out_of_range")
+    bank.on("capture", hold, "amount_out_of_range", to_wallet_id=to)
+    bank.ask(transfer(bank.anna, to, 100))
+    bank.audit()
