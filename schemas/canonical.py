@@ -9,7 +9,7 @@ written as a string of digits.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -21,8 +21,7 @@ from schemas.money import INT64_MAX, INT64_MIN
 def canonical_json(fields: Mapping[str, Any]) -> bytes:
     """The canonical UTF-8 JSON of `fields`; values are str, int, bool, None and nested mappings or lists."""
     metadata = fields.get("metadata")
-    amount_minor = fields.get("amount_minor", 0)
-    if not INT64_MIN <= amount_minor <= INT64_MAX or (metadata is not None and not all(map(str.isascii, metadata))):
+    if (metadata is not None and not all(map(str.isascii, metadata))) or _has_wide(fields.values()):
         return orjson.dumps(_in_utf16_order(fields))
     try:
         return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
@@ -33,6 +32,20 @@ def canonical_json(fields: Mapping[str, Any]) -> bytes:
 def fingerprint(canonical: bytes) -> str:
     """SHA-256 of a canonical form, 64 hexadecimal digits."""
     return sha256(canonical).hexdigest()
+
+
+def _has_wide(values: Iterable[Any]) -> bool:
+    """True where a value, or a part of one, is an integer beyond int64."""
+    for value in values:
+        if type(value) is int:
+            if not INT64_MIN <= value <= INT64_MAX:
+                return True
+        elif isinstance(value, list | tuple):
+            if _has_wide(value):
+                return True
+        elif isinstance(value, Mapping) and _has_wide(value.values()):
+            return True
+    return False
 
 
 def _in_utf16_order(value: Any) -> Any:

@@ -61,8 +61,10 @@ MEANING: Final[dict[Code, str]] = {
     "read - of a value that says nothing, the record's key and `ce_id` - and kept in `dead-letters` with its bytes "
     "untouched. Mend the producer and send it again under the "
     "same key.",
-    Code.AMOUNT_OUT_OF_RANGE: "An amount is an integer, but 0, negative or beyond int64, or a balance would leave "
-    "int64, now or if what is under way came back to it. Nothing was posted.",
+    Code.AMOUNT_OUT_OF_RANGE: "An amount is an integer, but 0, negative or beyond int64; or an exchange would give "
+    "nothing, or a balance would leave int64, now or if what is under way came back to it. Nothing was posted. What "
+    "shows only when it is tried, of an exchange or a balance, is the answer only where the wallet is refused for no "
+    "other reason.",
     Code.KEY_MISMATCH: "The Kafka record's key is not the `wallet_id` in its value. Producers must key by wallet; "
     "send it again with the right key.",
     Code.IDEMPOTENCY_MISMATCH: "The idempotency key was used before for another command. `field` names the first "

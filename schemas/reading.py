@@ -41,6 +41,8 @@ class ReadCommand(msgspec.Struct, gc=False, kw_only=True):
     transaction_id: ClassVar[str | None] = None
     #: Has parts that are structs, or objects whose names are in any order.
     is_nested: ClassVar[bool] = False
+    #: Names of its integers, beside the amount, that no contract keeps within int64.
+    wide: ClassVar[tuple[str, ...]] = ()
     #: Takes the values that the fingerprint covers, in canonical order, and what they are encoded as.
     canonical_values: ClassVar[Any]
     canonical_form: ClassVar[Any]
@@ -61,7 +63,11 @@ class ReadCommand(msgspec.Struct, gc=False, kw_only=True):
         if self.is_nested:
             return canonical_json(_full(form))
         amount_minor = self.amount_minor
-        if self.metadata is None and (amount_minor is None or INT64_MIN <= amount_minor <= INT64_MAX):
+        if (
+            self.metadata is None
+            and (amount_minor is None or INT64_MIN <= amount_minor <= INT64_MAX)
+            and (not self.wide or all(INT64_MIN <= (getattr(self, name) or 0) <= INT64_MAX for name in self.wide))
+        ):
             return _encode(form)
         return canonical_json(msgspec.to_builtins(form))
 
@@ -75,6 +81,14 @@ def _full(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _full(part) for name, part in value.items()}
     return [_full(part) for part in value] if isinstance(value, list) else value
+
+
+def _is_wide(plain: Any) -> bool:
+    """True where a field, as msgspec understands it, is an integer without a largest one."""
+    origin, parts = get_origin(plain), get_args(plain)
+    if origin is Annotated:
+        return _is_wide(parts[0]) and all(meta.le is None for meta in parts[1:])
+    return any(map(_is_wide, parts)) if origin is Union else plain is int
 
 
 def _is_nested(annotation: Any) -> bool:
@@ -104,12 +118,14 @@ def _struct(model: type[BaseModel], converts: dict[str, _Convert]) -> type[msgsp
         fields.append((name, type_) if field.is_required() else (name, type_, field.default))
     namespace: dict[str, Any] = {}
     if issubclass(model, Command):
+        wide = [name for name, plain, *_ in fields if name in model.canonical_names and _is_wide(plain)]
         names = model.canonical_names
         form = msgspec.defstruct("Form", [(name, object, None) for name in names], omit_defaults=True, gc=False)
         is_nested = any(_is_nested(field.annotation) for field in model.model_fields.values())
         namespace = {
             "is_nested": is_nested,
             "operation": tag,
+            "wide": tuple(name for name in wide if name != "amount_minor"),
             "canonical_form": form,
             "canonical_values": attrgetter(*names),
         }

@@ -24,6 +24,8 @@ ADJUSTMENTS: Final = "system/adjustments"
 FEES: Final = "system/fees"
 #: The other side of every exchange.
 FX: Final = "system/fx"
+#: What compensations give to and take from, beside transit, while everything else does so too.
+SHARED: Final = frozenset({FEES, FX})
 REWARDS: Final = "system/rewards"
 
 _SYSTEM_PREFIX: Final = "system/"

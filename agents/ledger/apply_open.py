@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec.structs
 
-from agents.ledger.accounts import TRANSIT, available, held
+from agents.ledger.accounts import SHARED, TRANSIT, available, held
 from agents.ledger.keys import due_key, due_of_wallet_key
-from agents.ledger.state import LedgerState, Wallet
+from agents.ledger.state import LedgerState, Wallet, to_be_taken
 from schemas.events import Entry, LedgerEvent
 
 
@@ -29,21 +29,27 @@ def count_under_way(state: LedgerState, wallet_id: str, sub_wallet: str, journal
     """The most that may yet come to what the wallet can spend, and leave transit, by a journal.
 
     That is what it took, its fee too, or what it has set aside. What was held may come back as available: its hold may
-    be over by then.
+    be over by then. Of what fees and exchanges are against, what may come back and what may be taken are not set off:
+    the one may come about without the other.
     """
     own, to, on_hold = f"{wallet_id}/{sub_wallet}/", available(wallet_id, sub_wallet), held(wallet_id, sub_wallet)
     took: dict[str, int] = {}
     aside: dict[str, int] = {}
+    shared: dict[tuple[str, str], int] = {}
     for entry in journal:
         account, asset, minor = entry.account, entry.asset, entry.credit_minor - entry.debit_minor
         if account == TRANSIT:
             add_under_way(state, account, asset, -by * minor)
+        elif account in SHARED:
+            shared[account, asset] = shared.get((account, asset), 0) + minor
         elif account in (to, on_hold):
             took[asset] = took.get(asset, 0) - minor
         elif account.startswith(own):
             aside[asset] = aside.get(asset, 0) + minor
     for asset in {**took, **aside}:
         add_under_way(state, to, asset, by * max(0, took.get(asset, 0), aside.get(asset, 0)))
+    for (account, asset), minor in shared.items():
+        add_under_way(state, to_be_taken(account) if minor > 0 else account, asset, by * abs(minor))
 
 
 def add_under_way(state: LedgerState, account: str, asset: str, minor: int) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from agents.ledger.apply import apply
 from agents.ledger.draft import Draft
+from agents.ledger.exchanging import refuse_least
 from agents.ledger.guards import is_deferred, refuse_state
 from agents.ledger.keys import scope, transaction_id_of
 from agents.ledger.operations import OPERATIONS
@@ -25,6 +26,8 @@ from schemas.topics import TRANSACTION_REQUESTS
 
 #: What a batch says for its items, which have no such fields: fraud rules look at each of them.
 _OF_ALL: Final = ("occurred_at", "device", "references")
+#: Items that may say what is to be got for their amount at least.
+_EXCHANGED: Final = frozenset({"transfer", "convert"})
 #: Codes that come before it.
 _BEFORE_ILLEGAL: Final = frozenset(code.value for code in list(Code)[: list(Code).index(Code.ILLEGAL_IN_BATCH)])
 
@@ -35,6 +38,10 @@ def refuse_amounts(command: Any, draft: Draft) -> LedgerEvent | None:
         if not is_amount(item.amount_minor):
             message, field = "an amount is between 1 and 2^63 - 1", f"items.{number}.amount_minor"
             return draft.reject(Code.AMOUNT_OUT_OF_RANGE, message, field)
+        refused = refuse_least(item, draft) if item.__struct_config__.tag in _EXCHANGED else None
+        if refused is not None:
+            refused.field = f"items.{number}.{refused.field}"
+            return refused
     return None
 
 

@@ -48,7 +48,7 @@ class Screening(Enum):
 class Draft:
     """One command on its way to an event."""
 
-    __slots__ = ("canonical", "cause", "command", "context", "messages", "screening", "then", "transaction_id")
+    __slots__ = ("canonical", "cause", "command", "context", "messages", "screening", "then", "tier", "transaction_id")
 
     def __init__(self, command: Any, context: Context, cause: Cause, transaction_id: str, canonical: bytes):
         self.command: ReadCommand = command
@@ -59,6 +59,8 @@ class Draft:
         self.messages: tuple[Message, ...] = ()
         #: What is done with a payment over a rail that is screened.
         self.screening = Screening.ASKED
+        #: Name and version of the tier whose limits were seen to; None where the wallet has none.
+        self.tier: str | None = None
         #: What follows the event, in the same turn: done in order, once it is written.
         self.then: tuple[Callable[[Turn], None], ...] = ()
         self.transaction_id = transaction_id
@@ -117,6 +119,8 @@ class Draft:
             event.fee = fee
         if exchange is not None:
             event.exchange = exchange
+        if self.tier is not None:
+            event.tier = self.tier
         _say(command, event)
         return event
 

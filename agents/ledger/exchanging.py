@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from agents.ledger.accounts import FX
 from agents.ledger.draft import Draft
 from agents.ledger.exchange import converted
@@ -9,7 +11,17 @@ from agents.ledger.journals import Move
 from agents.ledger.transaction import Transaction
 from schemas.codes import Code
 from schemas.events import Exchange, LedgerEvent
+from schemas.money import INT64_MAX
 from schemas.reference import Reference
+
+
+def refuse_least(command: Any, draft: Draft) -> LedgerEvent | None:
+    """A rejection where the least that is to be got is beyond int64; asked before anything is looked at."""
+    least_minor = command.min_to_amount_minor
+    if least_minor is None or least_minor <= INT64_MAX:
+        return None
+    message = "min_to_amount_minor is between 1 and 2^63 - 1"
+    return draft.reject(Code.AMOUNT_OUT_OF_RANGE, message, "min_to_amount_minor")
 
 
 def exchange_for(

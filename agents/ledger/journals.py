@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from agents.ledger.state import LedgerState
+from agents.ledger.accounts import SHARED, TRANSIT
+from agents.ledger.state import LedgerState, to_be_taken
 from schemas.events import AccountBalance, Entry
 from schemas.money import INT64_MAX, INT64_MIN, is_balance
 
@@ -36,10 +37,23 @@ def post(state: LedgerState, debit: str, credit: str, asset: str, amount_minor: 
 def leaves_room(state: LedgerState, after: AccountBalance) -> bool:
     """True where a balance would stay within int64 even if every open saga of the partition were given back.
 
-    Asked of whatever adds to a wallet's account or takes from transit. The opening of a saga takes from the one and
-    adds to the other what may come back, so that it leaves as much room as there was.
+    Asked of whatever adds to a wallet's account, takes from transit, or moves what fees and exchanges are against. The
+    opening of a saga takes from the one and adds to the other what may come back, so that it leaves as much room as
+    there was.
     """
+    if after.account in SHARED:
+        taken_minor = state.under_way_minor(to_be_taken(after.account), after.asset)
+        if after.balance_minor - taken_minor < INT64_MIN:
+            return False
     return INT64_MIN <= after.balance_minor + state.under_way_minor(after.account, after.asset) <= INT64_MAX
+
+
+def fits_in_transit(state: LedgerState, asset: str, amount_minor: int) -> bool:
+    """True where so much more may be in transit: what may leave it again is counted, and fits int64 as well.
+
+    Its balance does not tell: what comes from other partitions is taken from it.
+    """
+    return amount_minor - state.under_way_minor(TRANSIT, asset) <= INT64_MAX
 
 
 def has_room_after(state: LedgerState, journal: Journal, account: str, asset: str) -> bool:
@@ -87,7 +101,7 @@ def renamed(entries: tuple[Entry, ...], from_: str, to: str) -> tuple[Entry, ...
 def post_moves(state: LedgerState, moves: Sequence[Move]) -> Journal | None:
     """The journal of these moves, an entry each but for those of 0; they add up to 0 for each asset.
 
-    None where a balance would leave int64.
+    None where a balance would leave int64, now or by what may come back to fees and exchanges or be taken of them.
     """
     after: dict[tuple[str, str], int] = {}
     entries = []
@@ -99,6 +113,8 @@ def post_moves(state: LedgerState, moves: Sequence[Move]) -> Journal | None:
     if not all(map(is_balance, after.values())):
         return None
     balances = tuple([AccountBalance(account, asset, minor) for (account, asset), minor in after.items()])
+    if not all(leaves_room(state, one) for one in balances if one.account in SHARED):
+        return None
     return Journal(tuple(entries), balances)
 
 

@@ -13,7 +13,7 @@ from agents.ledger.exchanging import exchanged
 from agents.ledger.holds import taken_back
 from agents.ledger.journals import Journal, Move, leaves_room, post, post_moves
 from agents.ledger.keys import CREDIT_LEG, leg_key
-from agents.ledger.limits import over_cap
+from agents.ledger.limits import over_cap, tier_of
 from agents.ledger.operations.transfer import refused_by_payee, why_payee_refuses
 from agents.ledger.originals import move_original
 from agents.ledger.state import LedgerState, Wallet
@@ -37,6 +37,8 @@ from schemas.topics import INTERNAL_COMMANDS
 _PROCESSED: Final = State.PROCESSED.value
 _SETTLED: Final = State.SETTLED.value
 _FAILED: Final = State.FAILED.value
+#: Operations whose legs no cap refuses.
+_GIVES_BACK: Final = frozenset({"refund", "reverse"})
 
 
 def take_leg(turn: Turn, command: TransferLeg | LegAnswer, cause: Cause) -> None:
@@ -57,7 +59,7 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
     payee = state.wallets.get(leg.wallet_id)
     # What operators take back goes where it came from, whatever became of that wallet since.
     reason = None if leg.kind == "reverse" else why_payee_refuses(payee, leg.sub_wallet, _asset_of(leg), turn.reference)
-    if reason is None and payee is not None and payee.terms is not None and leg.kind not in ("refund", "reverse"):
+    if reason is None and payee is not None and payee.terms is not None and leg.kind not in _GIVES_BACK:
         facts = over_cap(state, payee, leg.wallet_id, turn.reference, leg.asset, leg.amount_minor)
         reason = None if facts is None else Code.LIMIT_EXCEEDED
     if payee is None or reason is not None:
@@ -67,7 +69,10 @@ def _credit_payee(turn: Turn, leg: TransferLeg, cause: Cause) -> None:
     if journal is None or not _is_room(state, payee, journal):
         refuse_leg(turn, leg, cause, Code.AMOUNT_OUT_OF_RANGE)
         return
-    turn.write(_leg_event(turn, leg, cause, TRANSFER_RECEIVED, SETTLED_AT_ONCE, "ok", journal), leg.wallet_id.encode())
+    event = _leg_event(turn, leg, cause, TRANSFER_RECEIVED, SETTLED_AT_ONCE, "ok", journal)
+    if leg.kind not in _GIVES_BACK:
+        event.tier = tier_of(payee, turn.reference)
+    turn.write(event, leg.wallet_id.encode())
     _tell_payer(turn, leg, "ok")
     original_id = leg.parent_transaction_id
     if leg.kind == "reverse" and original_id and state.transaction(original_id, context.recorded_at_ms) is not None:
@@ -82,8 +87,7 @@ def _asset_of(leg: TransferLeg) -> str:
 def _received(state: LedgerState, leg: TransferLeg) -> Journal | None:
     """From transit to the payee. A refund is exchanged back on its way, and gives back a fee from here."""
     to = available(leg.wallet_id, leg.sub_wallet)
-    is_back = leg.kind in ("refund", "reverse")
-    if not is_back or (leg.exchange is None and not leg.fee_returned_minor):
+    if leg.kind not in _GIVES_BACK or (leg.exchange is None and not leg.fee_returned_minor):
         return post(state, TRANSIT, to, leg.asset, leg.amount_minor)
     moves: list[Move] = [(TRANSIT, leg.asset, -leg.amount_minor)]
     asset, amount_minor = leg.asset, leg.amount_minor

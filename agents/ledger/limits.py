@@ -14,6 +14,7 @@ from agents.ledger.spending import end_of, spent_in
 from agents.ledger.state import LedgerState, Terms, Wallet
 from schemas.codes import Code
 from schemas.events import LedgerEvent, LimitFacts
+from schemas.money import INT64_MAX
 from schemas.reference import Reference
 from schemas.tiers import Tier
 
@@ -67,6 +68,7 @@ def refuse_limits(
         message = f"the tier {terms.tier!r} is not configured: nothing leaves a wallet whose limits are not known"
         return draft.reject(Code.LIMIT_EXCEEDED, message)
     agreed = _Agreed(terms, reference, asset)
+    draft.tier = agreed.tier_version
     most_minor, is_tiers = agreed.find("single_max_minor")
     if most_minor is not None and amount_minor > most_minor:
         return _refuse(draft, agreed, LimitFacts("single_max_minor", most_minor, amount_minor), is_tiers)
@@ -135,6 +137,11 @@ def _credit_left_minor(
     return max(0, credit_minor + sum([minor for minor in balances if minor < 0]))
 
 
+def tier_of(wallet: Wallet, reference: Reference) -> str | None:
+    """Name and version of a wallet's tier; None where it has none, or one that is not configured any more."""
+    return None if wallet.terms is None else _Agreed(wallet.terms, reference, "").tier_version
+
+
 def over_cap(
     state: LedgerState, wallet: Wallet, wallet_id: str, reference: Reference, asset: str, amount_minor: int
 ) -> LimitFacts | None:
@@ -151,7 +158,8 @@ def over_cap(
     if held_minor + amount_minor <= cap_minor:
         return None
     version = agreed.tier_version if is_tiers else None
-    return LimitFacts("balance_cap_minor", cap_minor, held_minor, tier=version)
+    # Each account of a wallet fits int64, which all of them together may not.
+    return LimitFacts("balance_cap_minor", cap_minor, min(held_minor, INT64_MAX), tier=version)
 
 
 def refuse_cap(
@@ -159,6 +167,7 @@ def refuse_cap(
 ) -> LedgerEvent | None:
     """A rejection where the wallet would hold more than was agreed."""
     facts = over_cap(state, wallet, draft.command.wallet_id, reference, asset, amount_minor)
+    draft.tier = tier_of(wallet, reference)
     if facts is None:
         return None
     message = f"{facts.name} is {facts.limit}, the wallet holds {facts.used}"

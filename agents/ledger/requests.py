@@ -13,6 +13,7 @@ from agents.ledger.batches import decide_batch, refuse_amounts
 from agents.ledger.decode import Malformed
 from agents.ledger.draft import Draft
 from agents.ledger.due import end_due_of_wallet
+from agents.ledger.exchanging import refuse_least
 from agents.ledger.operations import OPERATIONS
 from agents.ledger.operations.settle import refuse_settled_amounts
 from agents.ledger.quarantine import RELEASES, execute_parked, park_update, parked_records
@@ -40,8 +41,13 @@ from streams.dead_letters import FITS_BYTES, short_key
 from streams.machine import Headers, InputRecord
 
 _MALFORMED: Final = Code.MALFORMED.value
-#: Operations whose amounts are not `amount_minor`.
-_AMOUNTS_WITHIN: Final = {"settle": refuse_settled_amounts, "batch": refuse_amounts}
+#: Operations that have amounts beside `amount_minor`, or others.
+_AMOUNTS_WITHIN: Final = {
+    "settle": refuse_settled_amounts,
+    "batch": refuse_amounts,
+    "transfer": refuse_least,
+    "convert": refuse_least,
+}
 
 
 def take_request(

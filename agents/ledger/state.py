@@ -101,7 +101,7 @@ BALANCES: Final = Table[int]("balances", _pack, msgspec.msgpack.Decoder(int).dec
 ACCOUNTS: Final = Table[tuple[str, ...]]("accounts", _pack, msgspec.msgpack.Decoder(tuple[str, ...]).decode)
 PARKED: Final = Table[ParkedRecord]("parked", _pack, msgspec.msgpack.Decoder(ParkedRecord).decode, cached=False)
 #: `<account> <asset>` -> what comes back to the balance if every open saga of the partition fails, in minor units.
-UNDER_WAY: Final = Table[int]("under_way", _pack, msgspec.msgpack.Decoder(int).decode)
+UNDER_WAY: Final = Table[int]("under_way-2", _pack, msgspec.msgpack.Decoder(int).decode)
 #: `<wallet id> <asset>` -> what has left the wallet, of those with terms.
 SPENT: Final = Table[Spent]("spent", _pack, msgspec.msgpack.Decoder(Spent).decode)
 #: Transactions that wait for their time -> the command, in its canonical form.
@@ -119,6 +119,11 @@ DUE_OF_WALLET: Final = Table[str](f"due-of-wallet{IN_ORDER}", str.encode, bytes.
 _decode_transaction: Final = msgspec.msgpack.Decoder(Transaction).decode
 #: Transactions that must not be forgotten, however long they take.
 UNFINISHED: Final = Table[Transaction]("unfinished", _pack, _decode_transaction, cached=False)
+
+
+def to_be_taken(account: str) -> str:
+    """The name in `UNDER_WAY` of what is taken from an account if every open saga fails, where others add to it."""
+    return f"{account}-"
 
 
 def transactions_table(retained_ms: int) -> Table[Transaction]:

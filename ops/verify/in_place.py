@@ -17,8 +17,12 @@ _LEGS: Final = frozenset({ev.TRANSFER_RECEIVED, ev.TRANSFER_REFUSED})
 _PROCESSED_OR_SETTLED: Final = frozenset({ev.TRANSACTION_PROCESSED, ev.TRANSACTION_SETTLED})
 _CHARGED: Final = _PROCESSED_OR_SETTLED | {ev.TRANSACTION_DISPUTED}
 _WITH_PAYEE: Final = _PROCESSED_OR_SETTLED | {ev.TRANSACTION_FAILED}
+#: Types of the events that accept what is asked for, or that its payee refuses it.
+_ASKED: Final = _WITH_PAYEE | {ev.TRANSACTION_INITIATED}
 _TAKES_BACK: Final = frozenset({"refund", "reverse"})
 _TO_WALLETS: Final = frozenset({"transfer", "capture", *_TAKES_BACK})
+#: Operations that a wallet's limits, or its cap, are asked of.
+_LIMITED: Final = frozenset({"credit", "debit", "transfer", "authorize", "capture", "convert", "reward"})
 _OVER_RAILS: Final = frozenset({"credit", "debit", "capture", "refund"})
 #: Types of events that refuse something, or tell that it was refused before it was decided.
 _REFUSES: Final = frozenset(
@@ -94,7 +98,8 @@ def _strays_of_some(event: LedgerEvent) -> list[str]:
         "forwarded_to": event.type == ev.REQUEST_FORWARDED,
         "limit": event.type in (ev.REQUEST_REJECTED, ev.TRANSACTION_FAILED),
         "field": event.type in _REFUSES,
-        "tier": event.type == ev.WALLET_TIER_SET,
+        "tier": event.type == ev.WALLET_TIER_SET
+        or (event.operation in _LIMITED and (event.type == ev.TRANSFER_RECEIVED or (begins and event.type in _ASKED))),
     }
     found = [name for name, has_place in in_place.items() if not has_place and getattr(event, name) is not None]
     return found if event.rail_facts is None else found + _strays_of_rail(event, event.rail_facts)

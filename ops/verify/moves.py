@@ -23,6 +23,8 @@ class FollowUp(NamedTuple):
     known: Known
     command: str
     to_state: str
+    #: False where the ledger may have forgotten the transaction, which then stays as it is.
+    is_sure: bool = True
 
     def is_by(self, event: LedgerEvent) -> bool:
         """True where the event is that move."""

@@ -40,20 +40,24 @@ class Next:
         self.is_item = is_due and isinstance(due, Items)
         self.is_screened = is_due and isinstance(due, Screened)
         if due is not None and not is_due:
-            self._here.report(Check.MOVE_MISSING, due.sentence)
+            self._miss(due)
         if is_own and not is_due and event.command not in BY_TIME:
             self._here.report(
                 Check.MOVE_UNFOUNDED, f"{event.command} moves {event.transaction_id}, but nothing before calls for it"
             )
 
-    def expect_state_of(self, original: Known, verb: str) -> None:
+    def expect_state_of(self, original: Known, verb: str, *, is_sure: bool = True) -> None:
         """What was taken back of a transaction may call for another state of it."""
         state = originals.due_state(original, original.state)
         if state != original.state:
-            self.due = FollowUp(original, verb, state)
+            self.due = FollowUp(original, verb, state, is_sure)
 
     def seal(self) -> None:
         """The batch ends: nothing may be due any more."""
         if self.due is not None:
-            self._here.report(Check.MOVE_MISSING, self.due.sentence)
+            self._miss(self.due)
             self.due = None
+
+    def _miss(self, due: FollowUp | Items | Screened) -> None:
+        if not isinstance(due, FollowUp) or due.is_sure:
+            self._here.report(Check.MOVE_MISSING, due.sentence)

@@ -187,6 +187,8 @@ class PartitionAudit:
         if event.wallet is not None or event.type in WALLET_EVENTS:
             self._wallets.event(event)
             self._agreements.event(event)
+        if event.tier is not None:
+            self._wallets.tier(event)
         self._transactions.event(event, is_own)
         if event.type in (WALLET_QUARANTINED, WALLET_RELEASED):
             self._quarantines.change(event)

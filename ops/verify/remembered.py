@@ -35,6 +35,7 @@ class Remembered:
     """
 
     def __init__(self, retained_ms: int):
+        self._retained_ms = retained_ms
         self._generation_ms = max(int(retained_ms * _GENERATION_PER_RETENTION), retained_ms + _BUCKET_MS)
         self._current: dict[int, int | Known] = {}
         self._previous: dict[int, int | Known] = {}
@@ -45,6 +46,8 @@ class Remembered:
         self.has_forgotten_references = False
         #: Partition time at which the next generation begins.
         self._next_at = ""
+        #: Until then the ledger has forgotten nothing of what this generation keeps.
+        self._sure_until = ""
         self._numbers: dict[str | None, int] = {}
         self._names: list[str] = []
         self._shape_numbers: dict[_Shape, int] = {}
@@ -97,6 +100,10 @@ class Remembered:
         if found is None or isinstance(found, Known):
             return found
         return self._unpacked(transaction_id, found)
+
+    def is_sure(self, transaction_id: str, at: str) -> bool:
+        """True where the ledger cannot have forgotten a transaction by then; it passes over what it has forgotten."""
+        return hash(transaction_id) in self._current and at < self._sure_until
 
     def refer(self, transaction_id: str, reference: str) -> bool:
         """A rail has done something to a transaction under this reference; False where it was said before."""
@@ -166,7 +173,9 @@ class Remembered:
         self._previous, self._current = self._current, {}
         self.has_forgotten_references |= bool(self._earlier_references)
         self._earlier_references, self._references = self._references, set()
-        self._next_at = rfc3339(unix_ms(recorded_at) + self._generation_ms)
+        begins_at_ms = unix_ms(recorded_at)
+        self._next_at = rfc3339(begins_at_ms + self._generation_ms)
+        self._sure_until = rfc3339(begins_at_ms + self._retained_ms)
 
 
 def _key(transaction_id: str, leg: str | None) -> int:

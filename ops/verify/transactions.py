@@ -207,12 +207,13 @@ class Transactions:
         original = self._past.find(original_id)
         if original is None:
             return
+        is_sure = self._past.is_sure(original_id, event.recorded_at)
         originals.count(event, original, event.amount_minor or 0)
         originals.count_within(original, event.fee_returned_minor or 0, event.exchange, 1)
         self._dues.taken_back(event, original)
         self._past.keep(original, event.recorded_at)
         if event.operation == "reverse":
-            self._next.expect_state_of(original, "reverse")
+            self._next.expect_state_of(original, "reverse", is_sure=is_sure)
 
     def _end_transfer(self, event: LedgerEvent) -> bool:
         """The payee's partition has taken the money, as nearly always; False where there is more to look at."""

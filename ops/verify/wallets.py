@@ -17,13 +17,15 @@ _Assets = tuple[str, ...]
 
 
 class Wallets:
-    """The assets of one partition's wallets, from their events."""
+    """The assets and tiers of one partition's wallets, from their events."""
 
     def __init__(self, here: Here):
         self._here = here
         self._assets: dict[str | None, _Assets] = {}
         #: Wallets share their lists of assets, of which there are few.
         self._lists: dict[_Assets, _Assets] = {}
+        #: Of those in a tier its name.
+        self._tiers: dict[str | None, str] = {}
         self._is_whole = True
 
     def begin_anywhere(self) -> None:
@@ -59,6 +61,17 @@ class Wallets:
             self._here.report(Check.NOT_AS_ASKED, f"{asked.tier} was asked for, the event names the tier {event.tier}")
         if due is not None and due.assets:
             self._assets[event.wallet_id] = self._lists.setdefault(due.assets, due.assets)
+
+    def tier(self, event: LedgerEvent) -> None:
+        """An event that names a tier: the one that its wallet is put into, or is in."""
+        if event.type == ev.WALLET_TIER_SET:
+            if event.wallet is not None:
+                self._tiers[event.wallet_id] = event.wallet.tier or ""
+            return
+        tier = self._tiers.get(event.wallet_id, "" if self._is_whole else None)
+        if tier is not None and (event.tier or "").partition("@")[0] != tier:
+            where = f"its wallet is in {tier}" if tier else "its wallet is in none"
+            self._here.report(Check.STRAY_FACT, f"{event.type} names the tier {event.tier}, but {where}")
 
 
 def _opened(asked: Asked, _held: _Assets) -> WalletFacts:

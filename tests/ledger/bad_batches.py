@@ -111,7 +111,9 @@ def bad_exchanges() -> Iterator[Bad]:
         yield case("of none that is held into an unknown one", "asset_unknown", "to_asset", asset="CHF", **unknown)
         yield case("at a rate of others", "rate_unavailable", "rate_id", rate_id="dear")
         yield case("at a rate that moved", "rate_moved", "min_to_amount_minor", min_to_amount_minor=12)
-        yield case("for at least a fortune", "rate_moved", "min_to_amount_minor", min_to_amount_minor=2**200)
+        least = "min_to_amount_minor"
+        yield case("for at least a fortune", "rate_moved", least, min_to_amount_minor=2**63 - 1)
+        yield case("for more than there can be", "amount_out_of_range", least, min_to_amount_minor=2**200)
         dear: Json = {"to_asset": "JPY", "rate_id": "dear"}
         yield case("of too little", "amount_out_of_range", "amount_minor", **dear)
     same = {**command_of("convert"), "to_asset": "EUR"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.money import INT64_MAX
 from tests.ledger.bank import Bank, limits
-from tests.ledger.commands import command, operator, transfer
+from tests.ledger.commands import command, credit, operator, transfer
 from tests.ledger.world import Json
 
 
@@ -38,4 +39,18 @@ def test_a_refund_that_takes_an_escrow_below_zero_is_forced(below_zero: bool, co
     bank.on("refund", paid, code)
     forced = [event["transaction_id"] for event in bank.world.events if event.get("forced")]
     assert len(forced) == below_zero
+    bank.audit()
+
+
+def test_a_cap_says_int64_at_most_of_what_a_wallet_holds() -> None:
+    """Each of its accounts fits that, all of them together may not."""
+    bank = Bank()
+    for number, rail in enumerate(("instant", "card")):
+        name = f"purse-{number}"
+        bank.ask(command("open_sub_wallet", bank.anna, sub_wallet=name, kind="savings"))
+        bank.ask(credit(bank.anna, INT64_MAX - 10_000, rail=rail, sub_wallet=name))
+    bank.ask(limits(bank.anna, balance_cap_minor=INT64_MAX))
+    refused = bank.world.submit(credit(bank.anna, 1))
+    assert (refused["code"], refused["limit"]["used"]) == ("limit_exceeded", INT64_MAX)
+    assert refused["message"].endswith(f"the wallet holds {INT64_MAX}")
     bank.audit()

@@ -62,3 +62,21 @@ def test_lists_and_nested_objects() -> None:
 def test_the_fingerprint_is_sha_256_in_hexadecimal() -> None:
     assert fingerprint(b"{}") == sha256(b"{}").hexdigest()
     assert len(fingerprint(b"")) == 64
+
+
+@pytest.mark.parametrize("beyond", [2**63, 2**64, -(2**63) - 1])
+@pytest.mark.parametrize(
+    ("fields", "form"),
+    [
+        ({"settled_minor": 0}, '{"settled_minor":"%d"}'),
+        ({"limits": {"EUR": {"hour": 0}}}, '{"limits":{"EUR":{"hour":"%d"}}}'),
+        ({"items": [{"min_to_amount_minor": 0}]}, '{"items":[{"min_to_amount_minor":"%d"}]}'),
+    ],
+)
+def test_whatever_integer_is_beyond_int64_is_digits(fields: dict[str, Any], form: str, beyond: int) -> None:
+    def put(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: put(part) for name, part in value.items()}
+        return [put(part) for part in value] if isinstance(value, list) else beyond
+
+    assert canonical_json(put(fields)) == (form % beyond).encode()

@@ -173,3 +173,14 @@ def test_a_constraint_that_would_be_dropped_is_an_error(annotation: Any) -> None
     model = type("Model", (BaseModel,), {"__annotations__": {"field": annotation}})
     with pytest.raises(TypeError, match="field: nothing stands for"):
         _struct(model, {})
+
+
+def test_integers_beyond_int64_are_digits_in_the_canonical_form() -> None:
+    """In a command that is refused for it; its event keeps it all the same, for readers that know 64 bits."""
+    asked = {"operation": "settle", "idempotency_key": "k", "wallet_id": "w", "transaction_id": "0" * 32}
+    asked |= {"rail_reference": "r"}
+    for name in ("settled_minor", "rail_fee_minor"):
+        command = READERS["settlement-updates"](orjson.dumps(asked | {name: 2**63}))
+        assert orjson.loads(command.canonical())[name] == str(2**63)
+        command = READERS["settlement-updates"](orjson.dumps(asked | {name: 2**63 - 1}))
+        assert orjson.loads(command.canonical())[name] == 2**63 - 1

@@ -34,7 +34,7 @@ def decide_adjust(
     if refused is not None:
         return refused
     journal = post(state, command.from_account, command.to_account, command.asset, command.amount_minor)
-    if journal is None or not leaves_room(state, journal.balances[1]):
+    if journal is None or not all(leaves_room(state, after) for after in journal.balances):
         return balance_overflow(draft)
     return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal)
 

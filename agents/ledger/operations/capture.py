@@ -11,7 +11,7 @@ from agents.ledger.charges import charge, minor_of, paid
 from agents.ledger.draft import Draft, Named
 from agents.ledger.guards import balance_overflow, find_named, is_deferred, over_rail, refuse_funds
 from agents.ledger.holds import end_hold
-from agents.ledger.journals import Journal, has_room_after, post_moves
+from agents.ledger.journals import Journal, fits_in_transit, has_room, has_room_after, post_moves
 from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.state import LedgerState, Wallet
@@ -159,6 +159,8 @@ def _to_payee(
         return _refused(draft, named, taken, counterparty, Code.LIMIT_EXCEEDED)
     to = available(to_wallet_id, counterparty.sub_wallet)
     journal = _journal(state, named, taken, to)
+    if journal is None and has_room(state, to, asset, taken.amount_minor):
+        return balance_overflow(draft)
     if journal is None or not has_room_after(state, journal, to, asset):
         return _refused(draft, named, taken, counterparty, Code.AMOUNT_OUT_OF_RANGE)
     return draft.child(
@@ -189,7 +191,7 @@ def _start_saga(
     state: LedgerState, draft: Draft, named: Named, taken: _Taken, counterparty: Counterparty, owner: int
 ) -> LedgerEvent:
     journal = _journal(state, named, taken, TRANSIT)
-    if journal is None:
+    if journal is None or not fits_in_transit(state, named.transaction.asset, taken.amount_minor):
         return balance_overflow(draft)
     event = draft.child(
         TRANSACTION_PROCESSED,

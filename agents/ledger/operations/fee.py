@@ -5,7 +5,7 @@ from __future__ import annotations
 from agents.ledger.accounts import FEES, available
 from agents.ledger.draft import Draft
 from agents.ledger.guards import balance_overflow, refuse_account, refuse_escrow, refuse_funds
-from agents.ledger.journals import post
+from agents.ledger.journals import leaves_room, post
 from agents.ledger.limits import spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.commands import TakeFee
@@ -25,6 +25,6 @@ def decide_fee(state: LedgerState, wallet: Wallet, command: TakeFee, draft: Draf
     if refused:
         return refused
     journal = post(state, account, FEES, command.asset, command.amount_minor)
-    if journal is None:
+    if journal is None or not leaves_room(state, journal.balances[1]):
         return balance_overflow(draft)
     return draft.event(TRANSACTION_SETTLED, path=SETTLED_AT_ONCE, journal=journal)

@@ -13,7 +13,7 @@ from agents.ledger.charges import charge, minor_of, paid
 from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchanged, exchanged_back, fee_returned_minor
 from agents.ledger.guards import balance_overflow, over_rail, refuse_funds
-from agents.ledger.journals import Journal, Move, has_room, has_room_after, post_moves
+from agents.ledger.journals import Journal, Move, fits_in_transit, has_room, has_room_after, post_moves
 from agents.ledger.limits import spendable_minor, takes_below_credit
 from agents.ledger.operations.transfer import refused_by_payee, send_leg, why_payee_refuses
 from agents.ledger.originals import Original, find_original, refuse_remaining
@@ -208,7 +208,7 @@ def _fail(draft: Draft, back: Payback, reason: Code) -> LedgerEvent:
 def _start_saga(state: LedgerState, draft: Draft, back: Payback, owner: int) -> LedgerEvent:
     moves = [(back.account, back.asset, -back.amount_minor), (TRANSIT, back.asset, back.amount_minor)]
     journal = post_moves(state, [*moves, *paid(back.fee, back.account)])
-    if journal is None:
+    if journal is None or not fits_in_transit(state, back.asset, back.amount_minor):
         return balance_overflow(draft)
     event = _child(state, draft, back, TRANSACTION_PROCESSED, PROCESSED_AT_ONCE, journal)
     send_leg(draft, event, owner)

@@ -13,7 +13,7 @@ from agents.ledger.charges import charge, minor_of, paid
 from agents.ledger.draft import Draft
 from agents.ledger.exchanging import exchange_for, exchanged, refuse_moved
 from agents.ledger.guards import balance_overflow, is_barred, refuse_account, refuse_escrow, refuse_funds
-from agents.ledger.journals import Journal, Move, has_room_after, post, post_moves
+from agents.ledger.journals import Journal, Move, fits_in_transit, has_room, has_room_after, post, post_moves
 from agents.ledger.limits import over_cap, refuse_limits, spendable_minor
 from agents.ledger.state import LedgerState, Wallet
 from schemas.codes import Code
@@ -144,7 +144,8 @@ def _move_at_once(
         return _fail_at_once(draft, counterparty, Code.LIMIT_EXCEEDED)
     to_account = available(command.to_wallet_id, command.to_sub_wallet)
     journal = _post(state, command, sent, to_account)
-    # The payer's account covers the amount: only the payee's can be too full.
+    if journal is None and has_room(state, to_account, sent.asset, sent.amount_minor):
+        return balance_overflow(draft)
     if journal is None or (payee.open_transactions and not has_room_after(state, journal, to_account, sent.asset)):
         return _fail_at_once(draft, counterparty, Code.AMOUNT_OUT_OF_RANGE)
     return draft.event(
@@ -170,7 +171,7 @@ def _fail_at_once(draft: Draft, counterparty: Counterparty, reason: Code) -> Led
 
 def _start_saga(state: LedgerState, command: Transfer, draft: Draft, sent: _Sent, owner: int) -> LedgerEvent:
     journal = _post(state, command, sent, TRANSIT)
-    if journal is None:
+    if journal is None or not fits_in_transit(state, sent.asset, sent.amount_minor):
         return balance_overflow(draft)
     event = draft.event(
         TRANSACTION_PROCESSED,

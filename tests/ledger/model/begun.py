@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.ledger.model import rewards
 from tests.ledger.model.agreed import over_cap
-from tests.ledger.model.books import TRANSIT, After, Json, Moves, account
+from tests.ledger.model.books import MAX, TRANSIT, After, Json, Moves, account
 from tests.ledger.model.refusals import charge, named
 
 Done = tuple[Json | None, After, list[Json]] | str
@@ -117,7 +117,7 @@ def to_payee(m: Any, p: int, c: Json, id_: str, moves: Moves, refused: bool, **f
     is_new = c["operation"] in ("transfer", "capture") and is_other
     if not refused and not (is_new and over_cap(m, to[0], asset, sends)):
         done = begin(m, p, c, id_, "settled", [*moves, (account(*to), asset, sends)], **fields)
-        if not isinstance(done, str):
+        if not isinstance(done, str) or m.in_all(p, account(*to).rpartition("/")[0], asset) + sends <= MAX:
             return done
     return begin(m, p, c, id_, "failed", [], **fields)
 

@@ -17,6 +17,8 @@ Moves = list[tuple[str, str, int]]
 After = list[tuple[str, int]]
 MAX = 2**63 - 1
 TRANSIT = "system/transit"
+#: System accounts that compensations give to and take from, beside transit.
+SHARED = ("system/fees", "system/fx")
 
 
 class Books:
@@ -67,7 +69,7 @@ class Books:
         assert not any(sums.values()), moves
         if not all(-MAX - 1 <= minor <= MAX for minor in after.values()):
             return None
-        if room and not self._has_room(p, moves):
+        if room and not (self._has_room(p, moves) and self._keeps_play(p, moves, after)):
             return None
         for (name, asset), minor in after.items():
             self.balances[p, name, asset] = minor
@@ -80,6 +82,26 @@ class Books:
             if not name.startswith("system/"):
                 grown[name.rpartition("/")[0], asset] += minor
         return all(self.in_all(p, *key) + minor <= MAX for key, minor in grown.items() if minor > 0)
+
+    def _keeps_play(self, p: int, moves: Moves, after: dict[tuple[str, str], int]) -> bool:
+        """False where what others may take back could not be: of fees and exchanges, or of what leaves by transit."""
+        for (name, asset), minor in after.items():
+            if name in SHARED:
+                back = [-_net(t, name, asset) for t in self.compensated(p)]
+                if (
+                    minor + sum(max(0, one) for one in back) > MAX
+                    or minor + sum(min(0, one) for one in back) < -MAX - 1
+                ):
+                    return False
+        return all(
+            minor + sum(_net(t, TRANSIT, asset) for t in self.sagas(p)) <= MAX
+            for name, asset, minor in moves
+            if name == TRANSIT and minor > 0
+        )
+
+    def compensated(self, p: int) -> Iterable[Json]:
+        """Transactions of a partition whose journal may have to be taken back."""
+        return (t for t in self.transactions.values() if self.owner(t["wallet"]) == p and is_open(t) and not t["hold"])
 
     def in_all(self, p: int, purse: str, asset: str) -> int:
         """What a sub-wallet has, and the most that may yet come back to it."""
@@ -148,6 +170,11 @@ class Books:
         t["captured"] = hold["captured"]
         t.update(state="settled" if hold["captured"] else "canceled", code=code, hold=None, due=None)
         return update(t, after or [])
+
+
+def _net(t: Json, name: str, asset: str) -> int:
+    """What an account has gained by what opened a transaction."""
+    return sum(minor for of, in_, minor in t["moves"] if (of, in_) == (name, asset))
 
 
 def account(wallet_id: str, sub_wallet: str, bucket: str = "available") -> str:

@@ -193,6 +193,11 @@ AGREEMENT_CASES: list[tuple[str, Check, Tamper]] = [
     ("another tier", Check.NOT_AS_ASKED, edit_event({"type": "wallet.tier_set"}, wallet={"tier": "gold"})),
     ("another tier is named", Check.NOT_AS_ASKED, edit_event({"type": "wallet.tier_set"}, tier="gold@1")),
     (
+        "limits of another tier were seen to",
+        Check.STRAY_FACT,
+        edit_event({"operation": "transfer", "tier": "basic@3"}, tier="gold@1"),
+    ),
+    (
         "a closed wallet is said to be active",
         Check.NOT_AS_ASKED,
         edit_event({"type": "wallet.state_changed", "operation": "close_wallet"}, wallet={"state": "active"}),
