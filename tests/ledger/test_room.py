@@ -9,7 +9,8 @@ import pytest
 from schemas.lifecycle import Verb
 from schemas.money import INT64_MAX
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.commands import Json, credit, debit, operator, transfer
+from tests.ledger.bank import FEE, Bank
+from tests.ledger.commands import Json, command, credit, debit, operator, transfer
 from tests.ledger.lifecycle.stage import AMOUNT_MINOR, Seen, Stage
 from tests.ledger.lifecycle.verbs import Step, accept, asked, by, refuse
 
@@ -150,3 +151,24 @@ def test_a_refund_to_a_full_payer_fails_and_can_be_tried_again() -> None:
     assert stage.state_of(again, stage.bob) == "settled"
     assert available(stage) == INT64_MAX
     audit(stage.world)
+
+
+@pytest.mark.parametrize("rail", ["card", "sepa"])
+def test_a_refund_over_a_rail_needs_room_for_what_the_original_cost_too(rail: str) -> None:
+    bank = Bank(FEE)
+    paid = bank.ask(debit(bank.anna, 100, rail=rail))
+    if rail == "sepa":
+        bank.on("settle", paid, rail_reference="out")
+    bank.ask(command("authorize", bank.anna, amount_minor=50, asset="EUR", expires_in_s=60))
+    # Of the room for 157 are 50 what is held, and 107 what comes back.
+    given_minor = INT64_MAX - 157 - bank.has() + 1
+    to = f"{bank.anna}/main/available"
+    fields: Json = {"from_account": "system/suspense", "to_account": to, "asset": "EUR"}
+    bank.ask(operator("adjust", bank.anna, amount_minor=given_minor, **fields))
+    bank.on("refund", paid, "amount_out_of_range")
+    bank.ask(operator("adjust", bank.anna, amount_minor=1, asset="EUR", from_account=to, to_account="system/suspense"))
+    back = bank.on("refund", paid)
+    if rail == "sepa":
+        bank.on("settle", back, rail_reference="in")
+    assert bank.has() == INT64_MAX - 50
+    bank.audit()
