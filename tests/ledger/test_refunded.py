@@ -1,0 +1,54 @@
+"""Who gets what is refunded of a transfer, and what he says to it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ledger.audit import audit, audit_fold
+from tests.ledger.bank import Bank
+from tests.ledger.commands import command, operator, set_state, transfer
+from tests.ledger.ward import quarantined
+
+
+@pytest.fixture
+def bank() -> Bank:
+    return Bank()
+
+
+@pytest.mark.parametrize("payee", ["carl", "bert"])
+def test_it_goes_back_to_the_sub_wallet_that_has_paid(bank: Bank, payee: str) -> None:
+    """In the same partition, and from another one."""
+    to = getattr(bank, payee)
+    bank.ask(command("open_sub_wallet", bank.anna, sub_wallet="savings", kind="savings"))
+    bank.ask(transfer(bank.anna, bank.anna, 100, to_sub_wallet="savings"))
+    paid = bank.ask(transfer(bank.anna, to, 100, sub_wallet="savings"))
+    bank.on("refund", paid, wallet_id=to, amount_minor=60)
+    assert bank.world.balance(f"{bank.anna}/savings/available", "EUR") == 60
+    bank.ask(operator("reverse", to, transaction_id=paid))
+    assert bank.world.balance(f"{bank.anna}/savings/available", "EUR") == 100
+    assert bank.has() == 9_900
+    bank.audit()
+
+
+def test_a_payer_in_the_same_partition_who_cannot_take_it_says_why(bank: Bank) -> None:
+    paid = bank.ask(transfer(bank.anna, bank.carl, 100))
+    bank.ask(set_state(bank.anna, "disabled"))
+    asked = command("refund", bank.carl, transaction_id=paid)
+    answer = bank.world.submit(asked)
+    said = (answer["code"], answer["state"], answer["message"])
+    assert said == ("payee_refused", "failed", "the payee's wallet answered wallet_disabled")
+    bank.audit()
+
+
+def test_a_payer_under_quarantine_gets_no_refund_but_what_operators_reverse(bank: Bank) -> None:
+    paid = bank.ask(transfer(bank.anna, bank.carl, 100))
+    quarantined(bank.world, bank.anna)
+    answer = bank.world.submit(command("refund", bank.carl, transaction_id=paid))
+    said = (answer["code"], answer["state"], answer["message"])
+    assert said == ("payee_refused", "failed", "the payee's wallet answered wallet_quarantined")
+    assert bank.has(wallet_id=bank.carl) == 100
+    bank.ask(operator("reverse", bank.carl, transaction_id=paid))
+    assert (bank.has(), bank.has(wallet_id=bank.carl)) == (10_000, 0)
+    audit(bank.world, bugs=1)
+    audit_fold(bank.world)
+    bank.world.verify()
