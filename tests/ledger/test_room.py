@@ -153,22 +153,38 @@ def test_a_refund_to_a_full_payer_fails_and_can_be_tried_again() -> None:
     audit(stage.world)
 
 
+def fill_anna(bank: Bank, left_minor: int) -> None:
+    """Hold 50 of anna's, and leave so much room beside that."""
+    bank.ask(command("authorize", bank.anna, amount_minor=50, asset="EUR", expires_in_s=60))
+    fields: Json = {"from_account": "system/suspense", "to_account": f"{bank.anna}/main/available", "asset": "EUR"}
+    bank.ask(operator("adjust", bank.anna, amount_minor=INT64_MAX - 50 - left_minor - bank.has(), **fields))
+
+
 @pytest.mark.parametrize("rail", ["card", "sepa"])
 def test_a_refund_over_a_rail_needs_room_for_what_the_original_cost_too(rail: str) -> None:
     bank = Bank(FEE)
     paid = bank.ask(debit(bank.anna, 100, rail=rail))
     if rail == "sepa":
         bank.on("settle", paid, rail_reference="out")
-    bank.ask(command("authorize", bank.anna, amount_minor=50, asset="EUR", expires_in_s=60))
-    # Of the room for 157 are 50 what is held, and 107 what comes back.
-    given_minor = INT64_MAX - 157 - bank.has() + 1
-    to = f"{bank.anna}/main/available"
-    fields: Json = {"from_account": "system/suspense", "to_account": to, "asset": "EUR"}
-    bank.ask(operator("adjust", bank.anna, amount_minor=given_minor, **fields))
+    fill_anna(bank, 106)
     bank.on("refund", paid, "amount_out_of_range")
-    bank.ask(operator("adjust", bank.anna, amount_minor=1, asset="EUR", from_account=to, to_account="system/suspense"))
+    bank.ask(transfer(bank.anna, bank.carl, 1))
     back = bank.on("refund", paid)
     if rail == "sepa":
         bank.on("settle", back, rail_reference="in")
+    assert bank.has() == INT64_MAX - 50
+    bank.audit()
+
+
+@pytest.mark.parametrize("payee", ["carl", "bert"])
+def test_a_refund_needs_room_for_what_is_held_of_the_payer_s(payee: str) -> None:
+    bank = Bank()
+    to = getattr(bank, payee)
+    paid = bank.ask(transfer(bank.anna, to, 100))
+    fill_anna(bank, 99)
+    bank.world.submit(command("refund", to, transaction_id=paid))
+    assert bank.has(wallet_id=to) == 100
+    bank.ask(transfer(bank.anna, to, 1))
+    bank.on("refund", paid, wallet_id=to)
     assert bank.has() == INT64_MAX - 50
     bank.audit()
