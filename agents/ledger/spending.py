@@ -46,7 +46,7 @@ def spent_in(spent: Spent | None, window: str, at_ms: int) -> tuple[int, int]:
     return getattr(spent, f"{window}_count"), getattr(spent, f"{window}_minor")
 
 
-def spend(spent: Spent | None, at_ms: int, minor: int, count: int = 1) -> Spent:
+def spend(spent: Spent | None, at_ms: int, minor: int, count: int) -> Spent:
     """What has left the wallet once this amount has too; a sum beyond int64, which no row could keep, stops there."""
     now = windows_of(at_ms)
     changed: dict[str, int] = {}

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.ledger.bank import Bank, limits
 from tests.ledger.commands import command, credit, debit, operator, transfer
+from tests.ledger.world import Json
+
+#: What a refund costs.
+REFUND_COSTS: Json = {
+    "name": "refund-eur",
+    "version": 1,
+    "operation": "refund",
+    "asset": "EUR",
+    "tiers": [{"flat_minor": 7, "basis_points": 0}],
+    "refundable": False,
+}
 
 
 def test_a_credit_limit_is_of_all_sub_wallets_together() -> None:
@@ -65,4 +78,23 @@ def test_what_one_sub_wallet_gives_back_to_another_leaves_it_that_much_more_cred
     bank.ask(operator("reverse", bank.carl, transaction_id=moved))
     assert bank.world.balance(f"{bank.carl}/savings/available", "EUR") == bank.has(wallet_id=bank.carl) == -20
     assert not any(event.get("forced") for event in bank.world.events)
+    bank.audit()
+
+
+@pytest.mark.parametrize("is_forced", [False, True])
+@pytest.mark.parametrize("of", ["debit", "transfer"])
+def test_a_refund_is_forced_where_it_takes_more_than_all_sub_wallets_may_owe(of: str, is_forced: bool) -> None:
+    bank = Bank(REFUND_COSTS)
+    agreed: Json = {"limits": {"EUR": {"credit_limit_minor": 50}}, "refunds_below_zero": True}
+    bank.ask(operator("set_limits", bank.carl, **agreed))
+    bank.ask(command("open_sub_wallet", bank.carl, sub_wallet="savings", kind="savings"))
+    if of == "debit":
+        moved, left_minor = bank.ask(debit(bank.carl, 1)), -7
+    else:
+        moved, left_minor = bank.ask(transfer(bank.anna, bank.carl, 13)), -20
+        bank.ask(debit(bank.carl, 13))
+    bank.ask(debit(bank.carl, 50 + left_minor + is_forced, sub_wallet="savings"))
+    bank.on("refund", moved, wallet_id=bank.carl)
+    assert bank.has(wallet_id=bank.carl) == left_minor
+    assert any(event.get("forced") for event in bank.world.events) is is_forced
     bank.audit()

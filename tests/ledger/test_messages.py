@@ -153,6 +153,15 @@ def test_a_record_that_is_refused_says_why(world: World, case: tuple[bytes | Non
     assert world.answer(at)["message"] == message
 
 
+@pytest.mark.parametrize("operation", ["refund", "release"])
+def test_what_contradicts_the_ledger_says_why(world: World, operation: str) -> None:
+    held = command("authorize", "alice", amount_minor=1, asset="EUR", expires_in_s=60)
+    of = world.submit(debit("alice", 1) if operation == "refund" else held)["transaction_id"]
+    answer = world.submit(command(operation, "alice", transaction_id=of, sub_wallet="savings"))
+    said = (answer["code"], answer["field"], answer["message"])
+    assert said == ("malformed", "sub_wallet", "the transaction is of another sub-wallet; leave sub_wallet out")
+
+
 def test_why_a_wallet_is_not_empty(world: World) -> None:
     assert world.submit(command("open_sub_wallet", "alice", **SAVINGS))["code"] == "ok"
     assert world.submit(transfer("alice", "alice", 100, to_sub_wallet="savings"))["code"] == "ok"

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from schemas.dead_letters import read_dead_letter_headers
+from schemas.events import Headers, ParkedRecord, Source
 from schemas.topics import SETTLEMENT_UPDATES
 from tests.ledger.bank import Bank
 from tests.ledger.commands import command, credit, release
@@ -52,4 +53,28 @@ def test_the_id_in_a_header_is_still_the_request_s_once_it_is_decided() -> None:
     assert (world.answer(at)["state"], world.answer(at)["request_id"]) == ("settled", "said-1")
     again = world.submit(said, headers=(("ce_id", b"said-2"),))
     assert (again["replayed"], again["request_id"]) == (True, "said-2")
+    world.verify()
+
+
+def test_what_was_parked_without_its_time_is_kept_with_that_of_its_release(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an earlier version has parked it."""
+
+    def parked(source: Source, value: str, _headers: Headers, _timestamp_ms: int) -> ParkedRecord:
+        return ParkedRecord(source, value)
+
+    bank = Bank()
+    world = bank.world
+    waiting = bank.ask(credit(bank.anna, 100, rail="sepa"))
+    quarantined(world, bank.anna)
+    monkeypatch.setattr("agents.ledger.requests.ParkedRecord", parked)
+    at = world.put(command("settle", bank.anna, transaction_id=waiting, rail_reference="R1", sub_wallet="savings"))
+    world.settle()
+    world.wait(5_000)
+    letters = len(world.dead_letters)
+    assert world.submit(release(bank.anna))["code"] == "ok"
+    assert world.answer(at)["code"] == "malformed"
+    (letter,) = world.dead_letters[letters:]
+    why = read_dead_letter_headers(letter.headers)
+    assert (why.original_topic, why.original_offset) == (SETTLEMENT_UPDATES, at.offset)
+    assert why.original_timestamp == world.now_ms
     world.verify()

@@ -105,3 +105,12 @@ def test_more_settled_of_what_has_failed_than_suspense_can_hold_is_out_of_range(
     bank.on("settle", paid, rail_reference="there", settled_minor=INT64_MAX)
     bank.on("settle", paid, "amount_out_of_range", rail_reference="again", settled_minor=INT64_MAX)
     bank.audit()
+
+
+def test_a_rail_fee_that_the_books_cannot_hold_is_out_of_range() -> None:
+    bank = Bank()
+    paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
+    bank.on("settle", paid, "amount_out_of_range", rail_reference="there", rail_fee_minor=INT64_MAX)
+    bank.on("settle", paid, rail_reference="there", rail_fee_minor=INT64_MAX - 100)
+    assert (bank.of_system("rail:sepa"), bank.of_system("fees")) == (INT64_MAX, 100 - INT64_MAX)
+    bank.audit()

@@ -9,7 +9,8 @@ import pytest
 from schemas.lifecycle import Verb
 from schemas.money import INT64_MAX
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.commands import Json, credit, debit, operator, transfer
+from tests.ledger.bank import FEE, Bank
+from tests.ledger.commands import Json, command, credit, debit, operator, transfer
 from tests.ledger.lifecycle.stage import AMOUNT_MINOR, Seen, Stage
 from tests.ledger.lifecycle.verbs import Step, accept, asked, by, refuse
 
@@ -150,3 +151,40 @@ def test_a_refund_to_a_full_payer_fails_and_can_be_tried_again() -> None:
     assert stage.state_of(again, stage.bob) == "settled"
     assert available(stage) == INT64_MAX
     audit(stage.world)
+
+
+def fill_anna(bank: Bank, left_minor: int) -> None:
+    """Hold 50 of anna's, and leave so much room beside that."""
+    bank.ask(command("authorize", bank.anna, amount_minor=50, asset="EUR", expires_in_s=60))
+    fields: Json = {"from_account": "system/suspense", "to_account": f"{bank.anna}/main/available", "asset": "EUR"}
+    bank.ask(operator("adjust", bank.anna, amount_minor=INT64_MAX - 50 - left_minor - bank.has(), **fields))
+
+
+@pytest.mark.parametrize("rail", ["card", "sepa"])
+def test_a_refund_over_a_rail_needs_room_for_what_the_original_cost_too(rail: str) -> None:
+    bank = Bank(FEE)
+    paid = bank.ask(debit(bank.anna, 100, rail=rail))
+    if rail == "sepa":
+        bank.on("settle", paid, rail_reference="out")
+    fill_anna(bank, 106)
+    bank.on("refund", paid, "amount_out_of_range")
+    bank.ask(transfer(bank.anna, bank.carl, 1))
+    back = bank.on("refund", paid)
+    if rail == "sepa":
+        bank.on("settle", back, rail_reference="in")
+    assert bank.has() == INT64_MAX - 50
+    bank.audit()
+
+
+@pytest.mark.parametrize("payee", ["carl", "bert"])
+def test_a_refund_needs_room_for_what_is_held_of_the_payer_s(payee: str) -> None:
+    bank = Bank()
+    to = getattr(bank, payee)
+    paid = bank.ask(transfer(bank.anna, to, 100))
+    fill_anna(bank, 99)
+    bank.world.submit(command("refund", to, transaction_id=paid))
+    assert bank.has(wallet_id=to) == 100
+    bank.ask(transfer(bank.anna, to, 1))
+    bank.on("refund", paid, wallet_id=to)
+    assert bank.has() == INT64_MAX - 50
+    bank.audit()

@@ -35,3 +35,21 @@ def test_all_of_it_needs_no_words() -> None:
     bank.on("settle", moved, rail_reference="R1", settled_minor=100)
     (update,) = bank.world.updates(moved)
     assert "message" not in update
+
+
+def test_that_it_has_failed_before() -> None:
+    bank = Bank()
+    paid = bank.payout(has_failed=True)
+    answer = bank.world.submit(command("fail", bank.anna, transaction_id=paid, code="AC06"))
+    said = (answer["code"], answer["state"], answer["transaction_id"], answer["message"])
+    assert said == ("ok", "failed", paid, "it has failed before")
+    assert bank.has() == 10_000
+    bank.audit()
+
+
+def test_what_has_failed_is_told_to_nobody_else() -> None:
+    bank = Bank()
+    paid = bank.payout(has_failed=True)
+    bank.on("fail", paid, "transaction_not_found", wallet_id=bank.carl, code="AC04")
+    bank.on("fail", paid, "malformed", sub_wallet="savings", code="AC04")
+    bank.audit()
