@@ -173,8 +173,8 @@ class Restorer:
             # To go on without it, or to try again, would help nobody: the books would be others than the log's.
             raise Refused(
                 f"partition {self._partition}, sequence {sequence} of the event log: this version cannot fold the "
-                f"event ({type(error).__name__}: {error}); run the version that has written it, or a newer one, on this "
-                "worker; if that is this one, see what `walletstream verify` says of the log"
+                f"event ({type(error).__name__}: {error}); run the version that has written it, or a newer one, on "
+                "this worker; if that is this one, see what `walletstream verify` says of the log"
             ) from error
 
     def _write(self, store: Store, state: Overlay, mark: Mark, progress: Progress) -> None:

@@ -28,6 +28,7 @@ from schemas.events import (
     CLOCK_TICKED,
     EVENT_TYPES,
     REQUEST_FORWARDED,
+    REQUEST_REPLAYED,
     TRANSACTION_PROCESSED,
     WALLET_OPENED,
     WALLET_QUARANTINED,
@@ -196,7 +197,8 @@ class PartitionAudit:
         has_arrived = cause is not None and cause.origin is not None and not is_own and not is_applied
         if has_arrived or event.type == REQUEST_FORWARDED:
             self._shared.forwards.event(event, here)
-        self.answers.event(event, is_own=is_own)
+        is_replay = event.type == REQUEST_REPLAYED
+        self.answers.event(event, is_own=is_own, first=self._keys.first_answer if is_replay else None)
 
     def _seal(self, value: bytes) -> None:
         here = self._here
