@@ -24,6 +24,7 @@ class Check(StrEnum):
     TAIL_MISSING = "tail_missing"
     WRONG_KEY = "wrong_key"
     TIME_BACKWARDS = "time_backwards"
+    TIME_WRONG = "time_wrong"
     SPAN_GAP = "span_gap"
     OUTSIDE_SPAN = "outside_span"
     OFFSET_ANSWERED_TWICE = "offset_answered_twice"
@@ -89,6 +90,8 @@ MEANING: Final[dict[Check, str]] = {
     Check.WRONG_KEY: "An event is kept under its wallet as Kafka's key, a seal under none; what could not be decided "
     "is under the key that its record came with, if not under its wallet.",
     Check.TIME_BACKWARDS: "Partition time never goes back.",
+    Check.TIME_WRONG: "Partition time is when the broker has kept the record that is decided, or what it was before, "
+    "where that is later; all that a record leads to has its time, and a seal that of the last event.",
     Check.SPAN_GAP: "Each seal takes every input on from where the seal before it left off; the first starts at 0.",
     Check.OUTSIDE_SPAN: "An event answers an input record that its seal does not cover.",
     Check.OFFSET_ANSWERED_TWICE: "Two events answer the same input record.",

@@ -39,6 +39,9 @@ from schemas.events import (
 from schemas.outcomes import decode_balances
 from schemas.topics import LEDGER_EVENTS, WALLET_BALANCES
 
+#: Kafka's `TimestampType.LOG_APPEND_TIME`: the broker, and not the producer, has said when.
+_LOG_APPEND_TIME: Final = 1
+
 
 class ReadRecord(Protocol):
     """A record as a consumer hands it over; aiokafka's `ConsumerRecord` is one."""
@@ -49,6 +52,10 @@ class ReadRecord(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def timestamp_type(self) -> int: ...
 
 
 class StoreCopy(Protocol):
@@ -247,7 +254,11 @@ class PartitionAudit:
 
     def take_inputs(self, topic: str, records: Sequence[ReadRecord]) -> None:
         """More records of an input."""
-        self.inputs.take(topic, [(record.offset, record.value, record.key) for record in records])
+        held = []
+        for record in records:
+            kept_ms = record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else None
+            held.append((record.offset, record.value, record.key, kept_ms))
+        self.inputs.take(topic, held)
 
     def take_balances(self, records: Iterable[ReadRecord]) -> None:
         """More records of `wallet-balances`: of each key the last one counts."""

@@ -42,11 +42,11 @@ def _state_in_events(ledger: Ledger, partition: int) -> tuple[dict[tuple[str, st
         cause = event["cause"]
         source = cause.get("origin") or cause
         own = [balance for balance in stated if balance["account"].startswith(f"{event.get('wallet_id')}/")]
-        key = source["topic"], event.get("wallet_id"), cause.get("idempotency_key")
+        of_key = source["topic"], event.get("wallet_id"), cause.get("idempotency_key")
         if event["type"] == "request.replayed":
-            own = firsts[key]
+            own = firsts[of_key]
         elif "fingerprint" in cause:
-            firsts.setdefault(key, own)
+            firsts.setdefault(of_key, own)
         follows = "command" in event and "idempotency_key" not in cause
         if not follows and event["type"] != "request.parked":
             answers.setdefault(_place(source), own)

@@ -75,6 +75,20 @@ LOG_CASES: list[tuple[str, Check, Tamper]] = [
     ("a seal under a wallet's key", Check.WRONG_KEY, under_key(b"w-none", type="batch.sealed")),
     ("time goes back", Check.TIME_BACKWARDS, edit_event(ENDED, recorded_at="2020-01-01T00:00:00.000Z")),
     ("a seal goes back in time", Check.TIME_BACKWARDS, last_seal(partition_time="2020-01-01T00:00:00.000Z")),
+    ("a seal goes on in time", Check.TIME_WRONG, last_seal(partition_time="2026-12-24T00:00:00.000Z")),
+    (
+        "an event of another time than its record",
+        Check.TIME_WRONG,
+        edit_event({"type": "request.parked"}, recorded_at=lambda at: at.replace("105Z", "104Z")),
+    ),
+    (
+        "what a release leads to is later than the release",
+        Check.TIME_WRONG,
+        edit_event(
+            {"type": "transfer.received", "cause": lambda cause: "origin" in cause},
+            recorded_at=lambda at: at.replace("112Z", "113Z"),
+        ),
+    ),
     (
         "a time that is none",
         Check.UNDECODABLE,
