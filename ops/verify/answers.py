@@ -12,8 +12,9 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from ops.verify.findings import Check, Here
+from ops.verify.names import why_not_read_alike
 from schemas.events import REQUEST_FORWARDED, REQUEST_PARKED, REQUEST_REPLAYED, AccountBalance, LedgerEvent
-from schemas.outcomes import Outcome, decode_outcome
+from schemas.outcomes import Outcome, decode_outcome, encode_outcome
 from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
 
 #: An answer by its source (topic, partition, offset); an update by (transaction id, state, -1).
@@ -118,6 +119,8 @@ class Answers:
             self._report(Check.UNDECODABLE, f"no outcome: {error}", offset)
             return
         self.outcomes += 1
+        if (read := encode_outcome(outcome)) != value and (why := why_not_read_alike(value or b"", read)):
+            self._report(Check.UNKNOWN_FIELD, why, offset)
         if outcome.kind not in _KINDS:
             self._report(Check.UNDECODABLE, f"{outcome.kind!r} is no kind of an outcome", offset)
         key = _key_of(outcome)

@@ -30,6 +30,7 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     """`batch.sealed` as the auditor reads it."""
 
     sequence: int
+    type: str
     first_sequence: int
     inputs: dict[str, Span]
     partition: int
@@ -41,6 +42,7 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 decode_seal: Final = msgspec.json.Decoder(Seal).decode
+encode_seal: Final = msgspec.json.Encoder().encode
 
 
 def is_seal(value: bytes) -> bool:

@@ -16,6 +16,7 @@ class Check(StrEnum):
 
     UNDECODABLE = "undecodable"
     UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_FIELD = "unknown_field"
     EVENTS_DELETED = "events_deleted"
     SEQUENCE_BROKEN = "sequence_broken"
     CHAIN_BROKEN = "chain_broken"
@@ -81,6 +82,8 @@ class Check(StrEnum):
 MEANING: Final[dict[Check, str]] = {
     Check.UNDECODABLE: "A record is not what its topic holds.",
     Check.UNKNOWN_TYPE: "An event has a type that this release does not know, so that it cannot vouch for it.",
+    Check.UNKNOWN_FIELD: "A record has a field that this release does not know, or one twice, so that it cannot vouch "
+    "for what others read there.",
     Check.EVENTS_DELETED: "The event log does not begin at its beginning: it must be kept for ever.",
     Check.SEQUENCE_BROKEN: "Sequences are gapless within a partition; an event is missing, doubled or out of order.",
     Check.CHAIN_BROKEN: "A seal's hash does not follow from the one before and the bytes that it seals.",

@@ -14,11 +14,12 @@ from ops.verify.answers import Answers
 from ops.verify.batches import is_item
 from ops.verify.books import Books
 from ops.verify.buckets import wrong_buckets
-from ops.verify.chain import Chain, decode_seal, is_seal
+from ops.verify.chain import Chain, decode_seal, encode_seal, is_seal
 from ops.verify.findings import Check, Findings, Here
 from ops.verify.forwards import Forwards
 from ops.verify.inputs import Inputs
 from ops.verify.keys import Keys
+from ops.verify.names import why_not_read_alike
 from ops.verify.parked import RELEASES, Parked
 from ops.verify.quarantines import Quarantines
 from ops.verify.sagas import Sagas
@@ -35,6 +36,7 @@ from schemas.events import (
     WALLET_RELEASED,
     LedgerEvent,
     decode_event,
+    encode_event,
 )
 from schemas.outcomes import decode_balances
 from schemas.topics import LEDGER_EVENTS, WALLET_BALANCES
@@ -146,11 +148,18 @@ class PartitionAudit:
                     self.chain.unreadable(value)
                     continue
                 self.events += 1
+                if (read := encode_event(event)) != value:
+                    here.sequence = event.sequence
+                    self._read_alike(value, read)
                 self._key(event, record.key)
                 self._event(event, value)
             except _NONSENSE as error:
                 # Times, states or codes that are none: whoever wrote them must not stop the audit of what follows.
                 here.report(Check.UNDECODABLE, f"what it says cannot be followed: {type(error).__name__}: {error}")
+
+    def _read_alike(self, value: bytes, read: bytes) -> None:
+        if why := why_not_read_alike(value, read):
+            self._here.report(Check.UNKNOWN_FIELD, why)
 
     def _key(self, event: LedgerEvent, key: bytes | None) -> None:
         """The key that an event is kept under: its wallet, or where nothing was decided what its record came with."""
@@ -218,6 +227,8 @@ class PartitionAudit:
             self.chain.unreadable(value)
             return
         here.sequence = seal.sequence
+        if (read := encode_seal(seal)) != value:
+            self._read_alike(value, read)
         self.chain.seal(seal, value)
         self.inputs.seal(seal.inputs)
         while self._copies and self._copies[0].sequence <= seal.sequence:
