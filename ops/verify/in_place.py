@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec import UNSET
+
+from ops.verify.batches import is_item
 from ops.verify.verdicts import OF_TRANSACTIONS
 from schemas import events as ev
 from schemas.events import LedgerEvent, RailFacts
@@ -63,6 +66,17 @@ def strays(event: LedgerEvent) -> list[str]:
     if event.counterparty is not None and not _goes_to_wallet(event):
         found.append("counterparty")
     return found
+
+
+def strays_of_requesters(event: LedgerEvent) -> list[str]:
+    """What a requester says, on an event that answers no command: but what is passed on from one is nothing there."""
+    found = [] if event.request is UNSET else ["request"]
+    names: tuple[str, ...] = ("device", "occurred_at", "references", "metadata")
+    if event.type in _LEGS:
+        names = names[:1]
+    elif event.command == Verb.EXECUTE or is_item(event):
+        names = ()
+    return found + [name for name in names if getattr(event, name) not in (None, UNSET)]
 
 
 def _begins(event: LedgerEvent) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
+
+_MOST_NAMES: Final = 5
+_MOST_CHARACTERS: Final = 200
 
 
 class _Twice(list[str]):
@@ -29,12 +32,14 @@ def why_not_read_alike(value: bytes, read: bytes) -> str:
     except (ValueError, RecursionError) as error:
         return f"it cannot be read as others may: {type(error).__name__}"
     if twice:
-        return f"it has {', '.join(twice)} twice"
+        return f"it has {_listed(twice)} twice"
     if beside:
-        return (
-            f"this version does not know {', '.join(beside)}: run `walletstream verify` of the one that has written it"
-        )
+        return f"this version does not know {_listed(beside)}: run `walletstream verify` of the one that has written it"
     return ""
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_MOST_NAMES])[:_MOST_CHARACTERS]
 
 
 def _beside(said: Any, read: Any, at: str) -> set[str]:
