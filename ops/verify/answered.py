@@ -210,9 +210,10 @@ def _why_not_replayed(event: LedgerEvent, first: int | None, topic: str, value: 
         if read is None or hash(sha256(read[1]).hexdigest()) != first:
             return "it is replayed, but what was answered first is another command"
     cause = event.cause
-    if cause is None or read[0].idempotency_key != cause.idempotency_key or read[0].wallet_id != event.wallet_id:
+    asked = read[0]
+    if cause is None or asked.idempotency_key != cause.idempotency_key or asked.wallet_id != event.wallet_id:
         return f"it is replayed for key {cause and cause.idempotency_key!r} of wallet {event.wallet_id}"
-    return ""
+    return "" if asked.operation == event.operation else f"it is replayed as {event.operation}, not {asked.operation}"
 
 
 def _why_not_forwarded(event: LedgerEvent, topic: str, value: bytes) -> str:

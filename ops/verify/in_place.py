@@ -37,6 +37,10 @@ _SAID_BY_RAILS: Final[dict[tuple[str, str | None], frozenset[str]]] = {
     (ev.TRANSACTION_CONTRADICTED, "return"): frozenset({"rail_reference", "code"}),
 }
 _PROVES_REVERSAL: Final = frozenset({"rail_reference"})
+#: Types of events that decide nothing of an account.
+_OF_NO_ACCOUNT: Final = frozenset(
+    {ev.REQUEST_REPLAYED, ev.REQUEST_FORWARDED, ev.REQUEST_PARKED, ev.REQUEST_DEAD_LETTERED, ev.CLOCK_TICKED}
+)
 _NOTHING: Final = frozenset[str]()
 
 
@@ -139,4 +143,6 @@ def _strays_of_none(event: LedgerEvent) -> list[str]:
         names.append("command")
     if event.type == ev.REQUEST_REJECTED:
         names.append("transaction_id")
+    elif event.type in _OF_NO_ACCOUNT:
+        names.append("sub_wallet")
     return [name for name in names if getattr(event, name) is not None]

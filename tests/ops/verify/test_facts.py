@@ -69,6 +69,7 @@ def test_a_fact_that_no_such_event_has(wanted: Fields, fact: Fields) -> None:
         (POOR, {"fee": FEE}),
         (REPLAYED, {"parent_transaction_id": "0" * 32}),
         (REPLAYED, {"leg": "credit"}),
+        (REPLAYED, {"sub_wallet": "main"}),
         (POOR, {"transaction_id": "0" * 32}),
         (POOR, {"command": "refund"}),
         (OPENED, {"leg": "credit"}),

@@ -51,6 +51,16 @@ TOPIC_CASES: list[tuple[str, Check, Tamper]] = [
         edit_event({"type": "request.replayed"}, code="wallet_locked"),
     ),
     (
+        "a replay of no answer",
+        Check.CODE_WRONG,
+        edit_event({"type": "request.replayed", "code": "ok"}, code=None),
+    ),
+    (
+        "a replay of another operation",
+        Check.NOT_AS_ASKED,
+        edit_event({"type": "request.replayed"}, operation="fee"),
+    ),
+    (
         "another request under the fingerprint",
         Check.WRONG_FINGERPRINT,
         edit_event(DEBIT, request=lambda request: {**request, "metadata": {"a": "b"}}),
