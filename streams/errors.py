@@ -43,5 +43,13 @@ class Refused(Exception):
     """Going on would risk money: stop the process with this message. An operator has to act."""
 
 
+def written_by_newer(type_: str) -> str:
+    """Why an event of a type that this version does not know is not folded: what it has done would be missing."""
+    return (
+        f"the event log holds an event of the type {type_!r}, which this version does not know: a newer one has "
+        "written it; run that version, or a newer one, on this worker"
+    )
+
+
 class ChainBroken(Refused):
     """The event log has a gap in its sequence, a broken hash chain or no seal at its end."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from streams.batch import Progress
-from streams.errors import ChainBroken, HeldUp, Refused
+from streams.errors import ChainBroken, HeldUp, Refused, StoreError
 from streams.machine import Machine
 from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets, load_buckets
@@ -65,7 +65,7 @@ class Restorer:
         Raises:
             HeldUp: what was committed last cannot be read yet.
             ChainBroken: the event log itself has a gap, a wrong hash or no seal at its end.
-            Refused: the event log was written with another partition count.
+            Refused: the event log was written with another partition count, or holds what this version cannot fold.
             StoreError: the local state cannot be opened or written.
         """
         # Asked first: what is committed in between only makes the other one larger.
@@ -143,22 +143,39 @@ class Restorer:
 
     def _fold_batch(self, state: Overlay, progress: Progress, values: list[bytes], sealed: bytes, offset: int) -> None:
         """Check one sealed batch against the chain, then apply its events."""
-        seal = decode_seal(sealed)
         where = f"partition {self._partition}, seal at offset {offset}"
+        try:
+            seal = decode_seal(sealed)
+        except ValueError as error:
+            raise ChainBroken(f"{where}: this version cannot read it: {error}; run the one that wrote it") from error
         self._check_partitions(seal)
         if seal.first_sequence != progress.sequence + 1 or seal.sequence != progress.sequence + len(values) + 1:
             raise ChainBroken(f"{where}: sequence {seal.first_sequence} does not follow {progress.sequence}")
         if seal.hash != chain_hash(progress.hash, values, unhashed_bytes(sealed)):
             raise ChainBroken(f"{where}: the hash does not match the events it seals")
-        fold = self._machine.fold
-        for value in values:
-            fold(state, value)
+        self._fold_events(state, seal.first_sequence, values)
         progress.sequence = seal.sequence
         progress.hash = seal.hash
         progress.time_ms = self._unix_ms(seal.partition_time)
         progress.positions = {topic: span.to for topic, span in seal.inputs.items()}
         progress.seal_offset = offset
         progress.next_offset = offset + 1
+
+    def _fold_events(self, state: Overlay, sequence: int, values: list[bytes]) -> None:
+        fold = self._machine.fold
+        try:
+            for value in values:
+                fold(state, value)
+                sequence += 1
+        except (Refused, StoreError, MemoryError):
+            raise
+        except Exception as error:
+            # To go on without it, or to try again, would help nobody: the books would be others than the log's.
+            raise Refused(
+                f"partition {self._partition}, sequence {sequence} of the event log: this version cannot fold the "
+                f"event ({type(error).__name__}: {error}); run the version that has written it, or a newer one, on "
+                "this worker; if that is this one, see what `walletstream verify` says of the log"
+            ) from error
 
     def _write(self, store: Store, state: Overlay, mark: Mark, progress: Progress) -> None:
         store.write(changes_of(state), mark)

@@ -20,7 +20,7 @@ from agents.fraud.state import GATES, PLAIN_TABLES, FraudState, alerts_table
 from agents.fraud.taking import ArrivedFact, FoundKey, take_fact
 from agents.fraud.turn import Limits, Turn
 from schemas.fraud_alerts import decode_alert
-from schemas.fraud_events import FACT_FAILED, FACTS_SPLIT, FraudEvent, decode_fraud_event
+from schemas.fraud_events import FACT_FAILED, FACTS_SPLIT, FRAUD_EVENT_TYPES, FraudEvent, decode_fraud_event
 from schemas.fraud_internal import (
     ForwardedFeedback,
     PauseRule,
@@ -31,6 +31,7 @@ from schemas.fraud_internal import (
 )
 from schemas.topics import FRAUD_ALERTS, FRAUD_FEEDBACK, FRAUD_INTERNAL
 from streams.dead_letters import keep_dead_letter, keep_reference
+from streams.errors import Refused, written_by_newer
 from streams.machine import Context, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
@@ -167,8 +168,15 @@ class FraudMachine:
         turn.write(event, None)
 
     def fold(self, state: Overlay, value: bytes) -> None:
-        """Apply one event of the log."""
-        apply(self._turn(state).state, decode_fraud_event(value))
+        """Apply one event of the log.
+
+        Raises:
+            Refused: it is of a type that a newer version writes.
+        """
+        event = decode_fraud_event(value)
+        if event.type not in FRAUD_EVENT_TYPES:
+            raise Refused(written_by_newer(event.type))
+        apply(self._turn(state).state, event)
 
     def complete(self, state: Overlay, context: Context, out: Output) -> None:
         """Look again where something came late; tell what was counted and nobody had anything to say of."""

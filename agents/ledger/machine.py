@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from agents.ledger.accounts import holder_of_key
 from agents.ledger.apply import apply
@@ -36,21 +36,19 @@ from agents.ledger.state import (
 from agents.ledger.turn import Turn
 from agents.ledger.unread import refuse_failed, refuse_malformed, refuse_unfit
 from schemas.codes import Code
-from schemas.events import (
-    AccountBalance,
-    Cause,
-    decode_event,
-)
+from schemas.events import EVENT_TYPES, AccountBalance, Cause, decode_event
 from schemas.internal import ForwardedRecord, InternalCommand, LegAnswer, ReleasePortion, Tick, TransferLeg
 from schemas.internal import encode_internal as encode_command
 from schemas.outcomes import WalletBalances, encode_balances
 from schemas.reference import Reference
 from schemas.topics import INTERNAL_COMMANDS, WALLET_BALANCES
 from streams.bucketed_view import BucketedView
-from streams.errors import Refused
+from streams.errors import Refused, written_by_newer
 from streams.machine import Context, Headers, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
+
+_KNOWN_TYPES: Final = frozenset(EVENT_TYPES)
 
 
 class _Arrived(NamedTuple):
@@ -191,10 +189,14 @@ class LedgerMachine:
         """Apply one event of the log.
 
         Raises:
-            Refused: it acts on a transaction that a shorter retention has forgotten.
+            Refused: it is of a type that a newer version writes, or acts on a transaction that a shorter retention has
+                forgotten.
         """
+        event = decode_event(value)
+        if event.type not in _KNOWN_TYPES:
+            raise Refused(written_by_newer(event.type))
         try:
-            apply(self._turn_of(state).state, decode_event(value), value)
+            apply(self._turn_of(state).state, event, value)
         except Forgotten as error:
             raise Refused(str(error)) from error
 

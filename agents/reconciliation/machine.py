@@ -14,7 +14,7 @@ from agents.reconciliation.state import DECISIONS, PLAIN_TABLES, TRACES, Reconci
 from agents.reconciliation.statements import decode_forwarded, take_at_home, take_external
 from agents.reconciliation.ticking import fail_tick, put_off, take_tick
 from agents.reconciliation.turn import Limits, Turn
-from schemas.reconciliation_events import RECORD_FAILED, decode_reconciliation_event
+from schemas.reconciliation_events import RECONCILIATION_EVENT_TYPES, RECORD_FAILED, decode_reconciliation_event
 from schemas.reconciliation_exceptions import ReconciliationException, encode_exception
 from schemas.reconciliation_internal import (
     ForwardedDecision,
@@ -32,6 +32,7 @@ from schemas.topics import (
     RECONCILIATION_INTERNAL,
 )
 from streams.dead_letters import keep_dead_letter, keep_reference
+from streams.errors import Refused, written_by_newer
 from streams.machine import Context, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
@@ -106,8 +107,15 @@ class ReconciliationMachine:
             refuse_too_large(turn, decision)
 
     def fold(self, state: Overlay, value: bytes) -> None:
-        """Apply one event of the log."""
-        apply(self._turn(state).state, decode_reconciliation_event(value))
+        """Apply one event of the log.
+
+        Raises:
+            Refused: it is of a type that a newer version writes.
+        """
+        event = decode_reconciliation_event(value)
+        if event.type not in RECONCILIATION_EVENT_TYPES:
+            raise Refused(written_by_newer(event.type))
+        apply(self._turn(state).state, event)
 
     def complete(self, state: Overlay, context: Context, out: Output) -> None:
         """Each record has its events already."""

@@ -19,7 +19,7 @@ from agents.settlement.turn import Limits, Turn
 from schemas import settlement_events as ev
 from schemas.rails import Rail
 from schemas.reference import Reference
-from schemas.settlement_events import decode_settlement_event
+from schemas.settlement_events import SETTLEMENT_EVENT_TYPES, decode_settlement_event
 from schemas.settlement_internal import (
     ForwardedCommand,
     LedgerSaid,
@@ -33,6 +33,7 @@ from schemas.settlement_internal import (
 )
 from schemas.topics import RAILS, SETTLEMENT_COMMANDS, SETTLEMENT_INTERNAL
 from streams.dead_letters import keep_dead_letter, keep_reference
+from streams.errors import Refused, written_by_newer
 from streams.machine import Context, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
@@ -120,8 +121,15 @@ class SettlementMachine:
         turn.write(event)
 
     def fold(self, state: Overlay, value: bytes) -> None:
-        """Apply one event of the log."""
-        apply(self._turn(state).state, decode_settlement_event(value))
+        """Apply one event of the log.
+
+        Raises:
+            Refused: it is of a type that a newer version writes.
+        """
+        event = decode_settlement_event(value)
+        if event.type not in SETTLEMENT_EVENT_TYPES:
+            raise Refused(written_by_newer(event.type))
+        apply(self._turn(state).state, event)
 
     def complete(self, state: Overlay, context: Context, out: Output) -> None:
         """Each record has its events already."""

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from ops.verify.answered import KEEPS_REQUEST
 from ops.verify.findings import Check
 from ops.verify.identity import why_wrong_id
-from ops.verify.in_place import strays
+from ops.verify.in_place import strays, strays_of_requesters
 from ops.verify.originals import Wrong
 from ops.verify.postings import may_be_forced
 from ops.verify.result_codes import why_wrong_code
@@ -28,7 +28,9 @@ def wrongs_alone(event: LedgerEvent) -> Iterator[Wrong]:
     if why := why_wrong_code(event):
         yield Check.CODE_WRONG, why
     cause = event.cause
-    if cause is None or cause.idempotency_key is None:
+    if cause is None or cause.idempotency_key is None or event.type not in KEEPS_REQUEST:
+        if stray := strays_of_requesters(event):
+            yield Check.STRAY_FACT, f"{event.type} answers no requester, but has {', '.join(stray)}"
         return
     if event.request is UNSET:
         if event.type in KEEPS_REQUEST:

@@ -9,7 +9,7 @@ import orjson
 from msgspec import UNSET, Raw
 
 from ops.verify.asked import Asked, read_by_contract, read_quickly, read_request
-from ops.verify.told import ON_TRANSACTION, Told, due_at_of, told_of_new, told_of_transaction
+from ops.verify.told import ON_TRANSACTION, Told, due_at_of, told_beside, told_of_new, told_of_transaction
 from schemas import events as ev
 from schemas.events import LedgerEvent
 from schemas.internal import (
@@ -134,6 +134,9 @@ def _why_not_told(event: LedgerEvent, told: InternalCommand | None) -> str:
             and told.fee == event.fee
             and told.fee_returned_minor == event.fee_returned_minor
             and told.parent_transaction_id == event.parent_transaction_id
+            and told.occurred_at == event.occurred_at
+            and told.references == event.references
+            and told.metadata == event.metadata
         )
     elif isinstance(told, ReleasePortion):
         is_told = event.wallet_id == told.wallet_id and event.type in _PORTIONS and event.request is UNSET
@@ -157,6 +160,9 @@ def _why_not_told(event: LedgerEvent, told: InternalCommand | None) -> str:
 def _is_said(event: LedgerEvent, asked: Asked) -> bool:
     cause = event.cause
     if asked.wallet_id != event.wallet_id or (cause is not None and asked.idempotency_key != cause.idempotency_key):
+        return False
+    says_beside = event.references is not UNSET or event.metadata or asked.references or asked.metadata
+    if says_beside and any(wanted != said for _, wanted, said in told_beside(event, asked)):
         return False
     if asked.operation in ON_TRANSACTION:
         return all(wanted == said for _, wanted, said in told_of_transaction(event, asked))
@@ -186,6 +192,7 @@ def _difference(event: LedgerEvent, asked: Asked) -> str:
     told: list[Told] = [
         ("wallet_id", asked.wallet_id, event.wallet_id),
         ("idempotency_key", asked.idempotency_key, None if cause is None else cause.idempotency_key),
+        *told_beside(event, asked),
     ]
     if asked.operation in ON_TRANSACTION:
         told += told_of_transaction(event, asked)
@@ -203,9 +210,10 @@ def _why_not_replayed(event: LedgerEvent, first: int | None, topic: str, value: 
         if read is None or hash(sha256(read[1]).hexdigest()) != first:
             return "it is replayed, but what was answered first is another command"
     cause = event.cause
-    if cause is None or read[0].idempotency_key != cause.idempotency_key or read[0].wallet_id != event.wallet_id:
+    asked = read[0]
+    if cause is None or asked.idempotency_key != cause.idempotency_key or asked.wallet_id != event.wallet_id:
         return f"it is replayed for key {cause and cause.idempotency_key!r} of wallet {event.wallet_id}"
-    return ""
+    return "" if asked.operation == event.operation else f"it is replayed as {event.operation}, not {asked.operation}"
 
 
 def _why_not_forwarded(event: LedgerEvent, topic: str, value: bytes) -> str:

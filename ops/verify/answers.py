@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from ops.verify.findings import Check, Here
+from ops.verify.names import why_not_read_alike
 from schemas.events import REQUEST_FORWARDED, REQUEST_PARKED, REQUEST_REPLAYED, AccountBalance, LedgerEvent
-from schemas.outcomes import Outcome, decode_outcome
+from schemas.outcomes import Outcome, decode_outcome, encode_outcome
 from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_OUTCOMES
 
 #: An answer by its source (topic, partition, offset); an update by (transaction id, state, -1).
 Key = tuple[str, Any, int]
 T = TypeVar("T")
+_HASH_MASK: Final = (1 << 64) - 1
+_KINDS: Final = frozenset({"answer", "update"})
 
 
 class Waiting(Generic[T]):
@@ -60,7 +63,7 @@ class Answers:
 
     def __init__(self, here: Here):
         self._here = here
-        self._expected = Waiting[tuple[LedgerEvent, int | None]]()
+        self._expected = Waiting[tuple[LedgerEvent, int | None, int | None]]()
         self._unasked = Waiting[tuple[Outcome, int]]()
         #: The first outcome that is still there; events before it are not compared.
         self._first: Key | None = None
@@ -77,8 +80,11 @@ class Answers:
             except msgspec.DecodeError:
                 self._is_compared = True
 
-    def event(self, event: LedgerEvent, *, is_own: bool) -> None:
-        """The next event: expect the answer or the update that it calls for; `is_own` as in `Transactions.event`."""
+    def event(self, event: LedgerEvent, *, is_own: bool, first: int | None = None) -> None:
+        """The next event: expect the answer or the update that it calls for; `is_own` as in `Transactions.event`.
+
+        `first` is the hash of the answer that a replay says again, as far as it is known.
+        """
         if event.from_state is not None and event.leg is None:
             self._expect((event.transaction_id or "", event.to_state, -1), event)
         cause = event.cause
@@ -90,20 +96,20 @@ class Answers:
         if origin is not None and origin.topic == INTERNAL_COMMANDS:
             return
         if origin is not None:
-            self._expect((origin.topic, origin.partition, origin.offset), event)
+            self._expect((origin.topic, origin.partition, origin.offset), event, first)
         elif cause.topic != INTERNAL_COMMANDS and event.type != REQUEST_FORWARDED:
-            self._expect((cause.topic, cause.partition, cause.offset), event)
+            self._expect((cause.topic, cause.partition, cause.offset), event, first)
 
-    def _expect(self, key: Key, event: LedgerEvent) -> None:
+    def _expect(self, key: Key, event: LedgerEvent, first: int | None = None) -> None:
         if not self._is_compared:
             if key != self._first:
                 return
             self._is_compared = True
         found = self._unasked.take(key) if self._unasked.first else None
         if found is None:
-            self._expected.put(key, (event, self._here.offset))
+            self._expected.put(key, (event, self._here.offset, first))
         else:
-            self._pair(event, *found)
+            self._pair(event, first, *found)
 
     def take(self, offset: int, value: bytes | None) -> None:
         """The next outcome."""
@@ -113,11 +119,15 @@ class Answers:
             self._report(Check.UNDECODABLE, f"no outcome: {error}", offset)
             return
         self.outcomes += 1
+        if (read := encode_outcome(outcome)) != value and (why := why_not_read_alike(value or b"", read)):
+            self._report(Check.UNKNOWN_FIELD, why, offset)
+        if outcome.kind not in _KINDS:
+            self._report(Check.UNDECODABLE, f"{outcome.kind!r} is no kind of an outcome", offset)
         key = _key_of(outcome)
         waiting = self._expected
         expected = waiting.take(key) if waiting.more else waiting.first.pop(key, None)
         if expected is not None:
-            self._pair(expected[0], outcome, offset)
+            self._pair(expected[0], expected[2], outcome, offset)
         elif not self._unasked.put(key, (outcome, offset)) and key[2] >= 0:
             self._report(Check.ANSWER_TWICE, f"{_name(key)} is answered a second time", offset)
 
@@ -137,7 +147,7 @@ class Answers:
         Where the log has grown since, outcomes behind the last one that was paired belong to events that were
         written while this was read.
         """
-        for key, (event, event_offset) in self._expected:
+        for key, (event, event_offset, _) in self._expected:
             self._here.report_at(
                 Check.ANSWER_MISSING,
                 f"{event.type} of wallet {event.wallet_id}: {_name(key)} has no outcome",
@@ -154,20 +164,20 @@ class Answers:
                     Check.ANSWER_UNFOUNDED, f"{outcome.code} answers {_name(key)}, but no event says so", offset
                 )
 
-    def _pair(self, event: LedgerEvent, outcome: Outcome, offset: int) -> None:
+    def _pair(self, event: LedgerEvent, first: int | None, outcome: Outcome, offset: int) -> None:
         if offset > self._last_paired_offset:
             self._last_paired_offset = offset
         code = event.code or "ok"
+        status = "accepted" if code == "ok" else "rejected"
         is_replay = event.type == REQUEST_REPLAYED
         if (
             outcome.code != code
             or outcome.transaction_id != event.transaction_id
             or outcome.wallet_id != event.wallet_id
             or outcome.replayed is not is_replay
-            or (outcome.status == "accepted") is not (code == "ok")
+            or outcome.status != status
             or outcome.operation != (event.operation if outcome.kind == "update" else event.command or event.operation)
         ):
-            status = "accepted" if code == "ok" else "rejected"
             operation = event.operation if outcome.kind == "update" else event.command or event.operation
             said = (code, event.transaction_id, event.wallet_id, is_replay, status, operation)
             own = (outcome.code, outcome.transaction_id, outcome.wallet_id, outcome.replayed, outcome.status)
@@ -175,6 +185,18 @@ class Answers:
             self._differs(said, heard, event, offset)
         elif not is_replay and (outcome.state != event.to_state or outcome.balances != _own(event)):
             self._differs((event.to_state, _own(event)), (outcome.state, outcome.balances), event, offset)
+        elif not is_replay and (
+            outcome.recorded_at != event.recorded_at
+            or outcome.message != event.message
+            or outcome.field != event.field
+            or outcome.limit != event.limit
+        ):
+            said_why = event.recorded_at, event.message, event.field, event.limit
+            heard_why = outcome.recorded_at, outcome.message, outcome.field, outcome.limit
+            self._differs(said_why, heard_why, event, offset)
+        elif first is not None and _hash_of_replay(outcome) != first:
+            sentence = f"event {event.sequence} replays an answer, and the outcome is not as the first one was"
+            self._report(Check.ANSWER_DIFFERS, sentence, offset)
         elif outcome.kind == "answer":
             self._pair_identity(event, outcome, offset)
 
@@ -191,6 +213,17 @@ class Answers:
 
     def _report(self, check: Check, sentence: str, offset: int) -> None:
         self._here.report_at(check, sentence, TRANSACTION_OUTCOMES, offset)
+
+
+def hash_of_answer(event: LedgerEvent) -> int:
+    """64 bits of all that the first answer to a command says, which each replay says again."""
+    said = event.transaction_id, event.to_state, _own(event), event.message, event.field, event.limit
+    return hash((*said, event.recorded_at)) & _HASH_MASK
+
+
+def _hash_of_replay(outcome: Outcome) -> int:
+    said = outcome.transaction_id, outcome.state, outcome.balances, outcome.message, outcome.field, outcome.limit
+    return hash((*said, outcome.recorded_at)) & _HASH_MASK
 
 
 def _own(event: LedgerEvent) -> tuple[AccountBalance, ...]:

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from ops.verify.asked import Asked
 from ops.verify.identity import scope_of, transaction_id
-from ops.verify.told import told_of_terms
+from ops.verify.told import told_beside, told_of_terms
 from schemas.events import REQUEST_REJECTED, TRANSACTION_SETTLED, LedgerEvent
 
 
@@ -31,7 +31,7 @@ class Items:
             and (event.operation, event.wallet_id) == (asked.operation, asked.wallet_id)
             and event.sub_wallet == asked.sub_wallet
             and event.transaction_id == transaction_id(self._scope, event.recorded_at, self._number + 1)
-            and all(wanted == made for _, wanted, made in told_of_terms(event, asked))
+            and all(wanted == made for _, wanted, made in told_of_terms(event, asked) + told_beside(event, asked))
         )
 
     @property
@@ -49,6 +49,8 @@ class Items:
 def items_of(event: LedgerEvent, asked: Asked) -> Items | None:
     """What must follow a batch; None where it asks for nothing that can be read."""
     common: dict[str, Any] = {"wallet_id": event.wallet_id}
+    if asked.references:
+        common["references"] = asked.references
     try:
         items = [msgspec.convert({**item, **common}, Asked) for item in (() if asked.items is UNSET else asked.items)]
     except msgspec.ValidationError:

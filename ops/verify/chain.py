@@ -30,16 +30,19 @@ class Seal(msgspec.Struct, frozen=True, kw_only=True):
     """`batch.sealed` as the auditor reads it."""
 
     sequence: int
+    type: str
     first_sequence: int
     inputs: dict[str, Span]
     partition: int
     partitions: int
     partition_time: str
+    recorded_at: str
     previous_hash: str
     hash: str
 
 
 decode_seal: Final = msgspec.json.Decoder(Seal).decode
+encode_seal: Final = msgspec.json.Encoder().encode
 
 
 def is_seal(value: bytes) -> bool:
@@ -164,6 +167,12 @@ class Chain:
             self._check_time(seal.partition_time)
         if seal.partition_time < self.partition_time:
             here.report(Check.TIME_BACKWARDS, f"sealed at {seal.partition_time} after {self.partition_time}")
+        elif self.partition_time and seal.partition_time != self.partition_time:
+            # The next batch goes on from there: all that is due until then would be.
+            sentence = f"sealed at {seal.partition_time}, the last event is of {self.partition_time}"
+            here.report(Check.TIME_WRONG, sentence)
+        if seal.recorded_at != seal.partition_time:
+            here.report(Check.TIME_WRONG, f"sealed at {seal.partition_time}, recorded at {seal.recorded_at}")
 
     def _check_hash(self, seal: Seal, value: bytes) -> None:
         try:

@@ -14,7 +14,7 @@ from ops.verify.known import Hold, Known
 from ops.verify.lots import Lot, Lots
 from ops.verify.originals import Wrong
 from ops.verify.screening import held_minor
-from ops.verify.told import told_of_terms
+from ops.verify.told import told_beside, told_of_terms
 from schemas.events import REWARD_EXPIRED, LedgerEvent
 from schemas.lifecycle import State, Verb
 from schemas.rails import INSTANT, RAIL_NAME
@@ -142,7 +142,9 @@ def _added_minor(event: LedgerEvent, known: Known) -> int:
 def wrongs_of_executing(event: LedgerEvent, known: Known) -> list[Wrong]:
     """What is executed otherwise than it was asked for."""
     asked = known.asked
-    told = [] if asked is None or event.to_state == "failed" else told_of_terms(event, asked)
+    told = []
+    if asked is not None and event.to_state != "failed":
+        told = told_of_terms(event, asked) + told_beside(event, asked)
     return [
         (Check.NOT_AS_ASKED, f"{name} is {wanted!r}, it is executed with {said!r}")
         for name, wanted, said in told

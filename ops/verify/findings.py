@@ -16,6 +16,7 @@ class Check(StrEnum):
 
     UNDECODABLE = "undecodable"
     UNKNOWN_TYPE = "unknown_type"
+    UNKNOWN_FIELD = "unknown_field"
     EVENTS_DELETED = "events_deleted"
     SEQUENCE_BROKEN = "sequence_broken"
     CHAIN_BROKEN = "chain_broken"
@@ -24,6 +25,7 @@ class Check(StrEnum):
     TAIL_MISSING = "tail_missing"
     WRONG_KEY = "wrong_key"
     TIME_BACKWARDS = "time_backwards"
+    TIME_WRONG = "time_wrong"
     SPAN_GAP = "span_gap"
     OUTSIDE_SPAN = "outside_span"
     OFFSET_ANSWERED_TWICE = "offset_answered_twice"
@@ -80,6 +82,8 @@ class Check(StrEnum):
 MEANING: Final[dict[Check, str]] = {
     Check.UNDECODABLE: "A record is not what its topic holds.",
     Check.UNKNOWN_TYPE: "An event has a type that this release does not know, so that it cannot vouch for it.",
+    Check.UNKNOWN_FIELD: "A record has a field that this release does not know, or one twice, so that it cannot vouch "
+    "for what others read there.",
     Check.EVENTS_DELETED: "The event log does not begin at its beginning: it must be kept for ever.",
     Check.SEQUENCE_BROKEN: "Sequences are gapless within a partition; an event is missing, doubled or out of order.",
     Check.CHAIN_BROKEN: "A seal's hash does not follow from the one before and the bytes that it seals.",
@@ -89,6 +93,8 @@ MEANING: Final[dict[Check, str]] = {
     Check.WRONG_KEY: "An event is kept under its wallet as Kafka's key, a seal under none; what could not be decided "
     "is under the key that its record came with, if not under its wallet.",
     Check.TIME_BACKWARDS: "Partition time never goes back.",
+    Check.TIME_WRONG: "Partition time is when the broker has kept the record that is decided, or what it was before, "
+    "where that is later; all that a record leads to has its time, and a seal that of the last event.",
     Check.SPAN_GAP: "Each seal takes every input on from where the seal before it left off; the first starts at 0.",
     Check.OUTSIDE_SPAN: "An event answers an input record that its seal does not cover.",
     Check.OFFSET_ANSWERED_TWICE: "Two events answer the same input record.",

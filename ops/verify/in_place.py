@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from msgspec import UNSET
+
+from ops.verify.batches import is_item
 from ops.verify.verdicts import OF_TRANSACTIONS
 from schemas import events as ev
 from schemas.events import LedgerEvent, RailFacts
@@ -38,6 +41,10 @@ _SAID_BY_RAILS: Final[dict[tuple[str, str | None], frozenset[str]]] = {
     (ev.TRANSACTION_CONTRADICTED, "return"): frozenset({"rail_reference", "code"}),
 }
 _PROVES_REVERSAL: Final = frozenset({"rail_reference"})
+#: Types of events that decide nothing of an account.
+_OF_NO_ACCOUNT: Final = frozenset(
+    {ev.REQUEST_REPLAYED, ev.REQUEST_FORWARDED, ev.REQUEST_PARKED, ev.REQUEST_DEAD_LETTERED, ev.CLOCK_TICKED}
+)
 _NOTHING: Final = frozenset[str]()
 
 
@@ -67,6 +74,17 @@ def strays(event: LedgerEvent) -> list[str]:
     if event.counterparty is not None and not _goes_to_wallet(event):
         found.append("counterparty")
     return found
+
+
+def strays_of_requesters(event: LedgerEvent) -> list[str]:
+    """What a requester says, on an event that answers no command: but what is passed on from one is nothing there."""
+    found = [] if event.request is UNSET else ["request"]
+    names: tuple[str, ...] = ("device", "occurred_at", "references", "metadata")
+    if event.type in _LEGS:
+        names = names[:1]
+    elif event.command == Verb.EXECUTE or is_item(event):
+        names = ()
+    return found + [name for name in names if getattr(event, name) not in (None, UNSET)]
 
 
 def _begins(event: LedgerEvent) -> bool:
@@ -130,4 +148,6 @@ def _strays_of_none(event: LedgerEvent) -> list[str]:
         names.append("command")
     if event.type == ev.REQUEST_REJECTED:
         names.append("transaction_id")
+    elif event.type in _OF_NO_ACCOUNT:
+        names.append("sub_wallet")
     return [name for name in names if getattr(event, name) is not None]

@@ -16,14 +16,16 @@ from ops.verify.chain import Span
 from ops.verify.event_keys import is_of_record, said
 from ops.verify.findings import Check, Here
 from ops.verify.forwards import Forwards
+from schemas.clock import rfc3339
 from schemas.events import REQUEST_FORWARDED, Cause, LedgerEvent
 from schemas.internal import ForwardedRecord
 from schemas.topics import INPUTS, INTERNAL_COMMANDS
 
-#: Offset that an event names, the event where it says what the record asked for, and of a replay its `first`.
-_Answered = tuple[int, LedgerEvent | None, int | None]
-#: Offset, value and key of a record.
-_Held = tuple[int, bytes | None, bytes | None]
+#: Offset that an event names, the event where it says what the record asked for, of a replay its `first`, and whether
+#: the partition's time has gone on with it.
+_Answered = tuple[int, LedgerEvent | None, int | None, bool]
+#: Offset, value and key of a record, and when the broker has kept it, in Unix milliseconds; None where it does not say.
+_Held = tuple[int, bytes | None, bytes | None, int | None]
 
 
 class _Trail:
@@ -61,8 +63,13 @@ class Inputs:
         self._trails = {topic: _Trail(retained_from.get(topic, never)) for topic in INPUTS}
         self._is_read = set(retained_from)
         self._any_seal = False
-        #: What the last record's own event names.
+        #: What the last record's own event names, and its time.
         self._last: Cause | None = None
+        self._time = ""
+        #: Time of what was due ahead of the next record: it has the record's.
+        self._time_ahead: str | None = None
+        #: The last time of the broker that was compared, in both forms.
+        self._compared_ms, self._compared = -1, ""
         self._unanchored = False
         self.records = 0
         #: Records that the ledger has not decided yet.
@@ -97,15 +104,18 @@ class Inputs:
             return
         offset = cause.offset
         self._last = cause
+        has_gone_on = self._pass_time(event)
         if offset <= trail.last:
             if not is_follow_up:
                 self._answered_again(cause, trail)
+            elif has_gone_on:
+                self._here.report(Check.TIME_WRONG, f"{event.recorded_at} is later than the record that led to it")
             return
         trail.last = offset
         if trail.first_in_batch is None:
             trail.first_in_batch = offset
         if offset >= trail.retained_from:
-            trail.causes.append((offset, event if event.type in SAYS_WHAT_WAS_ASKED else None, first))
+            trail.causes.append((offset, event if event.type in SAYS_WHAT_WAS_ASKED else None, first, has_gone_on))
         elif event.request is not UNSET:
             self._compare_header(event)
 
@@ -114,10 +124,20 @@ class Inputs:
         cause, last = event.cause, self._last
         if cause is None or cause.topic not in self._trails or cause.partition != self._here.partition:
             self._here.report(Check.NO_SUCH_INPUT, "the event names no record of an input of its partition")
-        elif event.command not in ("expire", "execute") and (
-            last is None or (cause.topic, cause.offset) != (last.topic, last.offset) or cause.origin != last.origin
-        ):
-            self._here.report(Check.MOVE_UNFOUNDED, f"{event.command} does not follow the record that it names")
+        elif last is None or (cause.topic, cause.offset) != (last.topic, last.offset) or cause.origin != last.origin:
+            if event.command not in ("expire", "execute"):
+                self._here.report(Check.MOVE_UNFOUNDED, f"{event.command} does not follow the record that it names")
+            self._time_ahead = event.recorded_at
+        elif event.recorded_at != self._time:
+            self._here.report(Check.TIME_WRONG, f"{event.recorded_at} is later than the record that led to it")
+
+    def _pass_time(self, event: LedgerEvent) -> bool:
+        """The event of a record, or of a parked one; True where partition time is later since."""
+        before, self._time, ahead, self._time_ahead = self._time, event.recorded_at, self._time_ahead, None
+        if ahead is not None and ahead != event.recorded_at:
+            sentence = f"{event.recorded_at} is later than what was due ahead of the record, at {ahead}"
+            self._here.report(Check.TIME_WRONG, sentence)
+        return event.recorded_at != before and not (self._unanchored and not before)
 
     def _answered_again(self, cause: Cause, trail: _Trail) -> None:
         self._here.report(
@@ -171,9 +191,9 @@ class Inputs:
         for topic, trail in self._trails.items():
             self._merge(topic, trail)
             if topic in self._is_read:
-                for offset, _, _ in trail.causes:
+                for offset, _, _, _ in trail.causes:
                     self._no_such_input(topic, offset)
-            for offset, _, _ in trail.records:
+            for offset, _, _, _ in trail.records:
                 if offset < trail.to:
                     self._left_out(topic, offset)
                 else:
@@ -182,8 +202,8 @@ class Inputs:
     def _merge(self, topic: str, trail: _Trail) -> None:
         causes, records = trail.causes, trail.records
         while causes and records:
-            cause, event, first = causes[0]
-            offset, value, key = records[0]
+            cause, event, first, has_gone_on = causes[0]
+            offset, value, key, kept_ms = records[0]
             if cause == offset:
                 causes.popleft()
                 records.popleft()
@@ -191,6 +211,8 @@ class Inputs:
                     self._compare_key(trail.keys.pop(offset), key, topic, offset)
                 if event is not None:
                     self._compare(event, first, topic, offset, value or b"")
+                    if kept_ms is not None:
+                        self._compare_time(event, has_gone_on, kept_ms, topic, offset)
             elif cause < offset:
                 causes.popleft()
                 self._no_such_input(topic, cause)
@@ -206,6 +228,15 @@ class Inputs:
             self._forwards.value((topic, self._here.partition, offset), value, self._here, topic, offset)
         elif topic == INTERNAL_COMMANDS:
             self._arrived(offset, value)
+
+    def _compare_time(self, event: LedgerEvent, has_gone_on: bool, kept_ms: int, topic: str, offset: int) -> None:
+        """A record's event is of when the broker has kept the record, or of the time before where that is later."""
+        if kept_ms != self._compared_ms:
+            self._compared_ms, self._compared = kept_ms, _time(kept_ms)
+        kept, said = self._compared, event.recorded_at
+        if kept > said or (has_gone_on and kept != said):
+            sentence = f"its event says {said}, the broker has kept it at {kept}"
+            self._here.report_at(Check.TIME_WRONG, sentence, topic, offset)
 
     def _compare_key(self, key: bytes | None, record_key: bytes | None, topic: str, offset: int) -> None:
         if not is_of_record(key, record_key):
@@ -233,3 +264,10 @@ class Inputs:
         self._here.report_at(
             Check.NO_SUCH_INPUT, "an event answers this offset, where there is no record", topic, offset
         )
+
+
+def _time(unix_ms: int) -> str:
+    try:
+        return rfc3339(unix_ms)
+    except (OverflowError, ValueError):
+        return f"{unix_ms} ms"

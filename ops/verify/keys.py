@@ -7,6 +7,7 @@ from typing import Final
 
 from msgspec import Raw
 
+from ops.verify.answers import hash_of_answer
 from ops.verify.findings import Check, Here
 from schemas.clock import unix_ms
 from schemas.codes import NOT_FROZEN, Code
@@ -19,10 +20,12 @@ _NOT_FROZEN: Final = frozenset(code.value for code in NOT_FROZEN)
 _WITHOUT_FINGERPRINT: Final = frozenset(
     {Code.KEY_MISMATCH.value, Code.IDEMPOTENCY_MISMATCH.value, Code.AMOUNT_OUT_OF_RANGE.value}
 )
-#: A kept answer is one integer: 64-bit hash of its fingerprint, partition time, code.
+#: A kept answer is one integer: 64-bit hashes of its fingerprint and of what it says, partition time, code.
 _TIME_BITS_FROM: Final = 8
-_FINGERPRINT_BITS_FROM: Final = 64
-_TIME_MASK: Final = (1 << (_FINGERPRINT_BITS_FROM - _TIME_BITS_FROM)) - 1
+_ANSWER_BITS_FROM: Final = 64
+_FINGERPRINT_BITS_FROM: Final = 128
+_TIME_MASK: Final = (1 << (_ANSWER_BITS_FROM - _TIME_BITS_FROM)) - 1
+_ANSWER_MASK: Final = (1 << (_FINGERPRINT_BITS_FROM - _ANSWER_BITS_FROM)) - 1
 #: The ledger remembers a key for its retention and up to a fifth more, for it forgets whole buckets.
 _GENERATION_PER_RETENTION: Final = 1.25
 
@@ -42,9 +45,12 @@ class Keys:
         #: Hash -> the first answer.
         self._current: dict[int, int] = {}
         self._previous: dict[int, int] = {}
+        #: Of the last event, if it is a replay, the hash of the answer that it says again, as far as that is known.
+        self.first_answer: int | None = None
 
     def event(self, event: LedgerEvent, cause: Cause) -> int | None:
         """The next event whose cause names an idempotency key; of a replay, the hash of the fingerprint it repeats."""
+        self.first_answer = None
         if event.type == REQUEST_FORWARDED:
             return None
         now_ms = unix_ms(event.recorded_at)
@@ -55,7 +61,10 @@ class Keys:
             known = self._previous.get(key)
         if event.type == REQUEST_REPLAYED:
             self._check_replay(event, cause, known)
-            return None if known is None else known >> _FINGERPRINT_BITS_FROM
+            if known is None:
+                return None
+            self.first_answer = known >> _ANSWER_BITS_FROM & _ANSWER_MASK
+            return known >> _FINGERPRINT_BITS_FROM
         code = event.code or "ok"
         if isinstance(event.request, Raw) and (cause.fingerprint is not None or code not in _WITHOUT_FINGERPRINT):
             digest = sha256(event.request).hexdigest()
@@ -69,17 +78,15 @@ class Keys:
                 f"key {cause.idempotency_key!r} of wallet {event.wallet_id} on {topic} is settled as {code}, "
                 f"but it was settled before",
             )
-        self._keep(key, now_ms, code, hash(cause.fingerprint))
+        self._keep(key, now_ms, code, hash(cause.fingerprint) << 64 | hash_of_answer(event))
         return None
 
-    def _keep(self, key: int, now_ms: int, code: str, fingerprint: int) -> None:
+    def _keep(self, key: int, now_ms: int, code: str, hashes: int) -> None:
         if now_ms - self._began_ms > self._generation_ms:
             self._previous = self._current if self._began_ms else {}
             self._current = {}
             self._began_ms = now_ms
-        self._current[key] = (
-            fingerprint << _FINGERPRINT_BITS_FROM | now_ms << _TIME_BITS_FROM | _NUMBER_OF.get(code, 255)
-        )
+        self._current[key] = hashes << _ANSWER_BITS_FROM | now_ms << _TIME_BITS_FROM | _NUMBER_OF.get(code, 255)
 
     def _check_replay(self, event: LedgerEvent, cause: Cause, known: int | None) -> None:
         name = f"key {cause.idempotency_key!r} of wallet {event.wallet_id}"

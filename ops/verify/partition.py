@@ -14,11 +14,12 @@ from ops.verify.answers import Answers
 from ops.verify.batches import is_item
 from ops.verify.books import Books
 from ops.verify.buckets import wrong_buckets
-from ops.verify.chain import Chain, decode_seal, is_seal
+from ops.verify.chain import Chain, decode_seal, encode_seal, is_seal
 from ops.verify.findings import Check, Findings, Here
 from ops.verify.forwards import Forwards
 from ops.verify.inputs import Inputs
 from ops.verify.keys import Keys
+from ops.verify.names import why_not_read_alike
 from ops.verify.parked import RELEASES, Parked
 from ops.verify.quarantines import Quarantines
 from ops.verify.sagas import Sagas
@@ -28,15 +29,20 @@ from schemas.events import (
     CLOCK_TICKED,
     EVENT_TYPES,
     REQUEST_FORWARDED,
+    REQUEST_REPLAYED,
     TRANSACTION_PROCESSED,
     WALLET_OPENED,
     WALLET_QUARANTINED,
     WALLET_RELEASED,
     LedgerEvent,
     decode_event,
+    encode_event,
 )
 from schemas.outcomes import decode_balances
 from schemas.topics import LEDGER_EVENTS, WALLET_BALANCES
+
+#: Kafka's `TimestampType.LOG_APPEND_TIME`: the broker, and not the producer, has said when.
+_LOG_APPEND_TIME: Final = 1
 
 
 class ReadRecord(Protocol):
@@ -48,6 +54,10 @@ class ReadRecord(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def timestamp_type(self) -> int: ...
 
 
 class StoreCopy(Protocol):
@@ -138,11 +148,18 @@ class PartitionAudit:
                     self.chain.unreadable(value)
                     continue
                 self.events += 1
+                if (read := encode_event(event)) != value:
+                    here.sequence = event.sequence
+                    self._read_alike(value, read)
                 self._key(event, record.key)
                 self._event(event, value)
             except _NONSENSE as error:
                 # Times, states or codes that are none: whoever wrote them must not stop the audit of what follows.
                 here.report(Check.UNDECODABLE, f"what it says cannot be followed: {type(error).__name__}: {error}")
+
+    def _read_alike(self, value: bytes, read: bytes) -> None:
+        if why := why_not_read_alike(value, read):
+            self._here.report(Check.UNKNOWN_FIELD, why)
 
     def _key(self, event: LedgerEvent, key: bytes | None) -> None:
         """The key that an event is kept under: its wallet, or where nothing was decided what its record came with."""
@@ -198,7 +215,8 @@ class PartitionAudit:
         has_arrived = cause is not None and cause.origin is not None and not is_own and not is_applied
         if has_arrived or event.type == REQUEST_FORWARDED:
             self._shared.forwards.event(event, here)
-        self.answers.event(event, is_own=is_own)
+        is_replay = event.type == REQUEST_REPLAYED
+        self.answers.event(event, is_own=is_own, first=self._keys.first_answer if is_replay else None)
 
     def _seal(self, value: bytes) -> None:
         here = self._here
@@ -211,6 +229,8 @@ class PartitionAudit:
             self.chain.unreadable(value)
             return
         here.sequence = seal.sequence
+        if (read := encode_seal(seal)) != value:
+            self._read_alike(value, read)
         self.chain.seal(seal, value)
         self.inputs.seal(seal.inputs)
         while self._copies and self._copies[0].sequence <= seal.sequence:
@@ -247,7 +267,11 @@ class PartitionAudit:
 
     def take_inputs(self, topic: str, records: Sequence[ReadRecord]) -> None:
         """More records of an input."""
-        self.inputs.take(topic, [(record.offset, record.value, record.key) for record in records])
+        held = []
+        for record in records:
+            kept_ms = record.timestamp if record.timestamp_type == _LOG_APPEND_TIME else None
+            held.append((record.offset, record.value, record.key, kept_ms))
+        self.inputs.take(topic, held)
 
     def take_balances(self, records: Iterable[ReadRecord]) -> None:
         """More records of `wallet-balances`: of each key the last one counts."""

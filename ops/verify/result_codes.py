@@ -38,7 +38,7 @@ def why_wrong_code(event: LedgerEvent) -> str:
         # As nearly always.
         return _why_not_ok(event)
     if type_ in _NOT_JUDGED:
-        return ""
+        return f"{type_} does not say what was answered" if type_ == ev.REQUEST_REPLAYED and code is None else ""
     if type_ == ev.REQUEST_DEAD_LETTERED:
         return "" if code in _DEAD else f"a dead letter has the code {code}"
     if type_ == ev.TRANSFER_REFUSED:

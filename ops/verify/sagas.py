@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+from msgspec import UNSET
+
 from ops.verify.accounts import TRANSIT
 from ops.verify.findings import Check, Finding, Findings, Here
-from schemas.events import TRANSACTION_PROCESSED, TRANSFER_RECEIVED, TRANSFER_REFUSED, Exchange, Fee, LedgerEvent
+from schemas.events import TRANSACTION_PROCESSED, TRANSFER_RECEIVED, TRANSFER_REFUSED, LedgerEvent
 from schemas.partitioning import partition_of
 from schemas.topics import LEDGER_EVENTS
 
@@ -28,8 +30,8 @@ class _Terms(NamedTuple):
     payer_sub_wallet: str
     payee: str
     payee_sub_wallet: str
-    #: Exchanged on its way, charged for it, and given back of an earlier fee; mostly nothing.
-    beside: tuple[Exchange | None, Fee | None, int | None] | None
+    #: Exchanged on its way, charged for it, given back of an earlier fee, and said of it; mostly nothing.
+    beside: tuple[object, ...] | None
 
 
 class _Half(NamedTuple):
@@ -204,8 +206,10 @@ def _payee_half(event: LedgerEvent, here: Here) -> _Half:
     return _Half(terms, state, *at, event.parent_transaction_id)
 
 
-def _beside(event: LedgerEvent) -> tuple[Exchange | None, Fee | None, int | None] | None:
+def _beside(event: LedgerEvent) -> tuple[object, ...] | None:
     exchange, fee, returned_minor = event.exchange, event.fee, event.fee_returned_minor
-    if exchange is None and fee is None and returned_minor is None:
+    references, metadata = event.references, event.metadata
+    if exchange is None and fee is None and returned_minor is None and references is UNSET and metadata is None:
         return None
-    return exchange, fee, returned_minor
+    said = None if references is UNSET else bytes(references)
+    return exchange, fee, returned_minor, said, metadata and sorted(metadata.items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from ops.verify.asked import Asked
@@ -15,6 +16,7 @@ from schemas.events import LedgerEvent, RailFacts
 #: A field, what was asked for, what the event says.
 Told = tuple[str, Any, Any]
 
+_decode: Final = msgspec.json.Decoder().decode
 _NO_FACTS: Final = RailFacts()
 _NOT_DONE: Final = frozenset({"initiated", "failed"})
 
@@ -67,6 +69,16 @@ def _told_of_exchange(event: LedgerEvent, asked: Asked) -> list[Told]:
         least_minor = max(asked.min_to_amount_minor, exchange.to_minor)
         told.append(("min_to_amount_minor", least_minor, exchange.to_minor))
     return told
+
+
+def told_beside(event: LedgerEvent, asked: Asked) -> list[Told]:
+    """What the requester has said beside the command: whose order it is, and which merchant's; a rejection has none."""
+    if event.type == ev.REQUEST_REJECTED:
+        references, metadata = None, None
+    else:
+        references, metadata = asked.references or None, asked.metadata or None
+    said = None if event.references is UNSET else _decode(event.references)
+    return [("references", references, said or None), ("metadata", metadata, event.metadata or None)]
 
 
 def due_at_of(event: LedgerEvent, asked: Asked) -> str | None:

@@ -43,6 +43,8 @@ class Wallets:
         if event.type == ev.WALLET_STATE_CHANGED:
             operation, facts_of = _STATES.get(event.operation or "", row)
         if operation == "release_quarantine" and event.request is UNSET:
+            if event.operation != operation:
+                self._here.report(Check.NOT_AS_ASKED, f"{event.type} is of {event.operation}")
             # A further portion: what told it is compared where the input is.
             if event.type == ev.WALLET_RELEASED and event.wallet is not None:
                 self._here.report(Check.NOT_AS_ASKED, f"{event.type} says something of a wallet: {event.wallet}")

@@ -12,6 +12,7 @@ from schemas.clock import rfc3339, unix_ms
 from streams import restore
 from streams.batch import Progress
 from streams.errors import ChainBroken, HeldUp, Refused, StoreError
+from streams.overlay import Overlay
 from streams.ports import Bounds, Mark
 from streams.restore import Restored, Restorer, progress_at
 from streams.seal import GENESIS, Span, write_seal
@@ -328,6 +329,33 @@ def test_a_hash_that_does_not_match_is_refused(forged: str) -> None:
     with pytest.raises(ChainBroken, match="the hash does not match the events it seals"):
         restored(disk, log)
     assert not disk.is_open
+
+
+def test_an_event_that_cannot_be_folded_is_refused_by_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would be tried again for ever, or the books would be others than the log's."""
+    plainly = ToyMachine.fold
+
+    def fold(machine: ToyMachine, state: Overlay, value: bytes) -> None:
+        assert b'["a",5]' not in value
+        plainly(machine, state, value)
+
+    monkeypatch.setattr(ToyMachine, "fold", fold)
+    disk, log = Disk(), Log()
+    log.batch(1)
+    restored(disk, log).store.close()
+    log.batch(2, 5)
+    with pytest.raises(Refused, match=r"partition 0, sequence 3 .* cannot fold the event .*; run the version that has"):
+        restored(disk, log)
+    assert not disk.is_open
+    assert disk.total() == 1
+
+
+def test_a_seal_that_cannot_be_read_is_refused() -> None:
+    disk, log = Disk(), Log()
+    seal_at = log.batch(1)
+    log.records[seal_at] = log.records[seal_at].replace(b'"partition":', b'"part":')
+    with pytest.raises(ChainBroken, match=r"seal at offset 1: this version cannot read it: .* run the one"):
+        restored(disk, log)
 
 
 def test_what_was_opened_is_closed_when_the_disk_is_full() -> None:

@@ -27,6 +27,7 @@ def make_fit(ledger: Ledger) -> None:
 def _state_in_events(ledger: Ledger, partition: int) -> tuple[dict[tuple[str, str], int], dict[Any, Any]]:
     books: dict[tuple[str, str], int] = {}
     answers: dict[Any, Any] = {}
+    firsts: dict[Any, Any] = {}
     for index, record in enumerate(ledger.topics[EVENTS][partition]):
         if is_seal(record.value or b""):
             continue
@@ -41,6 +42,11 @@ def _state_in_events(ledger: Ledger, partition: int) -> tuple[dict[tuple[str, st
         cause = event["cause"]
         source = cause.get("origin") or cause
         own = [balance for balance in stated if balance["account"].startswith(f"{event.get('wallet_id')}/")]
+        of_key = source["topic"], event.get("wallet_id"), cause.get("idempotency_key")
+        if event["type"] == "request.replayed":
+            own = firsts[of_key]
+        elif "fingerprint" in cause:
+            firsts.setdefault(of_key, own)
         follows = "command" in event and "idempotency_key" not in cause
         if not follows and event["type"] != "request.parked":
             answers.setdefault(_place(source), own)

@@ -67,6 +67,18 @@ def spoil(topic: str, value: bytes, **wanted: Any) -> Tamper:
     return tamper
 
 
+def amount_twice(topic: str, **wanted: Any) -> Tamper:
+    """Some read the first of two fields of a name, others the last."""
+
+    def tamper(ledger: Ledger) -> None:
+        partition, index = locate(ledger, topic, **wanted)
+        records = ledger.topics[topic][partition]
+        value = (records[index].value or b"").replace(b'"amount_minor":', b'"amount_minor":7,"amount_minor":', 1)
+        records[index] = records[index]._replace(value=value)
+
+    return tamper
+
+
 def not_resealed(tamper_topic: Any) -> Tamper:
     """Without making the seals right again."""
 

@@ -6,14 +6,22 @@ from aiokafka import AIOKafkaProducer
 
 from ops import admin
 from ops.topics import plan, wanted_topics
-from schemas.topics import full_name
+from schemas.topics import INPUTS, full_name
 from streams.machine import Message
 from tests.ops.verify.honest import Ledger
 
 
-async def create_topics(bootstrap_servers: str, namespace: str, partitions: int) -> None:
-    """All topics of the catalogue."""
+async def create_topics(
+    bootstrap_servers: str, namespace: str, partitions: int, *, are_inputs_stamped: bool = True
+) -> None:
+    """All topics of the catalogue; `are_inputs_stamped` where a ledger that is `write`-ten there is not to be verified.
+
+    The broker would stamp its inputs with other times than those that they were decided at.
+    """
     wanted = wanted_topics(namespace, partitions, "embedded")
+    if not are_inputs_stamped:
+        by_producer = {"message.timestamp.type": "CreateTime"}
+        wanted = tuple(w._replace(config={**w.config, **by_producer}) if w.topic.name in INPUTS else w for w in wanted)
     async with admin.connect(bootstrap_servers) as connected:
         await connected.create(plan(wanted, {}).create)
         await connected.wait_until_visible({want.name: want.partitions for want in wanted})

@@ -72,9 +72,10 @@ def double(ledger: Ledger, topic: str, place: tuple[int, int]) -> None:
     records[place[1] + 1 :] = [r._replace(offset=r.offset + 1) for r in records[place[1] + 1 :]]
 
 
-def reseal(ledger: Ledger) -> None:
+def reseal(ledger: Ledger, partitions: Iterable[int] | None = None) -> None:
     """Number all events anew and make every seal right, so that nothing but the contents can give the forger away."""
-    for partition, records in enumerate(ledger.topics[EVENTS]):
+    for partition in range(ledger.partitions) if partitions is None else partitions:
+        records = ledger.topics[EVENTS][partition]
         previous, sequence, batch = GENESIS, -1, list[bytes]()
         for index, record in enumerate(records):
             sequence += 1

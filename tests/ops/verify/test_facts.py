@@ -69,6 +69,7 @@ def test_a_fact_that_no_such_event_has(wanted: Fields, fact: Fields) -> None:
         (POOR, {"fee": FEE}),
         (REPLAYED, {"parent_transaction_id": "0" * 32}),
         (REPLAYED, {"leg": "credit"}),
+        (REPLAYED, {"sub_wallet": "main"}),
         (POOR, {"transaction_id": "0" * 32}),
         (POOR, {"command": "refund"}),
         (OPENED, {"leg": "credit"}),
@@ -100,6 +101,31 @@ def test_a_fact_of_rails_where_they_have_not_said_it(wanted: Fields, fact: Field
     ledger = operations()
     edit_event(wanted, **fact)(ledger)
     assert Check.STRAY_FACT in audit(ledger).counts
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        {"request": {"operation": "credit"}},
+        {"references": {"merchant": "m"}},
+        {"metadata": {"a": "b"}},
+        {"device": {"ip": "::1"}},
+        {"occurred_at": "2026-01-01T00:00:00.000Z"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("wanted", [ENDED, GIVEN_BACK, REPLAYED, {"type": "request.parked"}])
+def test_what_a_requester_says_where_none_is_answered(wanted: Fields, fact: Fields) -> None:
+    ledger = story()
+    edit_event(wanted, **fact)(ledger)
+    assert Check.STRAY_FACT in audit(ledger).counts
+
+
+@pytest.mark.parametrize("fact", [{"references": {"merchant": "m"}}, {"metadata": {"a": "b"}}], ids=str)
+def test_what_a_payees_partition_was_not_told(fact: Fields) -> None:
+    ledger = story()
+    edit_event(RECEIVED, **fact)(ledger)
+    assert Check.NOT_AS_ASKED in audit(ledger).counts
 
 
 @pytest.mark.parametrize("wanted", [LATER, SUBMITTED])

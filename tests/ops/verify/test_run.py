@@ -28,7 +28,7 @@ from tests.ops.verify.test_stores import keep
 
 def _written(kafka: Kafka, namespace: str, ledger: Ledger) -> int:
     async def both() -> int:
-        await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS)
+        await create_topics(kafka.bootstrap_servers, namespace, PARTITIONS, are_inputs_stamped=False)
         return await write(ledger, kafka.bootstrap_servers, namespace)
 
     return asyncio.run(both())

@@ -51,6 +51,16 @@ TOPIC_CASES: list[tuple[str, Check, Tamper]] = [
         edit_event({"type": "request.replayed"}, code="wallet_locked"),
     ),
     (
+        "a replay of no answer",
+        Check.CODE_WRONG,
+        edit_event({"type": "request.replayed", "code": "ok"}, code=None),
+    ),
+    (
+        "a replay of another operation",
+        Check.NOT_AS_ASKED,
+        edit_event({"type": "request.replayed"}, operation="fee"),
+    ),
+    (
         "another request under the fingerprint",
         Check.WRONG_FINGERPRINT,
         edit_event(DEBIT, request=lambda request: {**request, "metadata": {"a": "b"}}),
@@ -88,6 +98,32 @@ TOPIC_CASES: list[tuple[str, Check, Tamper]] = [
         "an answer to another request id",
         Check.ANSWER_DIFFERS,
         edit_of(OUTCOMES, {"request_id": "r-1"}, request_id="r-2"),
+    ),
+    (
+        "an answer of another time",
+        Check.ANSWER_DIFFERS,
+        edit_of(OUTCOMES, {"operation": "debit", "code": "ok"}, recorded_at="2026-11-23T04:50:00.001Z"),
+    ),
+    (
+        "a rejection for another reason",
+        Check.ANSWER_DIFFERS,
+        edit_of(OUTCOMES, {"code": "insufficient_funds"}, message="come again tomorrow"),
+    ),
+    (
+        "an answer that neither accepts nor rejects",
+        Check.ANSWER_DIFFERS,
+        edit_of(OUTCOMES, {"code": "insufficient_funds"}, status="perhaps"),
+    ),
+    ("an outcome that is none", Check.UNDECODABLE, edit_of(OUTCOMES, {"code": "insufficient_funds"}, kind="hearsay")),
+    (
+        "a replay of another state",
+        Check.ANSWER_DIFFERS,
+        edit_of(OUTCOMES, {"replayed": True, "code": "ok"}, state="failed"),
+    ),
+    (
+        "a replay with another balance",
+        Check.ANSWER_DIFFERS,
+        edit_of(OUTCOMES, {"replayed": True, "code": "ok"}, **in_place("balances", balance_minor=7)),
     ),
     ("a replay that does not say so", Check.ANSWER_DIFFERS, edit_of(OUTCOMES, {"replayed": True}, replayed=None)),
     ("a forwarded record vanishes", Check.FORWARD_LOST, lose_forward),
