@@ -30,7 +30,7 @@ _STALLED_S: Final = 30.0
 
 
 class Record(Protocol):
-    """A record as aiokafka hands it over; `timestamp` is in Unix milliseconds."""
+    """A record as aiokafka hands it over; `timestamp` is in Unix milliseconds, of the broker where its type is 1."""
 
     @property
     def topic(self) -> str: ...
@@ -40,6 +40,8 @@ class Record(Protocol):
     def offset(self) -> int: ...
     @property
     def timestamp(self) -> int: ...
+    @property
+    def timestamp_type(self) -> int: ...
     @property
     def key(self) -> bytes | None: ...
     @property

@@ -29,6 +29,7 @@ class Given(NamedTuple):
     offset: int = 5
     partition: int = 3
     timestamp: int = 1_795_409_400_123
+    timestamp_type: int = 1
     topic: str = "wallet.dead-letters.v1"
 
 

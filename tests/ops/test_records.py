@@ -18,6 +18,7 @@ class Given(NamedTuple):
     offset: int = 5
     partition: int = 3
     timestamp: int = 1_795_409_400_123
+    timestamp_type: int = 1
     topic: str = "wallet.x.v1"
 
 

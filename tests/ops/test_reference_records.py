@@ -20,6 +20,7 @@ class Given(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
     partition: int = 0
     timestamp: int = 1_795_409_400_123
+    timestamp_type: int = 1
     topic: str = "wallet.rails.v1"
 
 

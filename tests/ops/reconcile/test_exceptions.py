@@ -197,6 +197,7 @@ class Published(NamedTuple):
     partition: int = 0
     offset: int = 0
     timestamp: int = 1_764_000_000_000
+    timestamp_type: int = 1
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
