@@ -210,8 +210,11 @@ def _alerts(state: FraudState, event: FraudEvent) -> None:
         state.alerts.put(alert.alert_id, alert, unix_ms(alert.first_seen))
         rule = rule_text((alert.rule_id, alert.version))
         opens = changed.what == "opened"
-        if opens or acted:
-            _count(state, rule, opens, acted, hour)
+        # One that is taken back was none: whoever sends facts late could have a rule paused by one alert that begins
+        # earlier each time.
+        more = opens - (changed.what == "withdrawn")
+        if more or acted:
+            _count(state, rule, more, acted, hour)
         if changed.what != "updated":
             _mark(state, history_name(changed.kind, changed.key), changed.order, rule, opens)
 
@@ -223,10 +226,12 @@ def _mark(state: FraudState, name: str, order: Order, rule: str, opens: bool) ->
         stored.set_fire(state, name, order, rule, StoredFire(fire.fired, opens))
 
 
-def _count(state: FraudState, rule: str, opens: bool, acted: bool, hour: int) -> None:
+def _count(state: FraudState, rule: str, more: int, acted: bool, hour: int) -> None:
     for name in (rule, ALL_RULES) if acted else (rule,):
         counts = counts_in(state.rules.get(name) or RuleCounts(), hour)
-        state.rules.put(name, _changed(counts, alerts=counts.alerts + opens, actions=counts.actions + acted))
+        # What is taken back may have opened in the hour before.
+        alerts = max(0, counts.alerts + more)
+        state.rules.put(name, _changed(counts, alerts=alerts, actions=counts.actions + acted))
 
 
 def counts_in(counts: RuleCounts, hour: int) -> RuleCounts:

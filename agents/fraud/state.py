@@ -55,8 +55,8 @@ class RuleCounts(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a version of a rule has done in this partition.
 
     `facts` and `fired` are those of `agents.fraud.breaker`, up to when there were `entries` entries of its kind of key,
-    or of wallets where these are more; `hour` (of partition time, since 1970) is that of `alerts` opened and `actions`
-    taken, and of payments denied (`denials`); `paused` says why it is paused.
+    or of wallets where these are more; `hour` (of partition time, since 1970) is that of `alerts` opened, less those
+    withdrawn, and `actions` taken, and of payments denied (`denials`); `paused` says why it is paused.
     """
 
     facts: int = 0

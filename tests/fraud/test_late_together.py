@@ -153,6 +153,29 @@ def test_a_rule_that_is_paused_meanwhile_takes_no_late_fact_with_it() -> None:
     world.all[0].restart()
 
 
+def test_one_alert_that_begins_earlier_each_time_does_not_pause_its_rule() -> None:
+    """Each late fact takes the alert back and opens another one: there is one all the time."""
+    burst = counted("burst", ["wallet_id"], 3, window_s=3_600, cooldown_s=3_600, alerts_per_hour=5)
+    world = RoleWorld([burst], partitions=1)
+    world.now_ms += 3_600_000 - world.now_ms % 3_600_000
+    for number in range(20):
+        world.now_ms += 1_000
+        pay(world, number, seconds_ago=15 * number)
+        world.run()
+    assert [alert.state for alert in world.alerts().values()].count("withdrawn") > 5
+    assert world.events("rule.paused") == []
+    for number in range(20, 24):
+        pay(world, number, wallet_id="w2", seconds_ago=0)
+        world.run()
+        world.all[0].restart()
+    # Those that stand count, of whatever wallet.
+    for number in range(24, 44):
+        pay(world, number, wallet_id=f"w{number // 3}")
+        world.run()
+    (event,) = world.events("rule.paused")
+    assert "6 alerts in an hour" in (event.reason or "")
+
+
 @pytest.mark.parametrize("broken", [1, 3])
 def test_late_facts_of_a_batch_in_which_a_record_fails_are_looked_at(broken: int) -> None:
     world = RoleWorld([counted("burst", ["wallet_id"], 3, window_s=100)], partitions=1)
