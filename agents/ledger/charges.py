@@ -10,10 +10,20 @@ from schemas.events import Fee
 from schemas.reference import Reference
 
 
-def charge(wallet: Wallet, reference: Reference, operation: str, asset: str, amount_minor: int) -> Fee | None:
-    """The fee on an amount, which may be more than the amount; None where there is none."""
+def charge(
+    wallet: Wallet, sub_wallet: str, reference: Reference, operation: str, asset: str, amount_minor: int
+) -> Fee | None:
+    """The fee on an amount, which may be more than the amount; None where there is none.
+
+    An escrow pays none: its money is for the wallet that it names, or goes back.
+    """
+    if not reference.fees:
+        return None
     schedule = reference.fees.get((operation, wallet.kind, asset))
     if schedule is None:
+        return None
+    purse = wallet.sub_wallets.get(sub_wallet)
+    if purse is not None and purse.payee_wallet_id is not None:
         return None
     fee_minor = fee_of(schedule, amount_minor)
     if not fee_minor:

@@ -20,7 +20,7 @@ def decide_authorize(
 ) -> LedgerEvent:
     """Hold the amount, as far as what is available covers it."""
     account = available(command.wallet_id, command.sub_wallet)
-    fee = charge(wallet, reference, "authorize", command.asset, command.amount_minor) if reference.fees else None
+    fee = charge(wallet, command.sub_wallet, reference, "authorize", command.asset, command.amount_minor)
     needed_minor = command.amount_minor + minor_of(fee)
     refused = (
         refuse_account(draft, wallet, command.asset, reference, leaving=True)

@@ -90,6 +90,7 @@ def _taken(
     hold = authorization.hold
     assert hold is not None
     amount_minor = hold.remaining_minor if command.amount_minor is None else command.amount_minor
+    sub_wallet, asset = authorization.sub_wallet, authorization.asset
     excess_minor = max(0, amount_minor - hold.remaining_minor)
     if excess_minor:
         bps = 0 if wallet.terms is None else wallet.terms.over_capture_bps
@@ -98,11 +99,11 @@ def _taken(
             message = f"still held {hold.remaining_minor}, asked for {amount_minor}"
             return draft.reject(Code.EXCEEDS_REMAINING, message, "amount_minor")
         # Policy lets it be more, so that there are terms.
-        asset, counted_minor = authorization.asset, hold.remaining_minor
+        counted_minor = hold.remaining_minor
         refused = refuse_limits(draft, state, wallet, reference, asset, amount_minor, counted_minor)
         if refused is not None:
             return refused
-    fee = charge(wallet, reference, "capture", authorization.asset, amount_minor) if reference.fees else None
+    fee = charge(wallet, sub_wallet, reference, "capture", asset, amount_minor)
     if excess_minor or fee is not None:
         account = available(authorization.wallet_id, authorization.sub_wallet)
         spendable = spendable_minor(state, wallet, account, authorization.asset)

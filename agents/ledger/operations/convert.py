@@ -21,7 +21,7 @@ def decide_convert(
 ) -> LedgerEvent:
     """Exchange the amount. What it gives is floored, never in the customer's favour."""
     account = available(command.wallet_id, command.sub_wallet)
-    fee = charge(wallet, reference, "convert", command.asset, command.amount_minor) if reference.fees else None
+    fee = charge(wallet, command.sub_wallet, reference, "convert", command.asset, command.amount_minor)
     needed_minor = command.amount_minor + minor_of(fee)
     refused = (
         refuse_wallet(draft, wallet, leaving=True)

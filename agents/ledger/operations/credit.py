@@ -31,7 +31,7 @@ def decide_credit(
     account = available(command.wallet_id, command.sub_wallet)
     if not is_instant and is_deferred(reference, command.rail):
         return _announce(state, command, draft, account)
-    fee = charge(wallet, reference, "credit", command.asset, command.amount_minor) if reference.fees else None
+    fee = charge(wallet, command.sub_wallet, reference, "credit", command.asset, command.amount_minor)
     if fee is not None:
         return _charged(state, wallet, command, draft, fee)
     journal = post(

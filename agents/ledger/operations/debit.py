@@ -33,7 +33,7 @@ _INSTANT: Final = over_rail(waits=False)
 def decide_debit(state: LedgerState, wallet: Wallet, command: Debit, draft: Draft, reference: Reference) -> LedgerEvent:
     """Debit the sub-wallet's available balance, as far as it is covered."""
     account = available(command.wallet_id, command.sub_wallet)
-    fee = charge(wallet, reference, "debit", command.asset, command.amount_minor) if reference.fees else None
+    fee = charge(wallet, command.sub_wallet, reference, "debit", command.asset, command.amount_minor)
     needed_minor = command.amount_minor if fee is None else command.amount_minor + fee.amount_minor
     is_instant = command.rail == INSTANT.name
     terms = wallet.terms

@@ -37,7 +37,11 @@ def decide_dispute(
     own = available(transaction.wallet_id, transaction.sub_wallet)
     from_ = own if original.is_inflow else CHARGEBACKS
     to = bucket(transaction.wallet_id, transaction.sub_wallet, DISPUTED)
-    fee = charge(wallet, reference, "dispute", transaction.asset, amount_minor) if original.is_inflow else None
+    fee = (
+        charge(wallet, transaction.sub_wallet, reference, "dispute", transaction.asset, amount_minor)
+        if original.is_inflow
+        else None
+    )
     journal = post_charged(state, from_, to, transaction.asset, amount_minor, fee)
     has_place = original.is_inflow or has_room(state, own, transaction.asset, amount_minor)
     if journal is None or not has_place:

@@ -91,7 +91,7 @@ def decide_refund(
     account = available(command.wallet_id, original.sub_wallet)
     asset, remaining_minor = transaction.received_asset, transaction.counted.remaining_minor
     asked_minor = remaining_minor if command.amount_minor is None else command.amount_minor
-    fee = charge(wallet, reference, "refund", asset, asked_minor) if reference.fees and asked_minor > 0 else None
+    fee = charge(wallet, original.sub_wallet, reference, "refund", asset, asked_minor) if asked_minor > 0 else None
     is_below_zero = wallet.terms is not None and wallet.terms.refunds_below_zero
     if not is_below_zero and (fee is not None or original.payer is not None):
         needed_minor = minor_of(fee) + (0 if original.payer is None else asked_minor)

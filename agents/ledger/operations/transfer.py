@@ -72,7 +72,7 @@ def decide_transfer(
 ) -> LedgerEvent:
     """Move the money at once where the payee lives here, else start the saga."""
     account = available(command.wallet_id, command.sub_wallet)
-    fee = charge(wallet, reference, "transfer", command.asset, command.amount_minor) if reference.fees else None
+    fee = charge(wallet, command.sub_wallet, reference, "transfer", command.asset, command.amount_minor)
     needed_minor = command.amount_minor + minor_of(fee)
     refused = (
         (command.to_asset is not None and _refuse_unknown(draft, wallet, command, reference))

@@ -26,7 +26,7 @@ def refund(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     amount = remaining(of) if c.get("amount_minor") is None else c["amount_minor"]
     gives_fee = share(of, of["fee"], of["fee_back"], amount)
     fields = {"parent": of, "asset": asset, "sub": found["purse"], "amount": amount, "gives_fee": gives_fee}
-    costs = paid(charge(m, c, asset, amount)[0], purse, asset) if c["operation"] == "refund" else []
+    costs = paid(charge(m, c, asset, amount, purse[1])[0], purse, asset) if c["operation"] == "refund" else []
     if found["payer"]:
         return _pay_back(m, p, c, id_, refused, found, costs, fields)
     moves = [*costs, ("system/fees", asset, -gives_fee), (own, asset, gives_fee)]
@@ -103,7 +103,7 @@ def dispute(m: Any, p: int, c: Json, id_: str, *, refused: bool) -> Done:
     purse, asset = (of["wallet"], of["sub"]), of["asset"]
     from_ = account(*purse) if of["operation"] == "credit" else "system/chargebacks"
     fields = {"parent": of, "asset": asset, "sub": of["sub"], "amount": amount}
-    fee = charge(m, c, asset, amount)[0] if of["operation"] == "credit" else 0
+    fee = charge(m, c, asset, amount, purse[1])[0] if of["operation"] == "credit" else 0
     moves = [(from_, asset, -amount), (account(*purse, "disputed"), asset, amount), *paid(fee, purse, asset)]
     done = begin(m, p, c, id_, "disputed", moves, **fields)
     if isinstance(done, str):

@@ -54,11 +54,13 @@ def of_operators(c: Json) -> list[Cause]:
     return causes_of(("four_eyes", "approved_by", c["requested_by"] == c["approved_by"]))
 
 
-def charge(m: Any, c: Json, asset: str | None = None, amount: int | None = None) -> tuple[int, int]:
+def charge(
+    m: Any, c: Json, asset: str | None = None, amount: int | None = None, sub: str | None = None
+) -> tuple[int, int]:
     """What a command costs its wallet, and how much of that refunds give back."""
-    of, minor = asset or c["asset"], c["amount_minor"] if amount is None else amount
-    fee: tuple[int, int] = m.prices.fee(m.wallets[c["wallet_id"]]["kind"], c["operation"], of, minor)
-    return fee if minor > 0 else (0, 0)
+    of, minor, w = asset or c["asset"], c["amount_minor"] if amount is None else amount, m.wallets[c["wallet_id"]]
+    fee: tuple[int, int] = m.prices.fee(w["kind"], c["operation"], of, minor)
+    return fee if minor > 0 and w["subs"].get(sub or c.get("sub_wallet"), ("",))[0] != "escrow" else (0, 0)
 
 
 def spendable(m: Any, wallet_id: str, sub: str, asset: str) -> int:
