@@ -135,7 +135,8 @@ def test_files_that_cannot_be_written_are_told_before_anything_is_done(tried: Tr
         assert "is no folder" in tried.refused(name, tried.folder / "no" / "a")
         assert "is no file" in tried.refused(name, tried.folder)
     same = tried.folder / "a"
-    assert "the same file" in tried.refused("--alerts-csv", same, "--alerts-json", same)
+    for spelt in (same, same.parent / ".." / same.parent.name / same.name):
+        assert "the same file" in tried.refused("--alerts-csv", same, "--alerts-json", spelt)
     assert not same.exists()
 
 
