@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -155,7 +156,8 @@ def _backtest(options: Options, keep: Keep) -> None:
     for path in (options.alerts_csv, options.alerts_json):
         if path is not None:
             check_writable(path, inputs)
-    if options.alerts_csv is not None and options.alerts_csv == options.alerts_json:
+    written = [os.path.realpath(path) for path in (options.alerts_csv, options.alerts_json) if path is not None]
+    if len(set(written)) < len(written):
         raise OperationError("--alerts-csv and --alerts-json name the same file: write them to two")
     result = _run(options, keep)
     warn(result)

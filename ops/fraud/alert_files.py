@@ -105,15 +105,23 @@ def check_writable(path: Path, inputs: Sequence[Path | None]) -> None:
 
 @contextmanager
 def _written(path: Path) -> Iterator[IO[str]]:
-    """A file that is there once it is whole."""
-    partial = path.with_name(path.name + ".part")
+    """A file that is there once it is whole. What is no plain file, a device, a pipe or a link, stays what it is."""
+    partial = path.with_name(path.name + ".part") if _is_plain(path) else None
     try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
+        with (partial or path).open("w", encoding="utf-8", newline="") as file:
             yield file
-        partial.replace(path)
+        if partial is not None:
+            partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise OperationError(f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        if partial is not None:
+            partial.unlink(missing_ok=True)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a file may be put in its place."""
+    return not path.is_symlink() and (path.is_file() or not path.exists())
 
 
 def _as_published(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from fractions import Fraction
 
 import pytest
@@ -109,6 +110,23 @@ def test_no_alerts_are_a_file_too(tried: Trial) -> None:
     assert len((tried.folder / "a.csv").read_text().splitlines()) == 1
 
 
+def test_what_is_no_plain_file_is_written_to_and_stays_what_it_is(tried: Trial) -> None:
+    """Whoever may, as in a container, had `/dev/null` or `/dev/stdout` replaced by a file."""
+    pipe, link, there = tried.folder / "pipe", tried.folder / "link", tried.folder / "there"
+    os.mkfifo(pipe)
+    link.symlink_to(there)
+    end = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        tried.report("--alerts-json", pipe, "--alerts-csv", link)
+        assert pipe.is_fifo()
+        assert len(json.loads(os.read(end, 1 << 16))) == 1
+    finally:
+        os.close(end)
+    assert link.is_symlink()
+    assert len(there.read_text().splitlines()) == 2
+    assert not list(tried.folder.glob("*.part"))
+
+
 def test_files_that_cannot_be_written_are_told_before_anything_is_done(tried: Trial) -> None:
     table = tried.folder / "T.csv"
     tried.report()
@@ -117,7 +135,8 @@ def test_files_that_cannot_be_written_are_told_before_anything_is_done(tried: Tr
         assert "is no folder" in tried.refused(name, tried.folder / "no" / "a")
         assert "is no file" in tried.refused(name, tried.folder)
     same = tried.folder / "a"
-    assert "the same file" in tried.refused("--alerts-csv", same, "--alerts-json", same)
+    for spelt in (same, same.parent / ".." / same.parent.name / same.name):
+        assert "the same file" in tried.refused("--alerts-csv", same, "--alerts-json", spelt)
     assert not same.exists()
 
 
