@@ -27,6 +27,7 @@ class Check(StrEnum):
     TIME_BACKWARDS = "time_backwards"
     TIME_WRONG = "time_wrong"
     SPAN_GAP = "span_gap"
+    INPUT_BOUNDS = "input_bounds"
     OUTSIDE_SPAN = "outside_span"
     OFFSET_ANSWERED_TWICE = "offset_answered_twice"
     OFFSET_LEFT_OUT = "offset_left_out"
@@ -96,6 +97,8 @@ MEANING: Final[dict[Check, str]] = {
     Check.TIME_WRONG: "Partition time is when the broker has kept the record that is decided, or what it was before, "
     "where that is later; all that a record leads to has its time, and a seal that of the last event.",
     Check.SPAN_GAP: "Each seal takes every input on from where the seal before it left off; the first starts at 0.",
+    Check.INPUT_BOUNDS: "An input still holds what the ledger reads next: nothing was deleted unread, and it does not "
+    "end before what the ledger has read.",
     Check.OUTSIDE_SPAN: "An event answers an input record that its seal does not cover.",
     Check.OFFSET_ANSWERED_TWICE: "Two events answer the same input record.",
     Check.OFFSET_LEFT_OUT: "A record within a sealed span has no event.",
