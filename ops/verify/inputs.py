@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from msgspec import UNSET
 
@@ -26,6 +27,9 @@ from schemas.topics import INPUTS, INTERNAL_COMMANDS
 _Answered = tuple[int, LedgerEvent | None, int | None, bool]
 #: Offset, value and key of a record, and when the broker has kept it, in Unix milliseconds; None where it does not say.
 _Held = tuple[int, bytes | None, bytes | None, int | None]
+
+
+_RANKS: Final = {topic: rank for rank, topic in enumerate(INPUTS)}
 
 
 class _Trail:
@@ -65,6 +69,8 @@ class Inputs:
         self._trails = {topic: _Trail(retained_from.get(topic, never)) for topic in INPUTS}
         self._is_read = set(retained_from)
         self._any_seal = False
+        #: Number of the input that the batch has come to.
+        self._rank = 0
         #: What the last record's own event names, and its time.
         self._last: Cause | None = None
         self._time = ""
@@ -110,6 +116,9 @@ class Inputs:
             return
         offset = cause.offset
         self._last = cause
+        if (rank := _RANKS[cause.topic]) < self._rank:
+            self._here.report(Check.ORDER_WRONG, f"{cause.topic} comes before {INPUTS[self._rank]} in a batch")
+        self._rank = rank
         has_gone_on = self._pass_time(event)
         if offset <= trail.last:
             if not is_follow_up:
@@ -173,6 +182,7 @@ class Inputs:
             trail.to = max(trail.to, span.to)
             trail.first_in_batch = None
         self._any_seal = True
+        self._rank = 0
 
     def take(self, topic: str, records: Sequence[_Held]) -> None:
         """More records of an input, offsets, values and keys, in the order of their offsets."""
@@ -207,7 +217,7 @@ class Inputs:
                     self.unread += 1
 
     def _compare_bounds(self, topic: str, trail: _Trail) -> None:
-        if trail.retained_from > trail.to:
+        if trail.retained_from > trail.to and (self._any_seal or not self._unanchored):
             sentence = (
                 f"it begins at {trail.retained_from}, but the ledger has read only up to {trail.to}: "
                 f"{trail.retained_from - trail.to} offsets were deleted unread"
