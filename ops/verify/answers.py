@@ -63,12 +63,15 @@ class Answers:
 
     def __init__(self, here: Here):
         self._here = here
-        self._expected = Waiting[tuple[LedgerEvent, int | None, int | None]]()
+        #: Event, its offset, `first`, and the number of the record that led to it.
+        self._expected = Waiting[tuple[LedgerEvent, int | None, int | None, int]]()
         self._unasked = Waiting[tuple[Outcome, int]]()
         #: The first outcome that is still there; events before it are not compared.
         self._first: Key | None = None
         self._is_compared = True
         self._last_paired_offset = -1
+        #: Number of the record that leads to the event that is read, where it stands, and of the last one paired.
+        self._record, self._place, self._last_paired_record = 0, ("", -1), 0
         self.outcomes = 0
 
     def begin_at(self, value: bytes | None) -> None:
@@ -85,9 +88,12 @@ class Answers:
 
         `first` is the hash of the answer that a replay says again, as far as it is known.
         """
+        cause = event.cause
+        if cause is not None and (place := (cause.topic, cause.offset)) != self._place:
+            self._place = place
+            self._record += 1
         if event.from_state is not None and event.leg is None:
             self._expect((event.transaction_id or "", event.to_state, -1), event)
-        cause = event.cause
         if cause is None or is_own:
             return  # what the ledger does of its own answers nobody
         if event.type == REQUEST_PARKED:
@@ -107,9 +113,9 @@ class Answers:
             self._is_compared = True
         found = self._unasked.take(key) if self._unasked.first else None
         if found is None:
-            self._expected.put(key, (event, self._here.offset, first))
+            self._expected.put(key, (event, self._here.offset, first, self._record))
         else:
-            self._pair(event, first, *found)
+            self._pair(event, first, self._record, *found)
 
     def take(self, offset: int, value: bytes | None) -> None:
         """The next outcome."""
@@ -127,7 +133,7 @@ class Answers:
         waiting = self._expected
         expected = waiting.take(key) if waiting.more else waiting.first.pop(key, None)
         if expected is not None:
-            self._pair(expected[0], expected[2], outcome, offset)
+            self._pair(expected[0], expected[2], expected[3], outcome, offset)
         elif not self._unasked.put(key, (outcome, offset)) and key[2] >= 0:
             self._report(Check.ANSWER_TWICE, f"{_name(key)} is answered a second time", offset)
 
@@ -147,7 +153,7 @@ class Answers:
         Where the log has grown since, outcomes behind the last one that was paired belong to events that were
         written while this was read.
         """
-        for key, (event, event_offset, _) in self._expected:
+        for key, (event, event_offset, _, _) in self._expected:
             self._here.report_at(
                 Check.ANSWER_MISSING,
                 f"{event.type} of wallet {event.wallet_id}: {_name(key)} has no outcome",
@@ -164,9 +170,15 @@ class Answers:
                     Check.ANSWER_UNFOUNDED, f"{outcome.code} answers {_name(key)}, but no event says so", offset
                 )
 
-    def _pair(self, event: LedgerEvent, first: int | None, outcome: Outcome, offset: int) -> None:
+    def _pair(self, event: LedgerEvent, first: int | None, record: int, outcome: Outcome, offset: int) -> None:
+        # Both are read in order, so that pairs are found in the order that both have, or there is none.
         if offset > self._last_paired_offset:
             self._last_paired_offset = offset
+        elif record != self._last_paired_record:
+            self._report(Check.ORDER_WRONG, f"event {event.sequence} comes behind one with a later outcome", offset)
+        if record < self._last_paired_record:
+            self._report(Check.ORDER_WRONG, f"event {event.sequence} comes before one with an earlier outcome", offset)
+        self._last_paired_record = max(record, self._last_paired_record)
         code = event.code or "ok"
         status = "accepted" if code == "ok" else "rejected"
         is_replay = event.type == REQUEST_REPLAYED

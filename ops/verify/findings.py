@@ -27,8 +27,10 @@ class Check(StrEnum):
     TIME_BACKWARDS = "time_backwards"
     TIME_WRONG = "time_wrong"
     SPAN_GAP = "span_gap"
+    INPUT_BOUNDS = "input_bounds"
     OUTSIDE_SPAN = "outside_span"
     OFFSET_ANSWERED_TWICE = "offset_answered_twice"
+    ORDER_WRONG = "order_wrong"
     OFFSET_LEFT_OUT = "offset_left_out"
     NO_SUCH_INPUT = "no_such_input"
     NOT_AS_ASKED = "not_as_asked"
@@ -96,8 +98,12 @@ MEANING: Final[dict[Check, str]] = {
     Check.TIME_WRONG: "Partition time is when the broker has kept the record that is decided, or what it was before, "
     "where that is later; all that a record leads to has its time, and a seal that of the last event.",
     Check.SPAN_GAP: "Each seal takes every input on from where the seal before it left off; the first starts at 0.",
+    Check.INPUT_BOUNDS: "An input still holds what the ledger reads next: nothing was deleted unread, and it does not "
+    "end before what the ledger has read.",
     Check.OUTSIDE_SPAN: "An event answers an input record that its seal does not cover.",
     Check.OFFSET_ANSWERED_TWICE: "Two events answer the same input record.",
+    Check.ORDER_WRONG: "Within a batch the inputs are decided one after the other, in their order, and outcomes are in "
+    "the order of the records that they answer.",
     Check.OFFSET_LEFT_OUT: "A record within a sealed span has no event.",
     Check.NO_SUCH_INPUT: "An event names an input record that the topic does not hold.",
     Check.NOT_AS_ASKED: "An event says of its request what the input record asked for, and of a wallet nothing else.",

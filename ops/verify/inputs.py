@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from msgspec import UNSET
 
@@ -28,10 +29,13 @@ _Answered = tuple[int, LedgerEvent | None, int | None, bool]
 _Held = tuple[int, bytes | None, bytes | None, int | None]
 
 
+_RANKS: Final = {topic: rank for rank, topic in enumerate(INPUTS)}
+
+
 class _Trail:
     """One input topic: what events name and what the topic holds, as far as they are not merged yet."""
 
-    __slots__ = ("causes", "first_in_batch", "keys", "last", "records", "retained_from", "to")
+    __slots__ = ("causes", "end", "first_in_batch", "keys", "last", "records", "retained_from", "to")
 
     def __init__(self, retained_from: int):
         self.retained_from = retained_from
@@ -41,6 +45,8 @@ class _Trail:
         #: Offsets, values and keys that the topic holds.
         self.records: deque[_Held] = deque()
         self.last = -1
+        #: Where the topic ends; None where that is not known.
+        self.end: int | None = None
         self.first_in_batch: int | None = None
         #: Position that the last seal reached.
         self.to = 0
@@ -63,6 +69,8 @@ class Inputs:
         self._trails = {topic: _Trail(retained_from.get(topic, never)) for topic in INPUTS}
         self._is_read = set(retained_from)
         self._any_seal = False
+        #: Number of the input that the batch has come to.
+        self._rank = 0
         #: What the last record's own event names, and its time.
         self._last: Cause | None = None
         self._time = ""
@@ -78,6 +86,10 @@ class Inputs:
     def begin_anywhere(self) -> None:
         """The log's beginning was deleted: take the first seal's positions for granted."""
         self._unanchored = True
+
+    def end_at(self, topic: str, offset: int) -> None:
+        """An input ends here, as of a time at which all that is read of the event log was written."""
+        self._trails[topic].end = offset
 
     def kept_under(self, cause: Cause, key: bytes | None) -> None:
         """The event that follows is kept under this key, which has to be that of the record that it names."""
@@ -104,6 +116,9 @@ class Inputs:
             return
         offset = cause.offset
         self._last = cause
+        if (rank := _RANKS[cause.topic]) < self._rank:
+            self._here.report(Check.ORDER_WRONG, f"{cause.topic} comes before {INPUTS[self._rank]} in a batch")
+        self._rank = rank
         has_gone_on = self._pass_time(event)
         if offset <= trail.last:
             if not is_follow_up:
@@ -167,6 +182,7 @@ class Inputs:
             trail.to = max(trail.to, span.to)
             trail.first_in_batch = None
         self._any_seal = True
+        self._rank = 0
 
     def take(self, topic: str, records: Sequence[_Held]) -> None:
         """More records of an input, offsets, values and keys, in the order of their offsets."""
@@ -193,11 +209,25 @@ class Inputs:
             if topic in self._is_read:
                 for offset, _, _, _ in trail.causes:
                     self._no_such_input(topic, offset)
+                self._compare_bounds(topic, trail)
             for offset, _, _, _ in trail.records:
                 if offset < trail.to:
                     self._left_out(topic, offset)
                 else:
                     self.unread += 1
+
+    def _compare_bounds(self, topic: str, trail: _Trail) -> None:
+        if trail.retained_from > trail.to and (self._any_seal or not self._unanchored):
+            sentence = (
+                f"it begins at {trail.retained_from}, but the ledger has read only up to {trail.to}: "
+                f"{trail.retained_from - trail.to} offsets were deleted unread"
+            )
+            self._here.report_at(Check.INPUT_BOUNDS, sentence, topic, None)
+        if trail.end is not None and trail.end < trail.to:
+            sentence = (
+                f"it ends at {trail.end}, but the ledger has read up to {trail.to}: it was recreated or truncated"
+            )
+            self._here.report_at(Check.INPUT_BOUNDS, sentence, topic, None)
 
     def _merge(self, topic: str, trail: _Trail) -> None:
         causes, records = trail.causes, trail.records

@@ -54,6 +54,11 @@ class ReadRecord(Protocol):
     def key(self) -> bytes | None: ...
     @property
     def value(self) -> bytes | None: ...
+
+
+class ReadInput(ReadRecord, Protocol):
+    """A record of an input, with when it was kept, in Unix milliseconds, and who has said so."""
+
     @property
     def timestamp(self) -> int: ...
     @property
@@ -265,7 +270,7 @@ class PartitionAudit:
         for record in records:
             take(record.offset, record.value)
 
-    def take_inputs(self, topic: str, records: Sequence[ReadRecord]) -> None:
+    def take_inputs(self, topic: str, records: Sequence[ReadInput]) -> None:
         """More records of an input."""
         held = []
         for record in records:

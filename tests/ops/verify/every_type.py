@@ -135,6 +135,7 @@ def _under_quarantine(do: Teller) -> None:
     with patch.object(release_quarantine, "PORTION", 2):
         do("release_quarantine", BOB)
     do.ledger.append(topics.FRAUD_COMMANDS, 0, ALICE.encode(), b'{"operation":"lock","idempotency_key":"f"}')
+    do.ledger.run()
 
 
 _once = cache(_told)

@@ -67,6 +67,20 @@ def spoil(topic: str, value: bytes, **wanted: Any) -> Tamper:
     return tamper
 
 
+def swapped(topic: str, **wanted: Any) -> Tamper:
+    """A record and the next one, each in the other's place."""
+
+    def tamper(ledger: Ledger) -> None:
+        partition, index = locate(ledger, topic, **wanted)
+        records = ledger.topics[topic][partition]
+        one, other = records[index : index + 2]
+        records[index : index + 2] = [other._replace(offset=one.offset), one._replace(offset=other.offset)]
+        if topic == EVENTS:
+            reseal(ledger)
+
+    return tamper
+
+
 def amount_twice(topic: str, **wanted: Any) -> Tamper:
     """Some read the first of two fields of a name, others the last."""
 

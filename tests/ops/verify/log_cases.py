@@ -105,6 +105,7 @@ LOG_CASES: list[tuple[str, Check, Tamper]] = [
         edit_event({"type": "request.parked"}, recorded_at=lambda at: at.replace("Z", "0")),
     ),
     ("a seal of no time", Check.UNDECODABLE, last_seal(partition_time=lambda at: at.replace("Z", "000Z"))),
+    ("a span ends behind its input", Check.INPUT_BOUNDS, last_seal(inputs=spans(to=999))),
     ("a gap in the spans", Check.SPAN_GAP, last_seal(inputs=spans(**{"from": 3}))),
     (
         "an input is not named any more",

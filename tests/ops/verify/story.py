@@ -144,6 +144,8 @@ def audit(
         events, outcomes = ledger.topics[topics.LEDGER_EVENTS][p], ledger.topics[topics.TRANSACTION_OUTCOMES][p]
         if events and events[0].offset:
             part.begin_at(events[0].offset)
+        for name in topics.INPUTS:
+            part.inputs.end_at(name, ledger.ends.get((name, p), 0))
         if outcomes_begin:
             part.answers.begin_at(outcomes[0].value if outcomes else None)
     names = (topics.LEDGER_EVENTS, topics.TRANSACTION_OUTCOMES, *topics.INPUTS)

@@ -72,6 +72,15 @@ def double(ledger: Ledger, topic: str, place: tuple[int, int]) -> None:
     records[place[1] + 1 :] = [r._replace(offset=r.offset + 1) for r in records[place[1] + 1 :]]
 
 
+def forget_inputs(ledger: Ledger) -> dict[str, list[int]]:
+    """All that the ledger has read of its inputs is past its retention; returns where they begin now."""
+    starts = dict[str, list[int]]()
+    for topic in topics.INPUTS:
+        starts[topic] = [part[-1].offset + 1 if part else 0 for part in ledger.topics[topic]]
+        ledger.topics[topic] = [[] for _ in range(ledger.partitions)]
+    return starts
+
+
 def reseal(ledger: Ledger, partitions: Iterable[int] | None = None) -> None:
     """Number all events anew and make every seal right, so that nothing but the contents can give the forger away."""
     for partition in range(ledger.partitions) if partitions is None else partitions:

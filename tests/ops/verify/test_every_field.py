@@ -8,13 +8,12 @@ from typing import Any, Final, get_args
 import msgspec
 import orjson
 
-from schemas import topics
 from schemas.events import EVENT_TYPES, LedgerEvent
 from streams.seal import is_seal
 from tests.ops.verify.every_type import every_type
 from tests.ops.verify.honest import Ledger
 from tests.ops.verify.story import audit
-from tests.ops.verify.tamper import EVENTS, OUTCOMES, reseal
+from tests.ops.verify.tamper import EVENTS, OUTCOMES, forget_inputs, reseal
 
 #: What a requester has said stands in one field each.
 _WHOLE: Final = frozenset({"request", "references", "metadata", "device"})
@@ -96,10 +95,8 @@ def _tampered(event: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
 
 def _log_alone(ledger: Ledger) -> dict[str, Any]:
     """Inputs and outcomes are past their retention."""
-    ends = {topic: [ledger.ends.get((topic, p), 0) for p in range(ledger.partitions)] for topic in topics.INPUTS}
-    for topic in (*topics.INPUTS, OUTCOMES):
-        ledger.topics[topic] = [[] for _ in range(ledger.partitions)]
-    return {"retained_from": ends, "outcomes_begin": True}
+    ledger.topics[OUTCOMES] = [[] for _ in range(ledger.partitions)]
+    return {"retained_from": forget_inputs(ledger), "outcomes_begin": True}
 
 
 def _is_found(ledger: Ledger, place: tuple[int, int], value: bytes, how: dict[str, Any]) -> bool:

@@ -210,6 +210,18 @@ def test_inputs_past_their_retention_are_no_finding() -> None:
     assert codes(audit(ledger, retained_from=starts)) == {"no_such_input"}
 
 
+def test_inputs_that_were_deleted_unread_are_found() -> None:
+    ledger = story()
+    starts = {topic: [0] * PARTITIONS for topic in topics.INPUTS}
+    for topic in (topics.TRANSACTION_REQUESTS, topics.OPERATOR_COMMANDS):
+        starts[topic] = [records[-1].offset + 1 for records in ledger.topics[topic]]
+    assert audit(ledger, retained_from=starts).counts == {}
+    starts[topics.OPERATOR_COMMANDS][1] += 2
+    (finding,) = audit(ledger, retained_from=starts).findings
+    assert finding.check == Check.INPUT_BOUNDS
+    assert finding.sentence.endswith("has read only up to 1: 2 offsets were deleted unread")
+
+
 @pytest.mark.parametrize("keep", [0, 1, 9])
 def test_outcomes_past_their_retention_are_no_finding(keep: int) -> None:
     ledger = story()

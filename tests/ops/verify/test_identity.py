@@ -12,8 +12,8 @@ from tests.ops.verify.frauds import CREDIT, DEBIT, ENDED, GIVEN_BACK, POOR, RECE
 from tests.ops.verify.honest import Ledger
 from tests.ops.verify.operations import operations
 from tests.ops.verify.services import services
-from tests.ops.verify.story import PARTITIONS, audit, codes, story
-from tests.ops.verify.tamper import OUTCOMES, Tamper
+from tests.ops.verify.story import audit, codes, story
+from tests.ops.verify.tamper import OUTCOMES, Tamper, forget_inputs
 
 Fields = dict[str, Any]
 
@@ -25,13 +25,9 @@ ITEM: Fields = {"operation": "credit", "parent_transaction_id": lambda parent: p
 
 def _found_without_inputs(ledger: Ledger) -> set[str]:
     """What is found where inputs and outcomes are past their retention, so that the log speaks for itself."""
-    starts = {topic: [0] * PARTITIONS for topic in ledger.topics}
-    for topic, partitions in ledger.topics.items():
-        if topic != OUTCOMES:
-            starts[topic] = [10**6] * PARTITIONS
-        else:
-            for records in partitions:
-                records.clear()
+    starts = forget_inputs(ledger)
+    for records in ledger.topics[OUTCOMES]:
+        records.clear()
     return codes(audit(ledger, retained_from=starts, outcomes_begin=True))
 
 

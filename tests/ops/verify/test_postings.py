@@ -10,7 +10,6 @@ import pytest
 from ops.verify import postings
 from ops.verify.findings import Check
 from ops.verify.postings import NOTES, POSTINGS, Move, rule_of
-from schemas import topics
 from schemas.events import LedgerEvent, decode_event
 from schemas.lifecycle import MOVES
 from streams.seal import is_seal
@@ -20,7 +19,7 @@ from tests.ops.verify.operations import operations
 from tests.ops.verify.screened import screened
 from tests.ops.verify.services import services
 from tests.ops.verify.story import HERE, THERE, audit, story
-from tests.ops.verify.tamper import EVENTS, edit, locate
+from tests.ops.verify.tamper import EVENTS, edit, forget_inputs, locate
 
 Entries = list[dict[str, Any]]
 SOME_CREDIT = {**CREDIT, "wallet_id": HERE[3]}
@@ -160,10 +159,7 @@ def test_a_header_beside_its_request_is_found_when_the_input_is_gone() -> None:
     ledger = story()
     edit_event(SOME_CREDIT, entries=lambda entries: times(7, entries), amount_minor=70_000)(ledger)
     make_fit(ledger)
-    gone = {topic: [10**6] * ledger.partitions for topic in topics.INPUTS}
-    for topic in topics.INPUTS:
-        ledger.topics[topic] = [[] for _ in range(ledger.partitions)]
-    report = audit(ledger, retained_from=gone)
+    report = audit(ledger, retained_from=forget_inputs(ledger))
     assert dict(report.counts) == {Check.NOT_AS_ASKED: 1}
     assert report.findings[0].sentence == "amount_minor is 10000, the event says 70000"
 

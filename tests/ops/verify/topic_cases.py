@@ -20,6 +20,7 @@ from tests.ops.verify.frauds import (
     other_key,
     sagas_terms,
     swap_released,
+    swapped,
     without,
 )
 from tests.ops.verify.story import HERE
@@ -65,6 +66,12 @@ TOPIC_CASES: list[tuple[str, Check, Tamper]] = [
         Check.WRONG_FINGERPRINT,
         edit_event(DEBIT, request=lambda request: {**request, "metadata": {"a": "b"}}),
     ),
+    (
+        "inputs of a batch in another order",
+        Check.ORDER_WRONG,
+        swapped(EVENTS, type="request.dead_lettered", cause=lambda cause: cause["topic"] == "fraud-commands"),
+    ),
+    ("answers in another order", Check.ORDER_WRONG, swapped(OUTCOMES, operation="transfer", code="ok")),
     ("an answer is missing", Check.ANSWER_MISSING, without(OUTCOMES, code="insufficient_funds")),
     ("an update is missing", Check.ANSWER_MISSING, without(OUTCOMES, kind="update")),
     ("an answer is doubled", Check.ANSWER_TWICE, doubled(OUTCOMES, code="insufficient_funds")),
