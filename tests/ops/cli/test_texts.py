@@ -53,3 +53,9 @@ def test_a_byte_order_mark_before_json_is_passed_over(tmp_path: Path) -> None:
     assert gl_core.read_mapping(core) == gl_core.read_mapping(core.removeprefix(BOM_UTF8))
     columns = BOM_UTF8 + b'{"asset": {"const": "EUR"}, "date": "day", "amount": "amount"}'
     assert mapping.read_mapping(columns) == mapping.read_mapping(columns.removeprefix(BOM_UTF8))
+
+
+def test_a_file_that_the_disk_does_not_give_is_told() -> None:
+    refused = CliRunner().invoke(main, ["reference", "put", "assets", "/proc/self/mem"])
+    assert refused.exit_code == 1
+    assert refused.stderr == "Error: cannot read /proc/self/mem: Input/output error; nothing was written\n"
