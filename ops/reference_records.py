@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -75,22 +76,23 @@ class Contents:
 
 
 def read_lines(lines: Iterable[bytes], topic: str) -> list[Line]:
-    """The records of a file with one JSON object in each line; empty lines are passed over.
+    """The records of a file with one JSON object in each line; empty lines and byte order marks are passed over.
 
     Raises:
         OperationError: a line does not fit the contract of `topic` (its short name); it names line and field.
     """
     found = []
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        value = line.strip().removeprefix(BOM_UTF8)
+        if not value:
             continue
         try:
-            record = read_record(topic, line)
+            record = read_record(topic, value)
         except ValueError as error:
             one_line = "; a record is one JSON object on one line" if str(error).startswith("Invalid JSON") else ""
             raise OperationError(f"line {number}: {error}{one_line}; nothing was written") from error
-        value = record.model_dump_json(exclude_unset=True).encode()
-        found.append(Line(number, getattr(record, KEY_FIELDS[topic]), value))
+        written = record.model_dump_json(exclude_unset=True).encode()
+        found.append(Line(number, getattr(record, KEY_FIELDS[topic]), written))
     return found
 
 

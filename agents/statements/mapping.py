@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
@@ -144,13 +145,13 @@ _ADAPTER: Final = TypeAdapter(StatementMapping)
 
 
 def read_mapping(value: bytes) -> StatementMapping:
-    """A mapping from its JSON.
+    """A mapping from its JSON, with or without the mark that editors on Windows write before it.
 
     Raises:
         ValueError: it does not fit; every field that does not is named.
     """
     try:
-        return _ADAPTER.validate_json(value)
+        return _ADAPTER.validate_json(value.removeprefix(BOM_UTF8))
     except ValidationError as error:
         found = [
             f"{'.'.join(map(str, one['loc'])) or 'mapping'}: {one['msg']}" for one in error.errors(include_url=False)

@@ -66,6 +66,8 @@ class _Main(LazyGroup):
         if not standalone_mode:
             return super().main(arguments, prog_name, complete_var, False, **extra)
         as_json = "--json" in arguments
+        if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+            extra.setdefault("color", False)  # as https://no-color.org has it; rich goes by both, click does not
         try:
             code = super().main(arguments, prog_name, complete_var, False, **extra)
         except click.ClickException as error:

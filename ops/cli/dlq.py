@@ -173,7 +173,7 @@ def _resolve(ids: tuple[str, ...], reason: str | None, decision: _Decision, yes:
     done = _do(settings, decision, {letter.id for letter in todo}) if todo else []
     if as_json:
         print_json({f"{decision.verb}ed": done, "left_alone": before})
-    elif todo:
+    elif todo or not chosen:
         click.echo(f"{counted(len(done), 'dead letter')} {decision.verb}ed")
 
 

@@ -234,3 +234,5 @@ def stats(rule_id: str | None, as_json: bool) -> None:
             print_line(f"    stopped {amount} {asset} (minor units)")
         for other, share in one.overlaps.items():
             print_line(f"    {share:.0%} with {other}")
+    if not found:
+        print_line("no alerts" if rule_id is None else f"no alerts of {rule_id}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def read_rates(path: Path | None) -> Rates:
     if path is None:
         return Rates()
     try:
-        rows = msgspec.json.decode(path.read_bytes(), type=list[_RateRow])
+        rows = msgspec.json.decode(path.read_bytes().removeprefix(BOM_UTF8), type=list[_RateRow])
         return Rates(Rate(*msgspec.structs.astuple(row)) for row in rows)
     except (OSError, ValueError) as error:
         example = '[{"from": "POINTS", "to": "EUR", "numerator": 1, "denominator": 100, "rate_id": "p-7"}]'

@@ -64,6 +64,10 @@ def put_command(topic: str, file: BinaryIO, as_json: bool) -> None:
             check_adapters(lines, read_settings().rail_adapters)
     except OperationError as error:
         raise click.ClickException(f"{file.name}, {error}") from error
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot read {file.name}: {error.strerror or error}; nothing was written"
+        ) from error
     if lines:
         _with_reader(lambda reader: put(reader, topic, lines))
     if as_json:

@@ -1,4 +1,4 @@
-"""`walletstream up`: a broker, ledger workers and one of each other role on this machine, in the foreground."""
+"""`walletstream up`: a broker, ledger workers and those of other roles on this machine, in the foreground."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ from streams.connection import plain_environment, plain_settings
     help="Where the broker's data, the workers' state and the logs are kept.",
 )
 def up(count: int, fraud: bool, settlement: bool, reconciliation: bool, port: int, data_dir: Path) -> None:
-    """Run an embedded Kafka broker, ledger workers and one of each other role until SIGTERM or Ctrl-C.
+    """Run an embedded Kafka broker, ledger workers and one each of fraud, settlement and reconciliation.
 
-    The topics are applied first. Data is kept for the next time. Nothing is restarted: where the broker or a
-    worker ends, everything is stopped and the exit code is 1. For development: one broker keeps one copy.
+    Until SIGTERM or Ctrl-C. Statements and balances of the past need `walletstream worker views` beside it. The topics
+    are applied first. Data is kept for the next time. Nothing is restarted: where the broker or a worker ends,
+    everything is stopped and the exit code is 1. For development: one broker keeps one copy.
     """
     settings = read_settings()
     broker = EmbeddedBroker(data_dir / "broker", port=port, announce=lambda line: click.echo(line, err=True))

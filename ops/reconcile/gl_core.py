@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -107,13 +108,13 @@ class Difference(NamedTuple):
 
 
 def read_mapping(text: bytes) -> CoreMapping:
-    """The mapping of a file.
+    """The mapping of a file, with or without the mark that editors on Windows write before it.
 
     Raises:
         OperationError: it is none; every field that is wrong is named.
     """
     try:
-        return CoreMapping.model_validate_json(text)
+        return CoreMapping.model_validate_json(text.removeprefix(BOM_UTF8))
     except ValidationError as error:
         lines = [
             f"{'.'.join(map(str, one['loc'])) or 'mapping'}: {one['msg'].removeprefix('Value error, ')}"

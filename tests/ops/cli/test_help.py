@@ -8,6 +8,8 @@ import click
 import pytest
 
 from ops.cli import main
+from ops.cli.up import up
+from ops.cli.worker import ROLES
 
 
 def commands(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
@@ -32,3 +34,8 @@ def test_a_usage_is_read_at_a_glance(path: str, command: click.Command) -> None:
     """It stands before each error of a command line."""
     usage = command.get_usage(click.Context(command, info_name=path, terminal_width=80))
     assert len(usage.splitlines()) <= 3, usage
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_up_says_of_every_role_whether_it_runs(role: str) -> None:
+    assert role in (up.help or "")

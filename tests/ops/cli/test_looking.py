@@ -312,6 +312,8 @@ def test_discard_by_reason(kafka: Kafka, namespace: str) -> None:
     assert "was discarded already; left alone" in written.run("dlq", "replay", ids[0], "--yes").output
     text = written.run("dlq", "show", ids[0]).output
     assert "by omar: no note" in text
+    nothing = written.run("dlq", "discard", "--reason", "malfromed", "--yes")
+    assert (nothing.exit_code, nothing.stdout) == (0, "0 dead letters discarded\n")
     assert "name what to discard" in written.run("dlq", "discard").stderr
 
 

@@ -100,3 +100,13 @@ def test_a_large_document_is_never_in_memory_as_a_whole(monkeypatch: pytest.Monk
     whole = "".join(written)
     assert whole == json.dumps(value, indent=2) + "\n"
     assert max(map(len, written)) < len(whole) / 5
+
+
+@pytest.mark.parametrize(
+    ("environ", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_whoever_wants_no_colours_gets_none(environ: dict[str, str], is_coloured: bool) -> None:
+    environ = {"WALLETSTREAM_BOOTSTRAP_SERVERS": "127.0.0.1:1", "NO_COLOR": "", "TERM": "xterm"} | environ
+    told = CliRunner().invoke(main, ["doctor"], env=environ, color=True)
+    assert "no Kafka broker answers" in told.stdout
+    assert ("\x1b[" in told.stdout) is is_coloured

@@ -159,6 +159,14 @@ def test_numbers_that_are_no_decimals_are_told_as_people_read_them(desk: Desk) -
     assert [line[1] for line in said if line[0] in numbers] == ["1/0", "much"]
 
 
+def test_no_alerts_are_told_as_that(desk: Desk) -> None:
+    """Who has mistyped a rule would take silence for a rule that has done nothing wrong."""
+    assert desk("stats").stderr == "no alerts\n"
+    desk.send(FRAUD_ALERTS, ("w1", encode_alert(alert(1))))
+    assert desk("stats").stderr == ""
+    assert desk("stats", "--rule", "velocty").stderr == "no alerts of velocty\n"
+
+
 def test_what_others_write_steers_no_terminal(desk: Desk, tmp_path: Path) -> None:
     told = alert(
         1,
