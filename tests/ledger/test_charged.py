@@ -33,6 +33,8 @@ DOES: dict[str, tuple[str, Callable[[Bank], str]]] = {
     "debit, deferred": ("debit", lambda bank: bank.ask(debit(bank.anna, 50, rail="sepa"))),
     "transfer, here": ("transfer", lambda bank: bank.ask(transfer(bank.anna, bank.carl, 50))),
     "transfer, away": ("transfer", lambda bank: bank.ask(transfer(bank.anna, bank.bert, 50))),
+    "transfer, exchanged here": ("transfer", lambda bank: bank.ask(transfer(bank.anna, bank.carl, 50, to_asset="USD"))),
+    "transfer, exchanged away": ("transfer", lambda bank: bank.ask(transfer(bank.anna, bank.bert, 50, to_asset="USD"))),
     "authorize": ("authorize", held),
     "capture": ("capture", lambda bank: bank.on("capture", held(bank))),
     "capture, deferred": ("capture", lambda bank: bank.on("capture", held(bank), rail="sepa")),

@@ -188,3 +188,18 @@ def test_a_refund_needs_room_for_what_is_held_of_the_payer_s(payee: str) -> None
     bank.on("refund", paid, wallet_id=to)
     assert bank.has() == INT64_MAX - 50
     bank.audit()
+
+
+def test_a_reversal_of_what_has_cost_more_than_it_brought_leaves_room_for_what_is_held() -> None:
+    costs: Json = {**FEE, "name": "credit-eur", "operation": "credit", "tiers": [{"flat_minor": 5, "basis_points": 0}]}
+    bank = Bank(costs)
+    paid = bank.ask(credit(bank.anna, 1))
+    fill_anna(bank, 3)
+    answer = bank.world.submit(operator("reverse", bank.anna, transaction_id=paid))
+    assert (answer["code"], answer["field"]) == ("amount_out_of_range", "amount_minor")
+    bank.ask(transfer(bank.anna, bank.carl, 1))
+    bank.ask(operator("reverse", bank.anna, transaction_id=paid))
+    bank.world.wait(60_000)
+    bank.ask(transfer(bank.anna, bank.carl, 1))
+    assert bank.has() == INT64_MAX - 1
+    bank.audit()

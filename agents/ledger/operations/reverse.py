@@ -93,7 +93,8 @@ def _over_rail(
     moves: list[Move] = [(debit, of.asset, -amount_minor), (credit, of.asset, amount_minor)]
     moves += [(FEES, of.asset, -returned_minor), (own, of.asset, returned_minor)]
     journal = post_moves(state, moves)
-    if journal is None or not (original.is_inflow or has_room_after(state, journal, own, of.asset)):
+    # What takes back a credit needs room too, where it gives back more of a fee than it takes.
+    if journal is None or not has_room_after(state, journal, own, of.asset):
         return balance_overflow(draft)
     event = draft.child(TRANSACTION_SETTLED, original.named, amount_minor, path=SETTLED_AT_ONCE, journal=journal)
     event.fee_returned_minor = returned_minor or None
