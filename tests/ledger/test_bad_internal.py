@@ -143,6 +143,8 @@ def test_a_forwarded_record_that_is_malformed_at_its_owner(changes: Json, field:
     assert (answer["code"], answer.get("field"), answer["source"]) == ("malformed", field, source)
     (letter,) = world.dead_letters
     assert letter.value == value
+    why = read_dead_letter_headers(letter.headers)
+    assert (why.original_topic, why.original_partition, why.original_offset) == at
 
 
 def test_a_forwarded_record_under_another_key() -> None:

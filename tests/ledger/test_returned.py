@@ -114,3 +114,21 @@ def test_a_rail_fee_that_the_books_cannot_hold_is_out_of_range() -> None:
     bank.on("settle", paid, rail_reference="there", rail_fee_minor=INT64_MAX - 100)
     assert (bank.of_system("rail:sepa"), bank.of_system("fees")) == (INT64_MAX, 100 - INT64_MAX)
     bank.audit()
+
+
+def test_a_capture_that_a_rail_settles_after_it_has_failed_is_booked_against_suspense() -> None:
+    bank = Bank()
+    hold = bank.ask(command("authorize", bank.anna, amount_minor=100, asset="EUR", expires_in_s=60))
+    taken = bank.on("capture", hold, rail="sepa")
+    bank.on("fail", taken, code="AC04")
+    bank.on("settle", taken, rail_reference="there")
+    assert (bank.of_system("rail:sepa"), bank.of_system("suspense")) == (100, -100)
+    bank.audit()
+
+
+def test_a_rail_may_settle_a_single_minor_unit() -> None:
+    bank = Bank()
+    paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
+    bank.on("settle", paid, rail_reference="there", settled_minor=1)
+    assert bank.has() == 9_999
+    bank.audit()
