@@ -46,6 +46,7 @@ class Check(StrEnum):
     BALANCE_OUT_OF_RANGE = "balance_out_of_range"
     UNKNOWN_WALLET = "unknown_wallet"
     WALLET_OPENED_TWICE = "wallet_opened_twice"
+    STATE_FORBIDS = "state_forbids"
     FOREIGN_WALLET = "foreign_wallet"
     ILLEGAL_PATH = "illegal_path"
     BROKEN_TRANSITION = "broken_transition"
@@ -123,6 +124,8 @@ MEANING: Final[dict[Check, str]] = {
     Check.BALANCE_OUT_OF_RANGE: "Every balance fits a signed 64-bit integer.",
     Check.UNKNOWN_WALLET: "Money is only posted to wallets that were opened.",
     Check.WALLET_OPENED_TWICE: "A wallet is opened once.",
+    Check.STATE_FORBIDS: "Nothing that a requester asks for takes money out of a wallet that is locked; one that is "
+    "disabled or closed does nothing new, and nobody pays it.",
     Check.FOREIGN_WALLET: "A wallet lives in the partition that murmur2 of its id says.",
     Check.ILLEGAL_PATH: "The states that an event passes are allowed moves of its operation.",
     Check.BROKEN_TRANSITION: "A transaction moves on from the state that it was in, by what may move it, and "

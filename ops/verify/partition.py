@@ -24,6 +24,7 @@ from ops.verify.parked import RELEASES, Parked
 from ops.verify.quarantines import Quarantines
 from ops.verify.sagas import Sagas
 from ops.verify.transactions import Transactions
+from ops.verify.wallet_states import WalletStates
 from ops.verify.wallets import WALLET_EVENTS, Wallets
 from schemas.events import (
     CLOCK_TICKED,
@@ -110,6 +111,7 @@ class PartitionAudit:
         self.parked = Parked(here)
         self._wallets = Wallets(here)
         self._quarantines = Quarantines(here)
+        self._states = WalletStates(here)
         self._transactions = Transactions(here, shared.transactions_retained_ms, self._agreements, self.books)
         self._expiries = self._transactions.expiries
         self._keys = Keys(here, shared.retained_ms)
@@ -202,12 +204,14 @@ class PartitionAudit:
                 self._quarantines.event(event, is_opened=event.wallet_id in self.books.holders)
         if not is_own and (self._expiries.is_watching or event.type == CLOCK_TICKED):
             self._expiries.record(event)
+        self._states.event(event, is_own=event.command is not None)
         if event.type == WALLET_OPENED:
             self.books.open_wallet(event.wallet_id)
         if event.entries or event.balances:
             self.books.post(event)
         if event.wallet is not None or event.type in WALLET_EVENTS:
             self._wallets.event(event)
+            self._states.change(event)
             self._agreements.event(event)
         if event.tier is not None:
             self._wallets.tier(event)

@@ -29,6 +29,7 @@ from tests.ops.verify.screened import screened
 from tests.ops.verify.screening_cases import SCREENING_CASES
 from tests.ops.verify.service_cases import SERVICE_CASES, SERVICES_NOT_AS_ASKED
 from tests.ops.verify.services import services
+from tests.ops.verify.state_cases import STATE_CASES
 from tests.ops.verify.story import audit, codes, story
 from tests.ops.verify.tamper import EVENTS, OUTCOMES, Tamper, edit, locate, remove
 from tests.ops.verify.topic_cases import TOPIC_CASES
@@ -46,7 +47,9 @@ def test_is_found(check: Check, tamper: Tamper) -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "tamper"), [case[1:] for case in OPERATION_CASES], ids=[case[0] for case in OPERATION_CASES]
+    ("check", "tamper"),
+    [case[1:] for case in [*OPERATION_CASES, *STATE_CASES]],
+    ids=[case[0] for case in [*OPERATION_CASES, *STATE_CASES]],
 )
 def test_is_found_among_all_operations(check: Check, tamper: Tamper) -> None:
     ledger = operations()
@@ -91,7 +94,9 @@ def test_whatever_was_asked_otherwise_is_found(wanted: dict[str, Any], changes: 
 
 def test_every_check_is_tampered_with() -> None:
     """`store_differs` and `events_deleted` are in the tests of stores and of retention."""
-    assert {case[1] for case in [*CASES, *OPERATION_CASES, *SERVICE_CASES, *AGREEMENT_CASES]} == set(Check) - {
+    assert {case[1] for case in [*CASES, *OPERATION_CASES, *STATE_CASES, *SERVICE_CASES, *AGREEMENT_CASES]} == set(
+        Check
+    ) - {
         Check.STORE_DIFFERS,
         Check.EVENTS_DELETED,
     }
