@@ -21,6 +21,7 @@ from ops.verify.inputs import Inputs
 from ops.verify.keys import Keys
 from ops.verify.names import why_not_read_alike
 from ops.verify.parked import RELEASES, Parked
+from ops.verify.published import PublishedBalances
 from ops.verify.quarantines import Quarantines
 from ops.verify.sagas import Sagas
 from ops.verify.transactions import Transactions
@@ -39,8 +40,7 @@ from schemas.events import (
     decode_event,
     encode_event,
 )
-from schemas.outcomes import decode_balances
-from schemas.topics import LEDGER_EVENTS, WALLET_BALANCES
+from schemas.topics import LEDGER_EVENTS
 
 #: Kafka's `TimestampType.LOG_APPEND_TIME`: the broker, and not the producer, has said when.
 _LOG_APPEND_TIME: Final = 1
@@ -116,11 +116,7 @@ class PartitionAudit:
         self._expiries = self._transactions.expiries
         self._keys = Keys(here, shared.retained_ms)
         self._copies = sorted(copies, key=lambda copy: copy.sequence)
-        #: Key -> offset and value of its last record in wallet-balances.
-        self._latest: dict[bytes, tuple[int, bytes]] = {}
-        #: Offset and sequence of published balances that are later than what was read of the log.
-        self._later_balances: list[tuple[int, int]] = []
-        self._is_balanced = False
+        self._published = PublishedBalances(here, self.books)
         self._is_whole = True
         self.events = 0
 
@@ -283,46 +279,14 @@ class PartitionAudit:
         self.inputs.take(topic, held)
 
     def take_balances(self, records: Iterable[ReadRecord]) -> None:
-        """More records of `wallet-balances`: of each key the last one counts."""
+        """More records of `wallet-balances`."""
+        take = self._published.take
         for record in records:
-            self._latest[record.key or b""] = (record.offset, record.value or b"")
+            take(record.offset, record.key or b"", record.value or b"")
 
     def finish_balances(self) -> None:
         """The event log and `wallet-balances` have been read to their ends; doing it again does nothing."""
-        if self._is_balanced:
-            return
-        self._is_balanced = True
-        stated = set()
-        while self._latest:
-            key, (offset, value) = self._latest.popitem()
-            stated.add(self._compare_balances(offset, key, value))
-        for holder, count in self.books.holders.items():
-            if count and holder not in stated:
-                sentence = f"{holder} has {count} balances, but no record"
-                self._here.report_at(Check.BALANCES_MISSING, sentence, WALLET_BALANCES, None)
-
-    def _compare_balances(self, offset: int, key: bytes, value: bytes) -> str | None:
-        """One holder's published balances against the books; returns the holder."""
-        here = self._here
-        try:
-            stated = decode_balances(value)
-        except msgspec.DecodeError as error:
-            here.report_at(Check.UNDECODABLE, f"no balances: {error}", WALLET_BALANCES, offset)
-            return None
-        holder = stated.wallet_id
-        if key != holder.encode() or stated.partition != here.partition:
-            said = f"key {key.decode(errors='replace')!r} has the balances of {holder} in partition {stated.partition}"
-            here.report_at(Check.BALANCES_DIFFER, said, WALLET_BALANCES, offset)
-        if stated.sequence > self.chain.sequence:
-            self._later_balances.append((offset, stated.sequence))
-            return holder
-        accounts = {f"{b.account} {b.asset}": b.balance_minor for b in stated.accounts}
-        difference = self.books.difference(holder, accounts)
-        if difference is None and len(accounts) != len(stated.accounts):
-            difference = f"{holder} states an account twice"
-        if difference is not None:
-            here.report_at(Check.BALANCES_DIFFER, difference, WALLET_BALANCES, offset)
-        return holder
+        self._published.finish(self.chain.sequence)
 
     # ---- the end ---------------------------------------------------------------------------------
 
@@ -345,13 +309,11 @@ class PartitionAudit:
     @property
     def is_ahead(self) -> bool:
         """True where outcomes or balances were read that belong to events behind the end of what was read."""
-        return self.answers.is_ahead or bool(self._later_balances)
+        return self.answers.is_ahead or bool(self._published.later)
 
     def finish_others(self, has_grown: bool) -> None:
         """The other topics have been read to their ends; `has_grown` where the event log has a new end since."""
         self.finish_balances()
         self.answers.finish(has_grown, self.inputs.position)
         if not has_grown:
-            for offset, sequence in self._later_balances:
-                sentence = f"balances as of sequence {sequence} are published, the log ends at {self.chain.sequence}"
-                self._here.report_at(Check.TAIL_MISSING, sentence, WALLET_BALANCES, offset)
+            self._published.tail_is_missing(self.chain.sequence)
