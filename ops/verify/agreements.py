@@ -24,19 +24,23 @@ class Agreements:
 
     def __init__(self) -> None:
         self._agreed: dict[str, _Agreed] = {}
-        #: What can be spent of sub-wallets that keep somebody else's money.
-        self._escrows: set[str] = set()
+        #: What can be spent of sub-wallets that keep somebody else's money, and whose.
+        self._escrows: dict[str, str] = {}
 
     def event(self, event: LedgerEvent) -> None:
         """An event that may set some: they take the place of all before. Or that opens an escrow, which has none."""
         facts = event.wallet
         if event.type == SUB_WALLET_OPENED and facts is not None and facts.payee_wallet_id is not None:
-            self._escrows.add(available(event.wallet_id or "", facts.sub_wallet or ""))
+            self._escrows[available(event.wallet_id, facts.sub_wallet)] = facts.payee_wallet_id
         if event.type != WALLET_LIMITS_SET or facts is None:
             return
         credit = {asset: terms.credit_limit_minor or 0 for asset, terms in (facts.limits or {}).items()}
         agreed = _Agreed(credit, facts.over_capture_bps or 0, facts.refunds_below_zero is True)
         self._agreed[event.wallet_id or ""] = agreed
+
+    def payee_of(self, account: str) -> str | None:
+        """The wallet that an escrow's money is for; None where the account is of no escrow."""
+        return self._escrows.get(account)
 
     def credit_minor(self, account: str, asset: str) -> int:
         """How far below zero what a wallet has available may go without being forced, where this account does."""

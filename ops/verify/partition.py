@@ -15,6 +15,7 @@ from ops.verify.batches import is_item
 from ops.verify.books import Books
 from ops.verify.buckets import wrong_buckets
 from ops.verify.chain import Chain, decode_seal, encode_seal, is_seal
+from ops.verify.escrows import wrong_payee
 from ops.verify.findings import Check, Findings, Here
 from ops.verify.forwards import Forwards
 from ops.verify.inputs import Inputs
@@ -205,6 +206,8 @@ class PartitionAudit:
             self.books.open_wallet(event.wallet_id)
         if event.entries or event.balances:
             self.books.post(event)
+            if taken := wrong_payee(event, self._agreements):
+                here.report(Check.ESCROW_WRONG, taken)
         if event.wallet is not None or event.type in WALLET_EVENTS:
             self._wallets.event(event)
             self._states.change(event)

@@ -1,4 +1,4 @@
-"""Frauds of wallets that were not active: what they did all the same, in the ledger that is told in `operations`."""
+"""Frauds of wallets that were not active, or keep money for others, in the ledger that is told in `operations`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.ops.verify.tamper import EVENTS, Tamper, edit, reseal
 _Fields = dict[str, Any]
 
 
-def _had_been(state: str, wanted: _Fields, *, payee: bool = False) -> Tamper:
-    """The wallet of an event, or its payee, had been put into a state before."""
+def _had_been(state: str, wanted: _Fields, *, payee: bool = False, **changed: Any) -> Tamper:
+    """The wallet of an event, or its payee, had been put into a state before, or changed in another way."""
 
     def tamper(ledger: Ledger) -> None:
         records = ledger.topics[EVENTS][0]
@@ -27,6 +27,7 @@ def _had_been(state: str, wanted: _Fields, *, payee: bool = False) -> Tamper:
         for index in changes:
             if events[index]["wallet_id"] == wallet_id or index == changes[0]:
                 edit(ledger, EVENTS, (0, index), wallet={"state": state})
+        edit(ledger, EVENTS, (0, changes[0]), **changed)
         reseal(ledger)
 
     return tamper
@@ -40,6 +41,10 @@ _LEAVES: dict[str, _Fields] = {
     "holds": {"operation": "authorize", "type": "transaction.processed"},
     "captures": {"operation": "capture", **_AT_ONCE},
 }
+_ESCROW: _Fields = {
+    "type": "wallet.sub_wallet_opened",
+    "wallet": {"sub_wallet": "main", "sub_wallet_kind": "escrow", "payee_wallet_id": "somebody"},
+}
 _COMES: dict[str, _Fields] = {
     "is credited": {"operation": "credit", **_AT_ONCE},
     "is paid from elsewhere": {"type": "transfer.received"},
@@ -52,4 +57,9 @@ STATE_CASES: list[tuple[str, Check, Tamper]] = [
         for does, wanted in (_LEAVES if state == "locked" else _LEAVES | _COMES).items()
     ),
     ("one that is disabled is paid", Check.STATE_FORBIDS, _had_been("disabled", _LEAVES["pays"], payee=True)),
+    *(
+        (f"one that is an escrow {does}", Check.ESCROW_WRONG, _had_been("active", wanted, **_ESCROW))
+        for does, wanted in _LEAVES.items()
+        if does != "captures"
+    ),
 ]
