@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import click
@@ -80,6 +81,7 @@ class _Main(LazyGroup):
             if error.errno not in _NO_ROOM:
                 raise
             code = _EXIT_UNWRITTEN
+            _drop_output()
             # Of standard output no name is known.
             where = "standard output" if error.filename is None else error.filename
             message = f"cannot write {where}: {error.strerror}; what it was to hold is not whole"
@@ -100,6 +102,12 @@ def _open_standard_files() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the program runs
+
+
+def _drop_output() -> None:
+    """Have what is left for standard output written to nowhere: at the end it would fail again, with exit code 120."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _tell(message: str, exit_code: int) -> None:

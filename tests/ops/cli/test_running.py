@@ -64,7 +64,7 @@ def test_an_interrupted_command_has_found_nothing(monkeypatch: pytest.MonkeyPatc
 
 def in_a_shell(command: str) -> subprocess.CompletedProcess[str]:
     """The command line with redirections of standard files, where no broker answers."""
-    program = f"WALLETSTREAM_BOOTSTRAP_SERVERS=127.0.0.1:1 {shlex.quote(sys.executable)} -m ops"
+    program = f"env -u PYTHONUNBUFFERED WALLETSTREAM_BOOTSTRAP_SERVERS=127.0.0.1:1 {shlex.quote(sys.executable)} -m ops"
     return subprocess.run(["/bin/sh", "-c", f"{program} {command}"], capture_output=True, text=True, check=False)
 
 
