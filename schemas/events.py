@@ -55,6 +55,11 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     #: The record that the command first arrived as, where it was forwarded or parked on its way.
     origin: Source | None = None
 
+    @property
+    def first_topic(self) -> str:
+        """Short name of the topic that the record first arrived on."""
+        return self.topic if self.origin is None else self.origin.topic
+
 
 class Window(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """How much may leave a wallet within one calendar hour, day or month, in UTC; None: any number, any sum."""

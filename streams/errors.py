@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class StoreError(Exception):
     """The local store cannot be read or written (disk full, corruption): restore, never dead-letter."""
@@ -43,12 +45,17 @@ class Refused(Exception):
     """Going on would risk money: stop the process with this message. An operator has to act."""
 
 
-def written_by_newer(type_: str) -> str:
-    """Why an event of a type that this version does not know is not folded: what it has done would be missing."""
-    return (
-        f"the event log holds an event of the type {type_!r}, which this version does not know: a newer one has "
-        "written it; run that version, or a newer one, on this worker"
-    )
+def require_known(type_: str, known: Collection[str]) -> None:
+    """Do nothing where this version knows the type of an event that is folded.
+
+    Raises:
+        Refused: it does not, so that what the event has done would be missing.
+    """
+    if type_ not in known:
+        raise Refused(
+            f"the event log holds an event of the type {type_!r}, which this version does not know: a newer one has "
+            "written it; run that version, or a newer one, on this worker"
+        )
 
 
 class ChainBroken(Refused):

@@ -31,7 +31,7 @@ from schemas.fraud_internal import (
 )
 from schemas.topics import FRAUD_ALERTS, FRAUD_FEEDBACK, FRAUD_INTERNAL
 from streams.dead_letters import keep_dead_letter, keep_reference
-from streams.errors import Refused, written_by_newer
+from streams.errors import require_known
 from streams.machine import Context, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
@@ -174,8 +174,7 @@ class FraudMachine:
             Refused: it is of a type that a newer version writes.
         """
         event = decode_fraud_event(value)
-        if event.type not in FRAUD_EVENT_TYPES:
-            raise Refused(written_by_newer(event.type))
+        require_known(event.type, FRAUD_EVENT_TYPES)
         apply(self._turn(state).state, event)
 
     def complete(self, state: Overlay, context: Context, out: Output) -> None:

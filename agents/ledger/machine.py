@@ -43,7 +43,7 @@ from schemas.outcomes import WalletBalances, encode_balances
 from schemas.reference import Reference
 from schemas.topics import INTERNAL_COMMANDS, WALLET_BALANCES
 from streams.bucketed_view import BucketedView
-from streams.errors import Refused, written_by_newer
+from streams.errors import Refused, require_known
 from streams.machine import Context, Headers, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
@@ -193,8 +193,7 @@ class LedgerMachine:
                 forgotten.
         """
         event = decode_event(value)
-        if event.type not in _KNOWN_TYPES:
-            raise Refused(written_by_newer(event.type))
+        require_known(event.type, _KNOWN_TYPES)
         try:
             apply(self._turn_of(state).state, event, value)
         except Forgotten as error:

@@ -32,7 +32,7 @@ from schemas.topics import (
     RECONCILIATION_INTERNAL,
 )
 from streams.dead_letters import keep_dead_letter, keep_reference
-from streams.errors import Refused, written_by_newer
+from streams.errors import require_known
 from streams.machine import Context, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
@@ -113,8 +113,7 @@ class ReconciliationMachine:
             Refused: it is of a type that a newer version writes.
         """
         event = decode_reconciliation_event(value)
-        if event.type not in RECONCILIATION_EVENT_TYPES:
-            raise Refused(written_by_newer(event.type))
+        require_known(event.type, RECONCILIATION_EVENT_TYPES)
         apply(self._turn(state).state, event)
 
     def complete(self, state: Overlay, context: Context, out: Output) -> None:

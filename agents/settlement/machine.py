@@ -33,7 +33,7 @@ from schemas.settlement_internal import (
 )
 from schemas.topics import RAILS, SETTLEMENT_COMMANDS, SETTLEMENT_INTERNAL
 from streams.dead_letters import keep_dead_letter, keep_reference
-from streams.errors import Refused, written_by_newer
+from streams.errors import require_known
 from streams.machine import Context, InputRecord, Message, Output
 from streams.overlay import Overlay
 from streams.tables import Table
@@ -127,8 +127,7 @@ class SettlementMachine:
             Refused: it is of a type that a newer version writes.
         """
         event = decode_settlement_event(value)
-        if event.type not in SETTLEMENT_EVENT_TYPES:
-            raise Refused(written_by_newer(event.type))
+        require_known(event.type, SETTLEMENT_EVENT_TYPES)
         apply(self._turn(state).state, event)
 
     def complete(self, state: Overlay, context: Context, out: Output) -> None:

@@ -13,7 +13,7 @@ OF_COMMAND = 0
 
 def scope_of(event: LedgerEvent, cause: Cause) -> str:
     """Where the idempotency key of an event's command counts: the topic that it was asked for on, and the wallet."""
-    topic = cause.topic if cause.origin is None else cause.origin.topic
+    topic = cause.first_topic
     return f"{topic}\0{event.wallet_id}\0{cause.idempotency_key}"
 
 

@@ -54,7 +54,7 @@ class Keys:
         if event.type == REQUEST_FORWARDED:
             return None
         now_ms = unix_ms(event.recorded_at)
-        topic = cause.topic if cause.origin is None else cause.origin.topic
+        topic = cause.first_topic
         key = hash((topic, event.wallet_id, cause.idempotency_key))
         known = self._current.get(key)
         if known is None and self._previous:

@@ -53,7 +53,7 @@ class Quarantines:
         cause, type_ = event.cause, event.type
         if cause is None or type_ in _NOT_DONE or type_ in _RELEASES:
             return
-        topic = cause.topic if cause.origin is None else cause.origin.topic
+        topic = cause.first_topic
         is_said = type_ == ev.REQUEST_REJECTED and event.code in _STILL_SAID
         if topic == TRANSACTION_REQUESTS and not is_said:
             self._here.report(Check.CODE_WRONG, f"{wallet_id} is under quarantine, and {type_} answers its request")

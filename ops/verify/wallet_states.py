@@ -56,7 +56,7 @@ class WalletStates:
         cause, operation = event.cause, event.operation
         if cause is None or event.type in _NOT_DONE or operation in _IN_EVERY_STATE:
             return
-        if (cause.topic if cause.origin is None else cause.origin.topic) != TRANSACTION_REQUESTS:
+        if cause.first_topic != TRANSACTION_REQUESTS:
             return
         # What is for later is looked at in its time.
         if state == "locked" and (event.type == ev.TRANSACTION_INITIATED or not _leaves(event)):
