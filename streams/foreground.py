@@ -86,13 +86,14 @@ async def pause(stopped: asyncio.Event, seconds: float) -> None:
 def leave_threads(code: int) -> None:
     """End the process with `code` if a thread is left that Python would wait for, such as on a broker that is away.
 
-    Where the process has failed only debugging is told of it: the last line is the reason of the end.
+    Where the process has failed it says nothing: the last line is the reason of the end.
     """
     left = [
         thread.name for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()
     ]
     if left:
-        log.log(logging.WARNING if code == EXIT_OK else logging.DEBUG, "ending without waiting for %s", ", ".join(left))
+        if code == EXIT_OK:
+            log.warning("ending without waiting for %s", ", ".join(left))
         logging.shutdown()
         os._exit(code)
 

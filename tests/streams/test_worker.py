@@ -305,7 +305,7 @@ def test_the_reason_of_the_end_is_the_last_line_though_a_thread_hangs() -> None:
 import threading, time
 from streams.foreground import fatal, leave_threads
 from streams.logs import configure_logging
-configure_logging("info")
+configure_logging("debug")
 threading.Thread(target=time.sleep, args=(60,)).start()
 leave_threads(fatal("Refused: there is a reason", 2))
 """

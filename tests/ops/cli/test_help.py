@@ -32,7 +32,9 @@ def test_every_command_and_option_is_explained(path: str, command: click.Command
 @pytest.mark.parametrize(("path", "command"), [pytest.param(*one, id=one[0]) for one in commands(main, "walletstream")])
 def test_a_usage_is_read_at_a_glance(path: str, command: click.Command) -> None:
     """It stands before each error of a command line."""
-    usage = command.get_usage(click.Context(command, info_name=path, terminal_width=80))
+    # A command keeps the help option that its first context gives it, -h too by the settings of `main`.
+    above = click.Context(main, **main.context_settings)
+    usage = command.get_usage(click.Context(command, parent=above, info_name=path, terminal_width=80))
     assert len(usage.splitlines()) <= 3, usage
 
 
