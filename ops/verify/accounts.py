@@ -20,6 +20,7 @@ CHARGEBACKS: Final = "system/chargebacks"
 ADJUSTMENTS: Final = "system/adjustments"
 RAIL_PENDING: Final = "system/rail-pending:"
 
+BUCKETS: Final = (AVAILABLE, HELD, INCOMING, OUTGOING, DISPUTED)
 #: Buckets that hold what open transactions have set aside.
 SET_ASIDE: Final = (f"/{HELD}", f"/{INCOMING}", f"/{OUTGOING}", f"/{DISPUTED}")
 

@@ -48,6 +48,7 @@ class Check(StrEnum):
     WALLET_OPENED_TWICE = "wallet_opened_twice"
     STATE_FORBIDS = "state_forbids"
     ESCROW_WRONG = "escrow_wrong"
+    NOT_EMPTY = "not_empty"
     FOREIGN_WALLET = "foreign_wallet"
     ILLEGAL_PATH = "illegal_path"
     BROKEN_TRANSITION = "broken_transition"
@@ -128,6 +129,7 @@ MEANING: Final[dict[Check, str]] = {
     Check.STATE_FORBIDS: "Nothing that a requester asks for takes money out of a wallet that is locked; one that is "
     "disabled or closed does nothing new, and nobody pays it.",
     Check.ESCROW_WRONG: "What a requester takes out of an escrow is for the wallet that it names.",
+    Check.NOT_EMPTY: "A wallet is closed only once all its balances are zero.",
     Check.FOREIGN_WALLET: "A wallet lives in the partition that murmur2 of its id says.",
     Check.ILLEGAL_PATH: "The states that an event passes are allowed moves of its operation.",
     Check.BROKEN_TRANSITION: "A transaction moves on from the state that it was in, by what may move it, and "

@@ -15,6 +15,7 @@ from ops.verify.batches import is_item
 from ops.verify.books import Books
 from ops.verify.buckets import wrong_buckets
 from ops.verify.chain import Chain, decode_seal, encode_seal, is_seal
+from ops.verify.closings import Closings
 from ops.verify.escrows import wrong_payee
 from ops.verify.findings import Check, Findings, Here
 from ops.verify.forwards import Forwards
@@ -111,6 +112,7 @@ class PartitionAudit:
         self.books = Books(here, shared.partitions, self._agreements)
         self.parked = Parked(here)
         self._wallets = Wallets(here)
+        self._closings = Closings(here, self.books.balances)
         self._quarantines = Quarantines(here)
         self._states = WalletStates(here)
         self._transactions = Transactions(here, shared.transactions_retained_ms, self._agreements, self.books)
@@ -211,6 +213,7 @@ class PartitionAudit:
         if event.wallet is not None or event.type in WALLET_EVENTS:
             self._wallets.event(event)
             self._states.change(event)
+            self._closings.event(event, self._wallets.assets_of(event.wallet_id))
             self._agreements.event(event)
         if event.tier is not None:
             self._wallets.tier(event)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +31,10 @@ class Wallets:
     def begin_anywhere(self) -> None:
         """The log's beginning was deleted: what a wallet had before is as its first event says."""
         self._is_whole = False
+
+    def assets_of(self, wallet_id: str | None) -> Sequence[str]:
+        """The assets that a wallet has been opened with or given since."""
+        return self._assets.get(wallet_id, ())
 
     def event(self, event: LedgerEvent) -> None:
         """An event that has facts, or must have some."""

@@ -8,6 +8,7 @@ import orjson
 
 from ops.verify.findings import Check
 from tests.ops.verify.honest import Ledger
+from tests.ops.verify.story import HERE
 from tests.ops.verify.tamper import EVENTS, Tamper, edit, reseal
 
 _Fields = dict[str, Any]
@@ -31,6 +32,14 @@ def _had_been(state: str, wanted: _Fields, *, payee: bool = False, **changed: An
         reseal(ledger)
 
     return tamper
+
+
+def _closed_at_last(ledger: Ledger) -> None:
+    """The last change of a state is said to have closed a wallet that has money."""
+    types = [orjson.loads(record.value or b"")["type"] for record in ledger.topics[EVENTS][0]]
+    last = max(index for index, name in enumerate(types) if name == "wallet.state_changed")
+    edit(ledger, EVENTS, (0, last), wallet_id=HERE[0], wallet={"state": "closed"})
+    reseal(ledger)
 
 
 _AT_ONCE: _Fields = {"type": "transaction.settled", "from_state": None}
@@ -62,4 +71,5 @@ STATE_CASES: list[tuple[str, Check, Tamper]] = [
         for does, wanted in _LEAVES.items()
         if does != "captures"
     ),
+    ("one that has money is closed", Check.NOT_EMPTY, _closed_at_last),
 ]
