@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -112,6 +113,8 @@ def warn_where_behind(freshness: Sequence[Freshness]) -> None:
 def refuse_where_behind(fresh: Freshness, until_ms: int) -> None:
     """What was recorded before `until_ms` must be in the views, for the answer is not to change afterwards.
 
+    Where that moment is still to come the answer may: that is said on standard error.
+
     Raises:
         click.ClickException: it is not, and says how far behind they are.
     """
@@ -120,6 +123,8 @@ def refuse_where_behind(fresh: Freshness, until_ms: int) -> None:
         raise click.ClickException(fresh.doubt() or str(fresh))
     if reaches is None:
         click.echo(f"Warning: {fresh}: later entries may be missing", err=True)
+    elif until_ms > max(fresh.reflects.recorded_at_ms, time.time_ns() // 1_000_000):
+        click.echo("Warning: that time is still to come: what is recorded until then will be missing", err=True)
 
 
 def print_as_of(freshness: Sequence[Freshness]) -> None:

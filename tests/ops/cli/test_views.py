@@ -233,14 +233,18 @@ def test_a_wallet_that_is_not_there_yet_is_looked_for_where_the_log_has_it(tmp_p
                 views.wallet(HERE[-1])
 
 
-def test_a_moment_to_come_is_not_reached_by_the_clock_of_who_asks() -> None:
+def test_a_moment_to_come_is_not_reached_by_the_clock_of_who_asks(capsys: pytest.CaptureFixture[str]) -> None:
     """The broker's clock may be ahead of it: what is recorded until then is not all there."""
     now_ms = time.time_ns() // 1_000_000
     behind = Freshness(Reflected(0, 10, 9, now_ms + 60_000, now_ms), 12)
     with pytest.raises(click.ClickException, match="2 records behind"):
         refuse_where_behind(behind, now_ms + 120_000)
     refuse_where_behind(behind, now_ms + 60_000)
+    assert capsys.readouterr().err == ""
     refuse_where_behind(behind._replace(end=10), now_ms + 120_000)
+    assert "still to come" in capsys.readouterr().err
+    refuse_where_behind(Freshness(Reflected(0, 10, 9, now_ms - 60_000, now_ms), 10), now_ms)
+    assert capsys.readouterr().err == "", "nothing more was recorded until now"
 
 
 def test_views_of_another_log_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
