@@ -11,10 +11,12 @@ PYTHON ?= $(shell for python in python3.11 python3 python; do \
 BIN := .venv/bin
 BENCH := var/bench-venv
 JOBS ?= $(shell nproc)
+# Tests on Kafka wait half of their time: half as many processes again as there are cores keep these busy.
+TEST_JOBS ?= $(shell echo $$(( ($(JOBS) * 3 + 1) / 2 )))
 # Tests of one file share what is costly to make: a process takes whole files, in the order of tests/conftest.py.
-BY_FILE := --dist loadfile --no-loadscope-reorder --numprocesses $(JOBS)
+BY_FILE := --dist loadfile --no-loadscope-reorder --numprocesses
 PURE := --ignore=tests/simulation --ignore=tests/crash
-UNIT := -m "not kafka and not slow" --hypothesis-profile=unit $(PURE) $(BY_FILE)
+UNIT := -m "not kafka and not slow" --hypothesis-profile=unit $(PURE) $(BY_FILE) $(JOBS)
 LOCKS := requirements/uv.txt requirements/build.txt requirements/dev.txt
 # The stamp's name carries the folder: a copied or moved environment is made anew, its scripts point elsewhere.
 STAMP := .venv/.set-up-$(shell pwd | cksum | cut -d' ' -f1)
@@ -52,7 +54,7 @@ demo: $(STAMP) ## the whole pipeline on this machine in about a minute, with a w
 	$(BIN)/walletstream demo
 
 test: $(STAMP) ## all tests, on a real Kafka; ends with the slowest
-	$(BIN)/python -m pytest --durations 20 --durations-min 5 $(BY_FILE)
+	$(BIN)/python -m pytest --durations 20 --durations-min 5 $(BY_FILE) $(TEST_JOBS)
 
 unit: $(STAMP) ## the tests that need no broker and are quick
 	$(BIN)/python -m pytest $(UNIT)
@@ -64,7 +66,7 @@ check: $(STAMP) ## style, format, types, and which room may import which
 	$(BIN)/lint-imports
 
 coverage: $(STAMP) ## branch coverage of the pure modules by all tests that need no broker; fails below 95 %
-	$(BIN)/python -m pytest -m "not kafka" $(PURE) $(BY_FILE) --cov
+	$(BIN)/python -m pytest -m "not kafka" $(PURE) $(BY_FILE) $(JOBS) --cov
 
 examples: $(STAMP) ## play the stories and write schemas/examples from them
 	$(BIN)/python -m ops.story
