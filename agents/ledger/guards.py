@@ -176,7 +176,7 @@ def find_named(
             return draft.reject(Code.HOLD_EXPIRED, "the authorization has expired", "transaction_id")
         message = f"{verb.value} is not possible: {transaction.operation} is {transaction.state}"
         return draft.reject(Code.ILLEGAL_TRANSITION, message, "transaction_id")
-    if verb is Verb.CAPTURE and 0 < transaction.due_at_ms <= draft.context.recorded_at_ms:
+    if verb is Verb.CAPTURE and transaction.due_at_ms <= draft.context.recorded_at_ms:
         return draft.reject(Code.HOLD_EXPIRED, "the authorization has expired", "transaction_id")
     return Named(command.transaction_id, transaction)
 
