@@ -13,7 +13,7 @@ from agents.ledger.keys import due_key
 from agents.ledger.state import DUE
 from agents.ledger.turn import Turn
 from schemas.clock import rfc3339
-from schemas.topics import INTERNAL_COMMANDS
+from schemas.topics import INTERNAL_COMMANDS, TRANSACTION_REQUESTS
 from tests.ledger.audit import audit, audit_fold
 from tests.ledger.bank import Bank
 from tests.ledger.commands import command, credit, debit, release
@@ -109,6 +109,17 @@ def test_what_a_tick_has_ended_is_not_walked_over_again() -> None:
     store.scan = noted  # type: ignore[method-assign]
     assert is_due_ms(stage.world) == 5_000
     assert starts == [due_key(START_MS + 1_000)]
+
+
+def test_what_is_too_large_for_the_broker_changes_nothing_of_what_is_due() -> None:
+    stage = Stage()
+    hold(stage, 1)
+    shard = stage.world.shards[0]
+    for topic, value in ((TRANSACTION_REQUESTS, b"{}"), (INTERNAL_COMMANDS, b'{"operation":"tick","due_at_ms":1}')):
+        shard.decider.oversized.add((topic, len(shard.inputs[topic])))
+        stage.world.append(topic, value, key=b"", partition=0)
+        stage.world.settle()
+        assert is_due_ms(stage.world) == 1_000
 
 
 def test_what_is_put_off_holds_nothing_up_that_is_due_behind_it() -> None:
