@@ -9,11 +9,12 @@ from random import Random
 import orjson
 import pytest
 
+from agents.ledger.asked import Asked, read_asked
 from ops.load import Placed, Shape
 from ops.mixed_load import MixedMaker, reference_records
 from schemas.topics import INTERNAL_COMMANDS, SETTLEMENT_UPDATES, TRANSACTION_REQUESTS
 from tests.ledger.commands import command, credit, debit, open_wallet, transfer
-from tests.ledger.world import World
+from tests.ledger.world import START_MS, Record, World
 
 PARTITIONS = 2
 REQUESTS = 200
@@ -100,6 +101,15 @@ def faulty_batch(*, ahead: bool) -> World:
     world.machine.fails = lambda record, context: (context.topic, record.offset) == (TRANSACTION_REQUESTS, 2)
     world.settle()
     return world
+
+
+def test_what_was_read_ahead_for_another_time_begins_what_it_would_have_begun() -> None:
+    record = Record(0, 0, 1, b"alice", orjson.dumps(credit("alice", 1)), ())
+    ahead, then = (read_asked(record, TRANSACTION_REQUESTS, at_ms) for at_ms in (START_MS, START_MS + 1))
+    assert isinstance(ahead, Asked)
+    assert isinstance(then, Asked)
+    assert ahead.transaction_id != then.transaction_id
+    assert [ahead.begins(at_ms) for at_ms in (START_MS, START_MS + 1)] == [ahead.transaction_id, then.transaction_id]
 
 
 def counted(world: World) -> tuple[Counter[str], Counter[str]]:
