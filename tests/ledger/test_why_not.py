@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.ledger.bank import Bank
-from tests.ledger.commands import command, credit, debit, operator
+from tests.ledger.commands import command, credit, debit, fraud, operator
 from tests.ledger.world import Json
 
 UNKNOWN = "f" * 32
@@ -102,3 +102,12 @@ def test_what_a_reversal_does_to_its_original_came_from_where_it_was_asked_for(p
     origin = {} if partition == bank.world.owner(bank.anna) else {"origin": at._asdict()}
     place = {name: reversal["cause"][name] for name in ("topic", "partition", "offset")}
     assert original["cause"] == place | origin
+
+
+def test_a_payment_that_is_denied_says_by_which_rules() -> None:
+    bank = Bank()
+    paid = bank.ask(debit(bank.anna, 1, rail="wire"))
+    bank.ask(fraud("screening_verdict", bank.anna, transaction_id=paid, verdict="deny"))
+    (update,) = bank.world.updates(paid)
+    assert (update["code"], update["message"]) == ("screening_denied", "denied by velocity-out")
+    bank.audit()
