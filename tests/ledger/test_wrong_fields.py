@@ -68,3 +68,13 @@ def test_a_topic_that_has_no_commands_is_named() -> None:
     tell(world, encode({**FORWARD, "source": {**PLACE, "topic": "nothing"}}))
     answer = world.answer(Position("nothing", PLACE["partition"], PLACE["offset"]))
     assert answer["message"] == "no operation is defined on nothing yet"
+
+
+@pytest.mark.parametrize(("length", "is_read"), [(1, True), (255, True), (256, False)])
+def test_a_key_is_read_of_what_is_malformed_as_long_as_keys_may_be(length: int, is_read: bool) -> None:
+    asked = command("credit", WALLET, "k" * length, amount_minor="1", asset="EUR")
+    world = opened()
+    at = world.put(asked)
+    world.settle()
+    answer = world.answer(at)
+    assert (answer["code"], answer.get("idempotency_key")) == ("malformed", "k" * length if is_read else None)
