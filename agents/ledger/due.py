@@ -88,7 +88,8 @@ def _try_all(turn: Turn, cause: Cause) -> Iterator[tuple[str, Exception | None]]
 
 def _quarantine(turn: Turn, wallet_id: str, cause: Cause, error: Exception) -> None:
     wallet = turn.state.wallets.get(wallet_id)
-    if wallet is None or wallet.quarantined:
+    assert wallet is not None
+    if wallet.quarantined:
         return
     event = LedgerEvent(
         type=WALLET_QUARANTINED,
@@ -104,7 +105,7 @@ def _quarantine(turn: Turn, wallet_id: str, cause: Cause, error: Exception) -> N
 
 def first_due_ms(turn: Turn) -> int | None:
     """When the next transaction is due; of wallets under quarantine nothing is, unless they are many."""
-    for number, (key, wallet_id) in enumerate(islice(turn.state.due.scan(turn.due_from), _LOOKS), 1):
+    for number, (key, wallet_id) in enumerate(turn.state.due.scan(turn.due_from), 1):
         wallet = turn.state.wallets.get(wallet_id)
         if wallet is None or not wallet.quarantined or number == _LOOKS:
             return int(key.split(" ")[0])
@@ -134,7 +135,7 @@ def _end_all(turn: Turn, transaction_ids: Sequence[str], cause: Cause) -> None:
         transaction = turn.state.transaction(transaction_id, now_ms)
         assert transaction is not None
         named = Named(transaction_id, transaction)
-        if not 0 < transaction.due_at_ms <= now_ms:
+        if transaction.due_at_ms > now_ms:
             continue  # what came before has put it off
         if transaction.hold is not None:
             end_hold(turn, named, cause, Verb.EXPIRE, Code.HOLD_EXPIRED.value)

@@ -139,13 +139,13 @@ def find_named(
     command: Any,
     verb: Verb,
     *,
-    leaving: bool | None = None,
+    leaving: bool = False,
     rail: tuple[str, Reference] | None = None,
 ) -> Named | LedgerEvent:
     """The transaction that a command names and may do this to, or the rejection where it may not.
 
-    `leaving` says whether money leaves the wallet by it; None asks nothing of the wallet's state. `rail` is the one
-    that it is to go over, and where rails are known.
+    With `leaving` money leaves the wallet by it; else nothing is asked of the wallet's state. `rail` is the one that it
+    is to go over, and where rails are known.
     """
     transaction = state.transaction(command.transaction_id, draft.context.recorded_at_ms)
     if transaction is not None and transaction.wallet_id != command.wallet_id:
@@ -153,8 +153,8 @@ def find_named(
     if transaction is not None and command.sub_wallet not in (None, transaction.sub_wallet):
         message = "the transaction is of another sub-wallet; leave sub_wallet out"
         return draft.reject(Code.MALFORMED, message, "sub_wallet")
-    if leaving is not None:
-        refused = refuse_state(draft, wallet, leaving)
+    if leaving:
+        refused = refuse_state(draft, wallet, leaving=True)
     elif wallet.quarantined and draft.topic == TRANSACTION_REQUESTS:
         refused = refuse_state(draft, wallet)
     else:
@@ -176,7 +176,7 @@ def find_named(
             return draft.reject(Code.HOLD_EXPIRED, "the authorization has expired", "transaction_id")
         message = f"{verb.value} is not possible: {transaction.operation} is {transaction.state}"
         return draft.reject(Code.ILLEGAL_TRANSITION, message, "transaction_id")
-    if verb is Verb.CAPTURE and 0 < transaction.due_at_ms <= draft.context.recorded_at_ms:
+    if verb is Verb.CAPTURE and transaction.due_at_ms <= draft.context.recorded_at_ms:
         return draft.reject(Code.HOLD_EXPIRED, "the authorization has expired", "transaction_id")
     return Named(command.transaction_id, transaction)
 

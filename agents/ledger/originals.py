@@ -32,7 +32,7 @@ class Original(NamedTuple):
 
 
 def find_original(
-    draft: Draft, state: LedgerState, wallet: Wallet, command: Any, verb: Verb, leaving: bool | None = None
+    draft: Draft, state: LedgerState, wallet: Wallet, command: Any, verb: Verb, *, leaving: bool = False
 ) -> Original | LedgerEvent:
     """The transaction that a command takes back of, or the rejection where it may not.
 
@@ -42,8 +42,8 @@ def find_original(
     if original is not None and command.sub_wallet not in (None, original.sub_wallet):
         message = "the transaction is of another sub-wallet; leave sub_wallet out"
         return draft.reject(Code.MALFORMED, message, "sub_wallet")
-    if leaving is not None:
-        refused = refuse_state(draft, wallet, leaving and original is not None and original.payer is not None)
+    if leaving:
+        refused = refuse_state(draft, wallet, original is not None and original.payer is not None)
         if refused is not None:
             return refused
     elif wallet.quarantined and draft.topic == TRANSACTION_REQUESTS:

@@ -102,8 +102,8 @@ def _execute(turn: Turn, named: Named, draft: Draft, event: LedgerEvent) -> None
     turn.write(event, draft.command.wallet_id.encode())
     turn.tell_requester(event, named.transaction)
     turn.out.send_all(draft.messages)
-    for follow in draft.then:
-        follow(turn)
+    # Nothing that can wait is followed by anything.
+    assert not draft.then
 
 
 def _failed(rejection: LedgerEvent, named: Named) -> LedgerEvent:

@@ -5,25 +5,37 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from random import Random
+from typing import Any
 
 import orjson
 import pytest
 
+from agents.ledger.asked import Asked, read_asked
+from agents.ledger.state import UNDER_WAY, UNFINISHED, WALLETS, transactions_table
 from ops.load import Placed, Shape
 from ops.mixed_load import MixedMaker, reference_records
 from schemas.topics import INTERNAL_COMMANDS, SETTLEMENT_UPDATES, TRANSACTION_REQUESTS
 from tests.ledger.commands import command, credit, debit, open_wallet, transfer
-from tests.ledger.world import World
+from tests.ledger.world import DAY_MS, START_MS, Record, World
 
 PARTITIONS = 2
+FINISHED = transactions_table(DAY_MS).name
 REQUESTS = 200
 SHAPE = Shape(wallets=12, duplicates=0.1)
 
 
 def world_of(*, ahead: bool = True, cache_entries: int = 3) -> World:
     world = World(PARTITIONS, cache_entries=cache_entries)
-    if not ahead:
-        world.machine.look_ahead = lambda *_: None  # type: ignore[method-assign]
+    look_ahead = world.machine.look_ahead if ahead else lambda *_: None
+
+    def looking(*arguments: Any) -> None:
+        # A batch in which it fails is decided without it, and nobody would know.
+        try:
+            look_ahead(*arguments)
+        except Exception as error:
+            pytest.fail(f"looking ahead has failed: {error!r}")
+
+    world.machine.look_ahead = looking  # type: ignore[method-assign,assignment]
     for one in reference_records(SHAPE.asset):
         world.machine.refer(*one)
     return world
@@ -102,9 +114,18 @@ def faulty_batch(*, ahead: bool) -> World:
     return world
 
 
-def counted(world: World) -> tuple[Counter[str], Counter[str]]:
-    """From now on, by table of the first partition: rows read one by one, and rows of the last look at many."""
-    store, looks, sizes = world.shards[0].store, Counter[str](), Counter[str]()
+def test_what_was_read_ahead_for_another_time_begins_what_it_would_have_begun() -> None:
+    record = Record(0, 0, 1, b"alice", orjson.dumps(credit("alice", 1)), ())
+    ahead, then = (read_asked(record, TRANSACTION_REQUESTS, at_ms) for at_ms in (START_MS, START_MS + 1))
+    assert isinstance(ahead, Asked)
+    assert isinstance(then, Asked)
+    assert ahead.transaction_id != then.transaction_id
+    assert [ahead.begins(at_ms) for at_ms in (START_MS, START_MS + 1)] == [ahead.transaction_id, then.transaction_id]
+
+
+def counted(world: World, partition: int = 0) -> tuple[Counter[str], Counter[str]]:
+    """From now on, by table of a partition: rows read one by one, and rows of the last look at many."""
+    store, looks, sizes = world.shards[partition].store, Counter[str](), Counter[str]()
     get = store.get
 
     def counted_get(table: str, key: str) -> bytes | None:
@@ -157,3 +178,55 @@ def test_balances_that_left_the_cache_before_their_wallets_are_read_together_too
     assert sizes["balances"] > 20
     # Those of the system's accounts.
     assert looks["balances"] < 5, looks
+
+
+def test_rows_are_read_together_whatever_cannot_be_read_before_them() -> None:
+    world = world_of()
+    names = [world.name_in(0, f"wallet-{number}-") for number in range(40)]
+    for name in names:
+        world.put(open_wallet(name))
+        world.put(credit(name, 1_000))
+    world.settle()
+    looks, _ = counted(world)
+    world.append(TRANSACTION_REQUESTS, b"{", key=names[0].encode(), partition=0)
+    for name in names:
+        world.put(command("authorize", name, amount_minor=100, asset="EUR", expires_in_s=60))
+    world.settle()
+    assert not looks.keys() & {WALLETS.name, UNDER_WAY.name}, looks
+
+
+def test_rows_of_what_partitions_tell_each_other_are_read_together() -> None:
+    world = world_of()
+    pairs = [tuple(world.name_in(place, f"{place}-{number}-") for place in (0, 1)) for number in range(40)]
+    for payer, payee in pairs:
+        for asked in (open_wallet(payer), credit(payer, 1_000), open_wallet(payee)):
+            world.put(asked)
+    world.settle()
+    paid = [world.put(transfer(payer, payee, 100)) for payer, payee in pairs]
+    world.decide(0)
+    told(world, 1)
+    told(world, 0)
+    for at, (_, payee) in zip(paid, pairs, strict=True):
+        world.put(command("refund", payee, transaction_id=world.answer(at)["transaction_id"]))
+    world.decide(1)
+    told(world, 0)
+    world.settle()
+    assert {world.balance(f"{payer}/main/available", "EUR") for payer, _ in pairs} == {1_000}
+
+
+def told(world: World, partition: int) -> None:
+    """Let legs, or their answers, arrive in a partition and be decided: no row is read by itself."""
+    looks, _ = counted(world, partition)
+    assert world.deliver_all() == world.decide(partition) == 40
+    assert not looks.keys() & {WALLETS.name, UNFINISHED.name, FINISHED}, looks
+
+
+def test_what_was_decoded_ahead_is_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of()
+    alice, bert = world.name_in(0, "alice"), world.name_in(1, "bert")
+    for name in ("read_asked", "decode_told"):
+        monkeypatch.setattr(f"agents.ledger.machine.{name}", lambda *_, name=name: pytest.fail(name))
+    for asked in (open_wallet(alice), credit(alice, 10), open_wallet(bert), transfer(alice, bert, 10)):
+        world.put(asked)
+    world.settle()
+    assert world.balance(f"{bert}/main/available", "EUR") == 10

@@ -15,6 +15,7 @@ from tests.ledger.world import World
 
 QUARANTINED = "the wallet is under quarantine until an operator releases it"
 SAVINGS = {"sub_wallet": "savings", "kind": "savings"}
+ADJUSTED: Json = {"from_account": "system/fees", "to_account": "system/fx", "amount_minor": 1, "asset": "EUR"}
 
 
 @pytest.fixture
@@ -126,6 +127,24 @@ REJECTIONS: list[tuple[Json, str, str | None, str]] = [
     (transfer("alice", "alice", 1), "malformed", "to_sub_wallet", "payer and payee are the same sub-wallet"),
     (command("fly", "alice"), "malformed", "operation", "`operation` is missing or names no operation of this topic"),
     (command("credit", "alice", amount_minor=1), "malformed", "asset", "Field required"),
+    (
+        command("batch", "alice", items=[{"operation": "credit", "amount_minor": 0, "asset": "EUR"}]),
+        "amount_out_of_range",
+        "items.0.amount_minor",
+        "an amount is between 1 and 2^63 - 1",
+    ),
+    (
+        operator("adjust", "alice", **{**ADJUSTED, "to_account": "system/fees"}),
+        "malformed",
+        "to_account",
+        "both accounts are the same",
+    ),
+    (
+        operator("adjust", "alice", sub_wallet="deal", **ADJUSTED),
+        "malformed",
+        "sub_wallet",
+        "adjust is of the whole wallet; sub_wallet is `main` or left out",
+    ),
 ]
 
 
@@ -222,7 +241,12 @@ def test_why_an_internal_command_is_unreadable(value: bytes, field: str | None, 
     assert event.get("wallet_id") == read.get("wallet_id")
 
 
-@pytest.mark.parametrize("value", [encode(FORWARD), encode({**ANSWER, "wallet_id": "x"}), b'{"operation":"tick"}'])
+TICK = b'{"operation":"tick","due_at_ms":1}'
+
+
+@pytest.mark.parametrize(
+    "value", [encode(FORWARD), encode({**ANSWER, "wallet_id": "x"}), b'{"operation":"tick"}', TICK]
+)
 def test_an_internal_command_that_fails_names_the_error(value: bytes) -> None:
     world = opened()
     world.machine.fails = lambda _record, context: context.topic == INTERNAL_COMMANDS

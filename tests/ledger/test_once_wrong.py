@@ -110,7 +110,9 @@ def test_a_capture_after_expiry_is_refused_however_much_is_due(monkeypatch: pyte
     holds = sorted(stage.authorize() for _ in range(2))
     stage.world.wait(HOLD_S * 1_000)
     # Of the same millisecond they end in the order of their ids, one before each command.
-    assert stage.world.submit(asked(Verb.CAPTURE, holds[1]))["code"] == "hold_expired"
+    answer = stage.world.submit(asked(Verb.CAPTURE, holds[1]))
+    assert (answer["code"], answer["field"]) == ("hold_expired", "transaction_id")
+    assert answer["message"] == "the authorization has expired"
 
 
 def test_the_fee_of_a_settlement_that_contradicts_the_ledger_is_booked() -> None:

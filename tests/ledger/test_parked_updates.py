@@ -78,3 +78,20 @@ def test_what_was_parked_without_its_time_is_kept_with_that_of_its_release(monke
     assert (why.original_topic, why.original_offset) == (SETTLEMENT_UPDATES, at.offset)
     assert why.original_timestamp == world.now_ms
     world.verify()
+
+
+def test_what_rails_have_said_is_released_in_portions_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.ledger.operations.release_quarantine.PORTION", 2)
+    bank = Bank()
+    world = bank.world
+    waiting = [bank.ask(credit(bank.anna, amount, rail="sepa")) for amount in (1, 2, 4)]
+    quarantined(world, bank.anna)
+    at = [world.put(command("settle", bank.anna, transaction_id=one, rail_reference="R1")) for one in waiting]
+    world.settle()
+    world.put(release(bank.anna))
+    world.decide(0)
+    assert [len(world.answers(one)) for one in at] == [1, 1, 0]
+    world.settle()
+    assert [world.answer(one)["state"] for one in at] == ["settled"] * 3
+    assert bank.has() == 10_007
+    world.verify()

@@ -22,6 +22,13 @@ def test_it_is_executed_a_year_ahead_at_most() -> None:
     assert bank.has() == 10_000 - 2
 
 
+@pytest.mark.parametrize(("ahead_ms", "state"), [(-1, "settled"), (0, "settled"), (1, "initiated")])
+def test_what_is_asked_for_at_its_very_time_waits_no_more(ahead_ms: int, state: str) -> None:
+    bank = Bank()
+    answer = bank.world.submit(debit(bank.anna, 1, execute_at=rfc3339(bank.world.now_ms + ahead_ms)))
+    assert (answer["code"], answer["state"]) == ("ok", state)
+
+
 @pytest.mark.parametrize("least_minor", [INT64_MAX + 1, 2**64, 10**40])
 @pytest.mark.parametrize("said", [{}, {"metadata": {"a": "b"}}])
 def test_the_least_to_be_got_is_within_int64_whenever_it_is_exchanged(said: Json, least_minor: int) -> None:
