@@ -18,9 +18,14 @@ def full(bank: Bank, payee: str) -> None:
     bank.ask(operator("adjust", payee, amount_minor=INT64_MAX, asset="EUR", **accounts))
 
 
+def open_points(bank: Bank, payee: str) -> None:
+    bank.ask(command("open_sub_wallet", payee, sub_wallet="points", kind="loyalty"))
+
+
 #: Why a payee refuses, and how he comes to; the sub-wallet that is named.
 REFUSES: dict[str, tuple[Callable[[Bank, str], object], str]] = {
     "sub_wallet_not_found": (lambda _bank, _payee: None, "gone"),
+    "asset_not_enabled": (open_points, "points"),
     "wallet_disabled": (lambda bank, payee: bank.ask(set_state(payee, "disabled")), "main"),
     "wallet_closed": (lambda bank, payee: bank.ask(set_state(payee, "closed")), "main"),
     "limit_exceeded": (lambda bank, payee: bank.ask(limits(payee, balance_cap_minor=49)), "main"),
@@ -46,6 +51,7 @@ def test_a_payer_is_told_who_refuses_and_why(operation: str, payee: str, reason:
     first = next(event for event in bank.world.events if event.get("transaction_id") == answer["transaction_id"])
     assert first["counterparty"]["wallet_id"] == to
     assert first["counterparty"]["sub_wallet"] == sub_wallet
+    assert (first["amount_minor"], first["asset"]) == (50, "EUR")
     assert bank.has() + bank.has("held") == 10_000
 
 
