@@ -48,6 +48,13 @@ def leave_held(bank: Bank, left_minor: int) -> None:
     bank.ask(command("authorize", bank.anna, **held))
 
 
+def leave_beside_held(bank: Bank, left_minor: int) -> None:
+    """What is held may come back: 50 of what anna has in USD."""
+    bank.ask(credit(bank.anna, 50, "USD"))
+    bank.ask(command("authorize", bank.anna, amount_minor=50, asset="USD", expires_in_s=60))
+    put(bank, f"{bank.anna}/main/available", left_minor + 50, "USD")
+
+
 def capture_over_card(bank: Bank) -> Json:
     hold = bank.ask(command("authorize", bank.anna, amount_minor=100, asset="EUR", expires_in_s=60))
     return command("capture", bank.anna, transaction_id=hold, rail="card")
@@ -63,6 +70,9 @@ FULL: dict[str, Full] = {
     "credit that costs": Full(lambda bank: credit(bank.anna, 100, rail="card"), leave_own(), 93),
     "reward": Full(lambda bank: command("reward", bank.anna, **MONEY, code="x"), leave_own(), 100),
     "convert": Full(lambda bank: command("convert", bank.anna, **MONEY, to_asset="USD"), leave_own("USD"), 110),
+    "convert, where some is held": Full(
+        lambda bank: command("convert", bank.anna, **MONEY, to_asset="USD"), leave_beside_held, 110
+    ),
     "authorize": Full(lambda bank: command("authorize", bank.anna, **MONEY, expires_in_s=60), leave_held, 100),
     "debit that waits for its verdict": Full(lambda bank: debit(bank.anna, 100, rail="wire"), leave_held, 100),
     "capture": Full(capture_over_card, leave_rail, 100),
