@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
 
-from tests.ledger.bank import Bank, limits
+from schemas.topics import ASSETS, FX_RATES
+from tests.ledger.bank import RATE, Bank, limits
 from tests.ledger.commands import Json, command, credit, debit, fraud, operator, set_state, transfer
 
 Asked = Callable[[Bank], Json]
@@ -166,6 +168,24 @@ def test_an_amount_that_gives_nothing_is_out_of_range(bank: Bank) -> None:
         "amount_minor",
         "the amount gives nothing of EUR, or more than can be booked",
     )
+
+
+@pytest.mark.parametrize("assets", [("EUR", "POINTS"), ("POINTS", "EUR")])
+def test_what_is_no_asset_any_more_has_no_rate(bank: Bank, assets: tuple[str, str]) -> None:
+    """Whoever holds it holds it still."""
+    machine, (from_, to) = bank.world.machine, assets
+    machine.refer(ASSETS, "POINTS", json.dumps({"code": "POINTS", "exponent": 0, "kind": "points"}).encode())
+    machine.refer(FX_RATES, "r2", json.dumps({**RATE, "rate_id": "r2", "quote": "POINTS"}).encode())
+    bank.ask(command("enable_asset", bank.anna, asset="POINTS"))
+    bank.ask(credit(bank.anna, 1_000, "POINTS"))
+    asked: Json = {"amount_minor": 1_000, "asset": from_, "to_asset": to}
+    bank.ask(command("convert", bank.anna, **asked))
+    bank.ask(credit(bank.anna, 1_000, "POINTS"))
+    machine.refer(ASSETS, "POINTS", None)
+    answer = bank.world.submit(command("convert", bank.anna, **asked))
+    said = (answer["code"], answer["field"], answer["message"])
+    assert said == ("rate_unavailable", "to_asset", f"a rate of {from_} to {to} is not known, or not valid now")
+    bank.audit()
 
 
 def test_a_wallet_that_is_disabled_is_not_locked(bank: Bank) -> None:
