@@ -9,7 +9,7 @@ import pytest
 
 from schemas.topics import TIERS
 from tests.ledger.bank import Bank, limits
-from tests.ledger.commands import command, credit, debit, operator
+from tests.ledger.commands import command, credit, debit, operator, set_state
 from tests.ledger.world import Json
 
 #: What is agreed -> what 51 more is told of it where 20 have left already; the wallet holds 9,980 of 10,000.
@@ -82,4 +82,16 @@ def test_nothing_leaves_a_wallet_whose_tier_is_not_configured_any_more() -> None
         bank.ask(asked)
     bank.world.wait(9_000)
     bank.ask(credit(bank.anna, 1))
+    bank.audit()
+
+
+@pytest.mark.parametrize("has_limits", [False, True])
+@pytest.mark.parametrize("rail", ["instant", "card", "sepa", "none"])
+def test_what_its_state_forbids_is_refused_before_any_limit(rail: str, has_limits: bool) -> None:
+    bank = Bank()
+    if has_limits:
+        bank.ask(limits(bank.anna, balance_cap_minor=0, single_max_minor=0))
+    bank.ask(set_state(bank.anna, "disabled"))
+    for asked in (credit, debit):
+        bank.ask(asked(bank.anna, 1, rail=rail), "wallet_disabled")
     bank.audit()
