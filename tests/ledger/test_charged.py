@@ -63,3 +63,12 @@ def test_its_event_names_the_fee(name: str) -> None:
     assert fee == {"schedule": f"{operation}-eur", "version": 7, "asset": "EUR", "amount_minor": 3}
     assert bank.of_system("fees") - before == 3
     bank.audit()
+
+
+@pytest.mark.parametrize("rail", ["instant", "card"])
+def test_what_costs_something_comes_over_its_own_rail(rail: str) -> None:
+    bank = Bank(costs("credit"))
+    before = bank.of_system(f"rail:{rail}")
+    bank.ask(credit(bank.carl, 50, rail=rail))
+    assert (bank.has(wallet_id=bank.carl), bank.of_system(f"rail:{rail}") - before) == (47, -50)
+    bank.audit()

@@ -48,11 +48,17 @@ def leave_held(bank: Bank, left_minor: int) -> None:
     bank.ask(command("authorize", bank.anna, **held))
 
 
-def leave_beside_held(bank: Bank, left_minor: int) -> None:
-    """What is held may come back: 50 of what anna has in USD."""
-    bank.ask(credit(bank.anna, 50, "USD"))
-    bank.ask(command("authorize", bank.anna, amount_minor=50, asset="USD", expires_in_s=60))
-    put(bank, f"{bank.anna}/main/available", left_minor + 50, "USD")
+def leave_beside_held(asset: str) -> Callable[[Bank, int], None]:
+    """What is held may come back: all that anna has but what is put there."""
+
+    def leave(bank: Bank, left_minor: int) -> None:
+        if asset != "EUR":
+            bank.ask(credit(bank.anna, 50, asset))
+        held_minor = bank.world.balance(f"{bank.anna}/main/available", asset)
+        bank.ask(command("authorize", bank.anna, amount_minor=held_minor, asset=asset, expires_in_s=60))
+        put(bank, f"{bank.anna}/main/available", left_minor + held_minor, asset)
+
+    return leave
 
 
 def capture_over_card(bank: Bank) -> Json:
@@ -68,10 +74,13 @@ MONEY: Json = {"amount_minor": 100, "asset": "EUR"}
 FULL: dict[str, Full] = {
     "credit": Full(lambda bank: credit(bank.anna, 100), leave_own(), 100),
     "credit that costs": Full(lambda bank: credit(bank.anna, 100, rail="card"), leave_own(), 93),
+    "credit that costs, where some is held": Full(
+        lambda bank: credit(bank.anna, 100, rail="card"), leave_beside_held("EUR"), 93
+    ),
     "reward": Full(lambda bank: command("reward", bank.anna, **MONEY, code="x"), leave_own(), 100),
     "convert": Full(lambda bank: command("convert", bank.anna, **MONEY, to_asset="USD"), leave_own("USD"), 110),
     "convert, where some is held": Full(
-        lambda bank: command("convert", bank.anna, **MONEY, to_asset="USD"), leave_beside_held, 110
+        lambda bank: command("convert", bank.anna, **MONEY, to_asset="USD"), leave_beside_held("USD"), 110
     ),
     "authorize": Full(lambda bank: command("authorize", bank.anna, **MONEY, expires_in_s=60), leave_held, 100),
     "debit that waits for its verdict": Full(lambda bank: debit(bank.anna, 100, rail="wire"), leave_held, 100),
@@ -83,7 +92,7 @@ FULL: dict[str, Full] = {
 @pytest.mark.parametrize("name", FULL)
 def test_what_an_account_cannot_hold_is_out_of_range(name: str) -> None:
     full = FULL[name]
-    costs = [FEE | {"name": "credit-eur", "operation": "credit"}] if name == "credit that costs" else []
+    costs = [FEE | {"name": "credit-eur", "operation": "credit"}] if name.startswith("credit that costs") else []
     bank = Bank(*costs)
     full.leave(bank, full.minor)
     bank.ask(full.asked(bank))
