@@ -95,3 +95,14 @@ def test_what_its_state_forbids_is_refused_before_any_limit(rail: str, has_limit
     for asked in (credit, debit):
         bank.ask(asked(bank.anna, 1, rail=rail), "wallet_disabled")
     bank.audit()
+
+
+@pytest.mark.parametrize("rail", ["instant", "card", "sepa", None])
+def test_no_more_comes_than_the_cap(rail: str | None) -> None:
+    """Over a rail, or as a reward."""
+    bank = Bank()
+    bank.ask(limits(bank.anna, balance_cap_minor=10_050))
+    for minor, code in ((51, "limit_exceeded"), (50, "ok"), (1, "limit_exceeded")):
+        reward = command("reward", bank.anna, amount_minor=minor, asset="EUR", code="x")
+        bank.ask(reward if rail is None else credit(bank.anna, minor, rail=rail), code)
+    bank.audit()

@@ -78,6 +78,9 @@ FULL: dict[str, Full] = {
         lambda bank: credit(bank.anna, 100, rail="card"), leave_beside_held("EUR"), 93
     ),
     "reward": Full(lambda bank: command("reward", bank.anna, **MONEY, code="x"), leave_own(), 100),
+    "reward, where some is held": Full(
+        lambda bank: command("reward", bank.anna, **MONEY, code="x"), leave_beside_held("EUR"), 100
+    ),
     "convert": Full(lambda bank: command("convert", bank.anna, **MONEY, to_asset="USD"), leave_own("USD"), 110),
     "convert, where some is held": Full(
         lambda bank: command("convert", bank.anna, **MONEY, to_asset="USD"), leave_beside_held("USD"), 110
