@@ -6,7 +6,7 @@ import pytest
 
 from schemas.money import INT64_MAX
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.bank import FEE, Bank
+from tests.ledger.bank import FEE, Bank, limits
 from tests.ledger.commands import command, credit, operator, set_state, transfer
 from tests.ledger.ward import quarantined
 from tests.ledger.world import Json
@@ -44,6 +44,19 @@ def test_what_comes_back_of_the_fee_is_said_where_it_arrives(payee: str, minor: 
     received = said[0] if payee == "carl" else said[1]
     assert received["type"] == ("transaction.settled" if payee == "carl" else "transfer.received")
     assert received.get("fee_returned_minor", 0) == fee_minor
+    bank.audit()
+
+
+@pytest.mark.parametrize("verb", ["refund", "reverse"])
+@pytest.mark.parametrize("payee", ["carl", "bert"])
+def test_no_cap_refuses_what_comes_back(bank: Bank, payee: str, verb: str) -> None:
+    to = getattr(bank, payee)
+    paid = bank.ask(transfer(bank.anna, to, 100))
+    bank.ask(limits(bank.anna, balance_cap_minor=9_900))
+    bank.ask(credit(bank.anna, 1), "limit_exceeded")
+    make = operator if verb == "reverse" else command
+    bank.ask(make(verb, to, transaction_id=paid))
+    assert (bank.has(), bank.has(wallet_id=to)) == (10_000, 0)
     bank.audit()
 
 
