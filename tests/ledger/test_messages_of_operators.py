@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ def adjust(from_account: str, to_account: str = "system/fees", asset: str = "EUR
     return asked
 
 
-def on(operation: str, begin: Callable[[Bank], str], make: Callable[..., Json] = command, **fields: object) -> Asked:
+def on(operation: str, begin: Callable[[Bank], str], make: Callable[..., Json] = command, **fields: Any) -> Asked:
     return lambda bank: make(operation, bank.anna, transaction_id=begin(bank), **fields)
 
 
@@ -49,7 +50,7 @@ def received(bank: Bank) -> str:
     return got
 
 
-def convert(minor: int, to_asset: str = "USD", **fields: object) -> Asked:
+def convert(minor: int, to_asset: str = "USD", **fields: Any) -> Asked:
     money: Json = {"amount_minor": minor, "asset": "EUR", "to_asset": to_asset}
     return lambda bank: command("convert", bank.anna, **money, **fields)
 
