@@ -10,6 +10,7 @@ from __future__ import annotations
 from agents.ledger.accounts import available, held
 from agents.ledger.apply_spending import sum_minor
 from agents.ledger.draft import Draft, Named, Screening, move_of
+from agents.ledger.guards import balance_overflow
 from agents.ledger.journals import inverse, post
 from agents.ledger.state import LedgerState
 from agents.ledger.turn import Turn
@@ -41,7 +42,7 @@ def wait_for_verdict(state: LedgerState, draft: Draft, event: LedgerEvent, rail:
     taken_minor = -sum_minor(event.entries, account, asset)
     journal = post(state, account, held(command.wallet_id, command.sub_wallet), asset, taken_minor)
     if journal is None:
-        return draft.reject(Code.AMOUNT_OUT_OF_RANGE, "a balance would leave int64", "amount_minor")
+        return balance_overflow(draft)
     due_at = rfc3339(draft.context.recorded_at_ms + 1000 * rail.screening_deadline_s)
     waiting = draft.event(TRANSACTION_INITIATED, path=SCHEDULED, journal=journal, rail=rail.name, due_at=due_at)
     waiting.remaining_minor, waiting.screening = taken_minor, rail.screening_silence

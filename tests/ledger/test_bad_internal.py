@@ -114,7 +114,8 @@ def test_legs_of_unknown_transactions_are_answered() -> None:
     """A leg is executed for whoever asks, once; an answer to a transaction that is not there moves nothing."""
     world = opened()
     (event,) = world.events_of(tell(world, encode(ANSWER)))
-    assert (event["type"], event["code"]) == ("request.replayed", "transaction_not_found")
+    said = (event["type"], event["operation"], event["code"])
+    assert said == ("request.replayed", "transfer", "transaction_not_found")
     (event,) = world.events_of(tell(world, encode({**LEG, "wallet_id": "stranger"})))
     assert (event["type"], event["code"]) == ("transfer.refused", "wallet_not_found")
     told = world.shards[world.owner(OTHER)].inputs[INTERNAL_COMMANDS][-1]

@@ -63,3 +63,44 @@ def test_its_event_names_the_fee(name: str) -> None:
     assert fee == {"schedule": f"{operation}-eur", "version": 7, "asset": "EUR", "amount_minor": 3}
     assert bank.of_system("fees") - before == 3
     bank.audit()
+
+
+@pytest.mark.parametrize("rail", ["instant", "card"])
+def test_what_costs_something_comes_over_its_own_rail(rail: str) -> None:
+    bank = Bank(costs("credit"))
+    before = bank.of_system(f"rail:{rail}")
+    bank.ask(credit(bank.carl, 50, rail=rail))
+    assert (bank.has(wallet_id=bank.carl), bank.of_system(f"rail:{rail}") - before) == (47, -50)
+    bank.audit()
+
+
+MONEY: Json = {"amount_minor": 50, "asset": "EUR"}
+#: Commands of carl's that cost something beside the 50 that they take.
+TAKES: dict[str, Callable[[Bank], Json]] = {
+    "debit": lambda bank: debit(bank.carl, 50),
+    "transfer": lambda bank: transfer(bank.carl, bank.anna, 50),
+    "authorize": lambda bank: command("authorize", bank.carl, **MONEY, expires_in_s=60),
+    "convert": lambda bank: command("convert", bank.carl, **MONEY, to_asset="USD"),
+}
+
+
+@pytest.mark.parametrize("operation", TAKES)
+def test_what_it_costs_has_to_be_there_too(operation: str) -> None:
+    bank = Bank(costs(operation))
+    bank.ask(credit(bank.carl, 52))
+    refused = bank.world.submit(TAKES[operation](bank))
+    said = (refused["code"], refused["field"], refused["message"])
+    assert said == ("insufficient_funds", "amount_minor", "available 52, needed 53")
+    bank.ask(credit(bank.carl, 1))
+    bank.ask(TAKES[operation](bank))
+    assert bank.has(wallet_id=bank.carl) == 0
+    bank.audit()
+
+
+@pytest.mark.parametrize(("amount_minor", "has_minor", "code"), [(50, 2, "insufficient_funds"), (50, 3, "ok")])
+def test_what_a_capture_costs_is_paid_from_what_is_available(amount_minor: int, has_minor: int, code: str) -> None:
+    bank = Bank(costs("capture"))
+    bank.ask(credit(bank.carl, amount_minor + has_minor))
+    hold = bank.ask(command("authorize", bank.carl, **MONEY, expires_in_s=60))
+    bank.on("capture", hold, code, wallet_id=bank.carl)
+    bank.audit()

@@ -58,3 +58,12 @@ def test_a_settlement_of_what_had_not_begun(waited: bool) -> None:
     assert said == (state, "the rail has said so under this reference before")
     assert bank.of_system("rail:sepa") == 100
     bank.audit()
+
+
+def test_what_was_submitted_in_the_same_batch() -> None:
+    bank = Bank()
+    paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
+    bank.on("submit", paid, batch_id="b1")
+    assert says(bank, "submit", paid, batch_id="b1") == ("processed", "it was submitted in this batch before")
+    bank.on("settle", paid, rail_reference="there")
+    bank.audit()

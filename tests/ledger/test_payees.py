@@ -18,10 +18,21 @@ def full(bank: Bank, payee: str) -> None:
     bank.ask(operator("adjust", payee, amount_minor=INT64_MAX, asset="EUR", **accounts))
 
 
+def open_points(bank: Bank, payee: str) -> None:
+    bank.ask(command("open_sub_wallet", payee, sub_wallet="points", kind="loyalty"))
+
+
+def disable_with_limits(bank: Bank, payee: str) -> None:
+    bank.ask(limits(payee, balance_cap_minor=1_000))
+    bank.ask(set_state(payee, "disabled"))
+
+
 #: Why a payee refuses, and how he comes to; the sub-wallet that is named.
 REFUSES: dict[str, tuple[Callable[[Bank, str], object], str]] = {
     "sub_wallet_not_found": (lambda _bank, _payee: None, "gone"),
+    "asset_not_enabled": (open_points, "points"),
     "wallet_disabled": (lambda bank, payee: bank.ask(set_state(payee, "disabled")), "main"),
+    "wallet_disabled, with limits": (disable_with_limits, "main"),
     "wallet_closed": (lambda bank, payee: bank.ask(set_state(payee, "closed")), "main"),
     "limit_exceeded": (lambda bank, payee: bank.ask(limits(payee, balance_cap_minor=49)), "main"),
     "amount_out_of_range": (full, "main"),
@@ -42,10 +53,11 @@ def test_a_payer_is_told_who_refuses_and_why(operation: str, payee: str, reason:
     answer = bank.world.submit(asked)
     told = answer if payee == "carl" else bank.world.updates(answer["transaction_id"])[-1]
     said = (told["code"], told["state"], told["message"])
-    assert said == ("payee_refused", "failed", f"the payee's wallet answered {reason}")
+    assert said == ("payee_refused", "failed", f"the payee's wallet answered {reason.partition(',')[0]}")
     first = next(event for event in bank.world.events if event.get("transaction_id") == answer["transaction_id"])
     assert first["counterparty"]["wallet_id"] == to
     assert first["counterparty"]["sub_wallet"] == sub_wallet
+    assert (first["amount_minor"], first["asset"]) == (50, "EUR")
     assert bank.has() + bank.has("held") == 10_000
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from schemas.money import INT64_MAX
 from tests.ledger.audit import audit, audit_fold
-from tests.ledger.bank import Bank
+from tests.ledger.bank import FEE, Bank, limits
 from tests.ledger.commands import command, credit, operator, set_state, transfer
 from tests.ledger.ward import quarantined
+from tests.ledger.world import Json
 
 
 @pytest.fixture
@@ -28,6 +29,34 @@ def test_it_goes_back_to_the_sub_wallet_that_has_paid(bank: Bank, payee: str) ->
     bank.ask(operator("reverse", to, transaction_id=paid))
     assert bank.world.balance(f"{bank.anna}/savings/available", "EUR") == 100
     assert bank.has() == 9_900
+    bank.audit()
+
+
+@pytest.mark.parametrize("payee", ["carl", "bert"])
+@pytest.mark.parametrize(("minor", "fee_minor"), [(100, 7), (50, 3), (10, 0)])
+def test_what_comes_back_of_the_fee_is_said_where_it_arrives(payee: str, minor: int, fee_minor: int) -> None:
+    bank = Bank(FEE | {"name": "transfer-eur", "operation": "transfer"})
+    to = getattr(bank, payee)
+    paid = bank.ask(transfer(bank.anna, to, 100))
+    refund = bank.on("refund", paid, wallet_id=to, amount_minor=minor)
+    said: list[Json] = [event for event in bank.world.events if event.get("transaction_id") == refund]
+    assert bank.has() == 10_000 - 107 + minor + fee_minor
+    received = said[0] if payee == "carl" else said[1]
+    assert received["type"] == ("transaction.settled" if payee == "carl" else "transfer.received")
+    assert received.get("fee_returned_minor", 0) == fee_minor
+    bank.audit()
+
+
+@pytest.mark.parametrize("verb", ["refund", "reverse"])
+@pytest.mark.parametrize("payee", ["carl", "bert"])
+def test_no_cap_refuses_what_comes_back(bank: Bank, payee: str, verb: str) -> None:
+    to = getattr(bank, payee)
+    paid = bank.ask(transfer(bank.anna, to, 100))
+    bank.ask(limits(bank.anna, balance_cap_minor=9_900))
+    bank.ask(credit(bank.anna, 1), "limit_exceeded")
+    make = operator if verb == "reverse" else command
+    bank.ask(make(verb, to, transaction_id=paid))
+    assert (bank.has(), bank.has(wallet_id=to)) == (10_000, 0)
     bank.audit()
 
 

@@ -90,6 +90,11 @@ def test_room_is_kept_from_payers_too(name: str) -> None:
         stage.do(credit(payer_id, 5), deliver=False)
     here = stage.world.answer(stage.put(transfer(stage.bert, stage.alice, 1), deliver=False))
     assert (here["code"], here["state"]) == ("payee_refused", "failed")
+    held: Json = {"amount_minor": 1, "asset": "EUR", "expires_in_s": 60}
+    hold = stage.begin(command("authorize", stage.bert, **held), deliver=False)
+    captured = asked(Verb.CAPTURE, hold, to_wallet_id=stage.alice)
+    here = stage.world.answer(stage.put(captured, deliver=False))
+    assert (here["code"], here["state"]) == ("payee_refused", "failed")
     COMES[name](stage, seen)
     away = stage.begin(transfer(stage.bob, stage.alice, 1))
     assert stage.state_of(away, stage.bob) == "failed"

@@ -41,9 +41,20 @@ def test_what_is_too_late_to_cancel_says_why() -> None:
     bank.on("submit", submitted, batch_id="b1")
     captured = bank.ask(command("authorize", bank.anna, amount_minor=2, asset="EUR", expires_in_s=9))
     bank.on("capture", captured, amount_minor=1)
-    why = {submitted: "was submitted to its rail in batch b1", captured: "something of it was captured"}
+    held = bank.ask(command("authorize", bank.anna, amount_minor=3, asset="EUR", expires_in_s=9))
+    at = bank.world.put(command("capture", bank.anna, transaction_id=held, to_wallet_id=bank.bert))
+    bank.world.decide(0)
+    sent = str(bank.world.answer(at)["transaction_id"])
+    why = {
+        submitted: "it was submitted to its rail in batch b1",
+        captured: "something of it was captured; release what is left",
+        sent: "the money is on its way to the payee's partition",
+    }
     for transaction_id, reason in why.items():
-        answer = bank.world.submit(command("cancel", bank.anna, transaction_id=transaction_id))
+        at = bank.world.put(command("cancel", bank.anna, transaction_id=transaction_id))
+        bank.world.decide(0)
+        answer = bank.world.answer(at)
         assert (answer["code"], answer["field"]) == ("illegal_transition", "transaction_id")
-        assert reason in answer["message"]
+        assert answer["message"] == f"cancel is not possible: {reason}"
+    bank.world.settle()
     bank.audit()
