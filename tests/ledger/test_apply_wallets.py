@@ -190,6 +190,23 @@ def test_what_is_over_at_once_is_never_open(opened: LedgerState, type_: str, sta
     assert wallet_of(opened)["open_transactions"] == 0
 
 
+@pytest.mark.parametrize("has_terms", [False, True])
+@pytest.mark.parametrize(("rail", "kept"), [("card", "card"), ("instant", None), (None, None)])
+def test_what_settles_at_once_is_kept_with_all_that_was_said(
+    opened: LedgerState, has_terms: bool, rail: str | None, kept: str | None
+) -> None:
+    """Of a wallet without terms in the short way, which nearly all go."""
+    if has_terms:
+        fold(opened, event("wallet.limits_set", wallet=WalletFacts()))
+    money = {"operation": "transfer", "asset": "EUR", "amount_minor": 5, "sub_wallet": "savings", "rail": rail}
+    cause, payee = Cause("t", 1, 7, "r", "k", None), Counterparty("p", "shop")
+    said = event(to_state="settled", parent_transaction_id="batch", cause=cause, counterparty=payee)
+    fold(opened, msgspec.structs.replace(said, **money))
+    identity = ("transfer", "settled", "ok", "w", "savings", "EUR", 5, AT_MS, "t", 1, 7, "r", "k", ())
+    expected = Transaction(*identity, "batch", kept, "p", "shop", counted_at_ms=AT_MS if has_terms else 0)
+    assert transaction_of(opened) == expected
+
+
 @pytest.mark.parametrize(("type_", "code"), [("transfer.received", "ok"), ("transfer.refused", "wallet_closed")])
 def test_legs_have_a_key_of_their_own(opened: LedgerState, type_: str, code: str) -> None:
     origin = Source("first", 3, 9)
