@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from agents.ledger.accounts import available
+from agents.ledger.apply_open import add_under_way, count_under_way
 from agents.ledger.keys import due_key, due_of_wallet_key
-from agents.ledger.state import DUE, DUE_OF_WALLET, SCHEDULED, UNFINISHED, WALLETS
+from agents.ledger.state import DUE, DUE_OF_WALLET, SCHEDULED, UNDER_WAY, UNFINISHED, WALLETS
+from agents.ledger.transaction import Transaction
 from streams.tables import Table, V
+from tests.ledger.folding import empty_state
 from tests.ledger.store import DictStore
 
 
@@ -24,6 +28,8 @@ def audit_state(store: DictStore) -> None:
     for wallet_id, wallet in _rows(store, WALLETS).items():
         first_ms = min((one.due_at_ms for one in due.values() if one.wallet_id == wallet_id), default=0)
         assert (wallet.open_transactions, wallet.due_at_ms) == (is_open[wallet_id], first_ms), wallet_id
+    under_way = {key: minor for key, minor in _rows(store, UNDER_WAY).items() if minor}
+    assert under_way == _under_way(unfinished)
     for name in store.rows:
         if name.startswith("transactions"):
             _audit_counters(store.rows[name].values())
@@ -40,6 +46,21 @@ def _audit_counters(rows: Iterable[bytes]) -> None:
         counter = one.counted
         assert 0 <= counter.exchange_returned_minor <= exchanged_minor, one
         assert 0 <= counter.fee_returned_minor <= one.fee_minor, one
+        assert one.operation != "reward" or not one.lots, one
+
+
+def _under_way(unfinished: Mapping[str, Transaction]) -> dict[str, int]:
+    """What may come back to accounts by what is open, as apply counts what begins."""
+    state = empty_state()
+    for one in unfinished.values():
+        account = available(one.wallet_id, one.sub_wallet)
+        if one.hold is not None:
+            add_under_way(state, account, one.asset, one.hold.remaining_minor)
+        elif one.screening is not None:
+            add_under_way(state, account, one.asset, one.awaiting_minor)
+        elif one.is_open:
+            count_under_way(state, one.wallet_id, one.sub_wallet, one.journal, 1)
+    return {key: minor for key, minor in state.under_way.changes.items() if minor}
 
 
 def _rows(store: DictStore, table: Table[V]) -> dict[str, V]:
