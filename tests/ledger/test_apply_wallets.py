@@ -213,5 +213,5 @@ def test_legs_have_a_key_of_their_own(opened: LedgerState, type_: str, code: str
     fold(opened, event(type_, leg="credit", to_state="settled", code=code, cause=Cause("t", 0, 7, origin=origin)))
     assert opened.transaction("x", AT_MS) is None
     leg = transaction_of(opened, leg_key("x", "credit"))
-    assert (leg.code, leg.source) == (code, origin)
+    assert (leg.code, leg.source, leg.counted_at_ms) == (code, origin, 0)
     assert wallet_of(opened)["open_transactions"] == 0
