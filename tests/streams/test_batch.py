@@ -232,6 +232,10 @@ def test_what_leads_to_too_much_ends_a_batch_before_it() -> None:
         with pytest.raises(BatchTooLarge) as raised:
             decide(Machine(), records, most_event_bytes=most)
         assert raised.value.records == wanted
+    more = taken(("first", [record(0), record(1)]), ("second", [record(1)]), ("third", [record(2), record(3)]))
+    with pytest.raises(BatchTooLarge) as raised:
+        decide(Machine(), more, most_event_bytes=3 * each)
+    assert raised.value.records == 3
     alone, _ = decide(Machine(), taken(("first", [record(0)])), most_event_bytes=1)
     assert types(alone) == ["first-0", "batch.sealed"], "one record is not made smaller"
     three, _ = decide(Machine(), taken(("first", [record(0), record(1)]), ("second", [record(1)])))
