@@ -10,7 +10,7 @@ import pytest
 from agents.ledger.answers import answer_of
 from agents.ledger.journals import leaves_room
 from agents.ledger.keys import leg_key, parked_key, scope
-from agents.ledger.state import WALLETS, LedgerState, SubWallet, Wallet
+from agents.ledger.state import WALLETS, LedgerState, SubWallet, Terms, Wallet
 from agents.ledger.transaction import Transaction
 from schemas.events import AccountBalance, Cause, Counterparty, ParkedRecord, Source, WalletFacts
 from schemas.money import INT64_MAX, INT64_MIN
@@ -74,6 +74,8 @@ def test_what_an_event_does_not_say_has_a_default(state: LedgerState) -> None:
     now = wallet_of(state)
     assert {name: sub.kind for name, sub in now.pop("sub_wallets").items()} == {"main": "main", "s": "main"}
     assert now == expected
+    fold(state, event("wallet.limits_set", wallet=WalletFacts()))
+    assert wallet_of(state)["terms"] == Terms(None, {}, 0, False)
     fold(state, event("transfer.refused", leg="credit", code=None, wallet_id=None))
     bare = Transaction("", "", "ok", "", "main", "", 0, AT_MS, "t", 0, 7)
     assert transaction_of(state, leg_key("x", "credit")) == bare
