@@ -33,6 +33,7 @@ def audit_state(store: DictStore) -> None:
     for name in store.rows:
         if name.startswith("transactions"):
             _audit_counters(store.rows[name].values())
+            _audit_ends(store.rows[name].values())
     _audit_counters(store.rows.get(UNFINISHED.name, {}).values())
     acting = [one.parent_transaction_id for one in unfinished.values() if one.is_open and one.parent_transaction_id]
     # Of a transfer from another partition the payee's side is what is acted on.
@@ -48,6 +49,12 @@ def _audit_counters(rows: Iterable[bytes]) -> None:
         assert 0 <= counter.exchange_returned_minor <= exchanged_minor, one
         assert 0 <= counter.fee_returned_minor <= one.fee_minor, one
         assert one.operation != "reward" or not one.lots, one
+
+
+def _audit_ends(rows: Iterable[bytes]) -> None:
+    """Of what is finished there is nothing to invert, to capture or to wait for."""
+    for one in map(UNFINISHED.decode, rows):
+        assert (one.journal, one.hold, one.screening, one.due_at_ms) == ((), None, None, 0), one
 
 
 def _under_way(unfinished: Mapping[str, Transaction]) -> dict[str, int]:
