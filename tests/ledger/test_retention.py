@@ -347,6 +347,7 @@ def test_a_transaction_is_unfinished_as_long_as_anything_is_to_come() -> None:
         *(True, True, False, False)
     ]
     assert is_unfinished("dispute", "disputed")
+    assert not is_unfinished("dispute", "settled")
     assert not is_unfinished("credit", "disputed")
     assert is_unfinished("credit", "disputed", open_children=1)
     assert is_unfinished("reward", "settled", due_at_ms=1)
