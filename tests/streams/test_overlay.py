@@ -263,10 +263,10 @@ def test_what_is_read_ahead_is_read_once_and_changes_go_before_it() -> None:
 def test_a_store_that_answers_for_fewer_keys_than_asked_is_not_taken_at_its_word() -> None:
     rows = Rows(plain={"a": b"1"}, **{"keys@5": {"a": b"1"}})
     state = overlay(rows)
-    keys = state.bucketed(KEYS)
-    keys.buckets = [5]
-    rows.get_many = lambda table, asked: [rows.get(table, asked[0])]  # type: ignore[method-assign]
+    bucketed = state.bucketed(KEYS)
+    bucketed.buckets = [5]
+    rows.get_many = lambda table, keys: [rows.get(table, keys[0])]  # type: ignore[method-assign]
     with pytest.raises(ValueError, match="shorter"):
         state.table(PLAIN).read_ahead(["a", "b"])
     with pytest.raises(ValueError, match="shorter"):
-        keys.read_ahead(["a", "b"], 510)
+        bucketed.read_ahead(["a", "b"], 510)
