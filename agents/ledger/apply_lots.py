@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec.structs
 
 from agents.ledger.accounts import AVAILABLE, available, holder_of, holder_of_key
-from agents.ledger.apply_open import change_wallet, wallet_of
+from agents.ledger.apply_open import change_wallet, first_due_ms, wallet_of
 from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.lots import coming_back, take, with_lots
 from agents.ledger.state import LOT_ASSETS, LedgerState
@@ -176,13 +176,10 @@ def _put_lot(state: LedgerState, key: str, lot: Lot) -> None:
 
 
 def _move_due(state: LedgerState, transaction_id: str, reward: Transaction, due_at_ms: int, now_ms: int) -> None:
-    wallet = state.wallets.get(reward.wallet_id)
-    assert wallet is not None
     if reward.due_at_ms:
         state.due.delete(due_key(reward.due_at_ms, transaction_id))
         state.due_of_wallet.delete(due_of_wallet_key(reward.wallet_id, reward.due_at_ms, transaction_id))
     state.due.put(due_key(due_at_ms, transaction_id), reward.wallet_id)
     state.due_of_wallet.put(due_of_wallet_key(reward.wallet_id, due_at_ms, transaction_id), transaction_id)
-    if not wallet.due_at_ms or due_at_ms < wallet.due_at_ms:
-        state.wallets.put(reward.wallet_id, msgspec.structs.replace(wallet, due_at_ms=due_at_ms))
+    change_wallet(state, reward.wallet_id, due_at_ms=first_due_ms(state, reward.wallet_id))
     state.keep(transaction_id, reward, msgspec.structs.replace(reward, due_at_ms=due_at_ms), now_ms)

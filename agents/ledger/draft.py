@@ -152,9 +152,9 @@ class Draft:
         event.sub_wallet = sub_wallet or parent.transaction.sub_wallet
         return event
 
-    def move(self, named: Named, to_state: str, journal: Journal | None, code: str = "ok") -> LedgerEvent:
+    def move(self, named: Named, to_state: str, journal: Journal | None) -> LedgerEvent:
         """The event of a command that moves on a transaction that there is already."""
-        event = move_of(named, to_state, journal, self.cause, self.context.recorded_at, self.command.operation, code)
+        event = move_of(named, to_state, journal, self.cause, self.context.recorded_at, self.command.operation)
         _say(self.command, event)
         event.request = msgspec.Raw(self.canonical)
         self.then += (lambda turn: turn.tell_requester(event, named.transaction),)

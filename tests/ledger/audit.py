@@ -13,6 +13,7 @@ from streams.overlay import Overlay
 from streams.persist import changes_of, forget_old_buckets
 from streams.ports import Mark
 from streams.seal import GENESIS, chain_hash, decode_seal, is_seal, unhashed_bytes
+from tests.ledger.audit_state import audit_state
 from tests.ledger.lifecycle.ways import WAYS
 from tests.ledger.store import DictStore
 from tests.ledger.world import Json, Position, Record, Shard, World
@@ -193,6 +194,7 @@ def audit_fold(world: World) -> None:
             else:
                 world.machine.fold(state, value)
         assert _filled(store) == _filled(shard.store)
+        audit_state(store)
 
 
 def _filled(store: DictStore) -> dict[str, dict[str, bytes]]:

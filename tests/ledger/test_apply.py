@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import msgspec
 import pytest
 
@@ -10,7 +12,7 @@ from agents.ledger.agent import LEDGER
 from agents.ledger.answers import answer_of
 from agents.ledger.apply import UnbalancedJournal
 from agents.ledger.journals import Journal, inverse, post
-from agents.ledger.keys import leg_key, parked_key, scope
+from agents.ledger.keys import due_key, due_of_wallet_key, leg_key, parked_key, scope, transaction_id_of
 from agents.ledger.state import DAY_MS, LedgerState, first_events_table
 from schemas.codes import NOT_FROZEN, Code
 from schemas.events import AccountBalance, Cause, Entry, Source, decode_event
@@ -95,6 +97,9 @@ def test_names() -> None:
     assert scope("t", "w", "k") == "t\0w\0k"
     assert leg_key("x", "credit") == "x/credit"
     assert parked_key("w", 7) < parked_key("w", 10) == "w\x000000000010"
+    assert due_key(6, "f") < due_key(7) < due_key(7, "0")
+    assert due_of_wallet_key("w", 6, "f") < due_of_wallet_key("w", 7) < due_of_wallet_key("w", 7, "0")
+    assert transaction_id_of("s", 5) == sha256(b"s\x005\x000").hexdigest()[:32] != transaction_id_of("s", 5, 1)
 
 
 # ---- what an event freezes ---------------------------------------------------------------------------------

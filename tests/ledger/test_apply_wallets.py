@@ -10,7 +10,7 @@ import pytest
 from agents.ledger.answers import answer_of
 from agents.ledger.journals import leaves_room
 from agents.ledger.keys import leg_key, parked_key, scope
-from agents.ledger.state import WALLETS, LedgerState, SubWallet, Wallet
+from agents.ledger.state import WALLETS, LedgerState, SubWallet, Terms, Wallet
 from agents.ledger.transaction import Transaction
 from schemas.events import AccountBalance, Cause, Counterparty, ParkedRecord, Source, WalletFacts
 from schemas.money import INT64_MAX, INT64_MIN
@@ -74,6 +74,8 @@ def test_what_an_event_does_not_say_has_a_default(state: LedgerState) -> None:
     now = wallet_of(state)
     assert {name: sub.kind for name, sub in now.pop("sub_wallets").items()} == {"main": "main", "s": "main"}
     assert now == expected
+    fold(state, event("wallet.limits_set", wallet=WalletFacts()))
+    assert wallet_of(state)["terms"] == Terms(None, {}, 0, False)
     fold(state, event("transfer.refused", leg="credit", code=None, wallet_id=None))
     bare = Transaction("", "", "ok", "", "main", "", 0, AT_MS, "t", 0, 7)
     assert transaction_of(state, leg_key("x", "credit")) == bare
@@ -190,11 +192,28 @@ def test_what_is_over_at_once_is_never_open(opened: LedgerState, type_: str, sta
     assert wallet_of(opened)["open_transactions"] == 0
 
 
+@pytest.mark.parametrize("has_terms", [False, True])
+@pytest.mark.parametrize(("rail", "kept"), [("card", "card"), ("instant", None), (None, None)])
+def test_what_settles_at_once_is_kept_with_all_that_was_said(
+    opened: LedgerState, has_terms: bool, rail: str | None, kept: str | None
+) -> None:
+    """Of a wallet without terms in the short way, which nearly all go."""
+    if has_terms:
+        fold(opened, event("wallet.limits_set", wallet=WalletFacts()))
+    money = {"operation": "transfer", "asset": "EUR", "amount_minor": 5, "sub_wallet": "savings", "rail": rail}
+    cause, payee = Cause("t", 1, 7, "r", "k", None), Counterparty("p", "shop")
+    said = event(to_state="settled", parent_transaction_id="batch", cause=cause, counterparty=payee)
+    fold(opened, msgspec.structs.replace(said, **money))
+    identity = ("transfer", "settled", "ok", "w", "savings", "EUR", 5, AT_MS, "t", 1, 7, "r", "k", ())
+    expected = Transaction(*identity, "batch", kept, "p", "shop", counted_at_ms=AT_MS if has_terms else 0)
+    assert transaction_of(opened) == expected
+
+
 @pytest.mark.parametrize(("type_", "code"), [("transfer.received", "ok"), ("transfer.refused", "wallet_closed")])
 def test_legs_have_a_key_of_their_own(opened: LedgerState, type_: str, code: str) -> None:
     origin = Source("first", 3, 9)
     fold(opened, event(type_, leg="credit", to_state="settled", code=code, cause=Cause("t", 0, 7, origin=origin)))
     assert opened.transaction("x", AT_MS) is None
     leg = transaction_of(opened, leg_key("x", "credit"))
-    assert (leg.code, leg.source) == (code, origin)
+    assert (leg.code, leg.source, leg.counted_at_ms) == (code, origin, 0)
     assert wallet_of(opened)["open_transactions"] == 0

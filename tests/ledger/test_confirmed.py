@@ -9,6 +9,7 @@ import pytest
 from schemas.clock import rfc3339
 from tests.ledger.bank import Bank
 from tests.ledger.commands import Json, command, debit, operator
+from tests.ledger.expected import DEVICE, EXTRAS
 from tests.ledger.world import DAY_MS, START_MS
 
 
@@ -67,3 +68,16 @@ def test_what_was_submitted_in_the_same_batch() -> None:
     assert says(bank, "submit", paid, batch_id="b1") == ("processed", "it was submitted in this batch before")
     bank.on("settle", paid, rail_reference="there")
     bank.audit()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_it_says_beside_that_is_in_the_event_the_first_time_and_again(again: bool) -> None:
+    bank = Bank()
+    paid = bank.ask(debit(bank.anna, 100, rail="sepa"))
+    if again:
+        bank.on("settle", paid, rail_reference="out")
+    bank.on("settle", paid, rail_reference="out", **EXTRAS)
+    event = bank.world.events[-2]
+    assert event["type"] == ("transaction.confirmed" if again else "transaction.settled")
+    said = {name: event[name] for name in ("occurred_at", "device", "references", "metadata")}
+    assert said == {**{name: EXTRAS[name] for name in said}, "device": DEVICE}

@@ -47,3 +47,7 @@ def test_a_refund_that_its_rail_contradicts_counts_as_before(state: LedgerState)
     fold(state, refund("transaction.contradicted", to_state="settled", command="settle", rail_facts=facts))
     assert debit_in(state).counter == Counter(100, refunded_minor=30)
     assert debit_in(state).open_children == 0
+
+
+def test_what_is_left_is_what_was_settled_less_all_that_was_taken_back_or_is_contested() -> None:
+    assert Counter(100, 1, 2, 4, 8, 16).remaining_minor == 69

@@ -31,6 +31,8 @@ class Machine:
     def __init__(self, raises: Callable[[InputRecord], None] = lambda _record: None):
         self._raises = raises
         self.contexts: list[tuple[str, int, int, int, str]] = []
+        self.looked: list[tuple[Overlay, list[int], str]] = []
+        self.completed: list[tuple[Overlay, int]] = []
 
     def _write(self, state: Overlay, context: Context, out: Output, what: str) -> None:
         self.contexts.append(
@@ -43,22 +45,24 @@ class Machine:
 
     def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
         """Each record is looked up by itself."""
+        self.looked.append((state, [record.offset for record in records], context.topic))
 
     def step(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
         self._write(state, context, out, f"{context.topic}-{record.offset}")
         self._raises(record)
 
     def failed(self, state: Overlay, record: InputRecord, context: Context, error: Exception, out: Output) -> None:
-        self._write(state, context, out, f"failed {type(error).__name__}")
+        self._write(state, context, out, f"failed {type(error).__name__} {record.offset}")
 
     def oversized(self, state: Overlay, record: InputRecord, context: Context, out: Output) -> None:
-        self._write(state, context, out, "oversized")
+        self._write(state, context, out, f"oversized {record.offset}")
 
     def fold(self, state: Overlay, value: bytes) -> None:
         """Not used."""
 
     def complete(self, state: Overlay, context: Context, out: Output) -> None:
         """Each record has its events already."""
+        self.completed.append((state, context.recorded_at_ms))
 
     def finish(self, state: Overlay, context: Context, last_sequence: int, out: Output) -> None:
         count = state.table(COUNT).get("n") or 0
@@ -102,6 +106,24 @@ def test_events_come_first_and_the_seal_is_the_last_of_them() -> None:
     assert batch.labels == [("first-4", "ok"), ("first-7", "ok"), ("second-1", "ok")]
     assert (batch.count, batch.first) == (3, ("first", 4))
     assert state.table(COUNT).get("n") == 3
+
+
+def test_each_record_is_decided_once_after_a_look_at_those_of_its_input() -> None:
+    machine = Machine()
+    records = taken(("first", [record(4), record(7)]), ("second", [record(1, timestamp=1_700)]))
+    _, state = decide(machine, records)
+    assert [context[0] for context in machine.contexts] == ["first", "first", "second"]
+    assert machine.looked == [(state, [4, 7], "first"), (state, [1], "second")]
+    assert machine.completed == [(state, 1_700)]
+
+
+def test_a_bug_in_the_look_ahead_costs_no_more_than_the_look() -> None:
+    class Blind(Machine):
+        def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+            raise KeyError("a bug")
+
+    batch, _ = decide(Blind(), taken(("first", [record(0), record(1)])))
+    assert types(batch) == ["first-0", "first-1", "batch.sealed"]
 
 
 def test_the_seal_continues_what_was_before() -> None:
@@ -162,10 +184,10 @@ def test_a_bug_is_rolled_back_and_answered_by_itself() -> None:
         taken(("first", [record(0), record(1), record(2)])),
         on_bug=lambda record, context, error: told.append((record.offset, context.topic, repr(error))),
     )
-    assert types(batch) == ["first-0", "failed KeyError", "first-2", "batch.sealed"]
+    assert types(batch) == ["first-0", "failed KeyError 1", "first-2", "batch.sealed"]
     assert [json.loads(m.value or b"")["sequence"] for m in batch.messages if m.topic == "events"] == [0, 1, 2, 3]
-    assert [m.value for m in batch.messages if m.topic == "outcomes"] == [b"first-0", b"failed KeyError", b"first-2"]
-    assert batch.labels[1] == ("failed KeyError", "ok")
+    assert [m.value for m in batch.messages if m.topic == "outcomes"] == [b"first-0", b"failed KeyError 1", b"first-2"]
+    assert batch.labels[1] == ("failed KeyError 1", "ok")
     assert state.table(COUNT).get("n") == 3
     assert told == [(1, "first", "KeyError('a bug')")]
 
@@ -190,7 +212,7 @@ def test_a_bug_needs_nobody_who_listens() -> None:
         raise RecursionError
 
     batch, _ = decide(Machine(raises), taken(("first", [record(0)])))
-    assert types(batch) == ["failed RecursionError", "batch.sealed"]
+    assert types(batch) == ["failed RecursionError 0", "batch.sealed"]
 
 
 @pytest.mark.parametrize("error", [StoreError("disk"), MemoryError()])
@@ -210,9 +232,14 @@ def test_what_leads_to_too_much_ends_a_batch_before_it() -> None:
         with pytest.raises(BatchTooLarge) as raised:
             decide(Machine(), records, most_event_bytes=most)
         assert raised.value.records == wanted
+    more = taken(("first", [record(0), record(1)]), ("second", [record(1)]), ("third", [record(2), record(3)]))
+    with pytest.raises(BatchTooLarge) as raised:
+        decide(Machine(), more, most_event_bytes=3 * each)
+    assert raised.value.records == 3
     alone, _ = decide(Machine(), taken(("first", [record(0)])), most_event_bytes=1)
     assert types(alone) == ["first-0", "batch.sealed"], "one record is not made smaller"
-    for most in (3 * each, 4 * each):
+    three, _ = decide(Machine(), taken(("first", [record(0), record(1)]), ("second", [record(1)])))
+    for most in (three.event_bytes, 3 * each, 4 * each):
         assert types(decide(Machine(), records, most_event_bytes=most)[0]) == types(whole), "all is decided already"
 
 
@@ -228,6 +255,15 @@ def test_what_records_share_ends_a_batch_too_where_it_is_too_much() -> None:
     with pytest.raises(BatchTooLarge) as raised:
         decide(Sharing(), records, most_event_bytes=1_000)
     assert raised.value.records == 2
+    decided, whole = (decide(machine, records)[0].event_bytes for machine in (Machine(), Sharing()))
+    with pytest.raises(BatchTooLarge) as raised:
+        decide(Sharing(), records, most_event_bytes=decided)
+    assert raised.value.records == 2
+    for count in (2, 3):
+        with pytest.raises(BatchTooLarge) as raised:
+            decide(Sharing(), taken(("first", [record(at) for at in range(count)])), most_event_bytes=1_000)
+        assert raised.value.records == 1
+    assert decide(Sharing(), records, most_event_bytes=whole)[0].event_bytes == whole
     alone, _ = decide(Sharing(), taken(("first", [record(0)])), most_event_bytes=1_000)
     assert types(alone) == ["first-0", "shared", "batch.sealed"]
 
@@ -235,4 +271,4 @@ def test_what_records_share_ends_a_batch_too_where_it_is_too_much() -> None:
 def test_only_the_record_that_is_too_large_is_decided_so() -> None:
     records = taken(("first", [record(0), record(1)]), ("second", [record(1)]))
     batch, _ = decide(Machine(), records, oversized={("first", 1)})
-    assert types(batch) == ["first-0", "oversized", "second-1", "batch.sealed"]
+    assert types(batch) == ["first-0", "oversized 1", "second-1", "batch.sealed"]

@@ -59,6 +59,23 @@ def test_the_beginning_of_care_is_a_savepoint_and_without_care_there_is_none() -
     _assert_no_savepoint(state)
 
 
+def test_an_attempt_leaves_the_savepoint_that_there_was() -> None:
+    state = overlay(Rows(plain={"a": b"1"}))
+    view = state.table(PLAIN)
+    with state.attempt():
+        assert state.is_careful
+        view.put("a", 5)
+    assert (view.get("a"), state.is_careful) == (1, False)
+    with state.careful():
+        view.put("a", 2)
+        with state.attempt():
+            view.put("a", 3)
+        assert (view.get("a"), state.is_careful) == (2, True)
+        view.put("b", 4)
+        state.roll_back()
+    assert (view.get("a"), view.get("b")) == (1, None)
+
+
 def _assert_no_savepoint(state: Overlay) -> None:
     for use in (state.savepoint, state.roll_back):
         with pytest.raises(AssertionError, match=r"^there .* careful$"):
@@ -119,7 +136,9 @@ def test_the_cache_is_bounded_and_forgets_the_oldest() -> None:
     for key in "abc":
         view.get(key)
     view.put("d", 1)
+    assert not view.has_forgotten
     state.settle()
+    assert view.has_forgotten
     rows.reads.clear()
     for key in "dcba":
         assert view.get(key) == 1
@@ -148,11 +167,11 @@ def test_an_uncached_table_is_read_again_after_each_batch() -> None:
 
 
 def test_a_scan_merges_store_and_changes_in_key_order() -> None:
-    view = overlay(Rows(plain={"b": b"2", "d": b"4", "e": b"5"})).table(PLAIN)
+    view = overlay(Rows(plain={"0": b"7", "b": b"2", "d": b"4", "e": b"5"})).table(PLAIN)
     view.put("c", 3)
     view.put("d", 40)
     view.delete("e")
-    assert list(view.scan()) == [("b", 2), ("c", 3), ("d", 40)]
+    assert list(view.scan()) == [("0", 7), ("b", 2), ("c", 3), ("d", 40)]
     assert list(view.scan("c")) == [("c", 3), ("d", 40)]
     assert list(view.scan("b", "d")) == [("b", 2), ("c", 3)]
     assert list(view.scan("d0")) == []
@@ -239,3 +258,15 @@ def test_what_is_read_ahead_is_read_once_and_changes_go_before_it() -> None:
     assert view.changes == {"b": 5}
     view.put("a", 7)
     assert view.get("a") == 7
+
+
+def test_a_store_that_answers_for_fewer_keys_than_asked_is_not_taken_at_its_word() -> None:
+    rows = Rows(plain={"a": b"1"}, **{"keys@5": {"a": b"1"}})
+    state = overlay(rows)
+    bucketed = state.bucketed(KEYS)
+    bucketed.buckets = [5]
+    rows.get_many = lambda table, keys: [rows.get(table, keys[0])]  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="shorter"):
+        state.table(PLAIN).read_ahead(["a", "b"])
+    with pytest.raises(ValueError, match="shorter"):
+        bucketed.read_ahead(["a", "b"], 510)
