@@ -26,15 +26,15 @@ class Fake:
         self._journal = journal
         self._ends_after_s = ends_after_s
         self._end = asyncio.Event()
-        self._error: BaseException | None = None
+        self.fails_with: BaseException | None = None
 
     async def run(self) -> None:
         self._journal.append(f"start {self.partition}")
         try:
             await self._end.wait()
             await asyncio.sleep(self._ends_after_s)
-            if self._error is not None:
-                raise self._error
+            if self.fails_with is not None:
+                raise self.fails_with
         finally:
             self._journal.append(f"end {self.partition}")
 
@@ -43,7 +43,7 @@ class Fake:
         self._end.set()
 
     def end(self, error: BaseException | None = None) -> None:
-        self._error = error
+        self.fails_with = error
         self._end.set()
 
     def offer(self, batch: InputBatch) -> None:
@@ -190,6 +190,38 @@ def test_a_processor_that_raises_ends_the_process(error: Exception) -> None:
         await world.assign(0)
         world.fake(0).end(error)
         await asyncio.sleep(0.02)
+        assert world.supervisor.failure.exception() is error
+
+    run(check)
+
+
+@pytest.mark.parametrize("error", [Refused("the log is cut"), RuntimeError("the cycle failed")])
+def test_of_a_partition_that_is_taken_back_only_a_refusal_ends_the_process(error: Exception) -> None:
+    """The next owner would meet the same; what else went wrong is the old one's alone."""
+
+    async def check(world: World) -> None:
+        await world.assign(0)
+        world.fake(0).fails_with = error
+        world.supervisor.revoked()
+        await asyncio.sleep(0.02)
+        failure = world.supervisor.failure
+        assert failure.done() is isinstance(error, Refused)
+        assert not failure.done() or failure.exception() is error
+
+    run(check)
+
+
+def test_what_ends_the_supervisor_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Partitions would be assigned to this worker, and nobody would run them."""
+
+    async def check(world: World) -> None:
+        error = OSError("no processor can be made")
+
+        def make(_partition: int) -> PartitionProcessor:
+            raise error
+
+        monkeypatch.setattr(world.supervisor, "_make", make)
+        await world.assign(0)
         assert world.supervisor.failure.exception() is error
 
     run(check)
