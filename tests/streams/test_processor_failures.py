@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from streams.commit import CommitStep
 from streams.errors import ChainBroken, Fenced, Unavailable
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
@@ -143,6 +144,23 @@ def test_failures_are_forgotten_once_something_is_committed() -> None:
         assert s.total == 5
 
     in_virtual_time(check, max_failures=2)
+
+
+def test_a_wait_for_records_forgets_no_failure() -> None:
+    async def check(s: Surroundings) -> None:
+        steps: list[CommitStep] = []
+
+        async def at_step(step: CommitStep) -> None:
+            steps.append(step)
+            if len(steps) % 4 == 0:
+                raise ConnectionLost("again")
+
+        s.processor.at_step = at_step
+        with pytest.raises(ConnectionLost):
+            await asyncio.wait_for(await s.start(), 100)
+        assert steps == [CommitStep.TAKE] * 12
+
+    in_virtual_time(check, max_failures=3)
 
 
 def test_the_backoff_doubles_up_to_its_bound() -> None:
