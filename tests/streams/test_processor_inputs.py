@@ -155,6 +155,7 @@ def test_a_seek_that_a_restore_has_overtaken_changes_nothing() -> None:
         s.broker.produce(toy.INTERNAL, 0, None, b"no command")
         await asyncio.sleep(10)
         assert s.notes.said.count("restoring") == 2
+        assert not s.processor._seeks, "the seek is over with the incarnation that it was for"
         released.set_result(None)
         await asyncio.sleep(10)
         s.request("r2", 3)
