@@ -9,13 +9,29 @@ import pytest
 
 from streams.commit import CommitStep
 from streams.errors import ChainBroken, Fenced
-from streams.seal import decode_seal
+from streams.ports import Mark
+from streams.seal import GENESIS, decode_seal, write_seal
 from streams.tables import Reads
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import MemoryReader
 from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
+
+
+def sealed(sequence: int) -> bytes:
+    """A seal of that sequence."""
+    seal, _ = write_seal(
+        sequence=sequence,
+        first_sequence=sequence,
+        inputs={},
+        partition=0,
+        partitions=1,
+        partition_time="2027-01-15T08:00:00.000Z",
+        previous_hash=GENESIS,
+        events=(),
+    )
+    return seal
 
 
 def test_a_new_processor_goes_on_where_the_old_one_ended() -> None:
@@ -79,11 +95,16 @@ def test_an_error_of_the_store_restores_and_answers_nothing(what: str) -> None:
     in_virtual_time(check)
 
 
-def test_a_store_written_by_somebody_else_is_not_written_over() -> None:
+@pytest.mark.parametrize("stands_at", [-1, 7])
+def test_a_store_written_by_somebody_else_is_not_written_over(stands_at: int) -> None:
+    """Whether it is behind the batch that came before or ahead of it."""
+
     async def check(s: Surroundings) -> None:
         async def at_step(step: CommitStep) -> None:
             if step is CommitStep.PERSIST and len(s.notes.batches) == 1:
                 s.files[0].wipe()
+                if stands_at >= 0:
+                    s.files[0].mark = Mark(99, sealed(stands_at))
                 s.processor.at_step = None
 
         s.processor.at_step = at_step
@@ -93,7 +114,7 @@ def test_a_store_written_by_somebody_else_is_not_written_over() -> None:
         s.request("r2", 3)
         await asyncio.sleep(2)
         assert isinstance(s.notes.errors[0], Fenced)
-        assert "the store stands at sequence -1, the batch follows 1" in str(s.notes.errors[0])
+        assert f"the store stands at sequence {stands_at}, the batch follows 1" in str(s.notes.errors[0])
         assert s.total == 8
 
     in_virtual_time(check)
