@@ -138,17 +138,6 @@ def test_what_gathers_during_a_commit_is_one_batch() -> None:
     in_virtual_time(check)
 
 
-def test_a_batch_is_bounded_in_records() -> None:
-    async def check(s: Surroundings) -> None:
-        for number in range(10):
-            s.request(f"r{number}")
-        await s.start()
-        await asyncio.sleep(1)
-        assert [batch.count for batch in s.notes.batches] == [4, 4, 2]
-
-    in_virtual_time(check, batch_max_records=4)
-
-
 def test_closing_ends_the_run_and_the_cycle_under_way_may_finish() -> None:
     async def check(s: Surroundings) -> None:
         async def at_step(step: CommitStep) -> None:
