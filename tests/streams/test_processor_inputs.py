@@ -58,7 +58,7 @@ def test_requests_deleted_unread_stop_the_partition() -> None:
             s.request(f"r{number}")
         s.broker.partition(toy.REQUESTS, 0).delete_before(2)
         with pytest.raises(Refused, match="2 offsets were deleted unread"):
-            await (await s.start())
+            await asyncio.wait_for(await s.start(), 10)
 
     in_virtual_time(check)
 
