@@ -14,7 +14,7 @@ from streams.seal import GENESIS, decode_seal, write_seal
 from streams.tables import Reads
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
-from tests.simulation.memory_ports import MemoryReader
+from tests.simulation.memory_ports import MemoryReader, MemoryWriter
 from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
@@ -132,6 +132,28 @@ def test_a_producer_is_renewed_by_a_restore() -> None:
         assert s.total == 8
 
     in_virtual_time(check, records_per_producer=2)
+
+
+def test_who_loses_the_partition_while_it_fences_does_not_take_it() -> None:
+    """It has fenced the rightful owner: ownership is proven after that, or both would believe in it."""
+
+    async def check(s: Surroundings) -> None:
+        honest = MemoryWriter.fence
+
+        async def fence(self: MemoryWriter) -> None:
+            await honest(self)
+            s.group.generation += 1
+            s.group._members.clear()
+
+        s.request("r1")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryWriter, "fence", fence)
+            await asyncio.wait_for(await s.start(), 10)
+        assert s.notes.said[-1].startswith("closed w1 in generation")
+        assert s.events() == []
+        assert s.files == {}
+
+    in_virtual_time(check)
 
 
 def test_a_restore_cancelled_while_its_reader_closes_does_not_keep_the_store_open() -> None:
