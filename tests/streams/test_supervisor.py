@@ -25,6 +25,8 @@ class Fake:
         self.offered: list[InputBatch] = []
         self._journal = journal
         self._ends_after_s = ends_after_s
+        #: How long it takes to end once it was cancelled.
+        self.parts_for_s = 0.0
         self._end = asyncio.Event()
         self.fails_with: BaseException | None = None
 
@@ -35,6 +37,9 @@ class Fake:
             await asyncio.sleep(self._ends_after_s)
             if self.fails_with is not None:
                 raise self.fails_with
+        except asyncio.CancelledError:
+            await asyncio.sleep(self.parts_for_s)
+            raise
         finally:
             self._journal.append(f"end {self.partition}")
 
@@ -146,6 +151,23 @@ def test_a_cycle_that_does_not_end_is_cancelled() -> None:
         await asyncio.sleep(0.2)
         assert "end 0" in world.journal
         assert not world.supervisor.failure.done()
+
+    run(check, ends_after_s=60)
+
+
+def test_who_ends_late_though_cancelled_is_waited_for() -> None:
+    """Its handle on the store is open until then."""
+
+    async def check(world: World) -> None:
+        await world.assign(0)
+        world.fake(0).parts_for_s = 0.2
+        world.supervisor.revoked()
+        await world.assign(0)
+        await asyncio.sleep(0.3)
+        assert world.journal.count("start 0") == 1
+        await asyncio.sleep(0.2)
+        starts_and_ends = [line for line in world.journal if not line.startswith("close")]
+        assert starts_and_ends == ["start 0", "end 0", "start 0"]
 
     run(check, ends_after_s=60)
 
