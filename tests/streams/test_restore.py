@@ -36,8 +36,11 @@ class Log:
     hash: str = GENESIS
     reads: list[int] = field(default_factory=list)
 
-    def batch(self, *amounts: int, partitions: int = 1) -> int:
-        """Append a sealed batch that adds amounts to account `a`; returns the seal's offset."""
+    def batch(self, *amounts: int, partitions: int = 1, says_first: int | None = None) -> int:
+        """Append a sealed batch that adds amounts to account `a`; returns the seal's offset.
+
+        `says_first` is what the seal says of its first sequence, if not the truth.
+        """
         events = []
         for amount in amounts:
             self.sequence += 1
@@ -49,7 +52,7 @@ class Log:
         self.sequence += 1
         seal, self.hash = write_seal(
             sequence=self.sequence,
-            first_sequence=self.sequence - len(events),
+            first_sequence=self.sequence - len(events) if says_first is None else says_first,
             inputs={"requests": Span(self.end, self.end + len(events))},
             partition=0,
             partitions=partitions,
@@ -135,6 +138,23 @@ def test_a_log_whose_end_an_open_transaction_hides_is_not_taken_for_shorter() ->
     log.hidden = 0
     assert not restored(disk, log).rebuilt
     assert disk.total() == 3
+
+
+def test_what_is_committed_while_the_end_is_asked_for_is_not_taken_for_hidden() -> None:
+    class Growing(Log):
+        async def bounds(self) -> Bounds:
+            bounds = await super().bounds()
+            self.batch(1)
+            return bounds
+
+        async def high_watermark(self) -> int:
+            end = await super().high_watermark()
+            self.batch(1)
+            return end
+
+    disk = Disk()
+    restored(disk, Growing())
+    assert disk.total() == 1
 
 
 def test_an_empty_store_is_filled_from_the_whole_log() -> None:
@@ -305,6 +325,14 @@ def test_a_gap_in_the_sequence_is_refused() -> None:
     log.batch(1)
     log.sequence += 1
     log.batch(1)
+    with pytest.raises(ChainBroken, match=r"seal at offset 4: sequence 3 does not follow 1"):
+        restored(disk, log)
+
+
+def test_a_seal_that_begins_elsewhere_than_its_events_is_refused() -> None:
+    disk, log = Disk(), Log()
+    log.batch(1)
+    log.batch(1, says_first=3)
     with pytest.raises(ChainBroken, match=r"seal at offset 4: sequence 3 does not follow 1"):
         restored(disk, log)
 
