@@ -194,9 +194,13 @@ def test_a_bug_needs_nobody_who_listens() -> None:
 
 
 @pytest.mark.parametrize("error", [StoreError("disk"), MemoryError()])
-def test_what_is_no_fault_of_the_record_ends_the_batch(error: Exception) -> None:
-    def raises(record: InputRecord) -> None:
-        raise error
+@pytest.mark.parametrize("bugs", [0, 1])
+def test_what_is_no_fault_of_the_record_ends_the_batch(error: Exception, bugs: int) -> None:
+    """Also where it shows only once the batch is decided again, record by record, for a bug."""
+    errors = [*[KeyError("a bug")] * bugs, error]
+
+    def raises(_record: InputRecord) -> None:
+        raise errors.pop(0)
 
     with pytest.raises(type(error)):
         decide(Machine(raises), taken(("first", [record(0)])))
