@@ -55,7 +55,8 @@ def test_a_batch_that_is_too_large_is_split_down_to_the_offender() -> None:
         assert {batch.count for batch in s.notes.batches if batch.count == 1}
         assert s.total == 8
 
-    in_virtual_time(check)
+    # The search for it is no failure, however often a batch has to be split.
+    in_virtual_time(check, max_failures=2)
 
 
 def test_the_bound_on_a_batch_grows_again_after_the_offender() -> None:
