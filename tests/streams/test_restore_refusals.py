@@ -124,6 +124,21 @@ def test_an_event_that_cannot_be_folded_is_refused_by_its_number(monkeypatch: py
     assert disk.total() == 1
 
 
+@pytest.mark.parametrize("error", [StoreError("disk"), MemoryError()])
+def test_what_is_no_fault_of_an_event_refuses_nothing(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is restored once more; a refusal would end the process until somebody acts."""
+
+    def fold(_machine: ToyMachine, _state: Overlay, _value: bytes) -> None:
+        raise error
+
+    monkeypatch.setattr(ToyMachine, "fold", fold)
+    disk, log = Disk(), Log()
+    log.batch(1)
+    with pytest.raises(type(error)):
+        restored(disk, log)
+    assert not disk.is_open
+
+
 def test_a_seal_that_cannot_be_read_is_refused() -> None:
     disk, log = Disk(), Log()
     seal_at = log.batch(1)
