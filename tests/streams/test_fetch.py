@@ -204,10 +204,12 @@ def test_what_was_fetched_for_an_old_assignment_or_position_is_dropped() -> None
         fetcher.state.await_reset(-2)
         assert drain(fetcher, TP, 10) is None
         assert TP not in fetcher._records
-        fetcher = Fetcher(chunk_of([b"a"]))
-        fetcher.state.seek(7)
-        assert drain(fetcher, TP, 10) is None
-        assert TP not in fetcher._records
+        for position, sought in ((0, 7), (2, 0)):
+            fetcher = Fetcher(chunk_of([b"a", b"b", b"c"]), position)
+            fetcher.state.seek(sought)
+            assert drain(fetcher, TP, 10) is None
+            assert TP not in fetcher._records
+            assert fetcher.state.position == sought
 
     in_loop(check)
 
