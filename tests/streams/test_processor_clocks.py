@@ -238,3 +238,19 @@ def test_they_are_sealed_too_where_the_partition_s_time_is_ahead_of_the_clock() 
         assert len(s.notes.batches) == 3
 
     in_virtual_time(check, seal_interval_ms=10_000)
+
+
+def test_a_worker_whose_clock_is_ahead_forgets_no_key_before_its_time() -> None:
+    """How long keys are kept is told by the partition's time alone."""
+
+    async def check(s: Surroundings) -> None:
+        s.clock_offset_ms = 10 * toy.RETAINED_MS
+        for _ in range(2):
+            s.request("r1", 5)
+            if not s.notes.said:
+                await s.start()
+            await asyncio.sleep(1)
+        assert len(s.notes.batches) == 2
+        assert s.total == 5
+
+    in_virtual_time(check)
