@@ -11,10 +11,11 @@ from streams.box import InputBatch
 from streams.commit import Phase
 from streams.errors import Refused
 from streams.machine import Outgoing
-from streams.ports import LogPosition
+from streams.ports import Changes, LogPosition, Mark
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import MemoryWriter
+from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
 
@@ -238,6 +239,33 @@ def test_they_are_sealed_too_where_the_partition_s_time_is_ahead_of_the_clock() 
         assert len(s.notes.batches) == 3
 
     in_virtual_time(check, seal_interval_ms=10_000)
+
+
+def test_keys_go_only_once_what_they_were_needed_for_is_in_the_store() -> None:
+    """A store that has lost them before could not fold the batch again that has outlived them."""
+
+    async def check(s: Surroundings) -> None:
+        done: list[str] = []
+
+        class Watched(MemoryStore):
+            def write(self, changes: Changes, mark: Mark) -> None:
+                super().write(changes, mark)
+                done.append("write")
+
+            def drop_table(self, table: str) -> None:
+                super().drop_table(table)
+                done.append("drop")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.simulation.memory_store.MemoryStore", Watched)
+            s.request("early")
+            await s.start()
+            await asyncio.sleep(2 * toy.RETAINED_MS / 1000)
+            s.request("late")
+            await asyncio.sleep(1)
+        assert done == ["write", "write", "drop"]
+
+    in_virtual_time(check)
 
 
 def test_a_worker_whose_clock_is_ahead_forgets_no_key_before_its_time() -> None:
