@@ -156,6 +156,24 @@ def test_who_loses_the_partition_while_it_fences_does_not_take_it() -> None:
     in_virtual_time(check)
 
 
+def test_who_is_closed_while_it_restores_takes_nothing() -> None:
+    async def check(s: Surroundings) -> None:
+        honest = MemoryWriter.fence
+
+        async def fence(self: MemoryWriter) -> None:
+            s.processor.close()
+            await honest(self)
+
+        s.request("r1")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryWriter, "fence", fence)
+            await asyncio.wait_for(await s.start(), 10)
+        assert s.events() == []
+        assert s.files[0].held_by is None
+
+    in_virtual_time(check)
+
+
 def test_a_restore_cancelled_while_its_reader_closes_does_not_keep_the_store_open() -> None:
     async def check(s: Surroundings) -> None:
         closing = asyncio.Event()
