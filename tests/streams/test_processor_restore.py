@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import cast
 
 import pytest
@@ -152,6 +153,24 @@ def test_who_loses_the_partition_while_it_fences_does_not_take_it() -> None:
         assert s.notes.said[-1].startswith("closed w1 in generation")
         assert s.events() == []
         assert s.files == {}
+
+    in_virtual_time(check)
+
+
+def test_what_is_fetched_before_a_seek_is_answered_is_taken_at_once() -> None:
+    async def check(s: Surroundings) -> None:
+        honest = s.inputs.seek
+
+        async def seek(partition: int, positions: Mapping[str, int], incarnation: int) -> None:
+            await honest(partition, positions, incarnation)
+            await asyncio.sleep(1)
+
+        s.inputs.seek = seek  # type: ignore[method-assign]
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(5)
+        assert s.total == 5
+        assert "hole requests" not in s.notes.said
 
     in_virtual_time(check)
 
