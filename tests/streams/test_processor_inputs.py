@@ -46,7 +46,7 @@ def test_a_recreated_input_stops_the_partition() -> None:
         s.broker.partition(toy.REQUESTS, 0).truncate(0)
         s.make()
         with pytest.raises(Refused, match="requests/0 ends at 0"):
-            await s.processor.run()
+            await asyncio.wait_for(s.processor.run(), 10)
         assert s.files[0].held_by is None
 
     in_virtual_time(check)
