@@ -153,10 +153,12 @@ def test_nothing_is_written_where_the_last_write_was_at_the_end(monkeypatch: pyt
     assert disk.writes == 2
 
 
-def test_old_buckets_are_dropped_in_a_restore() -> None:
-    disk, log = Disk(), Log()
+def test_old_buckets_are_dropped_in_a_restore_once_what_needed_them_is_written() -> None:
+    disk, log, struck = Disk(), Log(), list[str]()
+    disk.fault = struck.append
     log.batch(1)
     files = disk.files[0] = Files()
     files.tables = {"keys@1": {"k": b"\xa2ok"}}
     result = restored(disk, log)
     assert "keys@1" not in result.store.tables()
+    assert [what for what in struck if what != "store.read"] == ["store.open", "store.write", "store.drop"]
