@@ -139,9 +139,12 @@ def test_before_stays_as_it_is() -> None:
     assert before == Progress(sequence=6, positions={"first": 0})
 
 
-def test_a_record_that_the_broker_did_not_stamp_is_refused() -> None:
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_record_that_the_broker_did_not_stamp_is_refused(before: int) -> None:
+    """Wherever it stands in the batch: somebody may change the topic's setting at any time."""
+    records = [*map(record, range(before)), record(before, timestamp_type=CREATE_TIME)]
     with pytest.raises(Refused, match=r"second is not stamped by the broker: set message.timestamp.type=LogAppendTime"):
-        decide(Machine(), taken(("second", [record(0, timestamp_type=CREATE_TIME)])))
+        decide(Machine(), taken(("second", records)))
 
 
 def test_records_of_another_roles_log_are_stamped_by_its_workers() -> None:
