@@ -81,7 +81,10 @@ def test_only_what_is_missing_is_read() -> None:
     disk, log = Disk(), Log()
     seal_at = log.batch(1)
     restored(disk, log).store.close()
-    assert restored_at(disk, log) == progress_at(Mark(seal_at, log.records[seal_at]), unix_ms)
+    progress = restored_at(disk, log)
+    assert progress == progress_at(Mark(seal_at, log.records[seal_at]), unix_ms)
+    assert (progress.sequence, progress.hash, progress.time_ms) == (1, log.hash, AT_MS + 1)
+    assert progress.positions == {"requests": 1}
     log.batch(2)
     result = restored(disk, log)
     assert log.reads == [0, seal_at + 1, seal_at + 1]
