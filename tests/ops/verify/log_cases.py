@@ -106,7 +106,8 @@ LOG_CASES: list[tuple[str, Check, Tamper]] = [
     ),
     ("a seal of no time", Check.UNDECODABLE, last_seal(partition_time=lambda at: at.replace("Z", "000Z"))),
     ("a span ends behind its input", Check.INPUT_BOUNDS, last_seal(inputs=spans(to=999))),
-    ("a gap in the spans", Check.SPAN_GAP, last_seal(inputs=spans(**{"from": 3}))),
+    ("spans that overlap", Check.SPAN_GAP, last_seal(inputs=spans(**{"from": 3}))),
+    ("a gap in the spans", Check.SPAN_GAP, last_seal(inputs=spans(**{"from": 500, "to": 501}))),
     (
         "an input is not named any more",
         Check.SPAN_GAP,
