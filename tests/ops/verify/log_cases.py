@@ -119,6 +119,15 @@ LOG_CASES: list[tuple[str, Check, Tamper]] = [
         Check.OUTSIDE_SPAN,
         edit_of(EVENTS, {"type": "batch.sealed"}, inputs=spans(to=1)),
     ),
+    (
+        "a span ends at its last event",
+        Check.OUTSIDE_SPAN,
+        edit_of(
+            EVENTS,
+            {"type": "batch.sealed"},
+            inputs=lambda inputs: {**inputs, REQUESTS: {**inputs[REQUESTS], "to": inputs[REQUESTS]["to"] - 1}},
+        ),
+    ),
     ("an event is written twice", Check.OFFSET_ANSWERED_TWICE, doubled(EVENTS, type="request.rejected")),
     (
         "an offset is answered by another's event",
