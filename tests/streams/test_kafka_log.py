@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from streams.kafka_log import KafkaLogs
 from streams.settings import Settings
 
 
-def id_of(partition: int = 0, role: str = "ledger", **settings: str) -> str:
+def id_of(partition: int = 0, role: str = "ledger", **settings: Any) -> str:
     """The transactional id of a writer."""
     return KafkaLogs(Settings(**settings), role, "events", lambda short: short).writer(partition).transactional_id
 
