@@ -115,8 +115,7 @@ class MemoryStores:
     def open(self, partition: int) -> MemoryStore:
         self._fault("store.open")
         files = self._files.setdefault(partition, Files(partition))
-        if files.held_by is self._owner:
-            self._leaked(f"the store of partition {partition} is opened while an older handle is still open")
+        self._check_released(files)
         if files.held_by is not None:
             files = self._files[partition] = Files(partition)
         files.held_by = self._owner
@@ -124,5 +123,11 @@ class MemoryStores:
         return MemoryStore(files, self._fault, self._flushes)
 
     def open_empty(self, partition: int) -> MemoryStore:
-        self._files.pop(partition, None)
+        files = self._files.pop(partition, None)
+        if files is not None:
+            self._check_released(files)
         return self.open(partition)
+
+    def _check_released(self, files: Files) -> None:
+        if files.held_by is self._owner:
+            self._leaked(f"the store of partition {files.partition} is opened while an older handle is still open")

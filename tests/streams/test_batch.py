@@ -161,9 +161,12 @@ def test_before_stays_as_it_is() -> None:
     assert before == Progress(sequence=6, positions={"first": 0})
 
 
-def test_a_record_that_the_broker_did_not_stamp_is_refused() -> None:
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_record_that_the_broker_did_not_stamp_is_refused(before: int) -> None:
+    """Wherever it stands in the batch: somebody may change the topic's setting at any time."""
+    records = [*map(record, range(before)), record(before, timestamp_type=CREATE_TIME)]
     with pytest.raises(Refused, match=r"second is not stamped by the broker: set message.timestamp.type=LogAppendTime"):
-        decide(Machine(), taken(("second", [record(0, timestamp_type=CREATE_TIME)])))
+        decide(Machine(), taken(("second", records)))
 
 
 def test_records_of_another_roles_log_are_stamped_by_its_workers() -> None:
@@ -207,6 +210,17 @@ def test_dead_letters_of_a_bug_are_not_counted() -> None:
     assert [m.topic for m in batch.messages].count("dead") == 2
 
 
+def test_a_bug_in_looking_ahead_harms_no_record() -> None:
+    """Nothing that is decided depends on it."""
+
+    class Blind(Machine):
+        def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
+            raise KeyError("a bug")
+
+    batch, _ = decide(Blind(), taken(("first", [record(0), record(1)])))
+    assert types(batch) == ["first-0", "first-1", "batch.sealed"]
+
+
 def test_a_bug_needs_nobody_who_listens() -> None:
     def raises(record: InputRecord) -> None:
         raise RecursionError
@@ -216,9 +230,13 @@ def test_a_bug_needs_nobody_who_listens() -> None:
 
 
 @pytest.mark.parametrize("error", [StoreError("disk"), MemoryError()])
-def test_what_is_no_fault_of_the_record_ends_the_batch(error: Exception) -> None:
-    def raises(record: InputRecord) -> None:
-        raise error
+@pytest.mark.parametrize("bugs", [0, 1])
+def test_what_is_no_fault_of_the_record_ends_the_batch(error: Exception, bugs: int) -> None:
+    """Also where it shows only once the batch is decided again, record by record, for a bug."""
+    errors = [*[KeyError("a bug")] * bugs, error]
+
+    def raises(_record: InputRecord) -> None:
+        raise errors.pop(0)
 
     with pytest.raises(type(error)):
         decide(Machine(raises), taken(("first", [record(0)])))

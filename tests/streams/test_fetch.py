@@ -122,7 +122,10 @@ def marker(offset: int, *, is_commit: bool) -> bytes:
 @pytest.mark.parametrize("position", [0, 1, 2])
 @pytest.mark.parametrize("most", [1, 2, 3, 5, 100])
 def test_it_reads_what_aiokafka_does(position: int, most: int) -> None:
-    """Several batches, markers, an aborted transaction; the first batch may begin before the position."""
+    """Several batches, markers, an aborted transaction; the first batch may begin before the position.
+
+    What is drained joins, whatever was passed in between.
+    """
     data = b"".join(
         (
             transaction_of(0, [b"a", b"b", b"c"]),
@@ -139,11 +142,13 @@ def test_it_reads_what_aiokafka_does(position: int, most: int) -> None:
         theirs, ours = Fetcher(data, position, check_crcs=False), Fetcher(data, position, check_crcs=False)
         for fetcher in (theirs, ours):
             fetcher._records[TP]._partition_records._aborted_transactions = [(7, 4)]
-        result = theirs._records[TP]
+        result, at = theirs._records[TP], position
         while TP in ours._records:
             expected = [(record.offset, record.value) for record in result.getall(most)]
             drained = drain(ours, TP, most)
             assert ours.state.position == theirs.state.position
+            assert (drained.start, drained.end) == (at, ours.state.position) if drained else at == ours.state.position
+            at = ours.state.position
             assert [(r.offset, r.value) for r in (drained.records if drained else ())] == expected
             assert result.has_more() == (TP in ours._records)
         assert ours.state.position == 13
@@ -199,10 +204,12 @@ def test_what_was_fetched_for_an_old_assignment_or_position_is_dropped() -> None
         fetcher.state.await_reset(-2)
         assert drain(fetcher, TP, 10) is None
         assert TP not in fetcher._records
-        fetcher = Fetcher(chunk_of([b"a"]))
-        fetcher.state.seek(7)
-        assert drain(fetcher, TP, 10) is None
-        assert TP not in fetcher._records
+        for position, sought in ((0, 7), (2, 0)):
+            fetcher = Fetcher(chunk_of([b"a", b"b", b"c"]), position)
+            fetcher.state.seek(sought)
+            assert drain(fetcher, TP, 10) is None
+            assert TP not in fetcher._records
+            assert fetcher.state.position == sought
 
     in_loop(check)
 

@@ -13,6 +13,7 @@ from streams.errors import Fenced
 from streams.ports import Changes, Mark
 from streams.processor import PartitionProcessor
 from tests.simulation import toy
+from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import ConnectionLost, MemoryWriter
 from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
@@ -138,17 +139,6 @@ def test_what_gathers_during_a_commit_is_one_batch() -> None:
     in_virtual_time(check)
 
 
-def test_a_batch_is_bounded_in_records() -> None:
-    async def check(s: Surroundings) -> None:
-        for number in range(10):
-            s.request(f"r{number}")
-        await s.start()
-        await asyncio.sleep(1)
-        assert [batch.count for batch in s.notes.batches] == [4, 4, 2]
-
-    in_virtual_time(check, batch_max_records=4)
-
-
 def test_closing_ends_the_run_and_the_cycle_under_way_may_finish() -> None:
     async def check(s: Surroundings) -> None:
         async def at_step(step: CommitStep) -> None:
@@ -219,6 +209,21 @@ def test_the_last_positions_are_acknowledged_when_it_is_quiet() -> None:
         assert s.group.committed[toy.REQUESTS, 0] == 2
 
     in_virtual_time(check, acknowledge_interval_s=10.0)
+
+
+def test_what_is_fetched_and_not_committed_is_not_acknowledged() -> None:
+    async def check(s: Surroundings) -> None:
+        s.faults[Point.COMMIT] = [None, Kind.COMMIT_LOST]
+        for number in range(3):
+            s.request(f"r{number}")
+        await s.start()
+        await asyncio.sleep(5)
+        assert s.processor.box.waiting_records == 1
+        assert s.group.committed[toy.REQUESTS, 0] == 1
+        await asyncio.sleep(30)
+        assert s.group.committed[toy.REQUESTS, 0] == 3
+
+    in_virtual_time(check, batch_max_records=1, acknowledge_interval_s=0.0)
 
 
 def test_an_acknowledgement_that_fails_is_repeated() -> None:

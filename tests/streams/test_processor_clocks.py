@@ -11,10 +11,11 @@ from streams.box import InputBatch
 from streams.commit import Phase
 from streams.errors import Refused
 from streams.machine import Outgoing
-from streams.ports import LogPosition
+from streams.ports import Changes, LogPosition, Mark
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import MemoryWriter
+from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
 
@@ -185,11 +186,13 @@ def test_moved_positions_are_sealed_after_a_while_without_records() -> None:
         progress = s.processor.progress
         assert progress is not None
         assert progress.positions[toy.REQUESTS] == 3
-        s.processor.offer(InputBatch(toy.REQUESTS, 0, 3, 5, s.processor.box._seek[toy.REQUESTS], []))
-        await asyncio.sleep(8)
-        assert len(s.notes.batches) == 1
-        await asyncio.sleep(4)
-        assert len(s.notes.batches) == 2
+        for seals in (1, 2):
+            at = 1 + 2 * seals
+            s.processor.offer(InputBatch(toy.REQUESTS, 0, at, at + 2, s.processor.box._seek[toy.REQUESTS], []))
+            await asyncio.sleep(6)
+            assert len(s.notes.batches) == seals
+            await asyncio.sleep(6)
+            assert len(s.notes.batches) == seals + 1
         assert s.events() == []
 
     in_virtual_time(check, seal_interval_ms=10_000)
@@ -238,3 +241,46 @@ def test_they_are_sealed_too_where_the_partition_s_time_is_ahead_of_the_clock() 
         assert len(s.notes.batches) == 3
 
     in_virtual_time(check, seal_interval_ms=10_000)
+
+
+def test_keys_go_only_once_what_they_were_needed_for_is_in_the_store() -> None:
+    """A store that has lost them before could not fold the batch again that has outlived them."""
+
+    async def check(s: Surroundings) -> None:
+        done: list[str] = []
+
+        class Watched(MemoryStore):
+            def write(self, changes: Changes, mark: Mark) -> None:
+                super().write(changes, mark)
+                done.append("write")
+
+            def drop_table(self, table: str) -> None:
+                super().drop_table(table)
+                done.append("drop")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tests.simulation.memory_store.MemoryStore", Watched)
+            s.request("early")
+            await s.start()
+            await asyncio.sleep(2 * toy.RETAINED_MS / 1000)
+            s.request("late")
+            await asyncio.sleep(1)
+        assert done == ["write", "write", "drop"]
+
+    in_virtual_time(check)
+
+
+def test_a_worker_whose_clock_is_ahead_forgets_no_key_before_its_time() -> None:
+    """How long keys are kept is told by the partition's time alone."""
+
+    async def check(s: Surroundings) -> None:
+        s.clock_offset_ms = 10 * toy.RETAINED_MS
+        for _ in range(2):
+            s.request("r1", 5)
+            if not s.notes.said:
+                await s.start()
+            await asyncio.sleep(1)
+        assert len(s.notes.batches) == 2
+        assert s.total == 5
+
+    in_virtual_time(check)

@@ -6,10 +6,13 @@ import asyncio
 
 import pytest
 
-from streams.errors import ChainBroken, Fenced, Unavailable
+from streams.box import InputBatch
+from streams.commit import CommitStep
+from streams.errors import ChainBroken, Fenced, Refused, Unavailable
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import ConnectionLost, MemoryWriter
+from tests.streams.records import record
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
 
@@ -143,6 +146,39 @@ def test_failures_are_forgotten_once_something_is_committed() -> None:
         assert s.total == 5
 
     in_virtual_time(check, max_failures=2)
+
+
+def test_what_stops_the_partition_stops_it_though_the_cycle_under_way_fails() -> None:
+    async def check(s: Surroundings) -> None:
+        async def at_step(step: CommitStep) -> None:
+            if step is CommitStep.WRITE:
+                number = s.processor.box._seek[toy.REQUESTS]
+                s.processor.offer(InputBatch(toy.REQUESTS, 0, 0, 1, number, [record(0)]))
+                raise ConnectionLost("at the same time")
+
+        s.processor.at_step = at_step
+        s.request("r1", 5)
+        with pytest.raises(Refused, match="jumped back from 1 to 0"):
+            await asyncio.wait_for(await s.start(), 10)
+
+    in_virtual_time(check)
+
+
+def test_a_wait_for_records_forgets_no_failure() -> None:
+    async def check(s: Surroundings) -> None:
+        steps: list[CommitStep] = []
+
+        async def at_step(step: CommitStep) -> None:
+            steps.append(step)
+            if len(steps) % 4 == 0:
+                raise ConnectionLost("again")
+
+        s.processor.at_step = at_step
+        with pytest.raises(ConnectionLost):
+            await asyncio.wait_for(await s.start(), 100)
+        assert steps == [CommitStep.TAKE] * 12
+
+    in_virtual_time(check, max_failures=3)
 
 
 def test_the_backoff_doubles_up_to_its_bound() -> None:

@@ -46,7 +46,7 @@ def test_a_recreated_input_stops_the_partition() -> None:
         s.broker.partition(toy.REQUESTS, 0).truncate(0)
         s.make()
         with pytest.raises(Refused, match="requests/0 ends at 0"):
-            await s.processor.run()
+            await asyncio.wait_for(s.processor.run(), 10)
         assert s.files[0].held_by is None
 
     in_virtual_time(check)
@@ -58,7 +58,7 @@ def test_requests_deleted_unread_stop_the_partition() -> None:
             s.request(f"r{number}")
         s.broker.partition(toy.REQUESTS, 0).delete_before(2)
         with pytest.raises(Refused, match="2 offsets were deleted unread"):
-            await (await s.start())
+            await asyncio.wait_for(await s.start(), 10)
 
     in_virtual_time(check)
 
@@ -155,6 +155,7 @@ def test_a_seek_that_a_restore_has_overtaken_changes_nothing() -> None:
         s.broker.produce(toy.INTERNAL, 0, None, b"no command")
         await asyncio.sleep(10)
         assert s.notes.said.count("restoring") == 2
+        assert not s.processor._seeks, "the seek is over with the incarnation that it was for"
         released.set_result(None)
         await asyncio.sleep(10)
         s.request("r2", 3)

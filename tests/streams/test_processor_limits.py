@@ -16,7 +16,30 @@ from streams.processor import PartitionProcessor
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
 from tests.simulation.memory_ports import MemoryWriter
+from tests.simulation.toy import Request, encode_request
 from tests.streams.surroundings import Surroundings, in_virtual_time
+
+
+def test_a_batch_is_bounded_in_records() -> None:
+    async def check(s: Surroundings) -> None:
+        for number in range(10):
+            s.request(f"r{number}")
+        await s.start()
+        await asyncio.sleep(1)
+        assert [batch.count for batch in s.notes.batches] == [4, 4, 2]
+
+    in_virtual_time(check, batch_max_records=4)
+
+
+def test_a_batch_is_bounded_in_bytes() -> None:
+    async def check(s: Surroundings) -> None:
+        for number in range(10):
+            s.request(f"r{number}")
+        await s.start()
+        await asyncio.sleep(1)
+        assert [batch.count for batch in s.notes.batches] == [4, 4, 2]
+
+    in_virtual_time(check, batch_max_bytes=4 * len(encode_request(Request("r0", "add", "a", 1))))
 
 
 def test_a_batch_that_is_too_large_is_split_down_to_the_offender() -> None:
@@ -32,7 +55,8 @@ def test_a_batch_that_is_too_large_is_split_down_to_the_offender() -> None:
         assert {batch.count for batch in s.notes.batches if batch.count == 1}
         assert s.total == 8
 
-    in_virtual_time(check)
+    # The search for it is no failure, however often a batch has to be split.
+    in_virtual_time(check, max_failures=2)
 
 
 def test_the_bound_on_a_batch_grows_again_after_the_offender() -> None:

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import cast
 
 import pytest
 
 from streams.commit import CommitStep
 from streams.errors import ChainBroken, Fenced
-from streams.seal import decode_seal
+from streams.ports import Mark
+from streams.seal import GENESIS, decode_seal, write_seal
 from streams.tables import Reads
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
-from tests.simulation.memory_ports import MemoryReader
+from tests.simulation.memory_ports import MemoryReader, MemoryWriter
 from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
+
+
+def sealed(sequence: int) -> bytes:
+    """A seal of that sequence."""
+    seal, _ = write_seal(
+        sequence=sequence,
+        first_sequence=sequence,
+        inputs={},
+        partition=0,
+        partitions=1,
+        partition_time="2027-01-15T08:00:00.000Z",
+        previous_hash=GENESIS,
+        events=(),
+    )
+    return seal
 
 
 def test_a_new_processor_goes_on_where_the_old_one_ended() -> None:
@@ -79,11 +96,16 @@ def test_an_error_of_the_store_restores_and_answers_nothing(what: str) -> None:
     in_virtual_time(check)
 
 
-def test_a_store_written_by_somebody_else_is_not_written_over() -> None:
+@pytest.mark.parametrize("stands_at", [-1, 7])
+def test_a_store_written_by_somebody_else_is_not_written_over(stands_at: int) -> None:
+    """Whether it is behind the batch that came before or ahead of it."""
+
     async def check(s: Surroundings) -> None:
         async def at_step(step: CommitStep) -> None:
             if step is CommitStep.PERSIST and len(s.notes.batches) == 1:
                 s.files[0].wipe()
+                if stands_at >= 0:
+                    s.files[0].mark = Mark(99, sealed(stands_at))
                 s.processor.at_step = None
 
         s.processor.at_step = at_step
@@ -93,7 +115,7 @@ def test_a_store_written_by_somebody_else_is_not_written_over() -> None:
         s.request("r2", 3)
         await asyncio.sleep(2)
         assert isinstance(s.notes.errors[0], Fenced)
-        assert "the store stands at sequence -1, the batch follows 1" in str(s.notes.errors[0])
+        assert f"the store stands at sequence {stands_at}, the batch follows 1" in str(s.notes.errors[0])
         assert s.total == 8
 
     in_virtual_time(check)
@@ -111,6 +133,64 @@ def test_a_producer_is_renewed_by_a_restore() -> None:
         assert s.total == 8
 
     in_virtual_time(check, records_per_producer=2)
+
+
+def test_who_loses_the_partition_while_it_fences_does_not_take_it() -> None:
+    """It has fenced the rightful owner: ownership is proven after that, or both would believe in it."""
+
+    async def check(s: Surroundings) -> None:
+        honest = MemoryWriter.fence
+
+        async def fence(self: MemoryWriter) -> None:
+            await honest(self)
+            s.group.generation += 1
+            s.group._members.clear()
+
+        s.request("r1")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryWriter, "fence", fence)
+            await asyncio.wait_for(await s.start(), 10)
+        assert s.notes.said[-1].startswith("closed w1 in generation")
+        assert s.events() == []
+        assert s.files == {}
+
+    in_virtual_time(check)
+
+
+def test_what_is_fetched_before_a_seek_is_answered_is_taken_at_once() -> None:
+    async def check(s: Surroundings) -> None:
+        honest = s.inputs.seek
+
+        async def seek(partition: int, positions: Mapping[str, int], incarnation: int) -> None:
+            await honest(partition, positions, incarnation)
+            await asyncio.sleep(1)
+
+        s.inputs.seek = seek  # type: ignore[method-assign]
+        s.request("r1", 5)
+        await s.start()
+        await asyncio.sleep(5)
+        assert s.total == 5
+        assert "hole requests" not in s.notes.said
+
+    in_virtual_time(check)
+
+
+def test_who_is_closed_while_it_restores_takes_nothing() -> None:
+    async def check(s: Surroundings) -> None:
+        honest = MemoryWriter.fence
+
+        async def fence(self: MemoryWriter) -> None:
+            s.processor.close()
+            await honest(self)
+
+        s.request("r1")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryWriter, "fence", fence)
+            await asyncio.wait_for(await s.start(), 10)
+        assert s.events() == []
+        assert s.files[0].held_by is None
+
+    in_virtual_time(check)
 
 
 def test_a_restore_cancelled_while_its_reader_closes_does_not_keep_the_store_open() -> None:

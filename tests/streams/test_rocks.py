@@ -163,6 +163,26 @@ os.kill(os.getpid(), signal.SIGKILL)
     store.close()
 
 
+def test_a_flush_brings_all_tables_to_disk_at_the_same_seal(tmp_path: Path) -> None:
+    code = f"""
+import os, signal
+from pathlib import Path
+from streams.ports import Mark
+from streams.rocks_stores import RocksStores
+from streams.rocks_memory import StoreMemory
+store = RocksStores(Path({str(tmp_path)!r}), "worker-1", StoreMemory(8, 4)).open(0)
+store.write({{"wallets": {{"a": b"1"}}, "keys": {{"k": b"1"}}}}, Mark(1, b"seal-1"))
+store.flush()
+store.write({{"wallets": {{"a": b"2"}}, "keys": {{"k": b"2"}}}}, Mark(2, b"seal-2"))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    store = stores_in(tmp_path).open(0)
+    assert store.mark() == Mark(1, b"seal-1")
+    assert (store.get("wallets", "a"), store.get("keys", "k")) == (b"1", b"1")
+    store.close()
+
+
 _WRITER = """
 import sys
 from pathlib import Path

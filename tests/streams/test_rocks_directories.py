@@ -32,6 +32,14 @@ def held_elsewhere(folder: Path) -> Iterator[None]:
         holder.stdout.close()
 
 
+def test_each_partition_of_a_worker_has_a_directory_of_its_own(tmp_path: Path) -> None:
+    stores = stores_in(tmp_path)
+    opened = {partition: stores.open(partition) for partition in (0, 1, 2, 10)}
+    assert {p: store.path for p, store in opened.items()} == {p: tmp_path / "worker-1" / str(p) for p in opened}
+    for store in opened.values():
+        store.close()
+
+
 def test_a_directory_held_by_another_process_is_not_waited_for(tmp_path: Path) -> None:
     filled(tmp_path).open(0).close()
     with held_elsewhere(tmp_path):

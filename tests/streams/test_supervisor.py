@@ -25,16 +25,21 @@ class Fake:
         self.offered: list[InputBatch] = []
         self._journal = journal
         self._ends_after_s = ends_after_s
+        #: How long it takes to end once it was cancelled.
+        self.parts_for_s = 0.0
         self._end = asyncio.Event()
-        self._error: BaseException | None = None
+        self.fails_with: BaseException | None = None
 
     async def run(self) -> None:
         self._journal.append(f"start {self.partition}")
         try:
             await self._end.wait()
             await asyncio.sleep(self._ends_after_s)
-            if self._error is not None:
-                raise self._error
+            if self.fails_with is not None:
+                raise self.fails_with
+        except asyncio.CancelledError:
+            await asyncio.sleep(self.parts_for_s)
+            raise
         finally:
             self._journal.append(f"end {self.partition}")
 
@@ -43,7 +48,7 @@ class Fake:
         self._end.set()
 
     def end(self, error: BaseException | None = None) -> None:
-        self._error = error
+        self.fails_with = error
         self._end.set()
 
     def offer(self, batch: InputBatch) -> None:
@@ -150,6 +155,23 @@ def test_a_cycle_that_does_not_end_is_cancelled() -> None:
     run(check, ends_after_s=60)
 
 
+def test_who_ends_late_though_cancelled_is_waited_for() -> None:
+    """Its handle on the store is open until then."""
+
+    async def check(world: World) -> None:
+        await world.assign(0)
+        world.fake(0).parts_for_s = 0.2
+        world.supervisor.revoked()
+        await world.assign(0)
+        await asyncio.sleep(0.3)
+        assert world.journal.count("start 0") == 1
+        await asyncio.sleep(0.2)
+        starts_and_ends = [line for line in world.journal if not line.startswith("close")]
+        assert starts_and_ends == ["start 0", "end 0", "start 0"]
+
+    run(check, ends_after_s=60)
+
+
 def test_what_was_taken_back_already_is_not_begun() -> None:
     """Each begin would fence whoever has the partition by now, and the last assignment would wait for all of them."""
 
@@ -190,6 +212,38 @@ def test_a_processor_that_raises_ends_the_process(error: Exception) -> None:
         await world.assign(0)
         world.fake(0).end(error)
         await asyncio.sleep(0.02)
+        assert world.supervisor.failure.exception() is error
+
+    run(check)
+
+
+@pytest.mark.parametrize("error", [Refused("the log is cut"), RuntimeError("the cycle failed")])
+def test_of_a_partition_that_is_taken_back_only_a_refusal_ends_the_process(error: Exception) -> None:
+    """The next owner would meet the same; what else went wrong is the old one's alone."""
+
+    async def check(world: World) -> None:
+        await world.assign(0)
+        world.fake(0).fails_with = error
+        world.supervisor.revoked()
+        await asyncio.sleep(0.02)
+        failure = world.supervisor.failure
+        assert failure.done() is isinstance(error, Refused)
+        assert not failure.done() or failure.exception() is error
+
+    run(check)
+
+
+def test_what_ends_the_supervisor_ends_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Partitions would be assigned to this worker, and nobody would run them."""
+
+    async def check(world: World) -> None:
+        error = OSError("no processor can be made")
+
+        def make(_partition: int) -> PartitionProcessor:
+            raise error
+
+        monkeypatch.setattr(world.supervisor, "_make", make)
+        await world.assign(0)
         assert world.supervisor.failure.exception() is error
 
     run(check)

@@ -75,9 +75,24 @@ def test_a_topic_that_is_not_co_partitioned_has_one_partition() -> None:
     assert "has 4 partitions instead of 1" in problems_of(assets={"partitions": 4})[0]
 
 
-def test_inputs_are_stamped_by_the_broker() -> None:
-    (problem,) = problems_of(operator_commands={"message.timestamp.type": "CreateTime"})
-    assert "w.operator-commands.v1: message.timestamp.type is not LogAppendTime" in problem
+@pytest.mark.parametrize("says_so", [True, False])
+def test_inputs_are_stamped_by_the_broker(says_so: bool) -> None:
+    """Whether the catalogue says so of the topic or not."""
+    found = changed(SETTINGS, operator_commands={"message.timestamp.type": "CreateTime"})
+    topics = [topic if topic.name != "operator-commands" else replace(topic, append_time=says_so) for topic in TOPICS]
+    (problem,) = find_problems(SETTINGS, topics, found, INPUTS, LEDGER_EVENTS)
+    assert str(problem).startswith("w.operator-commands.v1: message.timestamp.type is not LogAppendTime")
+
+
+def test_whatever_the_catalogue_has_stamped_by_the_broker_is() -> None:
+    (problem,) = problems_of(dead_letters={"message.timestamp.type": "CreateTime"})
+    assert "w.dead-letters.v1: message.timestamp.type is not LogAppendTime" in problem
+
+
+@pytest.mark.parametrize("policy", ["compact", "compact,delete"])
+def test_nothing_vanishes_from_an_input(policy: str) -> None:
+    (problem,) = problems_of(transaction_requests={"cleanup.policy": policy})
+    assert f"w.transaction-requests.v1: cleanup.policy is {policy}: records would vanish" in problem
 
 
 @pytest.mark.parametrize(
@@ -114,6 +129,8 @@ def test_envelopes_take_any_input() -> None:
     assert all(f"below {(4 << 20) + (64 << 10)}" in problem for problem in larger)
     (smaller,) = problems_of(dead_letters={"max.message.bytes": 1 << 20})
     assert "w.dead-letters.v1: max.message.bytes is 1048576, below 2162688" in smaller
+    assert len(problems_of(dead_letters={"max.message.bytes": 2162687})) == 1
+    assert problems_of(dead_letters={"max.message.bytes": 2162688}) == []
 
 
 def test_idempotency_keys_outlive_every_record_by_a_week() -> None:

@@ -106,7 +106,8 @@ LOG_CASES: list[tuple[str, Check, Tamper]] = [
     ),
     ("a seal of no time", Check.UNDECODABLE, last_seal(partition_time=lambda at: at.replace("Z", "000Z"))),
     ("a span ends behind its input", Check.INPUT_BOUNDS, last_seal(inputs=spans(to=999))),
-    ("a gap in the spans", Check.SPAN_GAP, last_seal(inputs=spans(**{"from": 3}))),
+    ("spans that overlap", Check.SPAN_GAP, last_seal(inputs=spans(**{"from": 3}))),
+    ("a gap in the spans", Check.SPAN_GAP, last_seal(inputs=spans(**{"from": 500, "to": 501}))),
     (
         "an input is not named any more",
         Check.SPAN_GAP,
@@ -117,6 +118,15 @@ LOG_CASES: list[tuple[str, Check, Tamper]] = [
         "a span ends before its events",
         Check.OUTSIDE_SPAN,
         edit_of(EVENTS, {"type": "batch.sealed"}, inputs=spans(to=1)),
+    ),
+    (
+        "a span ends at its last event",
+        Check.OUTSIDE_SPAN,
+        edit_of(
+            EVENTS,
+            {"type": "batch.sealed"},
+            inputs=lambda inputs: {**inputs, REQUESTS: {**inputs[REQUESTS], "to": inputs[REQUESTS]["to"] - 1}},
+        ),
     ),
     ("an event is written twice", Check.OFFSET_ANSWERED_TWICE, doubled(EVENTS, type="request.rejected")),
     (
