@@ -149,8 +149,13 @@ class Restorer:
         except ValueError as error:
             raise ChainBroken(f"{where}: this version cannot read it: {error}; run the one that wrote it") from error
         self._check_partitions(seal)
-        if seal.first_sequence != progress.sequence + 1 or seal.sequence != progress.sequence + len(values) + 1:
+        if seal.first_sequence != progress.sequence + 1:
             raise ChainBroken(f"{where}: sequence {seal.first_sequence} does not follow {progress.sequence}")
+        if seal.sequence != seal.first_sequence + len(values):
+            raise ChainBroken(
+                f"{where}: {len(values)} events are there, it seals {seal.sequence - seal.first_sequence}: "
+                "events were lost or added"
+            )
         if seal.hash != chain_hash(progress.hash, values, unhashed_bytes(sealed)):
             raise ChainBroken(f"{where}: the hash does not match the events it seals")
         self._fold_events(state, seal.first_sequence, values)
