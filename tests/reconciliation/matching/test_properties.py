@@ -97,16 +97,19 @@ def test_matches_are_what_their_pass_asks_for(both: Sides, by: Rules) -> None:
 def test_nothing_is_left_that_could_be_matched_unless_somebody_must_choose(both: Sides, by: Rules) -> None:
     found = match(by, *both)
     said = reasons(found)
-    for one in both[0]:
-        for other in both[1]:
-            ours, theirs = said.get(f"left {one.line_id}"), said.get(f"right {other.line_id}")
-            if ours is None or theirs is None:
-                continue
+    ours = [one for one in both[0] if f"left {one.line_id}" in said]
+    theirs = [other for other in both[1] if f"right {other.line_id}" in said]
+    linked = [(one, other) for one in ours for other in theirs if _are_linked(by, one, other)]
+    for one in ours:
+        for other in theirs:
             # Of an earlier pass: what it was tied with may have been matched by a later one, and nobody goes back.
-            # Of two that share a reference that is the reason, however many others their amounts would allow.
-            if _fits(by.passes[-1], one, other) and not _are_linked(by, one, other):
-                assert "ambiguous" in (ours, theirs), (one, other)
-                assert not {"missing_left", "missing_right"} & {ours, theirs}, (one, other)
+            if not _fits(by.passes[-1], one, other):
+                continue
+            # A line that is left and shares a reference is the reason, however many others the amounts would allow.
+            if not any(one is each for each, _ in linked) or not any(other is each for _, each in linked):
+                why = {said[f"left {one.line_id}"], said[f"right {other.line_id}"]}
+                assert "ambiguous" in why, (one, other)
+                assert not {"missing_left", "missing_right"} & why, (one, other)
 
 
 def _are_linked(by: Rules, one: Line, other: Line) -> bool:
