@@ -210,17 +210,6 @@ def test_dead_letters_of_a_bug_are_not_counted() -> None:
     assert [m.topic for m in batch.messages].count("dead") == 2
 
 
-def test_a_bug_in_looking_ahead_harms_no_record() -> None:
-    """Nothing that is decided depends on it."""
-
-    class Blind(Machine):
-        def look_ahead(self, state: Overlay, records: Sequence[InputRecord], context: Context) -> None:
-            raise KeyError("a bug")
-
-    batch, _ = decide(Blind(), taken(("first", [record(0), record(1)])))
-    assert types(batch) == ["first-0", "first-1", "batch.sealed"]
-
-
 def test_a_bug_needs_nobody_who_listens() -> None:
     def raises(record: InputRecord) -> None:
         raise RecursionError

@@ -20,7 +20,12 @@ from tests.simulation.toy import Request, encode_request
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
 
-def test_a_batch_is_bounded_in_records() -> None:
+@pytest.mark.parametrize(
+    "bound",
+    [{"batch_max_records": 4}, {"batch_max_bytes": 4 * len(encode_request(Request("r0", "add", "a", 1)))}],
+    ids=["records", "bytes"],
+)
+def test_a_batch_is_bounded(bound: dict[str, int]) -> None:
     async def check(s: Surroundings) -> None:
         for number in range(10):
             s.request(f"r{number}")
@@ -28,18 +33,7 @@ def test_a_batch_is_bounded_in_records() -> None:
         await asyncio.sleep(1)
         assert [batch.count for batch in s.notes.batches] == [4, 4, 2]
 
-    in_virtual_time(check, batch_max_records=4)
-
-
-def test_a_batch_is_bounded_in_bytes() -> None:
-    async def check(s: Surroundings) -> None:
-        for number in range(10):
-            s.request(f"r{number}")
-        await s.start()
-        await asyncio.sleep(1)
-        assert [batch.count for batch in s.notes.batches] == [4, 4, 2]
-
-    in_virtual_time(check, batch_max_bytes=4 * len(encode_request(Request("r0", "add", "a", 1))))
+    in_virtual_time(check, **bound)
 
 
 def test_a_batch_that_is_too_large_is_split_down_to_the_offender() -> None:
