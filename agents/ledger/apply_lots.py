@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec.structs
 
 from agents.ledger.accounts import AVAILABLE, available, holder_of, holder_of_key
-from agents.ledger.apply_open import change_wallet, first_due_ms, wallet_of
+from agents.ledger.apply_open import change_wallet, first_due_of_wallet_ms, wallet_of
 from agents.ledger.keys import due_key, due_of_wallet_key
 from agents.ledger.lots import coming_back, take, with_lots
 from agents.ledger.state import LOT_ASSETS, LedgerState
@@ -181,5 +181,5 @@ def _move_due(state: LedgerState, transaction_id: str, reward: Transaction, due_
         state.due_of_wallet.delete(due_of_wallet_key(reward.wallet_id, reward.due_at_ms, transaction_id))
     state.due.put(due_key(due_at_ms, transaction_id), reward.wallet_id)
     state.due_of_wallet.put(due_of_wallet_key(reward.wallet_id, due_at_ms, transaction_id), transaction_id)
-    change_wallet(state, reward.wallet_id, due_at_ms=first_due_ms(state, reward.wallet_id))
+    change_wallet(state, reward.wallet_id, due_at_ms=first_due_of_wallet_ms(state, reward.wallet_id))
     state.keep(transaction_id, reward, msgspec.structs.replace(reward, due_at_ms=due_at_ms), now_ms)

@@ -87,11 +87,11 @@ def remove_due(state: LedgerState, event: LedgerEvent, due_at_ms: int) -> None:
     if wallet.due_at_ms == due_at_ms:
         # A look into the store that most wallets, having one thing due at a time, can do without.
         is_last = wallet.open_transactions == 1 and not wallet.has_lots
-        first_ms = 0 if is_last else first_due_ms(state, wallet_id)
+        first_ms = 0 if is_last else first_due_of_wallet_ms(state, wallet_id)
         change_wallet(state, wallet_id, due_at_ms=first_ms)
 
 
-def first_due_ms(state: LedgerState, wallet_id: str) -> int:
+def first_due_of_wallet_ms(state: LedgerState, wallet_id: str) -> int:
     """When the wallet's next transaction is due; 0 where none is."""
     # No key of another wallet begins so, and a `!` is what follows a blank.
     for key, _ in state.due_of_wallet.scan(f"{wallet_id} ", f"{wallet_id}!"):
