@@ -5,7 +5,8 @@ heap back to the kernel each time and asks for it again, page by page, zeroed: w
 was spent in the kernel, without it 4 % (decision 10).
 
 Collections of the garbage collector, which finds next to nothing here, take some more; and where a role keeps much in
-memory, looking at all of it stops a worker for a second. Of such a role each object is looked at once (decision 43).
+memory, looking at all of it stops a worker for a second. Of such a role each object is looked at once, while it is in
+the processor's cache (decision 43).
 
 The C library also gives each thread a heap of its own, of which none takes from what another has freed. All of
 RocksDB's threads, which sort and write the same amounts in turn, share one: what they free is what they take next.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from typing import Any, Final
+from typing import Final
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_TOP_PAD: Final = -2
@@ -32,10 +33,9 @@ _ARENAS: Final = 2
 #: After so many new objects the collector looks at the young; after so many times also at those that were young then;
 #: and after so many times of that at all.
 _RARELY: Final = (70_000, 20, 50)
-#: Some 30 ms at a time, and at all within the hour of a busy worker.
-_ONCE: Final = (50_000, 1, 2_000)
-#: The generation of all objects.
-_ALL: Final = 2
+#: After so many new objects at these alone; after so many times, an hour of a busy worker or more, at all that came
+#: since the last time; after so many times of that at all.
+_ONCE: Final = (10_000, 100_000, 10)
 
 
 def keep_freed_memory() -> bool:
@@ -63,10 +63,9 @@ def collect_rarely() -> None:
 
 def collect_once() -> None:
     """Have the collector look at each object once while it is young, and at all of them hardly ever."""
-    gc.set_threshold(*_ONCE)
-    if _keep_out_of_sight not in gc.callbacks:
-        gc.callbacks.append(_keep_out_of_sight)
     gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_ONCE)
 
 
 def collect_all() -> None:
@@ -74,13 +73,5 @@ def collect_all() -> None:
 
     Does nothing but after `collect_once`: elsewhere the collector comes to it by itself.
     """
-    if _keep_out_of_sight in gc.callbacks:
+    if gc.get_threshold() == _ONCE:
         gc.collect()
-
-
-def _keep_out_of_sight(phase: str, found: dict[str, Any]) -> None:
-    """Called by the collector before and after it looks at generation 0, 1 or 2."""
-    if phase == "stop" and found["generation"] > 0:
-        gc.freeze()
-    elif phase == "start" and found["generation"] == _ALL:
-        gc.unfreeze()

@@ -48,32 +48,72 @@ def test_all_threads_but_the_main_one_share_a_heap(is_untuned: bool) -> None:
 _CYCLE = """
 import gc
 import weakref
-from streams.memory import collect_all, collect_once
+from streams import memory
+
+looks = []
+gc.callbacks.append(lambda phase, found: looks.append(found["generation"]) if phase == "stop" else None)
 
 
 class Node:
     pass
 
 
-collect_once()
-collect_once()
-assert len(gc.callbacks) == 1
-node = Node()
-node.itself = node
+def cycle():
+    node = Node()
+    node.itself = node
+    return node
+
+
+{before}
+memory.collect_once()
+looks.clear()
+node = cycle()
 seen = weakref.ref(node)
 kept = [[] for _ in range(300_000)]
-in_sight = len(gc.get_objects())
-assert in_sight < 200_000, in_sight
+assert len(looks) >= 20, "they are looked at a few at a time"
+{after}
+"""
+
+_ONCE = """
+assert set(looks) == {0}, "and each once"
 del node
-gc.collect(1)
+kept.append([[] for _ in range(50_000)])
+gc.collect(0)
 assert seen() is not None, "what was looked at once is out of sight"
-{collect}
-assert seen() is None
-assert len(gc.get_objects()) < 200_000, "and is so again"
+"""
+
+_AT_LAST = """
+assert 1 in looks and 2 in looks, looks
+del node
+kept.append([[] for _ in range(300_000)])
+assert seen() is None, "what was in use when it was looked at is looked at again"
 """
 
 
-@pytest.mark.parametrize("collect", ["collect_all()", "gc.collect()"])
+@pytest.mark.parametrize("collect", ["memory.collect_all()", "gc.collect()"])
 def test_what_was_looked_at_once_is_looked_at_with_all(collect: str) -> None:
-    code = _CYCLE.format(collect=collect)
+    _run(_CYCLE.format(before="", after=f"{_ONCE}\n{collect}\nassert seen() is None"))
+
+
+def test_after_a_long_time_all_is_looked_at_unasked() -> None:
+    before = "young, times, _ = memory._ONCE\nmemory._ONCE = young, 2, 1"
+    _run(_CYCLE.format(before=before, after=_AT_LAST))
+
+
+def test_who_keeps_little_is_left_to_the_collector() -> None:
+    _run("import gc\nfrom streams import memory\nmemory.collect_rarely()\n" + _COUNTED)
+
+
+_COUNTED = """
+looks = []
+gc.callbacks.append(lambda phase, found: looks.append(phase))
+memory.collect_all()
+assert not looks
+memory.collect_once()
+memory.collect_all()
+assert looks
+"""
+
+
+def _run(code: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
