@@ -121,7 +121,7 @@ def count(
     state: FraudState,
     source: tuple[int, int],
     times_ms: tuple[int, int, int],
-    names: Iterable[tuple[str, int, int]],
+    names: Iterable[stored.HistoryOf],
     row: bytes,
 ) -> None:
     """Put a fact into the histories that live here.
@@ -129,14 +129,12 @@ def count(
     Args:
         source: partition and offset of the ledger event that it was made of.
         times_ms: when it occurred, when the ledger recorded it, and before which nothing is taken any more.
-        names: of each history its name, the leg, and how far back it is kept, in ms.
+        names: the histories.
         row: the fact, encoded.
     """
     t_ms, ledger_ms, closed_before_ms = times_ms
     _pass_time(state, source[0], ledger_ms, closed_before_ms)
-    order = stored.order_text((t_ms, *source, 0))
-    for name, leg, kept_ms in names:
-        stored.insert(state, name, t_ms, f"{order[:-1]}{leg}" if leg else order, row, kept_ms)
+    stored.insert(state, names, (t_ms, *source, 0), row)
     _sweep(state)
 
 

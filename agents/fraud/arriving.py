@@ -72,25 +72,22 @@ def _score(turn: Turn, recorded: Recorded, fact: dict[str, str | int | float]) -
 
 def _keys_by_partition(turn: Turn, fact: dict[str, str | int | float], is_first: bool) -> dict[int, list[FoundKey]]:
     found: dict[int, list[FoundKey]] = {}
-    partitions = turn.context.partitions
-    for number, first, field, use in turn.followed.keyed:
-        if not is_first and not use.sees_all:
+    partitions, get = turn.context.partitions, fact.get
+    for number, uses, field, keys_of, concerns in turn.followed.keyed[not is_first]:
+        if field is None:
+            for key, seen, leg in keys_of(fact):
+                if concerns is None or concerns(seen):
+                    home = partition_of(subject_of(key), partitions)
+                    found.setdefault(home, []).append((number + leg, uses[leg], key, seen))
             continue
-        if field is not None:
-            value = fact.get(field)
-            if value is None or not (use.concerns is None or use.counts(fact)):
-                continue
-            if value.__class__ is float:
-                value = whole(value)
-            home = partition_of(str(value), partitions)
-            here: FoundKey = (number, first, (value,), fact)
-            if home in found:
-                found[home].append(here)
-            else:
-                found[home] = [here]
+        value = get(field)
+        if value is None or (concerns is not None and not concerns(fact)):
             continue
-        for key, seen, leg in use.keys_of(fact):
-            if use.counts(seen):
-                home = partition_of(subject_of(key), partitions)
-                found.setdefault(home, []).append((number + leg, use.uses[leg], key, seen))
+        if value.__class__ is float:
+            value = whole(value)
+        home = partition_of(str(value), partitions)
+        if home in found:
+            found[home].append((number, uses[0], (value,), fact))
+        else:
+            found[home] = [(number, uses[0], (value,), fact)]
     return found

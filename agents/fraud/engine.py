@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 
 from agents.fraud.compile import CompiledRule
-from agents.fraud.entries import Entry, Fire, Key, Kind, RuleRef, keyed_by
+from agents.fraud.entries import Entry, Fire, Key, Kind, RuleRef, entry_of, keyed_by
 from agents.fraud.history import Change, History
 from agents.fraud.rule_sets import RuleSet
 from schemas.facts import Fact
@@ -79,10 +79,10 @@ class Engine:
     def insert_fact(self, order: tuple[int, int, int], fact: Fact) -> list[Change]:
         """Show a fact to all rules, under each key that it has: (event time in ms, source partition, source offset)."""
         changes: list[Change] = []
-        shared = Entry((*order, 0), fact)
+        shared = entry_of((*order, 0), fact)
         for kind, keys_of in self._keyed.items():
             for key, seen, leg in keys_of(fact):
-                entry = shared if seen is fact else Entry((*order, leg), seen)
+                entry = shared if seen is fact else entry_of((*order, leg), seen)
                 found = self.insert(kind, key, entry)
                 if found:
                     changes += found

@@ -54,17 +54,10 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
     order: Order
     fact: Any
-    fires: dict[RuleRef, Fire] | None = None
-    t_ms: int = 0
-    asset: FactValue | None = None
-    transaction_id: FactValue | None = None
-
-    def __post_init__(self) -> None:
-        get = self.fact.get
-        self.t_ms = self.order[0]
-        # Noted here, where the fact is at hand: it is asked of many entries at once, long after.
-        self.asset = get("asset")
-        self.transaction_id = get("transaction_id")
+    fires: dict[RuleRef, Fire] | None
+    t_ms: int
+    asset: FactValue | None
+    transaction_id: FactValue | None
 
     def evidence_id(self) -> str:
         """Id of its transaction; where it has none, source partition and offset."""
@@ -73,6 +66,13 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
     def __repr__(self) -> str:
         return f"Entry({self.order}, {dict(self.fact)})"
+
+
+def entry_of(order: Order, fact: Fact, fires: dict[RuleRef, Fire] | None = None) -> Entry:
+    """A fact as an entry."""
+    get = fact.get
+    # Noted here, where the fact is at hand: it is asked of many entries at once, long after.
+    return Entry(order, fact, fires, order[0], get("asset"), get("transaction_id"))
 
 
 def keyed_by(kind: Kind) -> Callable[[Fact], list[tuple[Key, Fact, int]]]:

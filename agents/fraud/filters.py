@@ -32,7 +32,7 @@ def compile_filter(part: Filter) -> Passes:
         case All():
             return _all([compile_filter(each) for each in part.all])
         case Any_():
-            return _any([compile_filter(each) for each in part.any])
+            return any_of([compile_filter(each) for each in part.any])
         case Not():
             passes = compile_filter(part.not_)
             return lambda fact: not passes(fact)
@@ -66,7 +66,8 @@ def _all(parts: list[Passes]) -> Passes:
     return passes
 
 
-def _any(parts: list[Passes]) -> Passes:
+def any_of(parts: list[Passes]) -> Passes:
+    """Whether a fact passes one of these; it passes none of none."""
     if len(parts) == 1:
         return parts[0]
 

@@ -14,7 +14,7 @@ from agents.fraud.compile import CompiledRule, compile_rule, exchange_assets, ex
 from agents.fraud.entries import Key, Kind, RuleRef, keyed_by
 from agents.fraud.evaluating import concern
 from agents.fraud.exchanging import exchanged_minor
-from agents.fraud.filters import Passes, compile_filter
+from agents.fraud.filters import Passes, any_of, compile_filter
 from agents.fraud.lists import ListCheck, Lists, list_checks
 from agents.fraud.published import Bounds, RuleBook
 from agents.fraud.rule_records import RuleRefused, read_rule
@@ -46,21 +46,31 @@ class KindInUse(NamedTuple):
         sees_all: whether all facts count, not only the first of each transaction.
         keys_of: the keys of a fact.
         uses: what a fact is counted under, by leg.
-        concerns: what a fact must pass one of to be counted; None where each is.
+        concerns: what a fact must pass to be counted, since some rule looks at it; None where each is.
     """
 
     kept_s: int
     sees_all: bool
     keys_of: Callable[[Fact], list[tuple[Key, Fact, int]]]
     uses: tuple[KeyUse, KeyUse]
-    concerns: tuple[Passes, ...] | None
+    concerns: Passes | None
 
-    def counts(self, seen: Fact) -> bool:
-        """Whether a fact is counted under a key of this kind: some rule looks at it."""
-        for passes in self.concerns or ():
-            if passes(seen):
-                return True
-        return self.concerns is None
+
+class Keyed(NamedTuple):
+    """A kind of key as facts are gone through for it.
+
+    Attributes:
+        number: which of the uses of all kinds its first is.
+        uses: its uses, by leg.
+        field: the only field of the key; None where it is more than that.
+        keys_of, concerns: as of the kind.
+    """
+
+    number: int
+    uses: tuple[KeyUse, KeyUse]
+    field: str | None
+    keys_of: Callable[[Fact], list[tuple[Key, Fact, int]]]
+    concerns: Passes | None
 
 
 class Followed:
@@ -71,8 +81,7 @@ class Followed:
         rules: compiled, those in effect.
         kinds: the kinds of keys that facts are counted under.
         uses: what facts are counted under: of each of `kinds` one for each leg.
-        keyed: the same to go through for each fact: number in `uses` and use of the first leg, the field where the key
-            is no more than that, and the kind.
+        keyed: the same to go through for the first fact of a transaction, and for all that come later.
         learns: whether a rule in effect looks at what is learned.
         book: the rules that were taken.
     """
@@ -82,7 +91,7 @@ class Followed:
         self.rules: tuple[CompiledRule, ...] = ()
         self.kinds: Mapping[Kind, KindInUse] = {}
         self.uses: list[KeyUse] = []
-        self.keyed: list[tuple[int, KeyUse, str | None, KindInUse]] = []
+        self.keyed: tuple[list[Keyed], list[Keyed]] = ([], [])
         self.learns = False
         self.book = RuleBook(Bounds(retention_s=retention_s))
         self._waiting = Waiting()
@@ -184,20 +193,24 @@ class Followed:
             for kind in kinds
         }
         self.uses = [use for kind in self.kinds.values() for use in kind.uses]
-        self.keyed = [
-            (2 * at, use.uses[0], kind[0] if len(kind) == 1 and kind != ("party_id",) else None, use)
-            for at, (kind, use) in enumerate(self.kinds.items())
-        ]
+        self.keyed = (self._keyed(sees_later=False), self._keyed(sees_later=True))
         self.learns = any(use.field == ANOMALY_SCORE for rule in effective for use in uses(rule))
         self._list_checks = list_checks(effective)
         self._assets = exchange_assets(effective)
 
-    def _concerns(self, kind: Kind) -> tuple[Passes, ...] | None:
+    def _keyed(self, *, sees_later: bool) -> list[Keyed]:
+        return [
+            Keyed(2 * at, use.uses, _only_field(kind), use.keys_of, use.concerns)
+            for at, (kind, use) in enumerate(self.kinds.items())
+            if use.sees_all or not sees_later
+        ]
+
+    def _concerns(self, kind: Kind) -> Passes | None:
         """A fact that concerns no rule need not be counted; under its wallet it is, for rules to come."""
         if kind == BY_WALLET:
             return None
         parts = dict.fromkeys(concern(rule) for rule in self.rules if rule.kind == kind and not rule.rule.combination)
-        return None if None in parts else tuple(compile_filter(part) for part in parts if part is not None)
+        return None if None in parts else any_of([compile_filter(part) for part in parts if part is not None])
 
     def _compile(
         self, held: Mapping[tuple[str, bool], tuple[Rule, CompiledRule]], rule: Rule, is_mixed: bool
@@ -244,6 +257,11 @@ def _looks_back_s(rule: Rule) -> int:
         0 if rule.sequence is None else rule.sequence.within_s,
         0 if rule.combination is None else rule.combination.within_s,
     )
+
+
+def _only_field(kind: Kind) -> str | None:
+    """The field that a key is; None where it is made of several, or not of the fact's own."""
+    return kind[0] if len(kind) == 1 and kind != ("party_id",) else None
 
 
 def sees_all(rule: Rule) -> bool:

@@ -44,11 +44,11 @@ class History:
         "_changes",
         "_evaluations",
         "_fired",
-        "_last_ms",
         "_tracks",
         "entries",
         "is_idle",
         "key",
+        "last_ms",
         "minor",
         "rules",
         "seen",
@@ -60,7 +60,7 @@ class History:
         self.entries: list[Entry] = []
         #: For whoever keeps it: it was not used for some time.
         self.is_idle = False
-        self._last_ms: float = -math.inf
+        self.last_ms: float = -math.inf
         #: How many entries there were, and what their absolute amounts come to; those that are forgotten counted too.
         self.seen = self.minor = 0
         self._changes: list[Change] = NOTHING
@@ -80,9 +80,9 @@ class History:
         The list is not to be changed.
         """
         entries, t_ms = self.entries, entry.t_ms
-        if t_ms <= self._last_ms and entry.order <= entries[-1].order:
+        if t_ms <= self.last_ms and entry.order <= entries[-1].order:
             return self.look_again([entry]) if self.put(entry) else NOTHING
-        self._last_ms = t_ms
+        self.last_ms = t_ms
         entries.append(entry)
         self.seen = seen = self.seen + 1
         fact, rules = entry.fact, self.rules
@@ -114,7 +114,7 @@ class History:
 
     def is_late(self, entry: Entry) -> bool:
         """Whether an entry does not come after all that are here."""
-        return entry.t_ms <= self._last_ms and entry.order <= self.entries[-1].order
+        return entry.t_ms <= self.last_ms and entry.order <= self.entries[-1].order
 
     def put(self, entry: Entry) -> bool:
         """Put an entry where it belongs, late or not, and let no rule look at it yet: `look_again` is to follow.
@@ -127,7 +127,7 @@ class History:
             return False
         entries.insert(at, entry)
         if not is_late:
-            self._last_ms = entry.t_ms
+            self.last_ms = entry.t_ms
         self.seen += 1
         fact, tracks = entry.fact, self._tracks
         if self.rules.weighs:
@@ -198,7 +198,7 @@ class History:
         self.entries += entries
         self.seen = len(self.entries)
         if self.entries:
-            self._last_ms = self.entries[-1].t_ms
+            self.last_ms = self.entries[-1].t_ms
         if self.rules.weighs:
             for entry in self.entries:
                 self._weigh(entry.fact)

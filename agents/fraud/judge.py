@@ -15,7 +15,7 @@ from agents.fraud import stored
 from agents.fraud.alerts import AlertChange, Alerts
 from agents.fraud.compile import CompiledRule
 from agents.fraud.engine import Change, Engine
-from agents.fraud.entries import Entry, Exact, Fire, Key, Kind, Order, RuleRef, seen_from
+from agents.fraud.entries import Entry, Exact, Fire, Key, Kind, Order, RuleRef, entry_of, seen_from
 from agents.fraud.followed import LATER, KindInUse
 from agents.fraud.history import History
 from agents.fraud.state import FraudState, StoredFire, history_name, rule_ref
@@ -78,7 +78,8 @@ class Judge:
             history = self._load(state, kind, key)
         history.is_idle = False
         self._entries += 1
-        if history.is_late(entry) or (self._late and (kind, key) in self._late):
+        is_late = entry.t_ms <= history.last_ms and history.is_late(entry)
+        if is_late or (self._late and (kind, key) in self._late):
             if self._engine.put(history, entry):
                 self._note_late(kind, key, history, entry)
             return _NOTHING
@@ -150,7 +151,7 @@ class Judge:
         for order, fact, held in rows:
             if LATER in fact and not use.sees_all:
                 continue
-            entry = Entry(order, seen_from(kind, order[3], fact), self._fires(held))
+            entry = entry_of(order, seen_from(kind, order[3], fact), self._fires(held))
             entries.append(entry)
             if held:
                 self._gather(fires, key, entry, held)

@@ -6,7 +6,7 @@ too old goes as a history grows, and of keys that nobody uses any more once a da
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Final
@@ -25,6 +25,9 @@ _SHARES: Final = 8
 #: Event times are above it when it is added to them, and of one length.
 _ERA_MS: Final = 1 << 46
 
+#: A history that a fact belongs to: its name, the fact's leg there, and how far back it has to reach, in ms.
+HistoryOf = tuple[str, int, int]
+
 
 def order_text(order: Order) -> str:
     """An order in the tables: texts stand in the order of what they say."""
@@ -42,16 +45,15 @@ def order_of_text(text: str) -> Order:
     return int(text[:12], 16) - _ERA_MS, int(text[12:16], 16), int(text[16:28], 16), int(text[28:])
 
 
-def insert(state: FraudState, name: str, t_ms: int, order: str, row: bytes, kept_ms: int) -> None:
-    """Put an encoded entry into a history; `kept_ms` is how far back the history has to reach.
-
-    Args:
-        order: `order_text` of the entry, of event time `t_ms`.
-    """
-    head = state.heads.get(name)
-    if head is None or t_ms >= head.changes_at_ms or kept_ms != head.kept_ms:
-        _grow(state, name, head, t_ms, kept_ms)
-    state.entries.put(name, order, row)
+def insert(state: FraudState, names: Iterable[HistoryOf], order: Order, row: bytes) -> None:
+    """Put an encoded fact into histories: its order in each is this one, but for the leg."""
+    head_of, put, t_ms = state.heads.get, state.entries.put, order[0]
+    text = order_text(order)
+    for name, leg, kept_ms in names:
+        head = head_of(name)
+        if head is None or t_ms >= head.changes_at_ms or kept_ms != head.kept_ms:
+            _grow(state, name, head, t_ms, kept_ms)
+        put(name, f"{text[:-1]}{leg}" if leg else text, row)
 
 
 def _grow(state: FraudState, name: str, head: Head | None, t_ms: int, kept_ms: int) -> None:

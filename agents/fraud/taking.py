@@ -9,7 +9,7 @@ import msgspec
 from agents.fraud.apply import count
 from agents.fraud.changed import Alerted, opened_by, told_portions
 from agents.fraud.engine import Change
-from agents.fraud.entries import Entry, Key
+from agents.fraud.entries import Key, entry_of
 from agents.fraud.followed import LATER
 from agents.fraud.looking_again import watch
 from agents.fraud.state import history_name, model_name, rule_text
@@ -132,13 +132,13 @@ def _shown(turn: Turn, arrived: ArrivedFact) -> tuple[list[Change], Alerted]:
     fact, state, show = arrived.fact, turn.state, turn.judge.show
     # Of all keys but `party_id`, which adds to the fact: the engine lets histories share entries.
     order = (arrived.t_ms, arrived.partition, arrived.offset, 0)
-    shared = Entry(order, fact)
+    shared = entry_of(order, fact)
     # What was on its way while the rule went that had asked for it is kept, and no other rule's.
     kinds = turn.followed.kinds if LATER in fact else None
     for _, use, key, seen in arrived.keys:
         if kinds is not None and not (use.kind in kinds and kinds[use.kind].sees_all):
             continue
-        entry = shared if seen is fact else Entry((*order[:3], use.leg), seen)
+        entry = shared if seen is fact else entry_of((*order[:3], use.leg), seen)
         found, told_of = show(state, use.kind, key, entry)
         if not found:
             continue

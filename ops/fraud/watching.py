@@ -11,7 +11,7 @@ from zlib import crc32
 from agents.fraud.alerts import Alert, Alerts
 from agents.fraud.compile import compile_rules
 from agents.fraud.engine import Change, Engine
-from agents.fraud.entries import Entry, Key, Kind, Order, keyed_by, whole
+from agents.fraud.entries import Entry, Key, Kind, Order, entry_of, keyed_by, whole
 from schemas.facts import Fact, FactValue
 from schemas.fraud_rules import Rule
 
@@ -28,6 +28,12 @@ class RowEntry(Entry, eq=False, gc=False):
     """An entry, and the row that it is of, where `order` does not say so: a table may name where its facts are from."""
 
     row: int = 0
+
+
+def _entry(order: tuple[int, int, int], leg: int, fact: Fact, row: int) -> Entry:
+    if order[2] == row:
+        return entry_of((*order, leg), fact)
+    return RowEntry((*order, leg), fact, None, order[0], fact.get("asset"), fact.get("transaction_id"), row)
 
 
 class FoundAlert(NamedTuple):
@@ -114,8 +120,7 @@ class Watched:
             self._latest_ms = self._waiting_from_ms = t_ms
         else:
             self._latest_ms = t_ms
-        names_row = order[2] == row
-        shared = Entry((*order, 0), fact) if names_row else RowEntry((*order, 0), fact, row=row)
+        shared = _entry(order, 0, fact, row)
         for waiting in self._kinds:
             if waiting.field is not None:
                 value = fact.get(waiting.field)
@@ -127,10 +132,7 @@ class Watched:
                         held.append(shared)
                 continue
             for key, seen, leg in waiting.keys_of(fact):
-                if seen is fact:
-                    entry = shared
-                else:
-                    entry = Entry((*order, leg), seen) if names_row else RowEntry((*order, leg), seen, row=row)
+                entry = shared if seen is fact else _entry(order, leg, seen, row)
                 waiting.by_key.setdefault(key, []).append(entry)
 
     @property

@@ -9,7 +9,7 @@ from typing import Any
 from agents.fraud.alerts import Alert, Alerts, alert_id
 from agents.fraud.compile import compile_rules
 from agents.fraud.engine import Engine
-from agents.fraud.entries import Entry, Exact, Fire
+from agents.fraud.entries import Exact, Fire, entry_of
 from agents.fraud.lists import Lists, list_checks
 from schemas.fraud_rules import Rule
 from tests.fraud import naive
@@ -61,7 +61,7 @@ class Run:
         for kind in old.kinds:
             for key in old.keys(kind):
                 entries = [
-                    Entry(each.order, each.fact, each.fires and dict(each.fires)) for each in old.entries(kind, key)
+                    entry_of(each.order, each.fact, each.fires and dict(each.fires)) for each in old.entries(kind, key)
                 ]
                 self.engine.load(kind, key, entries)
 

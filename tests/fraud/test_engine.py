@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from agents.fraud import engine, evaluating, history, measures, sequences, windows
 from agents.fraud import rule_sets as sets_of_rules
-from agents.fraud.entries import Entry, Fire, Key, Kind, keyed_by
+from agents.fraud.entries import Entry, Fire, Key, Kind, entry_of, keyed_by
 from schemas.fraud_rules import Rule
 from tests.fraud import naive
 from tests.fraud.drawn import Facts, histories, rule_sets
@@ -62,7 +62,7 @@ def test_many_at_once_say_what_one_by_one_does(rules: list[Rule], facts: Facts, 
             shown = many.lists.enrich(plain, many.checks)
             for kind in many.engine.kinds:
                 for key, seen, leg in keyed_by(kind)(shown):
-                    waiting.setdefault((kind, key), []).append(Entry((*order, leg), seen))
+                    waiting.setdefault((kind, key), []).append(entry_of((*order, leg), seen))
         for (kind, key), entries in waiting.items():
             for change in many.engine.insert_all(kind, key, entries):
                 name = change.rule.rule.rule_id, change.key, change.entry.order

@@ -9,7 +9,7 @@ import pytest
 from agents.fraud.alerts import Alerts
 from agents.fraud.compile import compile_rule, compile_rules, exchange_assets, in_effect
 from agents.fraud.engine import Engine
-from agents.fraud.entries import Entry
+from agents.fraud.entries import entry_of
 from agents.fraud.filters import compile_filter
 from agents.fraud.history import Change
 from schemas.fraud_rules import Rule
@@ -53,7 +53,7 @@ def test_a_history_is_forgotten_and_loaded_again() -> None:
 
 def test_what_no_rule_looks_at_is_not_held() -> None:
     engine = Engine(compile_rules([TWICE]))
-    entry = Entry((0, 0, 0, 0), fact())
+    entry = entry_of((0, 0, 0, 0), fact())
     assert engine.insert(("ip",), ("1.2.3.4",), entry) == []
     engine.load(("ip",), ("1.2.3.4",), [entry])
     assert not engine.holds(("ip",), ("1.2.3.4",))

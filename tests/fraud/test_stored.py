@@ -35,7 +35,7 @@ def settle(overlay: Overlay, store: DictStore) -> None:
 
 def insert(state: FraudState, name: str, order: Order, kept_ms: int = DAY_MS) -> None:
     row = encode_fact({"amount_minor": order[0] % 1_000})
-    stored.insert(state, name, order[0], stored.order_text(order), row, kept_ms)
+    stored.insert(state, [(name, order[3], kept_ms)], order, row)
 
 
 @pytest.mark.parametrize("seed", range(30))
