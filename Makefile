@@ -104,10 +104,11 @@ amlsim: $(STAMP) ## AMLSim to the cent, with workers killed by -9, on a real Kaf
 amlrules: $(STAMP) ## precision and recall of the published fraud rules on AMLSim
 	$(BIN)/walletstream fraud amlsim
 
-simulate: $(STAMP) ## fifteen thousand seeds of the deterministic simulation: ledger, settlement, reconciliation
+simulate: $(STAMP) ## sixteen thousand seeds of the deterministic simulation: ledger, settlement, reconciliation, fraud
 	$(BIN)/python -m tests.simulation.campaign
 	$(BIN)/python -m tests.simulation.campaign --machine settlement --seeds 3000
 	$(BIN)/python -m tests.simulation.campaign --machine reconciliation --seeds 2000
+	$(BIN)/python -m tests.simulation.campaign --machine fraud --seeds 1000
 
 # What was tried is remembered in mutants/ and not tried again until it changes or ONLY names it.
 mutation: $(STAMP) ## mutation testing of decide and apply; ONLY="agents.ledger.draft*" takes some modules

@@ -91,6 +91,14 @@ def test_a_lost_event_is_refused() -> None:
         restored(disk, log)
 
 
+def test_an_event_that_was_added_is_refused() -> None:
+    disk, log = Disk(), Log()
+    log.append(toy._json(toy.Event(type="done", topic="requests", offset=0, at_ms=0)))
+    log.batch(1)
+    with pytest.raises(ChainBroken, match=r"seal at offset 2: 2 events are there, it seals 1: events were .* added"):
+        restored(disk, log)
+
+
 @pytest.mark.parametrize("forged", ["event", "chain"])
 def test_a_hash_that_does_not_match_is_refused(forged: str) -> None:
     disk, log = Disk(), Log()
