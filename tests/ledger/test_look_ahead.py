@@ -162,6 +162,26 @@ def test_rows_are_read_together_not_one_by_one() -> None:
     assert looks["balances"] + looks["accounts"] < 10, looks
 
 
+def test_what_is_finished_is_read_together_and_what_is_not_is_not_sought_there() -> None:
+    world = world_of()
+    names = [world.name_in(0, f"wallet-{number}-") for number in range(40)]
+    paid, held = [], []
+    for name in names:
+        world.put(open_wallet(name))
+        world.put(credit(name, 1_000))
+        paid.append(world.put(debit(name, 100)))
+        held.append(world.put(command("authorize", name, amount_minor=100, asset="EUR", expires_in_s=60)))
+    world.settle()
+    looks, sizes = counted(world)
+    for name, debited, authorized in zip(names, paid, held, strict=True):
+        world.put(command("refund", name, transaction_id=world.answer(debited)["transaction_id"], amount_minor=60))
+        world.put(command("release", name, transaction_id=world.answer(authorized)["transaction_id"]))
+    world.settle()
+    finished = FINISHED.partition("@")[0]
+    assert sizes[finished] == 40
+    assert not looks.keys() & {finished, "unfinished"}, looks
+
+
 def test_balances_that_left_the_cache_before_their_wallets_are_read_together_too() -> None:
     world = world_of(cache_entries=50)
     names = [world.name_in(0, f"wallet-{number}-") for number in range(40)]
