@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -50,3 +51,50 @@ def test_a_process_takes_as_many_open_files_as_it_may(soft: int, hard: int) -> N
     code = _CODE.format(soft=soft, hard=hard)
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert told.split() == [str(hard)] * 2
+
+
+_LEFT = """
+import asyncio, threading, time
+from streams import foreground
+from streams.settings import Settings
+
+class Process(foreground.Foreground):
+    def __init__(self):
+        pass
+
+    async def run(self):
+        {leaves}
+        await asyncio.sleep(0.01)
+        return foreground.fatal("Refused: there is a reason", 2)
+
+    async def serve(self):
+        return 0
+
+async def stubborn():
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+
+foreground._END_S = 0.2
+raise SystemExit(foreground.run_foreground(Process(), Settings()))
+"""
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        "self.left = asyncio.ensure_future(stubborn())",
+        "self.left = asyncio.get_running_loop().run_in_executor(None, time.sleep, 60)",
+    ],
+    ids=["a task that cannot be cancelled", "a call of a database that does not answer"],
+)
+def test_what_does_not_end_with_it_does_not_keep_the_process(leaves: str) -> None:
+    """A worker that failed and stays would have partitions that nobody else is given, or a supervisor that waits."""
+    started = time.monotonic()
+    code = _LEFT.format(leaves=leaves)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20)
+    assert time.monotonic() - started < 10
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines()[-1] == "Refused: there is a reason"
