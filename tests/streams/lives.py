@@ -77,12 +77,15 @@ class Follower:
     def __init__(self, journal: list[str]):
         self.ends_with: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.cannot_load: Exception | None = None
+        self.may_load = asyncio.Event()
+        self.may_load.set()
         self._journal = journal
 
     def age_s(self) -> float:
         return 3.0
 
     async def load(self, _on_failure: Callable[[str], None]) -> bool:
+        await self.may_load.wait()
         if self.cannot_load is not None:
             raise self.cannot_load
         self._journal.append("reference data loaded")
@@ -109,9 +112,14 @@ class Life:
         self.worker = Worker(replace(ROLE, keeps_much=keeps_much), settings, (), companions)
         self._running: asyncio.Task[int] | None = None
 
+    def begin(self) -> None:
+        """Start the process."""
+        self._running = asyncio.create_task(self.worker.run())
+
     async def until_running(self) -> None:
         """Wait until the app has joined the group."""
-        self._running = asyncio.create_task(self.worker.run())
+        if self._running is None:
+            self.begin()
         async with asyncio.timeout(5):
             while "group joined" not in self.journal:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
@@ -119,7 +127,8 @@ class Life:
     async def code(self) -> int:
         """Wait until the process ends; returns its exit code."""
         if self._running is None:
-            self._running = asyncio.create_task(self.worker.run())
+            self.begin()
+        assert self._running is not None
         async with asyncio.timeout(5):
             return await asyncio.shield(self._running)
 

@@ -61,6 +61,21 @@ def test_a_worker_knows_its_reference_data_before_it_joins(monkeypatch: pytest.M
     live(monkeypatch, tmp_path, check)
 
 
+def test_it_says_that_it_loads_reference_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def check(life: Life) -> None:
+        life.follower.may_load.clear()
+        life.begin()
+        async with asyncio.timeout(5):
+            while "connecting" in (said := life.worker.status.waiting_for) or said == "starting":  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        assert life.worker.status.reasons() == ["loading reference data"]
+        assert life.journal == []
+        life.follower.may_load.set()
+        await life.until_running()
+
+    live(monkeypatch, tmp_path, check)
+
+
 @pytest.mark.parametrize(("keeps_much", "collects"), [(True, "collect_once"), (False, "collect_rarely")])
 def test_the_collector_is_as_the_role_needs_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, keeps_much: bool, collects: str
