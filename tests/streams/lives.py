@@ -104,12 +104,12 @@ class Follower:
 class Life:
     """A worker of fakes, from its start to its end."""
 
-    def __init__(self, folder: Path, companions: Sequence[Companion] = (), keeps_much: bool = False):
+    def __init__(self, folder: Path, companions: Sequence[Companion] = (), **role: Any):
         self.journal: list[str] = []
         self.follower = Follower(self.journal)
         self.app = App(self.journal)
         settings = Settings(bootstrap_servers="127.0.0.1:1", data_dir=folder, web_port=0)
-        self.worker = Worker(replace(ROLE, keeps_much=keeps_much), settings, (), companions)
+        self.worker = Worker(replace(ROLE, **role), settings, (), companions)
         self._running: asyncio.Task[int] | None = None
 
     def begin(self) -> None:

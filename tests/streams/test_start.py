@@ -57,9 +57,14 @@ class Process(Foreground):
         self.status = WorkerStatus()
         super().__init__("toy", settings, Needs(TOPICS, [REQUESTS], EVENTS), self.status)
         self.has_served = False
+        #: What it says while it works on and on; where it is empty it is done at once.
+        self.works_for = ""
 
     async def serve(self) -> int:
         self.has_served = True
+        if self.works_for:
+            self.status.waiting_for = self.works_for
+            await self.stopped.wait()
         return 0
 
 
@@ -67,17 +72,20 @@ def start(
     monkeypatch: pytest.MonkeyPatch,
     cluster: Cluster,
     meanwhile: Callable[[Process], Coroutine[Any, Any, None]] | None = None,
-    web_port: int = 0,
+    **settings: Any,
 ) -> tuple[int, Process]:
     """Run a process to its end; returns its code."""
 
     async def main() -> tuple[int, Process]:
-        process = Process(Settings(bootstrap_servers="k:1", web_port=web_port))
+        process = Process(Settings(bootstrap_servers="k:1", **({"web_port": 0} | settings)))
         running = asyncio.create_task(process.run())
         try:
             if meanwhile is not None:
                 await asyncio.wait_for(meanwhile(process), 5)
-            return await asyncio.wait_for(running, 5), process
+            # Not cancelled where it is late: it would end then.
+            await asyncio.wait([running], timeout=5)
+            assert running.done()
+            return running.result(), process
         finally:
             running.cancel()
 
@@ -197,17 +205,40 @@ def test_a_refusal_that_passes_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> 
     assert (code, process.has_served) == (0, True)
 
 
+async def get(port: int, path: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
+        return response.status, await response.text()
+
+
+def test_a_login_that_is_refused_while_it_works_shows_in_its_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as after a password was changed."""
+    (port,) = free_ports("127.0.0.1", 1)
+    cluster = Cluster([], refusal=LOGIN)
+
+    async def meanwhile(process: Process) -> None:
+        process.works_for = "rebalancing"
+        await until(lambda: process.has_served)
+        body = ""
+        while str(LOGIN) not in body:
+            code, body = await get(port, "/readyz")
+        assert (code, '"reasons":["rebalancing","connecting: ' in body) == (503, True)
+        process.stop()
+
+    monkeypatch.setattr("streams.door.why_refused", cluster.why_refused)
+    monkeypatch.setattr("streams.door._LOOK_EVERY_S", 0.001)
+    code, _ = start(monkeypatch, cluster, meanwhile, web_port=port, security_protocol="SSL")
+    assert code == 0
+
+
 def test_probes_are_answered_from_the_begin_and_the_port_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     (port,) = free_ports("127.0.0.1", 1)
     cluster = Cluster(KafkaConnectionError("nobody"))
 
-    async def status_of(path: str) -> int:
-        async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}{path}") as response:
-            return response.status
-
     async def meanwhile(process: Process) -> None:
         await until(lambda: len(cluster.asked) > 1)
-        assert (await status_of("/livez"), await status_of("/readyz")) == (200, 503)
+        assert (await get(port, "/livez"))[0] == 200
+        code, body = await get(port, "/readyz")
+        assert (code, "does not answer: KafkaConnectionError: nobody" in body) == (503, True)
         process.stop()
 
     code, _ = start(monkeypatch, cluster, meanwhile, web_port=port)

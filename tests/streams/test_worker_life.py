@@ -13,7 +13,9 @@ import pytest
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TopicAuthorizationFailedError
 
 from streams.errors import Refused, StoreError
+from streams.settings import Settings
 from tests.streams.lives import Life, live
+from tests.streams.toy import COMMANDS, EVENTS, REQUESTS, TOPICS
 
 STOPPED = ["processors end", "group left", "reference data followed no more", "reference data closed"]
 
@@ -59,6 +61,24 @@ def test_a_worker_knows_its_reference_data_before_it_joins(monkeypatch: pytest.M
         assert status.held_up() == {("toy-requests", 1): 5}
 
     live(monkeypatch, tmp_path, check)
+
+
+def test_it_has_the_cluster_checked_for_all_that_its_role_needs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Logs of other roles are kept for ever and stamped by workers: they are not checked as inputs of requests are."""
+    asked: list[tuple[object, ...]] = []
+
+    async def check_cluster(_settings: Settings, *needs: object) -> list[object]:
+        asked.append(needs)
+        return []
+
+    async def check(life: Life) -> None:
+        monkeypatch.setattr("streams.foreground.check_cluster", check_cluster)
+        await life.until_running()
+        assert asked == [(TOPICS, [REQUESTS], EVENTS)]
+
+    live(monkeypatch, tmp_path, check, logs=frozenset({COMMANDS}))
 
 
 def test_it_says_that_it_loads_reference_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
