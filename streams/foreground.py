@@ -1,4 +1,4 @@
-"""A process in the foreground: health server, check of the cluster, then its work, until SIGTERM or SIGINT."""
+"""A process in the foreground: health server, check of the cluster, then its work, until it is asked to end."""
 
 from __future__ import annotations
 
@@ -71,6 +71,12 @@ def run_foreground(process: Foreground, settings: Settings) -> int:
     late.cancel()
     leave_threads(code)
     return code
+
+
+def _ending_signals() -> tuple[signal.Signals, ...]:
+    """What ends a process in order: SIGHUP too, by which a terminal goes away, unless `nohup` has it ignored."""
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    return signals if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else signals[:2]
 
 
 def _take_open_files() -> None:
@@ -150,7 +156,7 @@ class Foreground(ABC):
         self._stop = asyncio.Event()
         settings = self.settings
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _ending_signals():
             with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
                 loop.add_signal_handler(number, self.stop)
         door = Door(settings, self._status)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -110,7 +110,18 @@ def test_the_collector_is_as_the_role_needs_it(
     live(monkeypatch, tmp_path, check, keeps_much=keeps_much)
 
 
-@pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGINT,), (signal.SIGTERM, signal.SIGTERM)])
+@pytest.fixture
+def terminal() -> Iterator[None]:
+    """As of a process in a terminal; afterwards that of the test run is put back."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(
+    "numbers", [(signal.SIGTERM,), (signal.SIGINT,), (signal.SIGHUP,), (signal.SIGTERM, signal.SIGTERM)]
+)
 def test_a_signal_stops_it_in_order(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, numbers: tuple[signal.Signals, ...]
 ) -> None:
@@ -129,6 +140,20 @@ def test_a_signal_stops_it_in_order(
         assert life.worker.status.reasons() == ["stopping"]
 
     live(monkeypatch, tmp_path, check, companions=[beside])
+
+
+@pytest.mark.usefixtures("terminal")
+def test_what_runs_by_nohup_outlives_its_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async def check(life: Life) -> None:
+        await life.until_running()
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.01)
+        assert not life.worker.status.is_stopping
+        life.worker.stop()
+        assert await life.code() == 0
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    live(monkeypatch, tmp_path, check)
 
 
 def faust_ends(life: Life, error: BaseException | None) -> None:
