@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from pathlib import Path
@@ -212,13 +211,53 @@ def test_a_member_that_was_admitted_is_not_looked_after_any_more(tmp_path: Path,
     with_app(tmp_path, thread, check)
 
 
-def test_how_long_brokers_are_silent_and_what_is_held_up(tmp_path: Path, thread: Thread) -> None:
+class Time:
+    """The clock of the wall, which may be set, and the other one."""
+
+    def __init__(self) -> None:
+        self.wall_s = 1_000_000.0
+        self.now_s = 50.0
+
+    def time(self) -> float:
+        return self.wall_s
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def after(self, seconds: float) -> None:
+        self.wall_s += seconds
+        self.now_s += seconds
+
+
+def test_how_long_brokers_are_silent(tmp_path: Path, thread: Thread, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Time()
+    monkeypatch.setattr("streams.app.time", clock)
+
+    def answers() -> None:
+        thread.answered = int(clock.wall_s * 1000)
+
     async def check(app: RoleApp) -> None:
         assert app.silence_s() == 0, "none has had the time to answer"
-        thread.answered = int(time.time() * 1000) - 7_000
-        assert 7 <= app.silence_s() < 17
-        thread.answered = int(time.time() * 1000) + 60_000
-        assert app.silence_s() == 0, "a clock was set back"
+        clock.after(7)
+        assert app.silence_s() == 7, "none does"
+        answers()
+        clock.after(8)
+        assert app.silence_s() == 8
+        answers()
+        assert app.silence_s() == 0
+        clock.wall_s -= 3_600
+        clock.after(9)
+        assert app.silence_s() == 9, "the clock was set back"
+        answers()
+        assert app.silence_s() == 0
+        thread.answered = None
+        assert app.silence_s() == 0, "other partitions, of which none has had the time to answer"
+
+    with_app(tmp_path, thread, check)
+
+
+def test_what_is_held_up_is_told_by_short_names(tmp_path: Path, thread: Thread) -> None:
+    async def check(app: RoleApp) -> None:
         assert app.held_up() == {(COMMANDS, 2): 5}
 
     with_app(tmp_path, thread, check)

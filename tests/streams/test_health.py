@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any, cast
@@ -68,8 +69,11 @@ def test_brokers_that_do_not_answer_are_told_while_all_partitions_run() -> None:
     assert status.reasons() == ["connecting: Kafka has not answered for 6 s"]
     assert not status.report()["ready"]
     # What is being restored asks for nothing: that nobody answers says nothing then.
+    asked = itertools.count()
+    status.silence_s = lambda: 60.0 + next(asked)
     status.supervisor = supervisor(p0=Phase.RUNNING, p1=Phase.RECOVERING)
     assert status.reasons() == ["recovering partition 1"]
+    assert next(asked) == 0, "the silence before they run is none"
 
 
 def test_how_old_reference_data_may_be_is_told_before_there_is_a_partition() -> None:
