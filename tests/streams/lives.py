@@ -15,6 +15,9 @@ from streams.settings import Settings
 from streams.worker import Companion, Worker
 from tests.streams.toy import ROLE
 
+#: The last that the journal of a worker says.
+STOPPED = ["processors end", "group left", "reference data followed no more", "reference data closed"]
+
 
 async def nothing_is_wrong(*_arguments: object) -> list[object]:
     """A cluster as it must be."""
@@ -99,6 +102,29 @@ class Follower:
 
     async def close(self) -> None:
         self._journal.append("reference data closed")
+
+
+class Beside:
+    """A companion that ends as it is asked to, or as it is told."""
+
+    def __init__(self, ends_with: BaseException | None = None, ignores_the_end: bool = False):
+        self.journal: list[str] = []
+        self.ends_with = ends_with
+        self.ends = asyncio.Event()
+        self._ignores_the_end = ignores_the_end
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        asked = asyncio.ensure_future(stopped.wait())
+        told = asyncio.ensure_future(self.ends.wait())
+        try:
+            waits_for = [told] if self._ignores_the_end else [asked, told]
+            await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
+            if self.ends_with is not None:
+                raise self.ends_with
+        finally:
+            self.journal.append("companion ends")
+            asked.cancel()
+            told.cancel()
 
 
 class Life:

@@ -14,33 +14,8 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError,
 
 from streams.errors import Refused, StoreError
 from streams.settings import Settings
-from tests.streams.lives import Life, live
+from tests.streams.lives import STOPPED, Beside, Life, live
 from tests.streams.toy import COMMANDS, EVENTS, REQUESTS, TOPICS
-
-STOPPED = ["processors end", "group left", "reference data followed no more", "reference data closed"]
-
-
-class Beside:
-    """A companion that ends as it is asked to, or as it is told."""
-
-    def __init__(self, ends_with: BaseException | None = None, ignores_the_end: bool = False):
-        self.journal: list[str] = []
-        self.ends_with = ends_with
-        self.ends = asyncio.Event()
-        self._ignores_the_end = ignores_the_end
-
-    async def run(self, stopped: asyncio.Event) -> None:
-        asked = asyncio.ensure_future(stopped.wait())
-        told = asyncio.ensure_future(self.ends.wait())
-        try:
-            waits_for = [told] if self._ignores_the_end else [asked, told]
-            await asyncio.wait(waits_for, return_when=asyncio.FIRST_COMPLETED)
-            if self.ends_with is not None:
-                raise self.ends_with
-        finally:
-            self.journal.append("companion ends")
-            asked.cancel()
-            told.cancel()
 
 
 def test_a_worker_knows_its_reference_data_before_it_joins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -229,61 +204,6 @@ def test_what_ends_of_itself_ends_the_process(
 
     live(monkeypatch, tmp_path, check)
     assert says in capsys.readouterr().err.splitlines()[-1]
-
-
-@pytest.mark.parametrize(
-    ("error", "code", "says"),
-    [
-        (None, 1, "a companion has ended unasked"),
-        (OSError("of a companion"), 1, "OSError: of a companion"),
-        (Refused("that is no rail"), 2, "Refused: that is no rail"),
-    ],
-)
-def test_a_companion_that_ends_ends_the_process(
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    error: Exception | None,
-    code: int,
-    says: str,
-) -> None:
-    beside = Beside(error)
-
-    async def check(life: Life) -> None:
-        await life.until_running()
-        beside.ends.set()
-        assert await life.code() == code
-        assert life.journal[-4:] == STOPPED
-
-    live(monkeypatch, tmp_path, check, companions=[Beside(), beside])
-    assert says in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_a_companion_that_fails_as_it_is_asked_to_end_is_no_failure(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    async def check(life: Life) -> None:
-        await life.until_running()
-        life.worker.stop()
-        assert await life.code() == 0
-        assert life.journal[-4:] == STOPPED
-
-    live(monkeypatch, tmp_path, check, companions=[Beside(OSError("too late"))])
-
-
-def test_a_companion_that_does_not_end_is_cancelled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Before the processors: it would go on for partitions that are another worker's by then."""
-    beside = Beside(ignores_the_end=True)
-
-    async def check(life: Life) -> None:
-        beside.journal = life.journal
-        await life.until_running()
-        life.worker.stop()
-        assert await life.code() == 0
-        assert life.journal[-5:] == ["companion ends", *STOPPED]
-
-    monkeypatch.setattr("streams.worker._COMPANION_S", 0.05)
-    live(monkeypatch, tmp_path, check, companions=[beside])
 
 
 def test_what_does_not_stop_is_left_in_time(
