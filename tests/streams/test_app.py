@@ -25,11 +25,18 @@ from tests.streams.toy import COMMANDS, ROLE, SETTINGS, ToyMachine
 
 def test_faust_waits_for_nothing_and_serves_nothing(tmp_path: Path) -> None:
     async def check() -> None:
-        conf = create_app(Settings(data_dir=tmp_path, session_timeout_s=6.0), ROLE).conf
+        app = create_app(Settings(data_dir=tmp_path, session_timeout_s=6.0), ROLE)
+        conf = app.conf
         assert conf.stream_wait_empty is False
         assert conf.web_enabled is False
         assert conf.web_tables_enabled is False
         assert conf.broker_session_timeout == 6.0
+        # A topic that Faust makes would have the brokers' settings, and a leader is a topic of its own.
+        assert conf.topic_allow_declare is False
+        assert conf.topic_disable_leader is True
+        # Its producer writes outside of the partition's transaction.
+        assert app.BootStrategy.enable_kafka_producer is False
+        assert app.BootStrategy.enable_web is False
 
     asyncio.run(check())
 
