@@ -56,14 +56,20 @@ class RoleApp(faust.App):
     BootStrategy = _WithoutProducer
     #: Set by `create_app`.
     processors: Supervisor
+    #: When a broker had answered last by the wall's clock, and since when that is known, by one that nobody sets.
+    _answered: tuple[int | None, float] = (-1, 0.0)
 
     def _create_directories(self) -> None:
         """Faust keeps nothing on disk here."""
 
     def silence_s(self) -> float:
-        """Seconds since a broker last answered; 0 before the first answer."""
-        answered_at_ms = cast(BatchConsumer, self.consumer).thread.answered_at_ms()
-        return 0.0 if answered_at_ms is None else max(0.0, time.time() - answered_at_ms / 1000)
+        """Seconds since a broker last answered; where none has for these partitions, since this was first asked."""
+        answered_at_ms, now_s = cast(BatchConsumer, self.consumer).thread.answered_at_ms(), time.monotonic()
+        if answered_at_ms != self._answered[0]:
+            self._answered = answered_at_ms, now_s
+        by_clock_s = 0.0 if answered_at_ms is None else time.time() - answered_at_ms / 1000
+        # A clock that is set back would have it that the last answer is yet to come.
+        return max(by_clock_s, now_s - self._answered[1])
 
     def held_up(self) -> dict[tuple[str, int], int]:
         """(Short name of an input, partition) -> where a producer's open transaction holds up all that is behind."""

@@ -1,4 +1,4 @@
-"""A process in the foreground: health server, check of the cluster, then its work, until SIGTERM or SIGINT."""
+"""A process in the foreground: health server, check of the cluster, then its work, until it is asked to end."""
 
 from __future__ import annotations
 
@@ -42,6 +42,9 @@ EXIT_MISCONFIGURED: Final = 2
 _FIRST_WAIT_S: Final = 0.25
 _LONGEST_WAIT_S: Final = 2.0
 _SETTLE_S: Final = 2.0
+#: What is left when the work has ended may take so long. With the 25 s that a worker's work has to end in, it is less
+#: than the 30 s after which a process that was asked to end is killed.
+_END_S: Final = 3.0
 #: A user that is just being created, or a secret that is just being mounted, is there by then.
 _REFUSED_S: Final = 5.0
 
@@ -61,8 +64,19 @@ def run_foreground(process: Foreground, settings: Settings) -> int:
     tell_apart_closed_connections()
     with asyncio.Runner() as runner:
         code = runner.run(process.run())
+        # Closing waits for tasks that are cancelled and for calls in threads, however long they take.
+        late = threading.Timer(_END_S, _leave, [code, "what is left of its work"])
+        late.daemon = True
+        late.start()
+    late.cancel()
     leave_threads(code)
     return code
+
+
+def _ending_signals() -> tuple[signal.Signals, ...]:
+    """What ends a process in order: SIGHUP too, by which a terminal goes away, unless `nohup` has it ignored."""
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    return signals if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN else signals[:2]
 
 
 def _take_open_files() -> None:
@@ -84,18 +98,23 @@ async def pause(stopped: asyncio.Event, seconds: float) -> None:
 
 
 def leave_threads(code: int) -> None:
-    """End the process with `code` if a thread is left that Python would wait for, such as on a broker that is away.
-
-    Where the process has failed it says nothing: the last line is the reason of the end.
-    """
+    """End the process with `code` if a thread is left that Python would wait for, such as on a broker that is away."""
     left = [
         thread.name for thread in threading.enumerate() if not thread.daemon and thread is not threading.main_thread()
     ]
     if left:
-        if code == EXIT_OK:
-            log.warning("ending without waiting for %s", ", ".join(left))
-        logging.shutdown()
-        os._exit(code)
+        _leave(code, ", ".join(left))
+
+
+def _leave(code: int, what: str) -> None:
+    """End the process at once.
+
+    Where it has failed nothing is said of that: the last line is the reason of the end.
+    """
+    if code == EXIT_OK:
+        log.warning("ending without waiting for %s", what)
+    logging.shutdown()
+    os._exit(code)
 
 
 @dataclass(frozen=True)
@@ -137,7 +156,7 @@ class Foreground(ABC):
         self._stop = asyncio.Event()
         settings = self.settings
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _ending_signals():
             with contextlib.suppress(ValueError, RuntimeError):  # not in the main thread
                 loop.add_signal_handler(number, self.stop)
         door = Door(settings, self._status)

@@ -78,8 +78,7 @@ class WorkerStatus:
             if run.processor.phase is not Phase.RUNNING
         ]
         # Only while all run: a partition that is being restored has fetched what it may and asks for no more.
-        silence_s = self.silence_s()
-        if not reasons and silence_s > _SILENT_S:
+        if not reasons and (silence_s := self.silence_s()) > _SILENT_S:
             return [f"connecting: Kafka has not answered for {silence_s:.0f} s"]
         return reasons
 

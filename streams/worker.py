@@ -40,7 +40,7 @@ class Companion(Protocol):
 def run_worker(
     role: Role, settings: Settings, observers: Sequence[Observer] = (), companions: Sequence[Companion] = ()
 ) -> int:
-    """Run a worker until SIGTERM or SIGINT, and stop it in order: each partition ends its cycle, nothing is lost.
+    """Run a worker until SIGTERM, SIGINT or SIGHUP, then stop it in order: each ends its cycle, nothing is lost.
 
     `companions` start with the processors, and end before them.
 

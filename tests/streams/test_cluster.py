@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from streams.cluster import check_cluster
+from streams.cluster import _state, check_cluster
 from streams.settings import Settings
 from tests.streams import toy
 
@@ -25,6 +25,11 @@ def test_the_rules_on_a_real_cluster(toy_settings: Settings) -> None:
         assert problem.startswith(f"{toy_settings.namespace}toy-commands.v1: message.timestamp.type")
 
     asyncio.run(check())
+
+
+def test_a_topic_has_as_many_replicas_as_the_partition_that_has_the_fewest() -> None:
+    state = _state({"partitions": [{"replicas": [1, 2, 3]}, {"replicas": [2]}, {"replicas": [1, 3]}]}, {})
+    assert (state.partitions, state.replicas) == (3, 1)
 
 
 def test_no_broker_is_an_error_of_its_own() -> None:

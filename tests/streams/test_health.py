@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable, Coroutine
 from types import SimpleNamespace
 from typing import Any, cast
@@ -51,11 +52,35 @@ def test_a_worker_is_ready_when_every_partition_takes_records() -> None:
         ({"p0": Phase.RUNNING, "p1": Phase.RECOVERING}, "recovering partition 1"),
         ({"p0": Phase.CLOCK}, "clock: records of partition 0 are stamped later than this worker's clock allows"),
         ({"p0": Phase.HELD_UP}, "held up: somebody has a transaction open on the event log of partition 0"),
+        ({"p0": Phase.CONNECTING}, "connecting partition 0"),
         ({"p0": Phase.CLOSED}, "closed partition 0"),
     ],
 )
 def test_it_says_why_it_is_not(options: dict[str, Any], reason: str) -> None:
     assert status_of(**options).reasons() == [reason]
+
+
+def test_brokers_that_do_not_answer_are_told_while_all_partitions_run() -> None:
+    status = status_of(p0=Phase.RUNNING)
+    silent_s = [5.0]
+    status.silence_s = lambda: silent_s[0]
+    assert status.reasons() == []
+    silent_s[0] = 5.6
+    assert status.reasons() == ["connecting: Kafka has not answered for 6 s"]
+    assert not status.report()["ready"]
+    # What is being restored asks for nothing: that nobody answers says nothing then.
+    asked = itertools.count()
+    status.silence_s = lambda: 60.0 + next(asked)
+    status.supervisor = supervisor(p0=Phase.RUNNING, p1=Phase.RECOVERING)
+    assert status.reasons() == ["recovering partition 1"]
+    assert next(asked) == 0, "the silence before they run is none"
+
+
+def test_how_old_reference_data_may_be_is_told_before_there_is_a_partition() -> None:
+    status = WorkerStatus()
+    status.reference_age_s = lambda: 3.5
+    status.refresh_gauges()
+    assert metrics.REGISTRY.get_sample_value("walletstream_reference_age_seconds") == 3.5
 
 
 def test_before_and_after_the_app() -> None:

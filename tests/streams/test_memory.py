@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+
+from streams.memory import keep_freed_memory
 
 #: Makes threads that allocate at the same time, and prints what malloc has made for them.
 _THREADS = """
@@ -42,6 +45,27 @@ def test_all_threads_but_the_main_one_share_a_heap(is_untuned: bool) -> None:
     code = _THREADS.format(keeps=is_untuned)
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert (told.count("<heap nr=") > 2) is is_untuned
+
+
+@pytest.mark.parametrize("refused", [None, -8])
+def test_large_batches_come_from_the_heap_and_its_top_is_kept(
+    monkeypatch: pytest.MonkeyPatch, refused: int | None
+) -> None:
+    """By the numbers of `mallopt(3)`."""
+    asked: dict[int, int] = {}
+
+    def mallopt(parameter: int, value: int) -> int:
+        asked[parameter] = value
+        return int(parameter != refused)
+
+    monkeypatch.setattr("streams.memory.ctypes", SimpleNamespace(CDLL=lambda _name: SimpleNamespace(mallopt=mallopt)))
+    monkeypatch.setattr("streams.memory.sys", SimpleNamespace(platform="linux"))
+    assert keep_freed_memory() is (refused is None)
+    trim, pad, mmap, arenas = -1, -2, -3, -8
+    assert asked[trim] >= 256 << 20
+    assert asked[pad] == 16 << 20
+    assert asked[mmap] >= 256 << 20, "what is mapped is given back at once, and asked for again"
+    assert asked[arenas] == 2
 
 
 #: Makes more objects than the collector lets pass unseen, and one cycle in their middle that then nobody has.
@@ -98,6 +122,41 @@ def test_what_was_looked_at_once_is_looked_at_with_all(collect: str) -> None:
 def test_after_a_long_time_all_is_looked_at_unasked() -> None:
     before = "young, times, _ = memory._ONCE\nmemory._ONCE = young, 2, 1"
     _run(_CYCLE.format(before=before, after=_AT_LAST))
+
+
+@pytest.mark.parametrize("collect", ["collect_rarely", "collect_once"])
+def test_what_was_in_cycles_before_is_freed_and_the_rest_is_out_of_sight(collect: str) -> None:
+    """What is out of sight is never freed: it must not be garbage."""
+    _run(_BEFORE.format(collect=collect))
+
+
+_BEFORE = """
+import gc
+import weakref
+from streams import memory
+
+gc.disable()
+
+
+class Node:
+    pass
+
+
+node = Node()
+node.itself = node
+seen = weakref.ref(node)
+del node
+memory.{collect}()
+assert seen() is None
+assert gc.get_freeze_count() > 1_000
+gc.enable()
+looks = []
+gc.callbacks.append(lambda phase, found: looks.append(found["generation"]) if phase == "stop" else None)
+kept = [[] for _ in range(500_000)]
+if memory.{collect} is memory.collect_rarely:
+    assert 1 <= len(looks) < 10, looks
+assert set(looks) == {{0}}, looks
+"""
 
 
 def test_who_keeps_little_is_left_to_the_collector() -> None:

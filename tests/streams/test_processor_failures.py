@@ -11,7 +11,7 @@ from streams.commit import CommitStep
 from streams.errors import ChainBroken, Fenced, Refused, Unavailable
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
-from tests.simulation.memory_ports import ConnectionLost, MemoryWriter
+from tests.simulation.memory_ports import ConnectionLost, MemoryGroup, MemoryWriter
 from tests.streams.records import record
 from tests.streams.surroundings import Surroundings, in_virtual_time
 
@@ -225,5 +225,33 @@ def test_an_event_log_that_has_become_shorter_takes_no_batch(left: int, requests
             await asyncio.wait_for(task, 10)
         assert len(outcomes.committed()) == answered
         assert not any(event.id.startswith("after") for event in s.events())
+
+    in_virtual_time(check)
+
+
+def test_who_has_ended_says_no_more_to_the_group() -> None:
+    """An acknowledgement that waits for an answer would reach it when somebody else owns the partition."""
+
+    async def check(s: Surroundings) -> None:
+        told: list[str] = []
+
+        async def acknowledge(_self: MemoryGroup, _partition: int, _positions: object) -> None:
+            told.append("asked")
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                told.append("left")
+                raise
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryGroup, "acknowledge", acknowledge)
+            s.request("r1")
+            running = await s.start()
+            await asyncio.sleep(2)
+            assert told == ["asked"]
+            s.processor.close()
+            await asyncio.wait_for(running, 10)
+            await asyncio.sleep(0)
+        assert told == ["asked", "left"]
 
     in_virtual_time(check)

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from streams.commit import CommitStep
+from streams.commit import CommitStep, Phase
 from streams.errors import ChainBroken, Fenced
 from streams.ports import Mark
 from streams.seal import GENESIS, decode_seal, write_seal
 from streams.tables import Reads
 from tests.simulation import toy
 from tests.simulation.faults import Kind, Point
+from tests.simulation.memory_inputs import MemoryInputs
 from tests.simulation.memory_ports import MemoryReader, MemoryWriter
 from tests.simulation.memory_store import MemoryStore
 from tests.streams.surroundings import Surroundings, in_virtual_time
@@ -171,6 +172,36 @@ def test_what_is_fetched_before_a_seek_is_answered_is_taken_at_once() -> None:
         await asyncio.sleep(5)
         assert s.total == 5
         assert "hole requests" not in s.notes.said
+
+    in_virtual_time(check)
+
+
+def test_it_is_not_ready_before_its_inputs_are_positioned() -> None:
+    """Neither at its first restore nor at one after a failure."""
+
+    async def check(s: Surroundings) -> None:
+        phases: list[tuple[str, Phase]] = []
+        honest_fence, honest_seek = MemoryWriter.fence, MemoryInputs.seek
+
+        async def fence(self: MemoryWriter) -> None:
+            phases.append(("fence", s.processor.phase))
+            await honest_fence(self)
+
+        async def seek(self: MemoryInputs, *arguments: Any) -> None:
+            await honest_seek(self, *arguments)
+            phases.append(("seek", s.processor.phase))
+
+        s.faults[Point.COMMIT] = [Kind.COMMIT_REFUSED]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(MemoryWriter, "fence", fence)
+            patch.setattr(MemoryInputs, "seek", seek)
+            await s.start()
+            await asyncio.sleep(1)
+            assert s.processor.phase is Phase.RUNNING
+            s.request("r1")
+            await asyncio.sleep(5)
+        assert phases == [(step, Phase.RECOVERING) for step in ("fence", "seek")] * 2
+        assert s.processor.phase is Phase.RUNNING
 
     in_virtual_time(check)
 

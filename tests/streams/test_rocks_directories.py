@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from streams.errors import StoreError
 from streams.ports import Mark
 from tests.streams.local_stores import filled, stores_in
 
@@ -38,6 +41,12 @@ def test_each_partition_of_a_worker_has_a_directory_of_its_own(tmp_path: Path) -
     assert {p: store.path for p, store in opened.items()} == {p: tmp_path / "worker-1" / str(p) for p in opened}
     for store in opened.values():
         store.close()
+
+
+def test_a_data_directory_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"file/worker-1 cannot be used: .*; set WALLETSTREAM_DATA_DIR"):
+        stores_in(tmp_path / "file")
 
 
 def test_a_directory_held_by_another_process_is_not_waited_for(tmp_path: Path) -> None:

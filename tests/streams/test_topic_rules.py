@@ -44,7 +44,9 @@ def changed(settings: Settings, **changes: dict[str, object] | None) -> dict[str
 def problems_of(settings: Settings = SETTINGS, **changes: dict[str, object] | None) -> list[str]:
     """On what no worker starts, after those changes."""
     found = changed(settings, **changes)
-    return [str(problem) for problem in find_problems(settings, TOPICS, found, INPUTS, LEDGER_EVENTS)]
+    problems = find_problems(settings, TOPICS, found, INPUTS, LEDGER_EVENTS)
+    assert all(problem.stops_workers for problem in problems)
+    return [str(problem) for problem in problems]
 
 
 def differences_of(**changes: dict[str, object] | None) -> list[str]:
