@@ -93,6 +93,24 @@ def test_only_what_the_group_refuses_for_good_ends_the_thread(error: KafkaError)
             Thread({})._check_group(consumer)
 
 
+def test_faust_s_own_offsets_commits_and_seeks_do_nothing() -> None:
+    """They would not even find what they work on: nothing of Faust's consumer was made here."""
+
+    async def main() -> None:
+        consumer = BatchConsumer.__new__(BatchConsumer)
+        message = SimpleNamespace(acked=False, tp=PLACE, offset=8, topic=PLACE.topic)
+        assert consumer.ack(message)
+        assert message.acked
+        assert await consumer.commit() is False
+        assert await consumer.commit({PLACE}, start_new_transaction=False) is False
+        await consumer.perform_seek()
+        assert await consumer.seek_to_committed() == {}
+        await consumer._add_gap(PLACE, 3, 8)
+        assert consumer._new_offset(PLACE) is None
+
+    asyncio.run(main())
+
+
 class Flowing(BatchConsumer):
     """A consumer whose flow stops while a fetch is under way."""
 
