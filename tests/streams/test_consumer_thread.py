@@ -13,7 +13,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAv
 from faust.types import TP
 
 from streams import consumer_thread
-from streams.consumer_thread import BatchThread
+from streams.consumer_thread import BatchThread, Fetched
 from streams.fetch import Drained, Undecodable
 from streams.transport import BatchConsumer
 
@@ -107,6 +107,23 @@ def test_faust_s_own_offsets_commits_and_seeks_do_nothing() -> None:
         assert await consumer.seek_to_committed() == {}
         await consumer._add_gap(PLACE, 3, 8)
         assert consumer._new_offset(PLACE) is None
+
+    asyncio.run(main())
+
+
+def test_what_was_fetched_before_a_seek_keeps_the_number_it_was_fetched_under() -> None:
+    """It reaches the box after the seek, and nothing else tells it from what the seek has brought."""
+
+    async def main() -> None:
+        consumer = BatchConsumer.__new__(BatchConsumer)
+        consumer.app = cast(Any, SimpleNamespace(consumer_generation_id=5))
+        options = SimpleNamespace(short_name=lambda _full: "short")
+        consumer.transport = cast(Any, SimpleNamespace(options=options))
+        consumer._thread = Thread({PLACE: 1})
+        fetched = Fetched(PLACE, 1, Drained(7, 9, []))
+        consumer._thread._incarnations[PLACE] = 2
+        batch = consumer._message(fetched).value
+        assert (batch.topic, batch.partition, batch.start, batch.end, batch.incarnation) == ("short", 0, 7, 9, 1)
 
     asyncio.run(main())
 
