@@ -86,10 +86,11 @@ def run(check: Callable[[World], Coroutine[Any, Any, None]], **options: float) -
     asyncio.run(main())
 
 
-def test_a_restore_that_is_revoked_is_ended_at_once() -> None:
+@pytest.mark.parametrize("phase", [Phase.RECOVERING, Phase.CONNECTING, Phase.HELD_UP])
+def test_a_restore_that_is_revoked_is_ended_at_once(phase: Phase) -> None:
     async def check(world: World) -> None:
         await world.assign(0, 1)
-        world.fake(1).phase = Phase.RECOVERING
+        world.fake(1).phase = phase
         world.supervisor.revoked()
         await world.assign(0)
         ends = [line for line in world.journal if line.startswith("end")]
