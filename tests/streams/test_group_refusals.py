@@ -65,6 +65,18 @@ def test_a_refusal_means_that_the_member_is_not_the_owner(error: type[KafkaError
     asyncio.run(both(Member(error("no")), NotOwner))
 
 
+@pytest.mark.parametrize("what", ["over", "being taken back", "another one"])
+def test_an_assignment_that_does_not_hold_now_proves_nothing(what: str) -> None:
+    """Nothing is even asked of the group: it might take a commit of the generation that is to come."""
+    member = Member(AssertionError("the group was asked"))
+    subscription = member.consumer_in_thread._subscription.subscription
+    subscription.assignment.active = what != "over"
+    subscription._reassignment_in_progress = what == "being taken back"
+    if what == "another one":
+        subscription.assignment.tps = {TP(PLACE.topic, 1)}
+    asyncio.run(both(member, NotOwner))
+
+
 @pytest.mark.parametrize("error", [NotCoordinatorForGroupError, GroupAuthorizationFailedError])
 def test_what_else_kafka_says_is_no_news_of_ownership(error: type[KafkaError]) -> None:
     """Taken for it, each worker would give up its partitions, and end, when a coordinator moves."""
