@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAv
 from faust.types import TP
 
 from streams import consumer_thread
-from streams.consumer_thread import BatchThread, Fetched
+from streams.consumer_thread import MAX_RECORDS, MAX_RECORDS_AT_ONCE, BatchThread, Fetched
 from streams.fetch import Drained, Undecodable
 from streams.transport import BatchConsumer
 
@@ -24,7 +25,7 @@ class Fetcher:
     """A fetcher that has fetched something of one partition."""
 
     def __init__(self, chunk: Any = None):
-        self._records = {PLACE: chunk}
+        self._records: dict[TP, Any] = {PLACE: chunk}
         self._wait_consume_future: Any = None
         self.notified = 0
 
@@ -78,6 +79,22 @@ def test_what_is_kept_of_one_partition_delays_no_fetch_of_the_others(paused: boo
     assert asyncio.run(thread._drain_all(Consumer(fetcher))) == []
     assert fetcher._records == {PLACE: chunk}
     assert (chunk._backoff, fetcher.notified) == (0, 1)
+
+
+def test_partitions_with_much_to_read_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call takes no more than decodes in a moment; who got nothing of it is the first of the next."""
+    places = [TP("requests", partition) for partition in range(6)]
+    fetcher, thread = Fetcher(), Thread(dict.fromkeys(places, 1))
+    fetcher._records = OrderedDict.fromkeys(places)
+    thread._expected = dict.fromkeys(places, 7)
+    monkeypatch.setattr(consumer_thread, "drain", lambda *_: Drained(7, 7, cast(Any, range(MAX_RECORDS))))
+
+    def drained() -> list[int]:
+        return [one.tp.partition for one in asyncio.run(thread._drain_all(Consumer(fetcher)))]
+
+    assert (MAX_RECORDS, MAX_RECORDS_AT_ONCE) == (1_000, 4_000)
+    assert drained() == [0, 1, 2, 3]
+    assert drained() == [4, 5, 0, 1]
 
 
 @pytest.mark.parametrize("error", [GroupAuthorizationFailedError("toy"), GroupCoordinatorNotAvailableError("?")])
