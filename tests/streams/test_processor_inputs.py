@@ -97,24 +97,6 @@ def test_after_a_hole_the_input_is_fetched_again() -> None:
     in_virtual_time(check)
 
 
-def test_what_was_under_way_behind_a_hole_leads_to_no_second_seek() -> None:
-    """That one would come when the first has brought more, and the batch after it would look like a jump back."""
-
-    async def check(s: Surroundings) -> None:
-        await s.start()
-        await asyncio.sleep(1)
-        number = s.processor.box._seek[toy.REQUESTS]
-        for start in (2, 3, 4):
-            s.processor.offer(InputBatch(toy.REQUESTS, 0, start, start + 1, number, [record(start)]))
-        assert s.notes.said.count("hole requests") == 1
-        s.request("r1", 5)
-        await asyncio.sleep(4)
-        assert s.total == 5
-        assert s.notes.said.count("restoring") == 1
-
-    in_virtual_time(check)
-
-
 def test_a_hole_over_deleted_records_stops_the_partition() -> None:
     async def check(s: Surroundings) -> None:
         s.faults[Point.DELIVER] = [Kind.HOLE]
