@@ -79,6 +79,8 @@ class PartitionOwner:
         self._seeks: set[asyncio.Task[None]] = set()
         self._acknowledged: dict[str, int] = {}
         self._acknowledged_at = 0.0
+        #: Tells the group; one at a time, for an older one that is tried again could overtake a newer one.
+        self._acknowledging: asyncio.Task[None] | None = None
         self._decider = BatchDecider(
             self.machine,
             self.event_log,

@@ -269,12 +269,14 @@ class PartitionProcessor(PartitionOwner):
 
     async def _acknowledge(self, current: Incarnation) -> None:
         """Step 6: tell the group, now and then. What it answers is news of ownership, nothing else."""
+        if self._acknowledging is not None and not self._acknowledging.done():
+            return
         positions = {topic: at for topic, at in current.progress.positions.items() if topic not in current.untaken}
         now = asyncio.get_running_loop().time()
         if positions == self._acknowledged or now - self._acknowledged_at < self.limits.acknowledge_interval_s:
             return
         self._acknowledged, self._acknowledged_at = positions, now
-        self._spawn(self._tell_group(self._acknowledged))
+        self._acknowledging = self._spawn(self._tell_group(self._acknowledged))
 
     async def _tell_group(self, positions: dict[str, int]) -> None:
         try:

@@ -13,9 +13,10 @@ import pytest
 from faust.types import TP
 
 from streams.app import RoleApp, create_app, limits_of
-from streams.commit import Limits
+from streams.commit import Limits, Phase
 from streams.errors import Refused
 from streams.kafka_group import KafkaInputs
+from streams.processor import PartitionProcessor
 from streams.reference_data import ReferenceData, ReferenceRecord
 from streams.rocks_memory import StoreMemory
 from streams.rocks_stores import RocksStores
@@ -37,6 +38,57 @@ def test_faust_waits_for_nothing_and_serves_nothing(tmp_path: Path) -> None:
         # Its producer writes outside of the partition's transaction.
         assert app.BootStrategy.enable_kafka_producer is False
         assert app.BootStrategy.enable_web is False
+
+    asyncio.run(check())
+
+
+class Busy:
+    """A processor in a cycle that ends only when it is released."""
+
+    phase = Phase.RUNNING
+
+    def __init__(self, released: asyncio.Event):
+        self._released = released
+        self.is_closed = False
+
+    async def run(self) -> None:
+        await self._released.wait()
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_faust_s_callbacks_wait_for_no_cycle(tmp_path: Path) -> None:
+    """While one of them runs this member does not join, and all partitions of the group stand still."""
+
+    async def check() -> None:
+        settings = Settings(data_dir=tmp_path)
+        app, released, made = create_app(settings, ROLE), asyncio.Event(), list[Busy]()
+
+        def make(_partition: int) -> PartitionProcessor:
+            made.append(Busy(released))
+            return cast(PartitionProcessor, made[-1])
+
+        app.processors._make = make
+        app.processors.start()
+        tps = {TP(name, 0) for name in ROLE.input_names(settings).values()}
+        async with asyncio.timeout(1):
+            await app.on_partitions_assigned.send(tps)
+            while not app.processors.is_assigned:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+            await app.on_partitions_revoked.send(tps)
+            assert made[0].is_closed, "its box is emptied at once"
+            await app.on_partitions_assigned.send(tps)
+        assert len(made) == 1, "the next one waits for the cycle of the first"
+        released.set()
+        await app.processors.stop()
+
+    asyncio.run(check())
+
+
+def test_a_cycle_under_way_has_5_seconds_when_its_partition_is_revoked(tmp_path: Path) -> None:
+    async def check() -> None:
+        assert create_app(Settings(data_dir=tmp_path), ROLE).processors._revoke_grace_s == 5
 
     asyncio.run(check())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, GroupCoordinatorNotAv
 from faust.types import TP
 
 from streams import consumer_thread
-from streams.consumer_thread import BatchThread
+from streams.consumer_thread import MAX_RECORDS, MAX_RECORDS_AT_ONCE, BatchThread, Fetched
 from streams.fetch import Drained, Undecodable
 from streams.transport import BatchConsumer
 
@@ -24,7 +25,7 @@ class Fetcher:
     """A fetcher that has fetched something of one partition."""
 
     def __init__(self, chunk: Any = None):
-        self._records = {PLACE: chunk}
+        self._records: dict[TP, Any] = {PLACE: chunk}
         self._wait_consume_future: Any = None
         self.notified = 0
 
@@ -80,6 +81,22 @@ def test_what_is_kept_of_one_partition_delays_no_fetch_of_the_others(paused: boo
     assert (chunk._backoff, fetcher.notified) == (0, 1)
 
 
+def test_partitions_with_much_to_read_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call takes no more than decodes in a moment; who got nothing of it is the first of the next."""
+    places = [TP("requests", partition) for partition in range(6)]
+    fetcher, thread = Fetcher(), Thread(dict.fromkeys(places, 1))
+    fetcher._records = OrderedDict.fromkeys(places)
+    thread._expected = dict.fromkeys(places, 7)
+    monkeypatch.setattr(consumer_thread, "drain", lambda *_: Drained(7, 7, cast(Any, range(MAX_RECORDS))))
+
+    def drained() -> list[int]:
+        return [one.tp.partition for one in asyncio.run(thread._drain_all(Consumer(fetcher)))]
+
+    assert (MAX_RECORDS, MAX_RECORDS_AT_ONCE) == (1_000, 4_000)
+    assert drained() == [0, 1, 2, 3]
+    assert drained() == [4, 5, 0, 1]
+
+
 @pytest.mark.parametrize("error", [GroupAuthorizationFailedError("toy"), GroupCoordinatorNotAvailableError("?")])
 def test_only_what_the_group_refuses_for_good_ends_the_thread(error: KafkaError) -> None:
     def check_errors() -> None:
@@ -91,6 +108,41 @@ def test_only_what_the_group_refuses_for_good_ends_the_thread(error: KafkaError)
     else:
         with pytest.raises(type(error)):
             Thread({})._check_group(consumer)
+
+
+def test_faust_s_own_offsets_commits_and_seeks_do_nothing() -> None:
+    """They would not even find what they work on: nothing of Faust's consumer was made here."""
+
+    async def main() -> None:
+        consumer = BatchConsumer.__new__(BatchConsumer)
+        message = SimpleNamespace(acked=False, tp=PLACE, offset=8, topic=PLACE.topic)
+        assert consumer.ack(message)
+        assert message.acked
+        assert await consumer.commit() is False
+        assert await consumer.commit({PLACE}, start_new_transaction=False) is False
+        await consumer.perform_seek()
+        assert await consumer.seek_to_committed() == {}
+        await consumer._add_gap(PLACE, 3, 8)
+        assert consumer._new_offset(PLACE) is None
+
+    asyncio.run(main())
+
+
+def test_what_was_fetched_before_a_seek_keeps_the_number_it_was_fetched_under() -> None:
+    """It reaches the box after the seek, and nothing else tells it from what the seek has brought."""
+
+    async def main() -> None:
+        consumer = BatchConsumer.__new__(BatchConsumer)
+        consumer.app = cast(Any, SimpleNamespace(consumer_generation_id=5))
+        options = SimpleNamespace(short_name=lambda _full: "short")
+        consumer.transport = cast(Any, SimpleNamespace(options=options))
+        consumer._thread = Thread({PLACE: 1})
+        fetched = Fetched(PLACE, 1, Drained(7, 9, []))
+        consumer._thread._incarnations[PLACE] = 2
+        batch = consumer._message(fetched).value
+        assert (batch.topic, batch.partition, batch.start, batch.end, batch.incarnation) == ("short", 0, 7, 9, 1)
+
+    asyncio.run(main())
 
 
 class Flowing(BatchConsumer):

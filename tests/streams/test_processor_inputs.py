@@ -219,8 +219,10 @@ def test_an_input_that_this_version_does_not_know_keeps_its_position() -> None:
         s.processor.close()
         await task
         await run_version((*known, "later"), "r1")
+        del s.group.committed["later", 0]
         await run_version(known, "r2")
         assert s.group.committed[toy.REQUESTS, 0] == 2
+        assert ("later", 0) not in s.group.committed, "the group has no name for it"
         await run_version((*known, "later"), "r3")
         assert s.total == 4
         assert s.notes.errors == []
