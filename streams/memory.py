@@ -56,16 +56,18 @@ def keep_freed_memory() -> bool:
 
 def collect_rarely() -> None:
     """Take what exists out of the collector's sight, and let it look at the rest a hundred times less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_RARELY)
+    _look_at_what_comes(_RARELY)
 
 
 def collect_once() -> None:
-    """Have the collector look at each object once while it is young, and at all of them hardly ever."""
+    """Take what exists out of the collector's sight; it looks at the rest once while young, and hardly ever again."""
+    _look_at_what_comes(_ONCE)
+
+
+def _look_at_what_comes(thresholds: tuple[int, int, int]) -> None:
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*_ONCE)
+    gc.set_threshold(*thresholds)
 
 
 def collect_all() -> None:

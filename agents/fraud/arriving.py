@@ -73,7 +73,7 @@ def _score(turn: Turn, recorded: Recorded, fact: dict[str, str | int | float]) -
 def _keys_by_partition(turn: Turn, fact: dict[str, str | int | float], is_first: bool) -> dict[int, list[FoundKey]]:
     found: dict[int, list[FoundKey]] = {}
     partitions, get = turn.context.partitions, fact.get
-    for number, uses, field, keys_of, concerns in turn.followed.keyed[not is_first]:
+    for number, field, _, _, keys_of, uses, concerns in turn.followed.keyed[not is_first]:
         if field is None:
             for key, seen, leg in keys_of(fact):
                 if concerns is None or concerns(seen):

@@ -42,6 +42,8 @@ class KindInUse(NamedTuple):
     """A kind of key that some rule in effect has.
 
     Attributes:
+        number: which of the uses of all kinds its first is.
+        field: the only field of the key; None where it is more than that.
         kept_s: how far back its histories are kept.
         sees_all: whether all facts count, not only the first of each transaction.
         keys_of: the keys of a fact.
@@ -49,27 +51,12 @@ class KindInUse(NamedTuple):
         concerns: what a fact must pass to be counted, since some rule looks at it; None where each is.
     """
 
+    number: int
+    field: str | None
     kept_s: int
     sees_all: bool
     keys_of: Callable[[Fact], list[tuple[Key, Fact, int]]]
     uses: tuple[KeyUse, KeyUse]
-    concerns: Passes | None
-
-
-class Keyed(NamedTuple):
-    """A kind of key as facts are gone through for it.
-
-    Attributes:
-        number: which of the uses of all kinds its first is.
-        uses: its uses, by leg.
-        field: the only field of the key; None where it is more than that.
-        keys_of, concerns: as of the kind.
-    """
-
-    number: int
-    uses: tuple[KeyUse, KeyUse]
-    field: str | None
-    keys_of: Callable[[Fact], list[tuple[Key, Fact, int]]]
     concerns: Passes | None
 
 
@@ -81,7 +68,7 @@ class Followed:
         rules: compiled, those in effect.
         kinds: the kinds of keys that facts are counted under.
         uses: what facts are counted under: of each of `kinds` one for each leg.
-        keyed: the same to go through for the first fact of a transaction, and for all that come later.
+        keyed: the same kinds to go through for the first fact of a transaction, and those for all that come later.
         learns: whether a rule in effect looks at what is learned.
         book: the rules that were taken.
     """
@@ -91,7 +78,7 @@ class Followed:
         self.rules: tuple[CompiledRule, ...] = ()
         self.kinds: Mapping[Kind, KindInUse] = {}
         self.uses: list[KeyUse] = []
-        self.keyed: tuple[list[Keyed], list[Keyed]] = ([], [])
+        self.keyed: tuple[list[KindInUse], list[KindInUse]] = ([], [])
         self.learns = False
         self.book = RuleBook(Bounds(retention_s=retention_s))
         self._waiting = Waiting()
@@ -184,26 +171,22 @@ class Followed:
         kinds = dict.fromkeys([BY_WALLET, *(rule.key for rule in effective)])
         self.kinds = {
             kind: KindInUse(
+                2 * at,
+                _only_field(kind),
                 kept_s[kind],
                 kind in typed,
                 keyed_by(kind),
                 (KeyUse(kind, kept_s[kind], 0), KeyUse(kind, kept_s[kind], 1)),
                 self._concerns(kind),
             )
-            for kind in kinds
+            for at, kind in enumerate(kinds)
         }
         self.uses = [use for kind in self.kinds.values() for use in kind.uses]
-        self.keyed = (self._keyed(sees_later=False), self._keyed(sees_later=True))
+        in_use = list(self.kinds.values())
+        self.keyed = (in_use, [kind for kind in in_use if kind.sees_all])
         self.learns = any(use.field == ANOMALY_SCORE for rule in effective for use in uses(rule))
         self._list_checks = list_checks(effective)
         self._assets = exchange_assets(effective)
-
-    def _keyed(self, *, sees_later: bool) -> list[Keyed]:
-        return [
-            Keyed(2 * at, use.uses, _only_field(kind), use.keys_of, use.concerns)
-            for at, (kind, use) in enumerate(self.kinds.items())
-            if use.sees_all or not sees_later
-        ]
 
     def _concerns(self, kind: Kind) -> Passes | None:
         """A fact that concerns no rule need not be counted; under its wallet it is, for rules to come."""
